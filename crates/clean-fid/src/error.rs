@@ -1,0 +1,196 @@
+//! What can go wrong.
+
+use std::path::PathBuf;
+
+/// Errors of this crate. `file` is a path, or the name that the caller gave to bytes in memory.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file could not be read.
+    #[error("could not read {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+
+    /// The weights are no valid safetensors file: truncated, damaged, or another format.
+    #[error(
+        "{file} is not a valid safetensors file ({source}): it may be truncated; make or fetch it again"
+    )]
+    Safetensors {
+        /// The file.
+        file: String,
+        /// What the parser found.
+        source: safetensors::SafeTensorError,
+    },
+
+    /// A metadata entry of the weights is missing or not what this version reads.
+    #[error("{file}: metadata {key:?} is {found:?}, expected {expected:?}")]
+    Metadata {
+        /// The file.
+        file: String,
+        /// The entry.
+        key: &'static str,
+        /// Its value, if there.
+        found: Option<String>,
+        /// What would be accepted.
+        expected: &'static str,
+    },
+
+    /// A tensor of the weights is missing or unknown, or has another element type or shape than it should.
+    #[error(
+        "{file}: tensor {tensor:?} is {found}, expected {expected}: these are weights of another network"
+    )]
+    Weights {
+        /// The file.
+        file: String,
+        /// The tensor's name.
+        tensor: String,
+        /// What is there.
+        found: String,
+        /// What should be.
+        expected: String,
+    },
+
+    /// A weight is NaN or infinite.
+    #[error(
+        "{file}: tensor {tensor:?} holds {value} at flat index {index}: the file is damaged; make or fetch it again"
+    )]
+    WeightValue {
+        /// The file.
+        file: String,
+        /// The tensor's name.
+        tensor: String,
+        /// Row-major position in the tensor.
+        index: usize,
+        /// The value found.
+        value: f32,
+    },
+
+    /// The network cannot work at this input size.
+    #[error("input_size is {found}: {network} needs at least {minimum}")]
+    InputSize {
+        /// The network.
+        network: &'static str,
+        /// What was asked for.
+        found: usize,
+        /// The smallest size that works.
+        minimum: usize,
+    },
+
+    /// An image batch has a shape that the operation cannot take.
+    #[error("images are of shape {found:?}, expected {expected}")]
+    ImageShape {
+        /// The batch's shape.
+        found: [usize; 4],
+        /// What would be accepted.
+        expected: &'static str,
+    },
+
+    /// Two image batches to compare differ in shape.
+    #[error(
+        "cannot pair images of shape {left:?} with {right:?}: batch, channels, height and width must agree"
+    )]
+    PairShape {
+        /// Shape of the first.
+        left: [usize; 4],
+        /// Shape of the second.
+        right: [usize; 4],
+    },
+
+    /// An image to compare holds NaN or infinity.
+    #[error("image {image} of the {side} batch holds a value that is not finite")]
+    ImageValue {
+        /// Position in the batch.
+        image: usize,
+        /// `"first"` or `"second"`.
+        side: &'static str,
+    },
+
+    /// A batch size of zero was given.
+    #[error("batch_size is 0: it must be at least 1")]
+    ZeroBatchSize,
+
+    /// Features have no entries: the width is zero.
+    #[error("features are 0 wide: the network gives nothing to compare")]
+    ZeroWidth,
+
+    /// A flat feature vector does not split into whole rows.
+    #[error("{values} feature values do not split into rows of {width}")]
+    RaggedFeatures {
+        /// How many values were given.
+        values: usize,
+        /// The width of a row.
+        width: usize,
+    },
+
+    /// A feature is NaN or infinite.
+    #[error(
+        "feature {column} of row {row} is {value}: look at that image and at the network's input range"
+    )]
+    FeatureValue {
+        /// The row, which is the image's position.
+        row: usize,
+        /// The entry in the row.
+        column: usize,
+        /// The value found.
+        value: f32,
+    },
+
+    /// Two feature sets differ in width.
+    #[error("feature sets are {left} and {right} wide: they come from different networks")]
+    WidthMismatch {
+        /// Width of the first.
+        left: usize,
+        /// Width of the second.
+        right: usize,
+    },
+
+    /// Too few rows for the estimator.
+    #[error("a feature set holds {found} rows, at least {minimum} are needed: add images")]
+    TooFewRows {
+        /// Rows there.
+        found: usize,
+        /// Rows needed.
+        minimum: usize,
+    },
+
+    /// The subsets asked for cannot be drawn.
+    #[error(
+        "cannot draw {count} subsets of {size} rows from sets of {left} and {right}: \
+         count must be at least 1, and size between 2 and the smaller set"
+    )]
+    Subsets {
+        /// Number of subsets.
+        count: usize,
+        /// Rows in each.
+        size: usize,
+        /// Rows of the first set.
+        left: usize,
+        /// Rows of the second set.
+        right: usize,
+    },
+
+    /// The singular value decomposition did not converge, or overflowed: features of absurd size.
+    #[error(
+        "the Fréchet distance could not be computed: singular values of the {rows} × {columns} product of \
+         covariance factors did not converge; check the features for extreme values"
+    )]
+    NoConvergence {
+        /// Rows of the product.
+        rows: usize,
+        /// Columns of the product.
+        columns: usize,
+    },
+
+    /// A result could not be read back from the device.
+    #[error("could not read {what} from the device: {message}")]
+    Readback {
+        /// What was to be read.
+        what: &'static str,
+        /// What the backend said.
+        message: String,
+    },
+}

@@ -1,0 +1,242 @@
+//! Where a concept's LoRA weights start.
+
+use std::collections::BTreeMap;
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use weight_blocks::{NamedTensors, Zoo};
+
+use crate::Error;
+
+/// Starting weights and where they came from.
+#[derive(Debug, Clone)]
+pub struct Start {
+    /// The adapter to load.
+    pub weights: NamedTensors,
+    /// For people: the zoo entry it was copied from, say.
+    pub origin: Option<String>,
+}
+
+/// Concept → starting LoRA weights. Object-safe; a weight generator is one more implementation.
+pub trait Initializer {
+    /// Short name for tables: `zero`, `random`, `mean`, `nearest`, `denoised`, …
+    fn name(&self) -> &str;
+
+    /// The weights from which the concept `prompt` starts.
+    ///
+    /// # Errors
+    /// Where it cannot make any: an empty zoo, a prompt that cannot be encoded.
+    fn start(&self, prompt: &str) -> Result<Start, Error>;
+}
+
+/// E²GAN's start: the base as it is (`up` zero, so every LoRA update is zero).
+#[derive(Debug, Clone)]
+pub struct Zero {
+    initial: NamedTensors,
+}
+
+impl Zero {
+    /// `initial` is what a fresh base generator reads back.
+    pub fn new(initial: NamedTensors) -> Self {
+        Self { initial }
+    }
+}
+
+impl Initializer for Zero {
+    fn name(&self) -> &str {
+        "zero"
+    }
+
+    fn start(&self, _prompt: &str) -> Result<Start, Error> {
+        Ok(Start {
+            weights: self.initial.clone(),
+            origin: None,
+        })
+    }
+}
+
+/// The zoo's mean plus normal noise of the zoo's own deviation, per tensor: right in scale, wrong
+/// in everything else.
+#[derive(Debug, Clone)]
+pub struct Random {
+    mean: NamedTensors,
+    deviation: BTreeMap<String, f32>,
+    seed: u64,
+}
+
+impl Random {
+    /// Takes the statistics from all entries of a zoo.
+    ///
+    /// # Errors
+    /// [`Error::EmptyZoo`], or a zoo that cannot be read.
+    pub fn from_zoo(zoo: &Zoo, seed: u64) -> Result<Self, Error> {
+        let mean = zoo_mean(zoo)?;
+        let mut squares: BTreeMap<String, (f64, usize)> = BTreeMap::new();
+        for entry in zoo.entries() {
+            for (name, tensor) in &zoo.load(entry)? {
+                let Some(centre) = mean.get(name) else {
+                    continue;
+                };
+                let slot = squares.entry(name.clone()).or_default();
+                for (x, m) in tensor.data.iter().zip(&centre.data) {
+                    slot.0 += f64::from(x - m).powi(2);
+                    slot.1 += 1;
+                }
+            }
+        }
+        let deviation = squares
+            .into_iter()
+            .map(|(name, (sum, n))| (name, (sum / n.max(1) as f64).sqrt() as f32))
+            .collect();
+        Ok(Self {
+            mean,
+            deviation,
+            seed,
+        })
+    }
+}
+
+impl Initializer for Random {
+    fn name(&self) -> &str {
+        "random"
+    }
+
+    fn start(&self, _prompt: &str) -> Result<Start, Error> {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        let mut weights = self.mean.clone();
+        for (name, tensor) in &mut weights {
+            // A uniform draw of the same deviation: √3 times as wide to each side.
+            let bound = self.deviation.get(name).copied().unwrap_or(0.0) * 3f32.sqrt();
+            for value in &mut tensor.data {
+                *value += bound * (2.0 * rng.random::<f32>() - 1.0);
+            }
+        }
+        Ok(Start {
+            weights,
+            origin: None,
+        })
+    }
+}
+
+/// The mean of all zoo entries.
+#[derive(Debug, Clone)]
+pub struct ZooMean {
+    mean: NamedTensors,
+}
+
+impl ZooMean {
+    /// Averages a zoo.
+    ///
+    /// # Errors
+    /// [`Error::EmptyZoo`], or a zoo that cannot be read.
+    pub fn from_zoo(zoo: &Zoo) -> Result<Self, Error> {
+        Ok(Self {
+            mean: zoo_mean(zoo)?,
+        })
+    }
+}
+
+impl Initializer for ZooMean {
+    fn name(&self) -> &str {
+        "mean"
+    }
+
+    fn start(&self, _prompt: &str) -> Result<Start, Error> {
+        Ok(Start {
+            weights: self.mean.clone(),
+            origin: None,
+        })
+    }
+}
+
+/// Turns prompts into vectors whose dot product is their similarity.
+pub type Embed<'a> = dyn Fn(&str) -> Result<Vec<f32>, Box<dyn std::error::Error + Send + Sync>> + 'a;
+
+/// The last checkpoint of the zoo concept whose prompt is most similar.
+pub struct Nearest<'a> {
+    zoo: &'a Zoo,
+    embed: &'a Embed<'a>,
+    /// Per concept: its last entry and its prompt's vector.
+    concepts: Vec<(usize, Vec<f32>)>,
+}
+
+impl<'a> Nearest<'a> {
+    /// Embeds the prompts of a zoo.
+    ///
+    /// # Errors
+    /// [`Error::EmptyZoo`], or a prompt that cannot be embedded.
+    pub fn from_zoo(zoo: &'a Zoo, embed: &'a Embed<'a>) -> Result<Self, Error> {
+        let mut last: BTreeMap<&str, usize> = BTreeMap::new();
+        for (i, entry) in zoo.entries().iter().enumerate() {
+            let slot = last.entry(&entry.concept).or_insert(i);
+            if zoo.entries()[*slot].checkpoint <= entry.checkpoint {
+                *slot = i;
+            }
+        }
+        if last.is_empty() {
+            return Err(Error::EmptyZoo);
+        }
+        let concepts = last
+            .into_values()
+            .map(|i| Ok((i, embed(&zoo.entries()[i].prompt).map_err(failed)?)))
+            .collect::<Result<_, Error>>()?;
+        Ok(Self {
+            zoo,
+            embed,
+            concepts,
+        })
+    }
+}
+
+fn failed(source: Box<dyn std::error::Error + Send + Sync>) -> Error {
+    Error::Initializer {
+        name: "nearest".into(),
+        source,
+    }
+}
+
+impl Initializer for Nearest<'_> {
+    fn name(&self) -> &str {
+        "nearest"
+    }
+
+    fn start(&self, prompt: &str) -> Result<Start, Error> {
+        let query = (self.embed)(prompt).map_err(failed)?;
+        let similarity =
+            |v: &[f32]| -> f32 { v.iter().zip(&query).map(|(a, b)| a * b).sum() };
+        let (index, _) = self
+            .concepts
+            .iter()
+            .max_by(|a, b| similarity(&a.1).total_cmp(&similarity(&b.1)))
+            .ok_or(Error::EmptyZoo)?;
+        let entry = &self.zoo.entries()[*index];
+        Ok(Start {
+            weights: self.zoo.load(entry)?,
+            origin: Some(entry.concept.clone()),
+        })
+    }
+}
+
+fn zoo_mean(zoo: &Zoo) -> Result<NamedTensors, Error> {
+    let mut sums: BTreeMap<String, (Vec<usize>, Vec<f64>)> = BTreeMap::new();
+    let count = zoo.entries().len();
+    if count == 0 {
+        return Err(Error::EmptyZoo);
+    }
+    for entry in zoo.entries() {
+        for (name, tensor) in zoo.load(entry)? {
+            let slot = sums
+                .entry(name)
+                .or_insert_with(|| (tensor.shape.clone(), vec![0.0; tensor.data.len()]));
+            for (sum, value) in slot.1.iter_mut().zip(&tensor.data) {
+                *sum += f64::from(*value);
+            }
+        }
+    }
+    sums.into_iter()
+        .map(|(name, (shape, sum))| {
+            let data = sum.iter().map(|s| (s / count as f64) as f32).collect();
+            Ok((name, weight_blocks::HostTensor::new(shape, data)?))
+        })
+        .collect()
+}

@@ -1,0 +1,113 @@
+//! Pairs of images as tensors.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use image::RgbImage;
+
+use crate::Error;
+
+/// Photos and their edited versions, on a device, in −1..1.
+#[derive(Debug, Clone)]
+pub struct PairSet {
+    /// `[N, 3, S, S]`.
+    pub photos: Tensor<4>,
+    /// `[N, 3, S, S]`, in the same order.
+    pub targets: Tensor<4>,
+}
+
+impl PairSet {
+    /// Pairs of S×S images.
+    ///
+    /// # Errors
+    /// [`Error::PairSize`] for an image of another size, [`Error::NoPairs`] for an empty list.
+    pub fn new(
+        pairs: &[(RgbImage, RgbImage)],
+        size: usize,
+        device: &Device,
+    ) -> Result<Self, Error> {
+        let photos: Vec<&RgbImage> = pairs.iter().map(|pair| &pair.0).collect();
+        let targets: Vec<&RgbImage> = pairs.iter().map(|pair| &pair.1).collect();
+        Ok(Self {
+            photos: images_to_tensor(&photos, size, device)?,
+            targets: images_to_tensor(&targets, size, device)?,
+        })
+    }
+
+    /// Number of pairs.
+    pub fn len(&self) -> usize {
+        self.photos.dims()[0]
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The pairs at `indices`, in that order.
+    pub fn select(&self, indices: &[usize], device: &Device) -> (Tensor<4>, Tensor<4>) {
+        let ints: Vec<i64> = indices.iter().map(|&i| i as i64).collect();
+        let index = Tensor::<1, Int>::from_data(
+            TensorData::new(ints, [indices.len()]),
+            &self.photos.device(),
+        );
+        let pick = |t: &Tensor<4>| {
+            let t = t.clone().select(0, index.clone());
+            if device.is_autodiff() { Tensor::from_inner(t) } else { t }
+        };
+        (pick(&self.photos), pick(&self.targets))
+    }
+}
+
+/// sRGB images to `[N, 3, S, S]` in −1..1.
+///
+/// # Errors
+/// [`Error::PairSize`] for an image of another size, [`Error::NoPairs`] for an empty list.
+pub fn images_to_tensor(
+    images: &[&RgbImage],
+    size: usize,
+    device: &Device,
+) -> Result<Tensor<4>, Error> {
+    if images.is_empty() {
+        return Err(Error::NoPairs {
+            what: "image",
+            needed: 1,
+        });
+    }
+    let plane = size * size;
+    let mut data = vec![0.0f32; images.len() * 3 * plane];
+    for (index, (image, out)) in images.iter().zip(data.chunks_mut(3 * plane)).enumerate() {
+        let (width, height) = image.dimensions();
+        if width as usize != size || height as usize != size {
+            return Err(Error::PairSize {
+                index,
+                width,
+                height,
+                size,
+            });
+        }
+        for (i, pixel) in image.pixels().enumerate() {
+            for (channel, value) in pixel.0.iter().enumerate() {
+                out[channel * plane + i] = f32::from(*value) / 127.5 - 1.0;
+            }
+        }
+    }
+    let shape = [images.len(), 3, size, size];
+    Ok(Tensor::from_data(TensorData::new(data, shape), device))
+}
+
+/// `[N, 3, H, W]` in −1..1 to sRGB images, rounded and clamped.
+pub fn tensor_to_images(images: Tensor<4>) -> Vec<RgbImage> {
+    let [n, _, height, width] = images.dims();
+    let plane = height * width;
+    let data: Vec<f32> = images.without_autodiff().into_data().iter::<f32>().collect();
+    (0..n)
+        .map(|i| {
+            let image = &data[i * 3 * plane..(i + 1) * 3 * plane];
+            RgbImage::from_fn(width as u32, height as u32, |x, y| {
+                let at = y as usize * width + x as usize;
+                image::Rgb([0, 1, 2].map(|c| {
+                    ((image[c * plane + at] + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8
+                }))
+            })
+        })
+        .collect()
+}

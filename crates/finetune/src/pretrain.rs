@@ -1,0 +1,160 @@
+//! Pretraining of the base that every concept shares.
+
+use burn::module::Module;
+use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn::tensor::{Device, Tensor};
+use lora_gan::{Context, HybridGenerator, Mode, l1_loss};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, PairSet};
+
+/// Hyper-parameters of the base's pretraining.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PretrainConfig {
+    /// Optimizer steps.
+    pub steps: usize,
+    /// Photos per step, all of one concept: batch norm then sees one style at a time, as it will
+    /// in fine-tuning.
+    pub batch_size: usize,
+    /// Adam's peak learning rate, warmed up over the first 2 % and decayed by a cosine.
+    pub lr: f64,
+    /// Share of the steps without text, whose target is the photo itself. "No text" thus means
+    /// "leave it as it is", which is what a zero adapter does.
+    pub identity: f64,
+    /// Seed of the order.
+    pub seed: u64,
+}
+
+impl PretrainConfig {
+    /// For the 64×64 generator.
+    pub fn compact() -> Self {
+        Self {
+            steps: 4000,
+            batch_size: 16,
+            lr: 2e-3,
+            identity: 0.2,
+            seed: 0,
+        }
+    }
+}
+
+/// One concept of the pretraining set.
+pub struct PretrainConcept {
+    /// Its text.
+    pub context: Context,
+    /// Its pairs.
+    pub pairs: PairSet,
+}
+
+/// Trains base weights on several concepts at once, the concept told through the cross-attention
+/// (E²GAN, §3.2: one base for many concepts), with L1.
+pub struct Pretrainer {
+    generator: HybridGenerator,
+    optim: ModuleOptimizer,
+    config: PretrainConfig,
+    device: Device,
+    step: usize,
+}
+
+impl Pretrainer {
+    /// Starts from `generator`; `device` is the plain device.
+    ///
+    /// # Errors
+    /// [`Error::Recipe`] for a configuration that cannot train anything.
+    pub fn new(
+        generator: HybridGenerator,
+        config: PretrainConfig,
+        device: &Device,
+    ) -> Result<Self, Error> {
+        for (field, bad) in [("steps", config.steps == 0), ("batch_size", config.batch_size == 0)] {
+            if bad {
+                return Err(Error::Recipe {
+                    field,
+                    why: "is zero".into(),
+                });
+            }
+        }
+        if !(0.0..=1.0).contains(&config.identity) {
+            return Err(Error::Recipe {
+                field: "identity",
+                why: format!("{} is outside 0..=1", config.identity),
+            });
+        }
+        Ok(Self {
+            generator: generator.train().train_base(),
+            optim: AdamConfig::new().with_epsilon(1e-8).init(),
+            config,
+            device: device.clone().autodiff(),
+            step: 0,
+        })
+    }
+
+    /// Steps done.
+    pub fn steps_done(&self) -> usize {
+        self.step
+    }
+
+    /// The base without gradients.
+    pub fn generator(&self) -> HybridGenerator {
+        self.generator.valid()
+    }
+
+    /// One step on a concept that the seed and the step's number pick; gives the L1 loss.
+    ///
+    /// # Errors
+    /// [`Error::NoPairs`] for an empty list, [`Error::NotFinite`] for a loss that is no number.
+    pub fn step(&mut self, concepts: &[PretrainConcept]) -> Result<f32, Error> {
+        if concepts.is_empty() {
+            return Err(Error::NoPairs {
+                what: "pretraining",
+                needed: 1,
+            });
+        }
+        let mut rng = ChaCha8Rng::seed_from_u64(self.config.seed);
+        rng.set_stream(self.step as u64 + 1);
+        let concept = &concepts[rng.random_range(0..concepts.len())];
+        let batch: Vec<usize> = (0..self.config.batch_size)
+            .map(|_| rng.random_range(0..concept.pairs.len()))
+            .collect();
+        let (photo, mut target) = concept.pairs.select(&batch, &self.device);
+        let lift = |t: &Tensor<3>| Tensor::from_inner(t.clone());
+        let text = Context {
+            tokens: lift(&concept.context.tokens),
+            mask: Tensor::from_inner(concept.context.mask.clone()),
+        };
+        let context = if rng.random::<f64>() < self.config.identity {
+            target = photo.clone();
+            None
+        } else {
+            Some(&text)
+        };
+        let edited = self
+            .generator
+            .forward(photo, context, Mode::PretrainBase);
+        let loss = l1_loss(edited, target);
+        let value = loss.clone().detach().into_scalar::<f32>();
+        let lr = self.learning_rate();
+        self.step += 1;
+        if !value.is_finite() {
+            return Err(Error::NotFinite {
+                epoch: 0,
+                step: self.step,
+                which: "base",
+                value,
+                learning_rate: lr,
+            });
+        }
+        let grads = GradientsParams::from_grads(loss.backward(), &self.generator);
+        self.generator = self.optim.step(lr, self.generator.clone(), grads);
+        Ok(value)
+    }
+
+    fn learning_rate(&self) -> f64 {
+        let progress = self.step as f64 / self.config.steps as f64;
+        let warm = (progress / 0.02).min(1.0);
+        let cosine = 0.5 * (1.0 + (std::f64::consts::PI * progress.min(1.0)).cos());
+        self.config.lr * warm * cosine.max(0.01)
+    }
+}

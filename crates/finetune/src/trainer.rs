@@ -1,0 +1,205 @@
+//! The GAN training loop of one concept.
+
+use std::time::{Duration, Instant};
+
+use burn::module::Module;
+use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn::tensor::{Device, Tensor};
+use lora_gan::{
+    HybridGenerator, Mode, PatchGan, discriminator_loss, generator_gan_loss, l1_loss,
+};
+use rand::seq::SliceRandom;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use weight_blocks::{NamedTensors, WeightSpace};
+
+use crate::{Error, PairSet, Recipe};
+
+/// Mean losses of one epoch.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct EpochLosses {
+    /// Epoch, from 1.
+    pub epoch: usize,
+    /// Mean absolute difference to the targets, in units of the −1..1 range.
+    pub l1: f64,
+    /// The generator's GAN loss.
+    pub gan: f64,
+    /// The discriminator's loss.
+    pub discriminator: f64,
+}
+
+/// Trains the adapter of one concept, and its discriminator; the base stays frozen.
+///
+/// `train_seconds` is the time inside [`ConceptTrainer::epoch`] alone, so that measuring between
+/// epochs does not count.
+pub struct ConceptTrainer {
+    pub(crate) generator: HybridGenerator,
+    pub(crate) discriminator: PatchGan,
+    pub(crate) optim_generator: ModuleOptimizer,
+    pub(crate) optim_discriminator: ModuleOptimizer,
+    pub(crate) recipe: Recipe,
+    pub(crate) device: Device,
+    pub(crate) epoch: usize,
+    pub(crate) steps: usize,
+    pub(crate) spent: Duration,
+}
+
+impl ConceptTrainer {
+    /// A trainer that starts from `start` on a copy of the frozen `base`.
+    ///
+    /// `device` is the plain device; the trainer adds autodiff.
+    ///
+    /// # Errors
+    /// [`Error::Recipe`], or weights that do not fit the base.
+    pub fn new(
+        base: &HybridGenerator,
+        start: &NamedTensors,
+        recipe: Recipe,
+        device: &Device,
+    ) -> Result<Self, Error> {
+        recipe.validate()?;
+        let mut generator = base.clone();
+        generator.load_weights(start)?;
+        let device = device.clone().autodiff();
+        let generator = generator.train().train_adapter();
+        let discriminator = PatchGan::new(&recipe.discriminator, recipe.seed, &device)?;
+        let adam = || {
+            AdamConfig::new()
+                .with_beta_1(0.5)
+                .with_beta_2(0.999)
+                .with_epsilon(1e-8)
+                .init()
+        };
+        Ok(Self {
+            generator,
+            discriminator,
+            optim_generator: adam(),
+            optim_discriminator: adam(),
+            recipe,
+            device,
+            epoch: 0,
+            steps: 0,
+            spent: Duration::ZERO,
+        })
+    }
+
+    /// Epochs done.
+    pub fn epochs_done(&self) -> usize {
+        self.epoch
+    }
+
+    /// Seconds spent training, measuring excluded.
+    pub fn train_seconds(&self) -> f64 {
+        self.spent.as_secs_f64()
+    }
+
+    /// The generator without gradients, for measuring and drawing.
+    pub fn generator(&self) -> HybridGenerator {
+        self.generator.valid()
+    }
+
+    /// The adapter as it stands.
+    ///
+    /// # Errors
+    /// Where the device cannot give the values back.
+    pub fn adapter(&self) -> Result<NamedTensors, Error> {
+        Ok(self.generator.read_weights()?)
+    }
+
+    /// One pass over the training pairs, in an order that the seed and the epoch's number fix.
+    ///
+    /// # Errors
+    /// [`Error::NoPairs`], or [`Error::NotFinite`] as soon as a loss is no number.
+    pub fn epoch(&mut self, pairs: &PairSet) -> Result<EpochLosses, Error> {
+        let started = Instant::now();
+        if pairs.is_empty() {
+            return Err(Error::NoPairs {
+                what: "training",
+                needed: 1,
+            });
+        }
+        let mut order: Vec<usize> = (0..pairs.len()).collect();
+        let mut rng = ChaCha8Rng::seed_from_u64(self.recipe.seed);
+        rng.set_stream(self.epoch as u64 + 1);
+        order.shuffle(&mut rng);
+        let factor = self.recipe.lr_factor(self.epoch);
+        let mut sums = [0.0f64; 3];
+        let mut batches = 0;
+        for batch in order.chunks(self.recipe.batch_size) {
+            let (photo, target) = pairs.select(batch, &self.device);
+            let losses = self.step(photo, target, factor)?;
+            for (sum, loss) in sums.iter_mut().zip(losses) {
+                *sum += f64::from(loss);
+            }
+            batches += 1;
+        }
+        self.epoch += 1;
+        self.spent += started.elapsed();
+        let mean = |sum: f64| sum / f64::from(batches);
+        Ok(EpochLosses {
+            epoch: self.epoch,
+            l1: mean(sums[0]),
+            gan: mean(sums[1]),
+            discriminator: mean(sums[2]),
+        })
+    }
+
+    /// D on a detached fake, then G through the frozen D; gives (L1, GAN, D) losses.
+    fn step(
+        &mut self,
+        photo: Tensor<4>,
+        target: Tensor<4>,
+        factor: f64,
+    ) -> Result<[f32; 3], Error> {
+        self.steps += 1;
+        let fake = self.generator.forward(photo.clone(), None, Mode::Adapted);
+        let l1 = l1_loss(fake.clone(), target.clone());
+        let l1_value = l1.clone().detach().into_scalar::<f32>();
+        let mut loss = l1.mul_scalar(self.recipe.lambda_l1);
+        let mut values = [l1_value, 0.0, 0.0];
+        if self.recipe.gan_weight > 0.0 {
+            let n = photo.dims()[0];
+            let logits = self.discriminator.forward(
+                Tensor::cat(vec![photo.clone(), photo.clone()], 0),
+                Tensor::cat(vec![target, fake.clone().detach()], 0),
+            );
+            let d_loss = discriminator_loss(
+                logits.clone().slice([0..n]),
+                logits.slice([n..2 * n]),
+            );
+            values[2] = d_loss.clone().detach().into_scalar::<f32>();
+            self.finite("discriminator", values[2])?;
+            let grads = GradientsParams::from_grads(d_loss.backward(), &self.discriminator);
+            self.discriminator = self.optim_discriminator.step(
+                self.recipe.lr_discriminator * factor,
+                self.discriminator.clone(),
+                grads,
+            );
+            let judge = self.discriminator.clone().no_grad();
+            let gan = generator_gan_loss(judge.forward(photo, fake));
+            values[1] = gan.clone().detach().into_scalar::<f32>();
+            loss = loss + gan.mul_scalar(self.recipe.gan_weight);
+        }
+        self.finite("generator", values[0] + values[1])?;
+        let grads = GradientsParams::from_grads(loss.backward(), &self.generator);
+        self.generator = self.optim_generator.step(
+            self.recipe.lr_generator * factor,
+            self.generator.clone(),
+            grads,
+        );
+        Ok(values)
+    }
+
+    fn finite(&self, which: &'static str, value: f32) -> Result<(), Error> {
+        if value.is_finite() {
+            return Ok(());
+        }
+        Err(Error::NotFinite {
+            epoch: self.epoch + 1,
+            step: self.steps,
+            which,
+            value,
+            learning_rate: self.recipe.lr_generator,
+        })
+    }
+}

@@ -1,0 +1,163 @@
+//! A frozen (transposed) convolution with LoRA, the batch norm that follows, and the activation.
+
+use burn::module::{Module, Param};
+use burn::nn::{BatchNorm, BatchNormConfig};
+use burn::tensor::activation::relu;
+use burn::tensor::module::{conv_transpose2d, conv2d};
+use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, PadMode};
+use burn::tensor::{Device, Tensor, TensorData};
+use rand_chacha::ChaCha8Rng;
+
+use super::init::normal;
+use super::lora::{LoraPair, LoraSpec};
+use crate::generator::Mode;
+
+/// What a [`ConvUnit`] is made of; built by the generator from its configuration.
+#[derive(Debug, Clone)]
+pub(crate) struct ConvUnitConfig {
+    pub(crate) channels: [usize; 2],
+    pub(crate) kernel: usize,
+    pub(crate) stride: usize,
+    pub(crate) transposed: bool,
+    pub(crate) reflect: bool,
+    pub(crate) norm: bool,
+    pub(crate) relu: bool,
+}
+
+impl ConvUnitConfig {
+    pub(crate) fn new(input: usize, output: usize, kernel: usize) -> Self {
+        Self {
+            channels: [input, output],
+            kernel,
+            stride: 1,
+            transposed: false,
+            reflect: false,
+            norm: true,
+            relu: true,
+        }
+    }
+}
+
+/// Convolution (or transposed convolution) → batch norm → ReLU, the last two optional.
+///
+/// Shapes: `[B, c, H, W]` → `[B, f, H', W']`; stride 2 halves H and W, a transposed one doubles
+/// them.
+#[derive(Module, Debug)]
+pub struct ConvUnit {
+    /// Frozen kernel: `[f, c, k, k]`, or `[c, f, k, k]` when transposed (PyTorch's layout).
+    pub weight: Param<Tensor<4>>,
+    /// Frozen bias `[f]`.
+    pub bias: Param<Tensor<1>>,
+    /// The adapter's factors; none where the layer is not adapted.
+    pub lora: Option<LoraPair>,
+    /// The norm that follows. Its γ and β belong to the adapter's group.
+    pub norm: Option<BatchNorm>,
+    stride: usize,
+    transposed: bool,
+    reflect: bool,
+    relu: bool,
+}
+
+impl ConvUnit {
+    pub(crate) fn new(
+        config: &ConvUnitConfig,
+        lora: Option<LoraSpec>,
+        base_rng: &mut ChaCha8Rng,
+        lora_rng: &mut ChaCha8Rng,
+        device: &Device,
+    ) -> Self {
+        let [input, output] = config.channels;
+        let k = config.kernel;
+        let shape = if config.transposed {
+            [input, output, k, k]
+        } else {
+            [output, input, k, k]
+        };
+        let fan_in = input * k * k;
+        // He et al.'s deviation keeps the signal's scale through ReLU at any depth.
+        let std = (2.0 / fan_in as f32).sqrt();
+        let weight = normal(shape.iter().product(), std, base_rng);
+        Self {
+            weight: Param::from_tensor(Tensor::from_data(TensorData::new(weight, shape), device)),
+            bias: Param::from_tensor(Tensor::zeros([output], device)),
+            lora: lora.map(|spec| LoraPair::new(fan_in, output, spec, lora_rng, device)),
+            norm: config
+                .norm
+                .then(|| BatchNormConfig::new(output).init(device)),
+            stride: config.stride,
+            transposed: config.transposed,
+            reflect: config.reflect,
+            relu: config.relu,
+        }
+    }
+
+    /// Kernel with the adapter's update merged in, in the base's layout.
+    pub(crate) fn merged_weight(&self) -> Tensor<4> {
+        let weight = self.weight.val();
+        match &self.lora {
+            None => weight,
+            Some(lora) => {
+                let [a, b, kh, kw] = weight.dims();
+                let delta = lora.delta();
+                weight
+                    + if self.transposed {
+                        delta.reshape([b, a, kh, kw]).swap_dims(0, 1)
+                    } else {
+                        delta.reshape([a, b, kh, kw])
+                    }
+            }
+        }
+    }
+
+    pub(crate) fn forward(&self, x: Tensor<4>, mode: Mode) -> Tensor<4> {
+        let y = match (mode, &self.norm) {
+            (Mode::PretrainBase, norm) => {
+                let y = self.convolve(x, self.weight.val(), self.bias.val());
+                match norm {
+                    Some(norm) => norm.forward(y),
+                    None => y,
+                }
+            }
+            (Mode::Adapted, None) => self.convolve(x, self.merged_weight(), self.bias.val()),
+            // The base's statistics are constants of the adapted network, so its norm is an
+            // affine map that folds into the convolution: no pass over the activations at all.
+            (Mode::Adapted, Some(norm)) => {
+                let mean = norm.running_mean.value();
+                let var = norm.running_var.value();
+                let gain = norm.gamma.val() / (var + norm.epsilon).sqrt();
+                let bias = (self.bias.val() - mean) * gain.clone() + norm.beta.val();
+                let channels = gain.dims()[0];
+                let gain = if self.transposed {
+                    gain.reshape([1, channels, 1, 1])
+                } else {
+                    gain.reshape([channels, 1, 1, 1])
+                };
+                self.convolve(x, self.merged_weight() * gain, bias)
+            }
+        };
+        if self.relu { relu(y) } else { y }
+    }
+
+    fn convolve(&self, x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
+        let k = weight.dims()[2];
+        let pad = (k - 1) / 2;
+        if self.transposed {
+            // 3×3, stride 2, padding 1, output padding 1: exactly twice the size (pix2pix).
+            let options = ConvTransposeOptions::new(
+                [self.stride; 2],
+                [pad; 2],
+                [self.stride - 1; 2],
+                [1, 1],
+                1,
+            );
+            return conv_transpose2d(x, weight, Some(bias), options);
+        }
+        let (x, pad) = if self.reflect && pad > 0 {
+            (x.pad((pad, pad, pad, pad), PadMode::Reflect), 0)
+        } else {
+            (x, pad)
+        };
+        let options = ConvOptions::new([self.stride; 2], [pad; 2], [1, 1], 1);
+        conv2d(x, weight, Some(bias), options)
+    }
+}

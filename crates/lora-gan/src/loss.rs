@@ -1,0 +1,56 @@
+//! The losses of Eq. 4: λ·L1 + conditional GAN.
+
+use burn::tensor::Tensor;
+use burn::tensor::activation::relu;
+
+/// Mean binary cross-entropy on logits against one label for all, in the form that never
+/// overflows: `max(x, 0) − x·y + ln(1 + e^−|x|)` (PyTorch's `BCEWithLogitsLoss`).
+pub fn bce_with_logits(logits: Tensor<4>, real: bool) -> Tensor<1> {
+    let tail = logits.clone().abs().neg().exp().log1p();
+    let hinge = if real {
+        relu(logits.neg())
+    } else {
+        relu(logits)
+    };
+    (hinge + tail).mean()
+}
+
+/// The discriminator's loss: half the sum over a real and a generated pair, as pix2pix takes it.
+pub fn discriminator_loss(real: Tensor<4>, fake: Tensor<4>) -> Tensor<1> {
+    (bce_with_logits(real, true) + bce_with_logits(fake, false)).mul_scalar(0.5)
+}
+
+/// The generator's non-saturating GAN loss on the logits of its own pairs.
+pub fn generator_gan_loss(fake: Tensor<4>) -> Tensor<1> {
+    bce_with_logits(fake, true)
+}
+
+/// Mean absolute difference.
+pub fn l1_loss(edited: Tensor<4>, target: Tensor<4>) -> Tensor<1> {
+    (edited - target).abs().mean()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    fn logits(values: [f32; 2]) -> Tensor<4> {
+        Tensor::<1>::from_floats(values, &Device::flex()).reshape([1, 1, 1, 2])
+    }
+
+    #[test]
+    fn bce_equals_the_literal_values() {
+        // ln(1 + e^-2) = 0.126928, ln(1 + e^1) = 1.313262
+        let loss = bce_with_logits(logits([2.0, -1.0]), true).into_scalar::<f32>();
+        assert!((loss - (0.126_928 + 1.313_262) / 2.0).abs() < 1e-5, "{loss}");
+        let loss = bce_with_logits(logits([2.0, -1.0]), false).into_scalar::<f32>();
+        assert!((loss - (2.126_928 + 0.313_262) / 2.0).abs() < 1e-5, "{loss}");
+    }
+
+    #[test]
+    fn bce_stays_finite_on_huge_logits() {
+        let loss = bce_with_logits(logits([1e30, -1e30]), true).into_scalar::<f32>();
+        assert!(loss.is_finite());
+    }
+}

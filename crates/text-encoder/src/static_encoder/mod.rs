@@ -1,0 +1,233 @@
+//! The static encoder: one vector per vocabulary token, no network pass.
+
+mod table;
+
+use std::fs;
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use sha2::{Digest, Sha256};
+use tokenizers::Tokenizer;
+
+use crate::{Error, TextEncoder, TextEncoding};
+use table::Table;
+
+/// Name of the weights' file inside an encoder folder.
+pub const WEIGHTS_FILE: &str = "static.safetensors";
+/// Name of the tokenizer's file inside an encoder folder.
+pub const TOKENIZER_FILE: &str = "tokenizer.json";
+/// Tokens kept of a prompt unless [`StaticEncoder::with_max_tokens`] says otherwise.
+pub const DEFAULT_MAX_TOKENS: usize = 32;
+
+/// A static text encoder distilled in the way of Model2Vec (MinishLab): WordPiece tokens looked up in a table.
+///
+/// - A token row is the PCA-reduced output embedding of that token alone in the model, divided by its RMS: every row has
+///   unit variance (norm √C up to int8 rounding), so that no word dominates cross-attention by its norm.
+/// - The pooled vector is Σ wᵢ·rowᵢ over the kept tokens, L2-normalised. wᵢ is the row's RMS before scaling times the
+///   SIF weight a/(a + p), p Zipf over the vocabulary's order, a = 1e-4 (Arora et al. 2017, as Model2Vec applies it).
+/// - There are no `[CLS]` or `[SEP]` tokens. Unknown and special tokens (weight 0) are skipped, also when typed.
+#[derive(Debug)]
+pub struct StaticEncoder {
+    table: Table,
+    tokenizer: Tokenizer,
+    digest: String,
+    max_tokens: usize,
+}
+
+/// One prompt's token ids after skipping and cutting.
+struct Kept {
+    ids: Vec<usize>,
+    truncated: bool,
+}
+
+impl StaticEncoder {
+    /// The encoder compiled into the library: `static-minilm-128`, from all-MiniLM-L6-v2.
+    ///
+    /// Copies 4 MB and parses the vocabulary: tens of milliseconds. Make it once and share it.
+    ///
+    /// # Errors
+    ///
+    /// None in a library whose asset passed its tests; the same as [`from_dir`](Self::from_dir) otherwise.
+    #[cfg(feature = "embedded")]
+    pub fn embedded() -> Result<Self, Error> {
+        Self::from_bytes(
+            include_bytes!("../../assets/static.safetensors"),
+            "embedded:static.safetensors",
+            include_bytes!("../../assets/tokenizer.json"),
+            "embedded:tokenizer.json",
+        )
+    }
+
+    /// Reads [`WEIGHTS_FILE`] and [`TOKENIZER_FILE`] from a folder.
+    ///
+    /// The weights hold `rows` (int8 `[V, C]`), `scale` (f32 `[V]`, row = int8 × scale) and `weight` (f32 `[V]`, the
+    /// pooling weight, 0 for tokens to skip), and the metadata `format` = `static-text-encoder`,
+    /// `format_version` = `1` and `name`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`], [`Error::Safetensors`] (truncated or damaged), [`Error::Metadata`], [`Error::Tensor`] (type or
+    /// shape), [`Error::Value`] (not finite, negative, zero row), [`Error::Tokenizer`],
+    /// [`Error::VocabularyMismatch`]; each names the file.
+    pub fn from_dir(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let read = |name: &str| {
+            let path = path.as_ref().join(name);
+            match fs::read(&path) {
+                Ok(bytes) => Ok((bytes, path.display().to_string())),
+                Err(source) => Err(Error::Io { path, source }),
+            }
+        };
+        let (weights, weights_name) = read(WEIGHTS_FILE)?;
+        let (tokenizer, tokenizer_name) = read(TOKENIZER_FILE)?;
+        Self::from_bytes(&weights, &weights_name, &tokenizer, &tokenizer_name)
+    }
+
+    /// The same encoder, keeping at most `max_tokens` tokens of a prompt. The digest does not change.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ZeroMaxTokens`].
+    pub fn with_max_tokens(mut self, max_tokens: usize) -> Result<Self, Error> {
+        if max_tokens == 0 {
+            return Err(Error::ZeroMaxTokens);
+        }
+        self.max_tokens = max_tokens;
+        Ok(self)
+    }
+
+    fn from_bytes(
+        weights: &[u8],
+        weights_name: &str,
+        tokenizer: &[u8],
+        tokenizer_name: &str,
+    ) -> Result<Self, Error> {
+        let table = Table::parse(weights, weights_name)?;
+        let bad = |e: tokenizers::Error| Error::Tokenizer {
+            file: tokenizer_name.into(),
+            message: e.to_string(),
+        };
+        let digest = digest(weights, tokenizer);
+        let mut tokenizer = Tokenizer::from_bytes(tokenizer).map_err(bad)?;
+        tokenizer
+            .with_truncation(None)
+            .map_err(bad)?
+            .with_padding(None);
+
+        // The rows the tokenizer needs: its largest id decides, should ids have gaps.
+        let vocabulary = tokenizer.get_vocab(true);
+        let needed = vocabulary
+            .values()
+            .max()
+            .map_or(0, |&id| id as usize + 1)
+            .max(vocabulary.len());
+        if needed != table.len() {
+            return Err(Error::VocabularyMismatch {
+                weights: weights_name.into(),
+                rows: table.len(),
+                tokenizer: tokenizer_name.into(),
+                vocabulary: needed,
+            });
+        }
+        Ok(Self {
+            table,
+            tokenizer,
+            digest,
+            max_tokens: DEFAULT_MAX_TOKENS,
+        })
+    }
+
+    /// Token ids of each prompt: known tokens only, the first `max_tokens` of them.
+    fn kept(&self, prompts: &[&str]) -> Result<Vec<Kept>, Error> {
+        if prompts.is_empty() {
+            return Err(Error::NoPrompts);
+        }
+        let one = |(index, prompt): (usize, &&str)| {
+            let encoding =
+                self.tokenizer
+                    .encode_fast(*prompt, false)
+                    .map_err(|e| Error::Tokenize {
+                        index,
+                        message: e.to_string(),
+                    })?;
+            let known = encoding.get_ids().iter().map(|&id| id as usize);
+            let mut ids: Vec<usize> = known.filter(|&id| self.table.weight(id) > 0.0).collect();
+            if ids.is_empty() {
+                return Err(Error::EmptyPrompt {
+                    index,
+                    prompt: prompt.chars().take(80).collect(),
+                });
+            }
+            let truncated = ids.len() > self.max_tokens;
+            ids.truncate(self.max_tokens);
+            Ok(Kept { ids, truncated })
+        };
+        prompts.iter().enumerate().map(one).collect()
+    }
+}
+
+impl TextEncoder for StaticEncoder {
+    fn name(&self) -> &str {
+        self.table.name()
+    }
+
+    fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    fn width(&self) -> usize {
+        self.table.width()
+    }
+
+    fn max_tokens(&self) -> usize {
+        self.max_tokens
+    }
+
+    fn encode(&self, prompts: &[&str], device: &Device) -> Result<TextEncoding, Error> {
+        let kept = self.kept(prompts)?;
+        let (b, c) = (kept.len(), self.width());
+        let l = kept.iter().map(|k| k.ids.len()).max().unwrap_or(1);
+
+        let mut tokens = vec![0f32; b * l * c];
+        let mut mask = vec![false; b * l];
+        let mut pooled = Vec::with_capacity(b * c);
+        for (i, k) in kept.iter().enumerate() {
+            for (j, &id) in k.ids.iter().enumerate() {
+                let at = i * l + j;
+                mask[at] = true;
+                for (out, value) in tokens[at * c..(at + 1) * c]
+                    .iter_mut()
+                    .zip(self.table.row(id))
+                {
+                    *out = value;
+                }
+            }
+            pooled.extend(self.table.pool(&k.ids));
+        }
+        Ok(TextEncoding {
+            tokens: Tensor::from_data(TensorData::new(tokens, [b, l, c]), device),
+            mask: Tensor::from_data(TensorData::new(mask, [b, l]), device),
+            pooled: Tensor::from_data(TensorData::new(pooled, [b, c]), device),
+            truncated: kept.iter().map(|k| k.truncated).collect(),
+        })
+    }
+
+    fn encode_pooled(&self, prompts: &[&str]) -> Result<Vec<Vec<f32>>, Error> {
+        Ok(self
+            .kept(prompts)?
+            .iter()
+            .map(|k| self.table.pool(&k.ids))
+            .collect())
+    }
+}
+
+/// SHA-256 over the weights' bytes followed by the tokenizer's, lower-case hex.
+fn digest(weights: &[u8], tokenizer: &[u8]) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(weights);
+    hasher.update(tokenizer);
+    hasher
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

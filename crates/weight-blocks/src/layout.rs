@@ -1,0 +1,213 @@
+//! From named tensors to blocks and back.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::files::hex;
+use crate::tensor::num_elements;
+use crate::{Error, GroupingRule, HostTensor, LayerGroup, NamedTensors, Segment, TensorSpec, check_tensors};
+
+/// Most values that a layout may have; a corrupt file cannot make anyone allocate more.
+const MAX_VALUES: usize = 1 << 34;
+
+/// Where each value of each layer stands among the N blocks of b values.
+///
+/// The groups' values are concatenated in the rule's order and zero-padded once, at the end, to a
+/// multiple of b. (The paper's 854 × 256 is less than its own 0.2256 M weights; here N follows from
+/// the layer list, and nothing is lost.)
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "LayoutSpec", into = "LayoutSpec")]
+pub struct Layout {
+    spec: LayoutSpec,
+    lens: Vec<usize>,
+    values: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LayoutSpec {
+    name: String,
+    rule: GroupingRule,
+    block_size: usize,
+    groups: Vec<LayerGroup>,
+}
+
+impl TryFrom<LayoutSpec> for Layout {
+    type Error = Error;
+
+    fn try_from(spec: LayoutSpec) -> Result<Self, Error> {
+        Self::new(&spec.name, spec.groups, spec.rule, spec.block_size)
+    }
+}
+
+impl From<Layout> for LayoutSpec {
+    fn from(layout: Layout) -> Self {
+        layout.spec
+    }
+}
+
+impl Layout {
+    /// A layout of `groups` (see [`WeightSpace::layer_groups`](crate::WeightSpace::layer_groups)).
+    ///
+    /// # Errors
+    /// [`Error::Layout`] for a block size of zero, no values at all, a name that occurs twice, or
+    /// more values than 2³⁴.
+    pub fn new(
+        name: &str,
+        groups: Vec<LayerGroup>,
+        rule: GroupingRule,
+        block_size: usize,
+    ) -> Result<Self, Error> {
+        let fail = |why: String| Err(Error::Layout { why });
+        if block_size == 0 {
+            return fail("the block size is zero".into());
+        }
+        let mut names = BTreeSet::new();
+        let mut lens = Vec::new();
+        let mut values = 0usize;
+        for spec in groups.iter().flat_map(|group| &group.tensors) {
+            if !names.insert(spec.name.as_str()) {
+                return fail(format!("tensor `{}` occurs twice", spec.name));
+            }
+            let len = num_elements(&spec.shape).filter(|&len| len <= MAX_VALUES);
+            let Some(len) = len else {
+                return fail(format!("tensor `{}` of shape {:?} is too large", spec.name, spec.shape));
+            };
+            lens.push(len);
+            values += len;
+            if values > MAX_VALUES {
+                return fail(format!("more than {MAX_VALUES} values"));
+            }
+        }
+        if values == 0 || block_size > MAX_VALUES {
+            return fail(format!("{values} values in blocks of {block_size}"));
+        }
+        Ok(Self {
+            spec: LayoutSpec {
+                name: name.to_owned(),
+                rule,
+                block_size,
+                groups,
+            },
+            lens,
+            values,
+        })
+    }
+
+    /// The model's name.
+    pub fn name(&self) -> &str {
+        &self.spec.name
+    }
+
+    /// The grouping rule.
+    pub fn rule(&self) -> GroupingRule {
+        self.spec.rule
+    }
+
+    /// The layers.
+    pub fn groups(&self) -> &[LayerGroup] {
+        &self.spec.groups
+    }
+
+    /// b.
+    pub fn block_size(&self) -> usize {
+        self.spec.block_size
+    }
+
+    /// N.
+    pub fn blocks(&self) -> usize {
+        self.values.div_ceil(self.spec.block_size)
+    }
+
+    /// Weights without padding.
+    pub fn values(&self) -> usize {
+        self.values
+    }
+
+    /// N·b.
+    pub fn encoded_len(&self) -> usize {
+        self.blocks() * self.spec.block_size
+    }
+
+    /// The runs of values in order; each tensor's values stand in one or more of them.
+    pub fn segments(&self) -> Vec<Segment> {
+        self.spec.rule.segments(&self.spec.groups, &self.lens)
+    }
+
+    /// All tensors, in the order that [`Segment::tensor`] counts.
+    pub fn tensors(&self) -> impl Iterator<Item = &TensorSpec> {
+        self.spec.groups.iter().flat_map(|group| &group.tensors)
+    }
+
+    /// SHA-256 (hex) over rule, block size and groups: two layouts with one digest take each
+    /// other's blocks.
+    pub fn digest(&self) -> String {
+        let mut hasher = Sha256::new();
+        hasher.update(format!("{:?} {}", self.spec.rule, self.spec.block_size));
+        for group in &self.spec.groups {
+            hasher.update(format!("\n{} {:?}", group.name, group.kind));
+            for tensor in &group.tensors {
+                hasher.update(format!("\n  {} {:?} {:?}", tensor.name, tensor.shape, tensor.role));
+            }
+        }
+        hex(&hasher.finalize())
+    }
+
+    /// The N·b values of `weights`, block after block, zeros at the end.
+    ///
+    /// # Errors
+    /// As [`check_tensors`].
+    pub fn encode(&self, weights: &NamedTensors) -> Result<Vec<f32>, Error> {
+        check_tensors(&self.spec.groups, weights)?;
+        let tensors: Vec<&HostTensor> = self.tensors().filter_map(|t| weights.get(&t.name)).collect();
+        let mut flat = Vec::with_capacity(self.encoded_len());
+        for segment in self.segments() {
+            let data = &tensors[segment.tensor].data;
+            let run = data.get(segment.start..segment.start + segment.len);
+            // `HostTensor`'s fields are public, so its values may not fit its shape.
+            flat.extend_from_slice(run.ok_or_else(|| Error::ValueCount {
+                shape: tensors[segment.tensor].shape.clone(),
+                values: data.len(),
+            })?);
+        }
+        flat.resize(self.encoded_len(), 0.0);
+        Ok(flat)
+    }
+
+    /// The tensors in N·b values; the padding is not looked at.
+    ///
+    /// # Errors
+    /// [`Error::BlockCount`] for another number of values.
+    pub fn decode(&self, blocks: &[f32]) -> Result<NamedTensors, Error> {
+        self.check_len(blocks.len())?;
+        let mut data: Vec<Vec<f32>> = self.lens.iter().map(|&len| vec![0.0; len]).collect();
+        let mut at = 0;
+        for segment in self.segments() {
+            let target = &mut data[segment.tensor][segment.start..segment.start + segment.len];
+            target.copy_from_slice(&blocks[at..at + segment.len]);
+            at += segment.len;
+        }
+        Ok(self
+            .tensors()
+            .zip(data)
+            .map(|(spec, data)| {
+                let shape = spec.shape.clone();
+                (spec.name.clone(), HostTensor { shape, data })
+            })
+            .collect())
+    }
+
+    pub(crate) fn check_len(&self, found: usize) -> Result<(), Error> {
+        if found == self.encoded_len() {
+            return Ok(());
+        }
+        Err(Error::BlockCount {
+            expected: self.encoded_len(),
+            blocks: self.blocks(),
+            block_size: self.block_size(),
+            found,
+        })
+    }
+}

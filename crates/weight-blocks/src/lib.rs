@@ -1,0 +1,67 @@
+//! Network weights as blocks of a fixed size, and collections of them on disk.
+//!
+//! "Efficient Training with Denoised Neural Weights" (ECCV 2024, §3.1) turns the LoRA weights of a
+//! network into N blocks of b values: the tensors of each layer form a group, groups are
+//! flattened, concatenated, zero-padded and cut. This crate is that codec and what belongs to it:
+//!
+//! - [`WeightSpace`]: a model (or file) that lists its layer groups and reads and loads them.
+//! - [`Layout`]: groups + [`GroupingRule`] + block size; [`Layout::encode`] and [`Layout::decode`]
+//!   are exact inverses, bit for bit.
+//! - [`sinusoidal_encoding`]: the block index as the denoiser sees it (Eq. 2).
+//! - [`Normalizer`]: statistics that bring blocks of all layers to one scale, and back.
+//! - [`Zoo`]: trained weights of many concepts in a folder, append-only, safe against interruption,
+//!   readable while another process writes.
+//! - `module_to_named`, `load_named` (feature `burn`): any Burn module as [`NamedTensors`].
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//! use weight_blocks::{GroupingRule, HostTensor, LayerGroup, LayerKind, Layout, TensorRole, TensorSpec};
+//!
+//! let spec = |name: &str, shape: &[usize], role| TensorSpec { name: name.into(), shape: shape.to_vec(), role };
+//! let layer = LayerGroup {
+//!     name: "fc".into(),
+//!     kind: LayerKind::Linear,
+//!     tensors: vec![
+//!         spec("fc.lora_A.weight", &[1, 3], TensorRole::Down),
+//!         spec("fc.lora_B.weight", &[2, 1], TensorRole::Up),
+//!     ],
+//! };
+//! let layout = Layout::new("tiny", vec![layer], GroupingRule::Appended, 4)?;
+//! assert_eq!(layout.blocks(), 2); // 5 values in blocks of 4
+//!
+//! let weights = BTreeMap::from([
+//!     ("fc.lora_A.weight".into(), HostTensor::new(vec![1, 3], vec![1.0, 2.0, 3.0])?),
+//!     ("fc.lora_B.weight".into(), HostTensor::new(vec![2, 1], vec![4.0, 5.0])?),
+//! ]);
+//! let blocks = layout.encode(&weights)?;
+//! assert_eq!(blocks, [1.0, 2.0, 3.0, 4.0, 5.0, 0.0, 0.0, 0.0]);
+//! assert_eq!(layout.decode(&blocks)?, weights);
+//! # Ok::<(), weight_blocks::Error>(())
+//! ```
+//!
+//! Not here: networks, training, text. The crate needs no tensor library without the feature `burn`.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod error;
+mod files;
+mod grouping;
+mod index;
+mod layout;
+#[cfg(feature = "burn")]
+mod module;
+mod normalize;
+mod space;
+mod tensor;
+mod zoo;
+
+pub use error::Error;
+pub use files::{file_digest, load_safetensors, save_safetensors, write_atomic};
+pub use grouping::{GroupingRule, Segment};
+pub use index::sinusoidal_encoding;
+pub use layout::Layout;
+#[cfg(feature = "burn")]
+pub use module::{load_named, module_to_named};
+pub use normalize::{Normalization, Normalizer};
+pub use space::{LayerGroup, LayerKind, TensorRole, TensorSpec, WeightSpace, check_tensors};
+pub use tensor::{HostTensor, NamedTensors};
+pub use zoo::{Checkpoint, ConceptRecord, Entry, Zoo};

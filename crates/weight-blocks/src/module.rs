@@ -1,0 +1,136 @@
+//! Burn modules as named tensors (feature `burn`).
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Tensor, TensorData};
+
+use crate::{Error, HostTensor, NamedTensors};
+
+/// Names as PyTorch and PEFT print them: a norm's `gamma`/`beta` become `weight`/`bias`, a LoRA
+/// pair's `lora.down`/`lora.up` become `lora_A.weight`/`lora_B.weight`.
+fn public_name(path: &[String]) -> String {
+    let mut parts: Vec<&str> = path.iter().map(String::as_str).collect();
+    if let [.., lora @ "lora", factor @ ("down" | "up")] = parts.as_mut_slice() {
+        *lora = if *factor == "down" { "lora_A" } else { "lora_B" };
+        *factor = "weight";
+    }
+    match parts.last_mut() {
+        Some(last) if *last == "gamma" => *last = "weight",
+        Some(last) if *last == "beta" => *last = "bias",
+        _ => {}
+    }
+    parts.join(".")
+}
+
+/// All float tensors of a module by name, running statistics included, copied to the host.
+///
+/// Reads without recording a graph, so it may be called on a training module.
+///
+/// # Errors
+/// [`Error::Device`] where the device cannot give the values back.
+pub fn module_to_named<M: Module>(module: &M) -> Result<NamedTensors, Error> {
+    let mut reader = Reader::default();
+    module.visit(&mut reader);
+    match reader.error {
+        Some(error) => Err(error),
+        None => Ok(reader.tensors),
+    }
+}
+
+/// The same module with the values of `weights`: every name in `weights` must be one of the
+/// module's and hold as many values; parameters that `weights` does not name stay as they are.
+///
+/// # Errors
+/// [`Error::UnexpectedTensor`] for a name that the module lacks, [`Error::ShapeMismatch`] for
+/// another number of values. The module is only consumed on success, so pass a clone.
+pub fn load_named<M: Module>(module: M, weights: &NamedTensors) -> Result<M, Error> {
+    let mut writer = Writer {
+        path: Vec::new(),
+        weights,
+        used: 0,
+        error: None,
+    };
+    let module = module.map(&mut writer);
+    if let Some(error) = writer.error {
+        return Err(error);
+    }
+    if writer.used < weights.len() {
+        let known = module_to_named(&module)?;
+        if let Some(name) = weights.keys().find(|name| !known.contains_key(*name)) {
+            return Err(Error::UnexpectedTensor { name: name.clone() });
+        }
+    }
+    Ok(module)
+}
+
+#[derive(Default)]
+struct Reader {
+    path: Vec<String>,
+    tensors: NamedTensors,
+    error: Option<Error>,
+}
+
+impl ModuleVisitor for Reader {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let name = public_name(&self.path);
+        let tensor = param.base().without_autodiff();
+        let shape = tensor.dims().to_vec();
+        match tensor.into_data().convert::<f32>().try_into_vec::<f32>() {
+            Ok(data) => {
+                self.tensors.insert(name, HostTensor { shape, data });
+            }
+            Err(error) => {
+                self.error = Some(Error::Device {
+                    name,
+                    why: format!("{error:?}"),
+                });
+            }
+        }
+    }
+}
+
+struct Writer<'a> {
+    path: Vec<String>,
+    weights: &'a NamedTensors,
+    used: usize,
+    error: Option<Error>,
+}
+
+impl ModuleMapper for Writer<'_> {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let name = public_name(&self.path);
+        let Some(value) = self.weights.get(&name) else {
+            return param;
+        };
+        self.used += 1;
+        let shape = param.shape();
+        if shape.num_elements() != value.data.len() {
+            self.error = Some(Error::ShapeMismatch {
+                name,
+                expected: shape.to_vec(),
+                found: value.shape.clone(),
+            });
+            return param;
+        }
+        param.map(|old| {
+            let tracked = old.is_require_grad();
+            Tensor::from_data(TensorData::new(value.data.clone(), shape), &old.device())
+                .set_require_grad(tracked)
+        })
+    }
+}

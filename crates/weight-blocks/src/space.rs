@@ -1,0 +1,102 @@
+//! What a model tells of its adapted layers.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, NamedTensors};
+
+/// What a layer computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LayerKind {
+    /// Convolution.
+    Conv,
+    /// Transposed convolution.
+    ConvTranspose,
+    /// Linear layer.
+    Linear,
+    /// Projection of an attention.
+    Attention,
+}
+
+/// What a tensor is in its layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TensorRole {
+    /// LoRA's first factor (PEFT's `lora_A`).
+    Down,
+    /// LoRA's second factor (PEFT's `lora_B`).
+    Up,
+    /// γ of the norm that follows.
+    NormWeight,
+    /// β of the norm that follows.
+    NormBias,
+}
+
+/// One tensor of a layer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TensorSpec {
+    /// Its name, as PyTorch and PEFT print it.
+    pub name: String,
+    /// Its dimensions.
+    pub shape: Vec<usize>,
+    /// What it is.
+    pub role: TensorRole,
+}
+
+/// The tensors of one layer, in the order in which rule 1 appends them: down, up, norm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerGroup {
+    /// The layer's name.
+    pub name: String,
+    /// What it computes.
+    pub kind: LayerKind,
+    /// Its tensors.
+    pub tensors: Vec<TensorSpec>,
+}
+
+/// A model, or a file, whose adapted layers can be listed, read and loaded.
+pub trait WeightSpace {
+    /// The layers in forward order. The order is part of the [`Layout`](crate::Layout).
+    fn layer_groups(&self) -> Vec<LayerGroup>;
+
+    /// Copies of exactly the tensors that [`layer_groups`](Self::layer_groups) lists.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where the device cannot give the values back.
+    fn read_weights(&self) -> Result<NamedTensors, Error>;
+
+    /// Replaces all of these tensors.
+    ///
+    /// # Errors
+    /// [`Error::MissingTensor`], [`Error::UnexpectedTensor`] or [`Error::ShapeMismatch`]; the model
+    /// is unchanged then.
+    fn load_weights(&mut self, weights: &NamedTensors) -> Result<(), Error>;
+}
+
+/// Checks that `weights` holds exactly the tensors of `groups`, in their shapes.
+///
+/// # Errors
+/// [`Error::MissingTensor`], [`Error::ShapeMismatch`] or [`Error::UnexpectedTensor`], each naming
+/// the tensor.
+pub fn check_tensors(groups: &[LayerGroup], weights: &NamedTensors) -> Result<(), Error> {
+    let mut known = std::collections::BTreeSet::new();
+    for spec in groups.iter().flat_map(|group| &group.tensors) {
+        let Some(tensor) = weights.get(&spec.name) else {
+            return Err(Error::MissingTensor {
+                name: spec.name.clone(),
+            });
+        };
+        if tensor.shape != spec.shape {
+            return Err(Error::ShapeMismatch {
+                name: spec.name.clone(),
+                expected: spec.shape.clone(),
+                found: tensor.shape.clone(),
+            });
+        }
+        known.insert(spec.name.as_str());
+    }
+    match weights.keys().find(|name| !known.contains(name.as_str())) {
+        Some(name) => Err(Error::UnexpectedTensor { name: name.clone() }),
+        None => Ok(()),
+    }
+}

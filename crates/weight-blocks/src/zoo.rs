@@ -1,0 +1,383 @@
+//! Trained weights of many concepts in a folder.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::files::{from_bytes, hex, to_bytes};
+use crate::{Error, HostTensor, Layout, NamedTensors, write_atomic};
+
+const VERSION: u32 = 1;
+const HEADER: &str = "zoo.json";
+const RECORDS: &str = "concepts";
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    version: u32,
+    base_digest: String,
+    layout: Layout,
+}
+
+/// One saved state of a concept's training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// Epochs trained.
+    pub epoch: usize,
+    /// What was measured at that epoch, by metric name.
+    pub metrics: BTreeMap<String, f64>,
+}
+
+/// What the zoo knows of one concept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConceptRecord {
+    /// Name, also of its files: lower-case letters, digits, `-`, `_`, `.`.
+    pub concept: String,
+    /// The text that describes it.
+    pub prompt: String,
+    /// Seed of its training.
+    pub seed: u64,
+    /// What it was trained with, for people.
+    pub recipe: serde_json::Value,
+    /// Its saved states, in the order of training.
+    pub checkpoints: Vec<Checkpoint>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct RecordFile {
+    version: u32,
+    /// SHA-256 of the shard.
+    sha256: String,
+    #[serde(flatten)]
+    record: ConceptRecord,
+}
+
+/// One checkpoint of one concept: a training record's w, and its text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// The concept's name.
+    pub concept: String,
+    /// Its text.
+    pub prompt: String,
+    /// Position among the concept's checkpoints, from 0.
+    pub checkpoint: usize,
+    /// Epochs trained.
+    pub epoch: usize,
+    /// What was measured then.
+    pub metrics: BTreeMap<String, f64>,
+    sha256: String,
+}
+
+/// A folder of trained weights: `zoo.json` (version, base, layout) and, per concept,
+/// `concepts/NAME.json` beside the shard `concepts/NAME.safetensors`.
+///
+/// Append-only. A concept is in the zoo once its record is; the record is renamed into place after
+/// the shard, so that a process killed at any moment leaves a whole zoo. Different processes may
+/// append different concepts at the same time; readers see the state at [`Zoo::open`] or
+/// [`Zoo::refresh`]. Concepts are listed by name, so the order of collecting leaves no trace.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use weight_blocks::*;
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let spec = TensorSpec { name: "a".into(), shape: vec![2], role: TensorRole::NormBias };
+/// # let group = LayerGroup { name: "l".into(), kind: LayerKind::Linear, tensors: vec![spec] };
+/// let layout = Layout::new("tiny", vec![group], GroupingRule::Appended, 4)?;
+/// let mut zoo = Zoo::create(dir.path(), &layout, "digest of the base")?;
+/// let record = ConceptRecord {
+///     concept: "charcoal-sketch".into(),
+///     prompt: "charcoal sketch".into(),
+///     seed: 0,
+///     recipe: serde_json::Value::Null,
+///     checkpoints: vec![Checkpoint { epoch: 12, metrics: BTreeMap::new() }],
+/// };
+/// let weights = BTreeMap::from([("a".into(), HostTensor::new(vec![2], vec![1.0, 2.0])?)]);
+/// zoo.append(&record, &[weights.clone()])?;
+/// let entry = &zoo.entries()[0];
+/// assert_eq!(zoo.load(entry)?, weights);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Zoo {
+    dir: PathBuf,
+    header: Header,
+    entries: Vec<Entry>,
+}
+
+impl Zoo {
+    /// Opens the zoo in `dir`, or makes an empty one there.
+    ///
+    /// # Errors
+    /// As [`Zoo::open`]; [`Error::BaseMismatch`] or [`Error::LayoutMismatch`] where there is one for
+    /// something else.
+    pub fn create(dir: &Path, layout: &Layout, base_digest: &str) -> Result<Self, Error> {
+        let path = dir.join(HEADER);
+        if !path.exists() {
+            let header = Header {
+                version: VERSION,
+                base_digest: base_digest.to_owned(),
+                layout: layout.clone(),
+            };
+            write_atomic(&path, &json(&path, "zoo manifest", &header)?)?;
+        }
+        let zoo = Self::open(dir)?;
+        zoo.check(layout, base_digest)?;
+        Ok(zoo)
+    }
+
+    /// Reads the manifest and the records of all concepts; shards are read by [`Zoo::load`].
+    ///
+    /// # Errors
+    /// [`Error::NoZoo`], [`Error::Io`], [`Error::Json`], [`Error::Version`], naming the file.
+    pub fn open(dir: &Path) -> Result<Self, Error> {
+        let path = dir.join(HEADER);
+        let bytes = match std::fs::read(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(Error::NoZoo { path: dir.to_owned() });
+            }
+            other => other.map_err(|source| Error::io(&path, source))?,
+        };
+        let header: Header = versioned(&path, "zoo manifest", &bytes)?;
+        let mut zoo = Self {
+            dir: dir.to_owned(),
+            header,
+            entries: Vec::new(),
+        };
+        zoo.refresh()?;
+        Ok(zoo)
+    }
+
+    /// Reads the records again, to see what another process appended.
+    ///
+    /// # Errors
+    /// As [`Zoo::open`].
+    pub fn refresh(&mut self) -> Result<(), Error> {
+        let dir = self.dir.join(RECORDS);
+        let mut paths = Vec::new();
+        match std::fs::read_dir(&dir) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(source) => return Err(Error::io(&dir, source)),
+            Ok(files) => {
+                for file in files {
+                    let path = file.map_err(|source| Error::io(&dir, source))?.path();
+                    if path.extension().is_some_and(|e| e == "json") {
+                        paths.push(path);
+                    }
+                }
+            }
+        }
+        paths.sort();
+        self.entries.clear();
+        for path in paths {
+            let bytes = std::fs::read(&path).map_err(|source| Error::io(&path, source))?;
+            let file: RecordFile = versioned(&path, "concept record", &bytes)?;
+            check_name(&file.record.concept)?;
+            self.list(file.record, &file.sha256);
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, record: ConceptRecord, sha256: &str) {
+        for (index, checkpoint) in record.checkpoints.into_iter().enumerate() {
+            self.entries.push(Entry {
+                concept: record.concept.clone(),
+                prompt: record.prompt.clone(),
+                checkpoint: index,
+                epoch: checkpoint.epoch,
+                metrics: checkpoint.metrics,
+                sha256: sha256.to_owned(),
+            });
+        }
+    }
+
+    /// Refuses the zoo where it was made for another base or layout.
+    ///
+    /// # Errors
+    /// [`Error::BaseMismatch`], [`Error::LayoutMismatch`].
+    pub fn check(&self, layout: &Layout, base_digest: &str) -> Result<(), Error> {
+        if self.header.base_digest != base_digest {
+            return Err(Error::BaseMismatch {
+                path: self.dir.clone(),
+                expected: base_digest.to_owned(),
+                found: self.header.base_digest.clone(),
+            });
+        }
+        let name = |layout: &Layout| format!("{} ({})", layout.name(), &layout.digest()[..12]);
+        if self.header.layout.digest() != layout.digest() {
+            return Err(Error::LayoutMismatch {
+                path: self.dir.clone(),
+                expected: name(layout),
+                found: name(&self.header.layout),
+            });
+        }
+        Ok(())
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What its weights are cut by.
+    pub fn layout(&self) -> &Layout {
+        &self.header.layout
+    }
+
+    /// Digest of the frozen base that its adapters belong to.
+    pub fn base_digest(&self) -> &str {
+        &self.header.base_digest
+    }
+
+    /// All checkpoints of all concepts, by concept name, then in the order of training.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The last checkpoint of each concept, by name.
+    pub fn last_entries(&self) -> Vec<&Entry> {
+        let mut last: BTreeMap<&str, &Entry> = BTreeMap::new();
+        for entry in &self.entries {
+            last.insert(&entry.concept, entry);
+        }
+        last.into_values().collect()
+    }
+
+    /// Whether a concept of that name is in.
+    pub fn contains(&self, concept: &str) -> bool {
+        self.entries.iter().any(|entry| entry.concept == concept)
+    }
+
+    /// Adds a concept with the weights of each of its checkpoints.
+    ///
+    /// # Errors
+    /// [`Error::ConceptName`], [`Error::ConceptExists`], weights that do not fit the layout,
+    /// [`Error::Layout`] for another number of weights than checkpoints (or none), [`Error::Io`].
+    pub fn append(&mut self, record: &ConceptRecord, weights: &[NamedTensors]) -> Result<(), Error> {
+        check_name(&record.concept)?;
+        let path = self.file(&record.concept, "json");
+        if self.contains(&record.concept) || path.exists() {
+            return Err(Error::ConceptExists {
+                name: record.concept.clone(),
+            });
+        }
+        if weights.len() != record.checkpoints.len() || weights.is_empty() {
+            return Err(Error::Layout {
+                why: format!(
+                    "concept `{}` has {} checkpoints but {} sets of weights",
+                    record.concept,
+                    record.checkpoints.len(),
+                    weights.len()
+                ),
+            });
+        }
+        let mut tensors = NamedTensors::new();
+        for (index, weights) in weights.iter().enumerate() {
+            crate::check_tensors(self.header.layout.groups(), weights)?;
+            for (name, tensor) in weights {
+                tensors.insert(format!("{index}/{name}"), tensor.clone());
+            }
+        }
+        let shard = self.file(&record.concept, "safetensors");
+        let bytes = to_bytes(&shard, &tensors, &BTreeMap::new())?;
+        write_atomic(&shard, &bytes)?;
+        let sha256 = digest(&bytes);
+        let file = RecordFile {
+            version: VERSION,
+            sha256: sha256.clone(),
+            record: record.clone(),
+        };
+        write_atomic(&path, &json(&path, "concept record", &file)?)?;
+        self.list(record.clone(), &sha256);
+        self.entries
+            .sort_by(|a, b| (&a.concept, a.checkpoint).cmp(&(&b.concept, b.checkpoint)));
+        Ok(())
+    }
+
+    /// The weights of an entry; the shard's digest is checked.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Digest`], [`Error::Safetensors`], or weights that do not fit the
+    /// layout.
+    pub fn load(&self, entry: &Entry) -> Result<NamedTensors, Error> {
+        let path = self.file(&entry.concept, "safetensors");
+        let bytes = std::fs::read(&path).map_err(|source| Error::io(&path, source))?;
+        if digest(&bytes) != entry.sha256 {
+            return Err(Error::Digest {
+                path,
+                record: self.file(&entry.concept, "json"),
+            });
+        }
+        let (tensors, _) = from_bytes(&path, &bytes)?;
+        let prefix = format!("{}/", entry.checkpoint);
+        let weights: BTreeMap<String, HostTensor> = tensors
+            .into_iter()
+            .filter_map(|(name, tensor)| {
+                name.strip_prefix(&prefix)
+                    .map(|name| (name.to_owned(), tensor))
+            })
+            .collect();
+        crate::check_tensors(self.header.layout.groups(), &weights)?;
+        Ok(weights)
+    }
+
+    fn file(&self, concept: &str, extension: &str) -> PathBuf {
+        self.dir.join(RECORDS).join(format!("{concept}.{extension}"))
+    }
+}
+
+fn digest(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    hex(&sha2::Sha256::digest(bytes))
+}
+
+fn json(path: &Path, what: &'static str, value: &impl Serialize) -> Result<Vec<u8>, Error> {
+    let mut text = serde_json::to_vec_pretty(value).map_err(|source| Error::Json {
+        path: path.to_owned(),
+        what,
+        source,
+    })?;
+    text.push(b'\n');
+    Ok(text)
+}
+
+/// Parses a file with a `version`, looking at that first so that another version is named as such.
+fn versioned<T: for<'de> Deserialize<'de>>(
+    path: &Path,
+    what: &'static str,
+    bytes: &[u8],
+) -> Result<T, Error> {
+    #[derive(Deserialize)]
+    struct Version {
+        version: u32,
+    }
+    let invalid = |source| Error::Json {
+        path: path.to_owned(),
+        what,
+        source,
+    };
+    let Version { version } = serde_json::from_slice(bytes).map_err(invalid)?;
+    if version != VERSION {
+        return Err(Error::Version {
+            path: path.to_owned(),
+            found: version,
+            expected: VERSION,
+        });
+    }
+    serde_json::from_slice(bytes).map_err(invalid)
+}
+
+fn check_name(name: &str) -> Result<(), Error> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let fits = (1..=120).contains(&name.len())
+        && name.chars().all(|c| plain(c) || "-_.".contains(c))
+        && name.chars().next().is_some_and(plain);
+    if fits {
+        Ok(())
+    } else {
+        Err(Error::ConceptName {
+            name: name.to_owned(),
+        })
+    }
+}

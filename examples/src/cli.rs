@@ -1,0 +1,113 @@
+//! Arguments that every example takes.
+
+use std::path::PathBuf;
+
+use burn::tensor::Device;
+use clap::Args;
+
+use crate::Result;
+
+/// `--seed`, `--device`, `--json`.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// Seed of everything random; the same seed, device and build give the same result.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Where to compute: flex (CPU, the default), wgpu, vulkan, cuda or cuda:INDEX. The last three
+    /// need the Cargo feature of that name.
+    #[arg(long, default_value = "flex")]
+    pub device: String,
+    /// Also write the result as JSON to this file.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+/// A `--device` that this build or this machine does not have.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    /// Not a device's name.
+    #[error("--device {0}: no such device; use flex, wgpu, vulkan, cuda or cuda:INDEX")]
+    Unknown(String),
+    /// Not compiled in.
+    #[error("--device {device}: not compiled in; add `--features {feature}` to the cargo command")]
+    NotCompiled {
+        /// What was asked for.
+        device: String,
+        /// The Cargo feature that brings it.
+        feature: &'static str,
+    },
+}
+
+impl Common {
+    /// The device that `--device` names.
+    ///
+    /// # Errors
+    /// [`DeviceError`] where the name is unknown or the backend is not compiled in.
+    pub fn device(&self) -> Result<Device, DeviceError> {
+        let (name, index) = match self.device.split_once(':') {
+            Some((name, index)) => (
+                name,
+                index
+                    .parse::<usize>()
+                    .map_err(|_| DeviceError::Unknown(self.device.clone()))?,
+            ),
+            None => (self.device.as_str(), 0),
+        };
+        let _ = index;
+        match name {
+            #[cfg(feature = "flex")]
+            "flex" => Ok(Device::flex()),
+            #[cfg(feature = "wgpu")]
+            "wgpu" => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
+            #[cfg(feature = "vulkan")]
+            "vulkan" => Ok(Device::vulkan(burn::tensor::DeviceKind::DefaultDevice)),
+            #[cfg(feature = "cuda")]
+            "cuda" => Ok(Device::cuda(index)),
+            _ => Err(match name {
+                "flex" => self.missing("flex"),
+                "wgpu" => self.missing("wgpu"),
+                "vulkan" => self.missing("vulkan"),
+                "cuda" => self.missing("cuda"),
+                _ => DeviceError::Unknown(self.device.clone()),
+            }),
+        }
+    }
+
+    fn missing(&self, feature: &'static str) -> DeviceError {
+        DeviceError::NotCompiled {
+            device: self.device.clone(),
+            feature,
+        }
+    }
+
+    /// Writes `value` to the `--json` file, where one was asked for.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn write_json(&self, value: &impl serde::Serialize) -> Result<()> {
+        match &self.json {
+            Some(path) => crate::files::write_json(path, value),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Starts the logger and runs `main`; an error is printed with what caused it, and gives exit
+/// status 1.
+pub fn run(main: impl FnOnce() -> Result<()>) -> std::process::ExitCode {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
+    match main() {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            let mut cause = error.source();
+            while let Some(inner) = cause {
+                if !error.to_string().contains(&inner.to_string()) {
+                    eprintln!("  because: {inner}");
+                }
+                cause = inner.source();
+            }
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

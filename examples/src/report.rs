@@ -1,0 +1,224 @@
+//! `report.json`, version 1 (docs/architecture.md).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Version of the schema.
+pub const VERSION: u32 = 1;
+
+/// The whole report.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Report {
+    /// [`VERSION`].
+    pub version: u32,
+    /// The run's seed.
+    pub seed: u64,
+    /// `--device`.
+    pub device: String,
+    /// Name of the metric that decides; lower is better.
+    pub quality: String,
+    /// One entry per concept.
+    pub concepts: Vec<ConceptReport>,
+    /// Over all concepts.
+    pub summary: Summary,
+}
+
+/// One concept's methods.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ConceptReport {
+    /// Name in the list, or the folder's.
+    pub name: String,
+    /// Its text.
+    pub prompt: String,
+    /// Training pairs.
+    pub n_train: usize,
+    /// Test pairs.
+    pub n_test: usize,
+    /// By method: zero, random, mean, nearest, denoised, wrong_prompt.
+    pub methods: BTreeMap<String, MethodReport>,
+}
+
+/// One start, fine-tuned.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MethodReport {
+    /// Making the starting weights.
+    pub predict_seconds: f64,
+    /// L2 norm of the starting weights.
+    pub start_norm: f64,
+    /// Where they came from, if that can be told.
+    pub origin: Option<String>,
+    /// Measured at the start and after each epoch.
+    pub curve: Vec<Point>,
+    /// Quality after the last epoch.
+    pub final_quality: f64,
+    /// When the zero start's final quality was reached, prediction included; none if never.
+    pub seconds_to_zero_final: Option<f64>,
+}
+
+/// One measurement.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Point {
+    /// Epochs done.
+    pub epoch: usize,
+    /// Prediction and training, measuring excluded.
+    pub seconds: f64,
+    /// The deciding metric.
+    pub quality: f64,
+    /// Kernel Inception Distance's estimator on the same features.
+    pub kid: f64,
+    /// Mean absolute difference, 0..1.
+    pub l1: f64,
+    /// Structural similarity.
+    pub ssim: f64,
+}
+
+/// Counts and medians over the concepts.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Summary {
+    /// Concepts whose denoised start is better than the zero start before any training.
+    pub denoised_beats_zero_at_0: String,
+    /// The same against the nearest zoo concept.
+    pub denoised_beats_nearest_at_0: String,
+    /// The same against the zoo's mean.
+    pub denoised_beats_mean_at_0: String,
+    /// The same against the generator asked with another concept's prompt.
+    pub denoised_beats_wrong_prompt_at_0: String,
+    /// Median of the zero start's total time over the time to its final quality; a concept that
+    /// never reached it counts as 1.
+    pub median_speedup_over_zero: f64,
+    /// Concepts that reached the zero start's final quality.
+    pub reached_zero_final: String,
+}
+
+impl MethodReport {
+    /// First moment of the curve at which quality is at most `target`.
+    pub fn seconds_to(&self, target: f64) -> Option<f64> {
+        self.curve
+            .iter()
+            .find(|point| point.quality <= target)
+            .map(|point| point.seconds)
+    }
+
+    /// Quality before any training.
+    pub fn quality_at_0(&self) -> Option<f64> {
+        self.curve.first().map(|point| point.quality)
+    }
+}
+
+impl ConceptReport {
+    /// Fills `seconds_to_zero_final` of every method.
+    pub fn resolve_targets(&mut self) {
+        let Some(target) = self.methods.get("zero").map(|m| m.final_quality) else {
+            return;
+        };
+        for method in self.methods.values_mut() {
+            method.seconds_to_zero_final = method.seconds_to(target);
+        }
+    }
+
+    fn beats(&self, rival: &str) -> Option<bool> {
+        let at_0 = |name: &str| self.methods.get(name)?.quality_at_0();
+        Some(at_0("denoised")? < at_0(rival)?)
+    }
+
+    /// Zero's total time over the denoised start's time to the same quality; 1 where that was
+    /// never reached.
+    pub fn speedup(&self) -> Option<f64> {
+        let zero = self.methods.get("zero")?.curve.last()?.seconds;
+        let denoised = self.methods.get("denoised")?;
+        Some(match denoised.seconds_to_zero_final {
+            Some(seconds) => zero / seconds.max(1e-9),
+            None => 1.0,
+        })
+    }
+}
+
+impl Summary {
+    /// Counts over `concepts`.
+    pub fn of(concepts: &[ConceptReport]) -> Self {
+        let count = |rival: &str| {
+            let answers: Vec<bool> = concepts.iter().filter_map(|c| c.beats(rival)).collect();
+            let wins = answers.iter().filter(|&&won| won).count();
+            format!("{wins}/{}", answers.len())
+        };
+        let mut speedups: Vec<f64> = concepts
+            .iter()
+            .filter_map(ConceptReport::speedup)
+            .collect();
+        let reached = concepts
+            .iter()
+            .filter_map(|c| c.methods.get("denoised"))
+            .filter(|m| m.seconds_to_zero_final.is_some())
+            .count();
+        Self {
+            denoised_beats_zero_at_0: count("zero"),
+            denoised_beats_nearest_at_0: count("nearest"),
+            denoised_beats_mean_at_0: count("mean"),
+            denoised_beats_wrong_prompt_at_0: count("wrong_prompt"),
+            median_speedup_over_zero: median(&mut speedups),
+            reached_zero_final: format!("{reached}/{}", concepts.len()),
+        }
+    }
+}
+
+/// Median; NaN of nothing.
+pub fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let n = values.len();
+    match n {
+        0 => f64::NAN,
+        _ if n % 2 == 1 => values[n / 2],
+        _ => (values[n / 2 - 1] + values[n / 2]) / 2.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn method(qualities: &[f64]) -> MethodReport {
+        let curve = qualities
+            .iter()
+            .enumerate()
+            .map(|(epoch, &quality)| Point {
+                epoch,
+                seconds: epoch as f64 + 0.5,
+                quality,
+                kid: 0.0,
+                l1: 0.0,
+                ssim: 0.0,
+            })
+            .collect();
+        MethodReport {
+            predict_seconds: 0.5,
+            start_norm: 1.0,
+            origin: None,
+            curve,
+            final_quality: *qualities.last().unwrap_or(&0.0),
+            seconds_to_zero_final: None,
+        }
+    }
+
+    #[test]
+    fn speedup_counts_from_the_start_of_prediction_and_never_is_one() {
+        let mut concept = ConceptReport {
+            name: "a".into(),
+            prompt: "a".into(),
+            n_train: 1,
+            n_test: 1,
+            methods: BTreeMap::from([
+                ("zero".into(), method(&[9.0, 6.0, 5.0])),
+                ("denoised".into(), method(&[4.0, 3.0, 2.0])),
+                ("nearest".into(), method(&[8.0, 7.0, 6.0])),
+            ]),
+        };
+        concept.resolve_targets();
+        assert_eq!(concept.speedup(), Some(5.0));
+        assert_eq!(concept.methods["nearest"].seconds_to_zero_final, None);
+        let summary = Summary::of(&[concept]);
+        assert_eq!(summary.denoised_beats_zero_at_0, "1/1");
+        assert_eq!(summary.denoised_beats_mean_at_0, "0/0");
+        assert_eq!(summary.reached_zero_final, "1/1");
+    }
+}
