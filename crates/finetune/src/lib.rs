@@ -31,13 +31,16 @@
 )]
 
 mod error;
+mod held_out;
 mod initializer;
 mod pairs;
 mod pretrain;
 mod recipe;
+mod state;
 mod trainer;
 
 pub use error::Error;
+pub use held_out::{HeldOut, Quality, translate};
 pub use initializer::{Embed, Initializer, Nearest, Random, Start, Zero, ZooMean};
 pub use pairs::{PairSet, images_to_tensor, tensor_to_images};
 pub use pretrain::{PretrainConcept, PretrainConfig, Pretrainer};

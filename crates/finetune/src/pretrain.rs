@@ -51,11 +51,11 @@ pub struct PretrainConcept {
 /// Trains base weights on several concepts at once, the concept told through the cross-attention
 /// (E²GAN, §3.2: one base for many concepts), with L1.
 pub struct Pretrainer {
-    generator: HybridGenerator,
-    optim: ModuleOptimizer,
-    config: PretrainConfig,
+    pub(crate) generator: HybridGenerator,
+    pub(crate) optim: ModuleOptimizer,
+    pub(crate) config: PretrainConfig,
     device: Device,
-    step: usize,
+    pub(crate) step: usize,
 }
 
 impl Pretrainer {

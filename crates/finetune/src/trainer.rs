@@ -42,6 +42,7 @@ pub struct ConceptTrainer {
     pub(crate) epoch: usize,
     pub(crate) steps: usize,
     pub(crate) spent: Duration,
+    pub(crate) history: Vec<EpochLosses>,
 }
 
 impl ConceptTrainer {
@@ -80,6 +81,7 @@ impl ConceptTrainer {
             epoch: 0,
             steps: 0,
             spent: Duration::ZERO,
+            history: Vec::new(),
         })
     }
 
@@ -91,6 +93,11 @@ impl ConceptTrainer {
     /// Seconds spent training, measuring excluded.
     pub fn train_seconds(&self) -> f64 {
         self.spent.as_secs_f64()
+    }
+
+    /// Losses of every epoch so far, those before a resume included.
+    pub fn history(&self) -> &[EpochLosses] {
+        &self.history
     }
 
     /// The generator without gradients, for measuring and drawing.
@@ -136,12 +143,14 @@ impl ConceptTrainer {
         self.epoch += 1;
         self.spent += started.elapsed();
         let mean = |sum: f64| sum / f64::from(batches);
-        Ok(EpochLosses {
+        let losses = EpochLosses {
             epoch: self.epoch,
             l1: mean(sums[0]),
             gan: mean(sums[1]),
             discriminator: mean(sums[2]),
-        })
+        };
+        self.history.push(losses);
+        Ok(losses)
     }
 
     /// D on a detached fake, then G through the frozen D; gives (L1, GAN, D) losses.

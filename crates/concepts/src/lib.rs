@@ -1,0 +1,64 @@
+//! Text concepts and the edits that stand for them.
+//!
+//! A *concept* is a short text such as "teal charcoal sketch". [`art_concepts`] lists 200-odd of them, each with a
+//! chain of classical image filters ([`Op`]) that edits a photo in that manner, and with its place in a fixed split
+//! into train, validation and test concepts.
+//!
+//! ```
+//! use concepts::{ClassicalEditor, ImageEditor, Pair, Split, art_concepts, find, read_pairs, write_pairs};
+//!
+//! // A photo: in earnest, concepts::read_photos(dir, 64) gives crops of your own.
+//! let photo = image::RgbImage::from_fn(64, 64, |x, y| image::Rgb([4 * x as u8, 4 * y as u8, 128]));
+//!
+//! let concepts = art_concepts();
+//! let concept = find(&concepts, "charcoal-sketch")?;
+//! let edited = concept.apply(&photo);
+//! assert_eq!(edited.dimensions(), photo.dimensions());
+//!
+//! // The same through the trait that diffusion servers implement as well, from the text alone.
+//! let editor = ClassicalEditor::default();
+//! assert_eq!(editor.edit(&photo, "charcoal sketch", 0)?, edited);
+//!
+//! // A folder of pairs, in the layout that image translators train on.
+//! let dir = tempfile::tempdir().unwrap();
+//! let pairs = [Pair { name: "first".to_owned(), input: photo, target: edited }];
+//! write_pairs(dir.path(), &pairs)?;
+//! assert_eq!(read_pairs(dir.path(), 64)?, pairs);
+//!
+//! // What the models never saw.
+//! assert_eq!(concepts.iter().filter(|c| c.split == Split::Test).count(), 20);
+//! # Ok::<(), concepts::Error>(())
+//! ```
+//!
+//! | task | items |
+//! | --- | --- |
+//! | the shipped concepts | [`art_concepts`], [`find`], [`Concept`], [`Split`], [`SPLIT_SEED`] |
+//! | an edit of your own | [`Op`], [`Screen`], [`Texture`] |
+//! | edit by prompt | [`ImageEditor`], [`ClassicalEditor`] |
+//! | photos | [`read_photos`], [`split_by_source`], [`Photo`], [`PhotoSplit`] |
+//! | folders of pairs | [`read_pairs`], [`write_pairs`], [`read_pair_splits`], [`Pair`], [`PairSplits`] |
+//!
+//! Edits are deterministic, draw no random numbers and add no grain: what a filter adds can be told from the photo and
+//! the place in it, so a network can learn it under an L1 loss. Radii and periods are given for 64-pixel images and
+//! grow with the image. No function panics on any input.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod catalogue;
+mod concept;
+mod editor;
+mod error;
+mod files;
+mod ops;
+mod pairs;
+mod photos;
+mod random;
+mod suggest;
+
+pub use catalogue::{SPLIT_SEED, TEST_CONCEPTS, VALIDATION_CONCEPTS, art_concepts};
+pub use concept::{Concept, Split, find};
+pub use editor::{ClassicalEditor, ImageEditor};
+pub use error::Error;
+pub use files::{MAX_DECODED_BYTES, MAX_SIDE};
+pub use ops::{Op, Screen, Texture};
+pub use pairs::{Pair, PairSplits, read_pair_splits, read_pairs, write_pairs};
+pub use photos::{Photo, PhotoSplit, read_photos, split_by_source};

@@ -1,0 +1,132 @@
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use image::RgbImage;
+
+use crate::{Error, files, random};
+
+/// A photo at the working size.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Photo {
+    /// The file that it was read from.
+    pub path: PathBuf,
+    /// The photograph that it is a crop of: the file's stem up to its last `-NN`.
+    pub source: String,
+    /// The pixels [size, size, RGB].
+    pub image: RgbImage,
+}
+
+/// Reads the jpg, jpeg, png and webp files directly in `dir`, sorted by file name. Each is cropped to its centre
+/// square and resized to `size` x `size` pixels with an antialiasing filter.
+///
+/// The part of a file's stem before its last `-NN` (digits) names its [source](Photo::source): `bridge-07.jpg` and
+/// `bridge-12.jpg` are crops of one photograph. A stem without such an ending is its own source.
+///
+/// # Errors
+/// [`Error::BadSize`], [`Error::MissingFolder`], [`Error::EmptyFolder`], and for a file that cannot be read
+/// [`Error::Io`], [`Error::Decode`], [`Error::TooLarge`] or [`Error::NoPixels`], which name it.
+pub fn read_photos(dir: &Path, size: usize) -> Result<Vec<Photo>, Error> {
+    let size = files::check_size(size)?;
+    let found = files::image_files(dir)?;
+    if found.is_empty() {
+        return Err(Error::EmptyFolder {
+            path: dir.to_owned(),
+        });
+    }
+    found
+        .into_iter()
+        .map(|path| {
+            Ok(Photo {
+                source: source(&files::stem(&path)),
+                image: files::fit(files::read_image(&path)?, size),
+                path,
+            })
+        })
+        .collect()
+}
+
+fn source(stem: &str) -> String {
+    match stem.rsplit_once('-') {
+        Some((source, number))
+            if !source.is_empty()
+                && !number.is_empty()
+                && number.bytes().all(|b| b.is_ascii_digit()) =>
+        {
+            source.to_owned()
+        }
+        _ => stem.to_owned(),
+    }
+}
+
+/// Indices into a list of photos, each ascending. No source appears in two of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PhotoSplit {
+    /// Photos to train on.
+    pub train: Vec<usize>,
+    /// Photos to choose settings on.
+    pub validation: Vec<usize>,
+    /// Photos to report results on.
+    pub test: Vec<usize>,
+}
+
+/// Splits photos by their [source](Photo::source), never by crop: crops of one photograph resemble each other, and one
+/// of them in the training set would leak the others.
+///
+/// `test_sources` and then `validation_sources` sources are drawn with `seed`; all others are for training. The draw
+/// depends on the set of sources and not on the order of `photos`.
+///
+/// # Errors
+/// [`Error::NotEnoughSources`] when no source would be left to train on.
+pub fn split_by_source(
+    photos: &[Photo],
+    validation_sources: usize,
+    test_sources: usize,
+    seed: u64,
+) -> Result<PhotoSplit, Error> {
+    let sources: BTreeSet<&str> = photos.iter().map(|photo| photo.source.as_str()).collect();
+    let mut sources: Vec<&str> = sources.into_iter().collect();
+    let held_out = validation_sources.saturating_add(test_sources);
+    if held_out >= sources.len() {
+        return Err(Error::NotEnoughSources {
+            found: sources.len(),
+            validation: validation_sources,
+            test: test_sources,
+        });
+    }
+    random::shuffle(&mut sources, seed);
+
+    let test = &sources[..test_sources];
+    let validation = &sources[test_sources..held_out];
+    let mut split = PhotoSplit::default();
+    for (index, photo) in photos.iter().enumerate() {
+        let source = photo.source.as_str();
+        let part = if test.contains(&source) {
+            &mut split.test
+        } else if validation.contains(&source) {
+            &mut split.validation
+        } else {
+            &mut split.train
+        };
+        part.push(index);
+    }
+    Ok(split)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::source;
+
+    #[test]
+    fn source_is_the_stem_up_to_its_last_number() {
+        assert_eq!(
+            source("bridge-by-sander-klootwijk-07"),
+            "bridge-by-sander-klootwijk"
+        );
+        assert_eq!(source("picture-0b-12"), "picture-0b");
+        assert_eq!(source("picture-0b"), "picture-0b");
+        assert_eq!(source("a-1-2"), "a-1");
+        assert_eq!(source("plain"), "plain");
+        assert_eq!(source("-07"), "-07");
+        assert_eq!(source("a-"), "a-");
+    }
+}

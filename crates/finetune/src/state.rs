@@ -1,0 +1,257 @@
+//! A run's state on disk, so that an interrupted one goes on where it was.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use burn::module::Module;
+use burn::optim::ModuleOptimizer;
+use burn::store::ModuleRecord;
+use burn::tensor::Device;
+use lora_gan::HybridGenerator;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use weight_blocks::NamedTensors;
+
+use crate::{ConceptTrainer, EpochLosses, Error, PretrainConfig, Pretrainer, Recipe};
+
+const VERSION: u32 = 1;
+const META: &str = "state.json";
+const GENERATOR: &str = "generator";
+const DISCRIMINATOR: &str = "discriminator";
+
+#[derive(Serialize, Deserialize)]
+struct ConceptMeta {
+    version: u32,
+    recipe: Recipe,
+    epoch: usize,
+    steps: usize,
+    seconds: f64,
+    history: Vec<EpochLosses>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PretrainMeta {
+    version: u32,
+    config: PretrainConfig,
+    step: usize,
+}
+
+/// A folder of one state: a burnpack file per network and per optimizer, and `state.json`.
+struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    /// Writes `dir/at-NNNNNN` through a temporary name, then removes the states before it.
+    fn write(dir: &Path, at: usize, fill: impl FnOnce(&Self) -> Result<(), Error>) -> Result<(), Error> {
+        std::fs::create_dir_all(dir).map_err(|e| state(dir, e))?;
+        let target = dir.join(format!("at-{at:06}"));
+        if target.exists() {
+            return Ok(());
+        }
+        // A killed run's half-written folders.
+        for entry in std::fs::read_dir(dir).map_err(|e| state(dir, e))? {
+            let path = entry.map_err(|e| state(dir, e))?.path();
+            let name = path.file_name().and_then(|n| n.to_str());
+            if name.is_some_and(|n| n.starts_with(".tmp-")) {
+                std::fs::remove_dir_all(&path).map_err(|e| state(&path, e))?;
+            }
+        }
+        let temporary = tempfile::Builder::new()
+            .prefix(".tmp-")
+            .tempdir_in(dir)
+            .map_err(|e| state(dir, e))?;
+        fill(&Self {
+            path: temporary.path().to_owned(),
+        })?;
+        std::fs::rename(temporary.keep(), &target).map_err(|e| state(&target, e))?;
+        for (other, path) in states(dir)? {
+            if other < at {
+                std::fs::remove_dir_all(&path).map_err(|e| state(&path, e))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The last state in `dir`.
+    fn last(dir: &Path) -> Result<Option<Self>, Error> {
+        Ok(states(dir)?.pop().map(|(_, path)| Self { path }))
+    }
+
+    fn network(&self, name: &str) -> PathBuf {
+        self.path.join(format!("{name}.burnpack"))
+    }
+
+    fn optimizer(&self, name: &str) -> PathBuf {
+        self.path.join(format!("{name}-optimizer.burnpack"))
+    }
+
+    fn save<M: Module>(&self, name: &str, module: &M, optim: &ModuleOptimizer) -> Result<(), Error> {
+        let path = self.network(name);
+        let record = module.clone().into_record();
+        record.save(&path).map_err(|e| state(&path, e))?;
+        let path = self.optimizer(name);
+        optim.save(&path).map_err(|e| state(&path, e))
+    }
+
+    fn load<M: Module>(
+        &self,
+        name: &str,
+        module: M,
+        optim: ModuleOptimizer,
+    ) -> Result<(M, ModuleOptimizer), Error> {
+        let path = self.network(name);
+        let record = ModuleRecord::load(&path).map_err(|e| state(&path, e))?;
+        let module = module.try_load_record(record).map_err(|e| state(&path, e))?;
+        let path = self.optimizer(name);
+        let optim = optim.load(&path).map_err(|e| state(&path, e))?;
+        Ok((module, optim))
+    }
+
+    fn save_meta(&self, meta: &impl Serialize) -> Result<(), Error> {
+        let path = self.path.join(META);
+        let text = serde_json::to_vec(meta).map_err(|e| state(&path, e))?;
+        std::fs::write(&path, text).map_err(|e| state(&path, e))
+    }
+
+    fn load_meta<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        let path = self.path.join(META);
+        let text = std::fs::read(&path).map_err(|e| state(&path, e))?;
+        serde_json::from_slice(&text).map_err(|e| state(&path, e))
+    }
+
+    fn foreign(&self) -> Error {
+        state(&self.path.join(META), "written with another recipe or format version")
+    }
+}
+
+impl ConceptTrainer {
+    /// Writes networks, optimizer moments and counters below `dir`, as a whole or not at all, and
+    /// removes older states.
+    ///
+    /// # Errors
+    /// [`Error::State`] naming the file.
+    pub fn save_state(&self, dir: &Path) -> Result<(), Error> {
+        Folder::write(dir, self.epoch, |folder| {
+            folder.save(GENERATOR, &self.generator, &self.optim_generator)?;
+            folder.save(DISCRIMINATOR, &self.discriminator, &self.optim_discriminator)?;
+            folder.save_meta(&ConceptMeta {
+                version: VERSION,
+                recipe: self.recipe.clone(),
+                epoch: self.epoch,
+                steps: self.steps,
+                seconds: self.spent.as_secs_f64(),
+                history: self.history.clone(),
+            })
+        })
+    }
+
+    /// A trainer that goes on from the last state in `dir`, or starts from `start` where there is
+    /// none.
+    ///
+    /// # Errors
+    /// As [`ConceptTrainer::new`]; [`Error::State`] for a state that cannot be read or belongs to
+    /// another recipe.
+    pub fn resume(
+        base: &HybridGenerator,
+        start: &NamedTensors,
+        recipe: Recipe,
+        device: &Device,
+        dir: &Path,
+    ) -> Result<Self, Error> {
+        let mut trainer = Self::new(base, start, recipe, device)?;
+        let Some(folder) = Folder::last(dir)? else {
+            return Ok(trainer);
+        };
+        let meta: ConceptMeta = folder.load_meta()?;
+        if meta.version != VERSION || meta.recipe != trainer.recipe {
+            return Err(folder.foreign());
+        }
+        let (generator, optim) =
+            folder.load(GENERATOR, trainer.generator, trainer.optim_generator)?;
+        trainer.generator = generator.train_adapter();
+        trainer.optim_generator = optim;
+        (trainer.discriminator, trainer.optim_discriminator) = folder.load(
+            DISCRIMINATOR,
+            trainer.discriminator,
+            trainer.optim_discriminator,
+        )?;
+        trainer.epoch = meta.epoch;
+        trainer.steps = meta.steps;
+        trainer.spent = Duration::try_from_secs_f64(meta.seconds)
+            .map_err(|e| state(&folder.path.join(META), e))?;
+        trainer.history = meta.history;
+        Ok(trainer)
+    }
+}
+
+impl Pretrainer {
+    /// Writes the network, the optimizer's moments and the step below `dir`, as a whole or not at
+    /// all, and removes older states.
+    ///
+    /// # Errors
+    /// [`Error::State`] naming the file.
+    pub fn save_state(&self, dir: &Path) -> Result<(), Error> {
+        Folder::write(dir, self.step, |folder| {
+            folder.save(GENERATOR, &self.generator, &self.optim)?;
+            folder.save_meta(&PretrainMeta {
+                version: VERSION,
+                config: self.config.clone(),
+                step: self.step,
+            })
+        })
+    }
+
+    /// As [`Pretrainer::new`], going on from the last state in `dir` where there is one.
+    ///
+    /// # Errors
+    /// As [`Pretrainer::new`]; [`Error::State`] for a state that cannot be read or belongs to
+    /// another configuration.
+    pub fn resume(
+        generator: HybridGenerator,
+        config: PretrainConfig,
+        device: &Device,
+        dir: &Path,
+    ) -> Result<Self, Error> {
+        let mut trainer = Self::new(generator, config, device)?;
+        let Some(folder) = Folder::last(dir)? else {
+            return Ok(trainer);
+        };
+        let meta: PretrainMeta = folder.load_meta()?;
+        if meta.version != VERSION || meta.config != trainer.config {
+            return Err(folder.foreign());
+        }
+        let (generator, optim) = folder.load(GENERATOR, trainer.generator, trainer.optim)?;
+        trainer.generator = generator.train_base();
+        trainer.optim = optim;
+        trainer.step = meta.step;
+        Ok(trainer)
+    }
+}
+
+/// The states in `dir`, the latest last.
+fn states(dir: &Path) -> Result<Vec<(usize, PathBuf)>, Error> {
+    let mut found = Vec::new();
+    let entries = match std::fs::read_dir(dir) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(found),
+        other => other.map_err(|e| state(dir, e))?,
+    };
+    for entry in entries {
+        let path = entry.map_err(|e| state(dir, e))?.path();
+        let at = path
+            .file_name()
+            .and_then(|name| name.to_str()?.strip_prefix("at-")?.parse().ok());
+        if let Some(at) = at {
+            found.push((at, path));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn state(path: &Path, why: impl ToString) -> Error {
+    Error::State {
+        path: path.to_owned(),
+        why: why.to_string(),
+    }
+}
