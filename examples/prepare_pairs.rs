@@ -1,1 +1,137 @@
-fn main() {}
+//! Writes folders of pairs (photo, edited photo).
+//!
+//! ```sh
+//! cargo run --release --example prepare_pairs -- --out out/pairs --only charcoal-sketch,oil-painting
+//! ```
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use concepts::{Concept, Pair, Split, art_concepts, find, write_pairs};
+use denoised_weights_examples::assets::{AssetArgs, display};
+use denoised_weights_examples::cli::{Common, run};
+use denoised_weights_examples::data::{Photos, edit, spread};
+use denoised_weights_examples::progress::Progress;
+use denoised_weights_examples::{Result, files};
+use image::RgbImage;
+use lora_gan::GeneratorConfig;
+use serde::Serialize;
+
+/// Edit the photos with concepts of the shipped list and write OUT/CONCEPT/{train,val,test}/
+/// {input,target}/NAME.png with the concept's text in OUT/CONCEPT/prompt.txt. The photos are split
+/// by source. Concepts that are complete already are left as they are.
+#[derive(Parser)]
+struct Args {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    assets: AssetArgs,
+    /// Folder to write to.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Only these concepts, comma-separated [default: all of --split].
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Which concepts of the shipped list.
+    #[arg(long, value_enum, default_value_t = Which::Train)]
+    split: Which,
+    /// Training pairs per concept.
+    #[arg(long, default_value_t = 64)]
+    n_train: usize,
+    /// Validation pairs, and test pairs, per concept.
+    #[arg(long, default_value_t = 60)]
+    n_test: usize,
+    /// Edge of the square images in pixels.
+    #[arg(long, default_value_t = GeneratorConfig::compact().image_size)]
+    size: usize,
+    /// Print the concepts with their prompts and splits, and stop.
+    #[arg(long)]
+    list: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Which {
+    Train,
+    Validation,
+    Test,
+    All,
+}
+
+#[derive(Serialize)]
+struct Report {
+    out: PathBuf,
+    concepts: Vec<String>,
+    pairs: usize,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    run(|| prepare(&args))
+}
+
+fn prepare(args: &Args) -> Result<()> {
+    let list = art_concepts();
+    let mut chosen: Vec<&Concept> = Vec::new();
+    for name in &args.only {
+        chosen.push(find(&list, name)?);
+    }
+    if args.only.is_empty() {
+        let wanted = |split| match args.split {
+            Which::Train => split == Split::Train,
+            Which::Validation => split == Split::Validation,
+            Which::Test => split == Split::Test,
+            Which::All => true,
+        };
+        chosen.extend(list.iter().filter(|c| wanted(c.split)));
+    }
+    if args.list {
+        for concept in chosen {
+            println!("{:32} {:10} {}", concept.name, format!("{:?}", concept.split), concept.prompt);
+        }
+        return Ok(());
+    }
+    let photos = Photos::read(&args.assets.photos_dir(), args.size)?;
+    let mut progress = Progress::new("pairs", chosen.len() as u64, 0);
+    let mut report = Report {
+        out: args.out.clone(),
+        concepts: Vec::new(),
+        pairs: 0,
+    };
+    for (done, concept) in (1u64..).zip(&chosen) {
+        let dir = args.out.join(&concept.name);
+        // Written last, so its presence says that the rest is there.
+        let prompt = dir.join("prompt.txt");
+        if !prompt.exists() {
+            for (name, photos, count) in [
+                ("train", &photos.train, args.n_train),
+                ("val", &photos.validation, args.n_test),
+                ("test", &photos.test, args.n_test),
+            ] {
+                let edited = edit(&spread(photos, count, 0.0), concept);
+                let pairs: Vec<Pair> = edited.into_iter().enumerate().map(pair).collect();
+                write_pairs(&dir.join(name), &pairs)?;
+                report.pairs += pairs.len();
+            }
+            files::write(&prompt, format!("{}\n", concept.prompt).as_bytes())?;
+        }
+        report.concepts.push(concept.name.clone());
+        progress.set(done, concept.name.clone());
+    }
+    progress.finish();
+    println!(
+        "{} concepts, {} new pairs in {}",
+        report.concepts.len(),
+        report.pairs,
+        display(&args.out)
+    );
+    args.common.write_json(&report)
+}
+
+fn pair((index, (input, target)): (usize, (RgbImage, RgbImage))) -> Pair {
+    Pair {
+        name: format!("{index:04}"),
+        input,
+        target,
+    }
+}

@@ -1,1 +1,391 @@
-fn main() {}
+//! The main job: a held-out concept's weights in one step, fine-tuned beside its rivals.
+//!
+//! ```sh
+//! cargo run --release --example quickstart
+//! ```
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use burn::tensor::Device;
+use clap::{Parser, ValueEnum};
+use clean_fid::{EfficientNetLite0, FeatureNet};
+use concepts::{Concept, Split, art_concepts, find};
+use denoised_weights_examples::assets::{AssetArgs, Text, display};
+use denoised_weights_examples::cli::{Common, run};
+use denoised_weights_examples::data::{ConceptPairs, Counts, Photos};
+use denoised_weights_examples::denoised::{Denoised, layout_of, load_generator};
+use denoised_weights_examples::picture::{Column, write_curves, write_grid};
+use denoised_weights_examples::progress::Progress;
+use denoised_weights_examples::report::{self, ConceptReport, MethodReport, Report, Summary};
+use denoised_weights_examples::rivals::{Outcome, fine_tune, zoo_distance};
+use denoised_weights_examples::{Result, files};
+use finetune::{HeldOut, Initializer, Nearest, Random, Recipe, Zero, ZooMean, images_to_tensor};
+use image::RgbImage;
+use lora_gan::BaseGenerator;
+use weight_blocks::{WeightSpace, Zoo, save_safetensors};
+use weight_diffusion::WeightGenerator;
+
+/// Predict a concept's LoRA weights from its text in one denoising step, fine-tune them, and train
+/// the rivals on the same data: zero LoRA (E²GAN), random LoRA of the zoo's scale, the zoo's mean,
+/// the nearest zoo concept, and the generator asked with a wrong prompt. Writes grid.png,
+/// curves.svg, report.json and the trained adapter.
+#[derive(Parser)]
+struct Args {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    assets: AssetArgs,
+    /// A held-out concept of the shipped list [default: teal-charcoal-sketch].
+    #[arg(long, conflicts_with_all = ["prompt", "all_held_out", "validation"])]
+    concept: Option<String>,
+    /// Your own concept, in words; needs --pairs.
+    #[arg(long, requires = "pairs", conflicts_with_all = ["all_held_out", "validation"])]
+    prompt: Option<String>,
+    /// Your own pairs: DIR/input/NAME.* and DIR/target/NAME.*, side-by-side files, or
+    /// train/val/test subfolders of these.
+    #[arg(long, value_name = "DIR", requires = "prompt")]
+    pairs: Option<PathBuf>,
+    /// All test concepts one after another.
+    #[arg(long)]
+    all_held_out: bool,
+    /// All validation concepts on the validation photos: for choosing settings, not for reporting.
+    #[arg(long, conflicts_with = "all_held_out")]
+    validation: bool,
+    /// At most this many concepts of --all-held-out or --validation.
+    #[arg(long)]
+    limit: Option<usize>,
+    /// Starts to train; zero is the yardstick of the times.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Method::ALL)]
+    methods: Vec<Method>,
+    /// Epochs.
+    #[arg(long, default_value_t = 10)]
+    epochs: usize,
+    /// Training pairs.
+    #[arg(long, default_value_t = 64)]
+    n_train: usize,
+    /// Test pairs.
+    #[arg(long, default_value_t = 60)]
+    n_test: usize,
+    /// Learning rate of the adapter.
+    #[arg(long, default_value_t = Recipe::compact().lr_generator)]
+    lr: f64,
+    /// Timestep of the one denoising step [default: the generator's].
+    #[arg(long)]
+    t: Option<usize>,
+    /// Predictions from different noise that are averaged [default: the generator's].
+    #[arg(long)]
+    noises: Option<usize>,
+    /// Folder to write to.
+    #[arg(long, value_name = "DIR", default_value = "out/quickstart")]
+    out: PathBuf,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum Method {
+    Zero,
+    Random,
+    Mean,
+    Nearest,
+    WrongPrompt,
+    Denoised,
+}
+
+impl Method {
+    const ALL: [Self; 6] = [
+        Self::Zero,
+        Self::Random,
+        Self::Mean,
+        Self::Nearest,
+        Self::WrongPrompt,
+        Self::Denoised,
+    ];
+}
+
+const DEFAULT_CONCEPT: &str = "teal-charcoal-sketch";
+/// Rows of grid.png.
+const SHOWN: usize = 5;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    run(|| quickstart(&args))
+}
+
+/// What every concept's run shares.
+struct Bench<'a> {
+    args: &'a Args,
+    device: Device,
+    base: BaseGenerator,
+    text: Text,
+    generator: WeightGenerator,
+    zoo: Zoo,
+    network: EfficientNetLite0,
+    recipe: Recipe,
+}
+
+fn quickstart(args: &Args) -> Result<()> {
+    let device = args.common.device()?;
+    let base = args.assets.load_base(&device)?;
+    let text = Text::embedded()?;
+    let generator = load_generator(&args.assets.generator_dir(), &base, &text, &device)?;
+    let zoo = Zoo::open(&args.assets.zoo_dir())?;
+    zoo.check(&layout_of(&base, zoo.layout().block_size())?, &base.digest)?;
+    let recipe = Recipe {
+        epochs: args.epochs,
+        lr_generator: args.lr,
+        seed: args.common.seed,
+        ..Recipe::compact()
+    };
+    let bench = Bench {
+        args,
+        network: args.assets.load_features(&device)?,
+        device,
+        base,
+        text,
+        generator,
+        zoo,
+        recipe,
+    };
+    let runs = concept_pairs(&bench)?;
+    let single = runs.len() == 1;
+    let mut report = Report {
+        version: report::VERSION,
+        seed: args.common.seed,
+        device: args.common.device.clone(),
+        quality: bench.network.metric_name("frechet"),
+        concepts: Vec::new(),
+        summary: Summary::default(),
+    };
+    for prepare in runs {
+        let pairs = prepare(&bench)?;
+        let dir = if single { args.out.clone() } else { args.out.join(&pairs.name) };
+        let concept = bench.compare(&pairs, &dir)?;
+        print_table(&report.quality, &concept);
+        report.concepts.push(concept);
+        report.summary = Summary::of(&report.concepts);
+        // After each concept, so that an interrupted run leaves what it measured.
+        files::write_json(&args.out.join("report.json"), &report)?;
+    }
+    if !single {
+        print_summary(&report);
+    }
+    println!("wrote {}", display(&args.out));
+    args.common.write_json(&report)
+}
+
+type Prepare<'a> = Box<dyn Fn(&Bench<'_>) -> Result<ConceptPairs> + 'a>;
+
+/// The concepts to run, their pairs made only when it is their turn.
+fn concept_pairs<'a>(bench: &Bench<'a>) -> Result<Vec<Prepare<'a>>> {
+    let args = bench.args;
+    let counts = Counts {
+        train: args.n_train,
+        test: args.n_test,
+        shown: SHOWN,
+    };
+    if let (Some(prompt), Some(dir)) = (&args.prompt, &args.pairs) {
+        return Ok(vec![Box::new(move |bench| {
+            let size = bench.base.config.image_size;
+            ConceptPairs::folder(dir, prompt, counts, size, &bench.device)
+        })]);
+    }
+    let list = art_concepts();
+    let split = if args.validation { Split::Validation } else { Split::Test };
+    let chosen: Vec<Concept> = if args.all_held_out || args.validation {
+        let held_out = list.into_iter().filter(|c| c.split == split);
+        held_out.take(args.limit.unwrap_or(usize::MAX)).collect()
+    } else {
+        let concept = find(&list, args.concept.as_deref().unwrap_or(DEFAULT_CONCEPT))?;
+        if concept.split == Split::Train {
+            eprintln!(
+                "note: {} is a training concept: the weight generator and the base have seen it",
+                concept.name
+            );
+        }
+        vec![concept.clone()]
+    };
+    let photos = Photos::read(&args.assets.photos_dir(), bench.base.config.image_size)?;
+    let photos = std::rc::Rc::new(photos);
+    Ok(chosen
+        .into_iter()
+        .map(|concept| {
+            let photos = photos.clone();
+            let prepare = move |bench: &Bench<'_>| {
+                let measured = if concept.split == Split::Validation {
+                    &photos.validation
+                } else {
+                    &photos.test
+                };
+                let size = bench.base.config.image_size;
+                ConceptPairs::edited(&concept, &photos.train, measured, counts, size, &bench.device)
+            };
+            Box::new(prepare) as Prepare<'a>
+        })
+        .collect())
+}
+
+impl Bench<'_> {
+    fn compare(&self, pairs: &ConceptPairs, dir: &Path) -> Result<ConceptReport> {
+        println!(
+            "\n{} ({:?}): {} training pairs, {} test pairs",
+            pairs.name,
+            pairs.prompt,
+            pairs.train.len(),
+            pairs.test.len()
+        );
+        let held_out = HeldOut::new(&self.network, &pairs.test)?;
+        let inputs: Vec<&RgbImage> = pairs.shown.iter().map(|pair| &pair.0).collect();
+        let shown = images_to_tensor(&inputs, self.base.config.image_size, &self.device)?;
+        let embed = |prompt: &str| self.text.pooled(prompt);
+        let mut options = self.generator.defaults();
+        options.seed = self.args.common.seed;
+        options.t = self.args.t.unwrap_or(options.t);
+        options.noises = self.args.noises.unwrap_or(options.noises);
+        let denoised = || Denoised::new(&self.generator, &self.text, options, &self.device);
+
+        let mut columns = vec![
+            column("photo", pairs.shown.iter().map(|pair| pair.0.clone()).collect()),
+            column("target", pairs.shown.iter().map(|pair| pair.1.clone()).collect()),
+        ];
+        let mut methods: BTreeMap<String, MethodReport> = BTreeMap::new();
+        let total = (self.args.methods.len() * (self.recipe.epochs + 1)) as u64;
+        let mut progress = Progress::new("train", total, 0);
+        let mut done = 0;
+        for method in &self.args.methods {
+            let mut outcome = {
+                let mut train = |initializer: &dyn Initializer| -> Result<Outcome> {
+                    fine_tune(
+                        initializer,
+                        &self.base.generator,
+                        pairs,
+                        &shown,
+                        &held_out,
+                        &self.recipe,
+                        &self.device,
+                        |epoch, point| {
+                            done += 1;
+                            let name = initializer.name();
+                            progress.set(done, format!("{name} epoch {epoch}: {:.2}", point.quality));
+                        },
+                    )
+                };
+                match method {
+                    Method::Zero => train(&Zero::new(self.base.generator.read_weights()?))?,
+                    Method::Random => train(&Random::from_zoo(&self.zoo, self.args.common.seed)?)?,
+                    Method::Mean => train(&ZooMean::from_zoo(&self.zoo)?)?,
+                    Method::Nearest => train(&Nearest::from_zoo(&self.zoo, &embed)?)?,
+                    Method::WrongPrompt => {
+                        train(&denoised().with_wrong_prompt(&self.wrong_prompt(&pairs.prompt)?))?
+                    }
+                    Method::Denoised => {
+                        let start = denoised();
+                        let outcome = train(&start)?;
+                        if let Some(prediction) = start.take_prediction() {
+                            progress.line(&format!(
+                                "norm of the predicted weights {:.2}, of the zoo's {:.2} ± {:.2}",
+                                prediction.norm, prediction.zoo_norm_mean, prediction.zoo_norm_std
+                            ));
+                            if let Some(warning) = prediction.norm_warning() {
+                                progress.line(&format!("warning: {warning}"));
+                            }
+                        }
+                        outcome
+                    }
+                }
+            };
+            let name = method.to_possible_value().map_or(String::new(), |v| v.get_name().to_owned());
+            if *method == Method::Denoised {
+                if let Some((distance, concept)) = zoo_distance(&outcome.start, &self.zoo)? {
+                    outcome.report.zoo_distance = Some(distance);
+                    progress.line(&format!(
+                        "the prediction's closest zoo entry is {concept}, {distance:.2} away in L2"
+                    ));
+                }
+                save_safetensors(&dir.join("start.safetensors"), &outcome.start, &BTreeMap::new())?;
+                save_safetensors(&dir.join("adapter.safetensors"), &outcome.trained, &BTreeMap::new())?;
+            }
+            columns.push(column(&format!("{name}\nat 0"), outcome.before));
+            columns.push(column(&format!("{name}\nepoch {}", self.recipe.epochs), outcome.after));
+            methods.insert(name, outcome.report);
+        }
+        progress.finish();
+        let mut concept = ConceptReport {
+            name: pairs.name.clone(),
+            prompt: pairs.prompt.clone(),
+            n_train: pairs.train.len(),
+            n_test: pairs.test.len(),
+            methods,
+        };
+        concept.resolve_targets();
+        write_grid(&dir.join("grid.png"), &columns)?;
+        write_curves(&dir.join("curves.svg"), &held_out.metric_name(), &concept)?;
+        Ok(concept)
+    }
+
+    /// The held-out prompt that is least like `prompt`.
+    fn wrong_prompt(&self, prompt: &str) -> Result<String> {
+        let own = self.text.pooled(prompt)?;
+        let mut worst: Option<(f32, String)> = None;
+        for concept in art_concepts().into_iter().filter(|c| c.split == Split::Test) {
+            let other = self.text.pooled(&concept.prompt)?;
+            let similarity: f32 = own.iter().zip(&other).map(|(a, b)| a * b).sum();
+            if worst.as_ref().is_none_or(|(s, _)| similarity < *s) {
+                worst = Some((similarity, concept.prompt));
+            }
+        }
+        worst
+            .map(|(_, prompt)| prompt)
+            .ok_or_else(|| "the shipped list has no test concepts".into())
+    }
+}
+
+fn column(caption: &str, images: Vec<RgbImage>) -> Column {
+    Column {
+        caption: caption.to_owned(),
+        images,
+    }
+}
+
+fn print_table(quality: &str, concept: &ConceptReport) {
+    println!("quality: {quality}, lower is better");
+    println!(
+        "{:14} {:>10} {:>12} {:>12} {:>16} {:>9} {:>9}",
+        "start", "predict s", "at epoch 0", "final", "s to zero's end", "total s", "L1 final"
+    );
+    for (name, method) in &concept.methods {
+        let reached = method
+            .seconds_to_zero_final
+            .map_or("never".to_owned(), |s| format!("{s:.2}"));
+        let last = method.curve.last();
+        println!(
+            "{name:14} {:>10.3} {:>12.3} {:>12.3} {reached:>16} {:>9.2} {:>9.4}",
+            method.predict_seconds,
+            method.quality_at_0().unwrap_or(f64::NAN),
+            method.final_quality,
+            last.map_or(f64::NAN, |p| p.seconds),
+            last.map_or(f64::NAN, |p| p.l1),
+        );
+    }
+    if let Some(speedup) = concept.speedup() {
+        println!("denoised reaches zero's final quality {speedup:.1} times faster");
+    }
+}
+
+fn print_summary(report: &Report) {
+    let s = &report.summary;
+    println!("\n{} concepts; quality: {}", report.concepts.len(), report.quality);
+    for (what, count) in [
+        ("the zero start", &s.denoised_beats_zero_at_0),
+        ("the nearest zoo concept", &s.denoised_beats_nearest_at_0),
+        ("the zoo's mean", &s.denoised_beats_mean_at_0),
+        ("the wrong prompt", &s.denoised_beats_wrong_prompt_at_0),
+    ] {
+        println!("denoised start better at epoch 0 than {what}: {count}");
+    }
+    println!(
+        "zero's final quality reached by {} of the denoised starts, {:.1} times faster in the median",
+        s.reached_zero_final, s.median_speedup_over_zero
+    );
+}

@@ -5,12 +5,12 @@
 pub mod assets;
 pub mod cli;
 pub mod data;
-
+pub mod denoised;
 pub mod files;
 pub mod picture;
 pub mod progress;
 pub mod report;
-
+pub mod rivals;
 
 /// What the examples' functions give back: any error, already saying what to do.
 pub type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;

@@ -48,6 +48,8 @@ pub struct MethodReport {
     pub start_norm: f64,
     /// Where they came from, if that can be told.
     pub origin: Option<String>,
+    /// L2 distance of the starting weights to the closest zoo entry's; of the denoised starts.
+    pub zoo_distance: Option<f64>,
     /// Measured at the start and after each epoch.
     pub curve: Vec<Point>,
     /// Quality after the last epoch.
@@ -194,6 +196,7 @@ mod tests {
             predict_seconds: 0.5,
             start_norm: 1.0,
             origin: None,
+            zoo_distance: None,
             curve,
             final_quality: *qualities.last().unwrap_or(&0.0),
             seconds_to_zero_final: None,

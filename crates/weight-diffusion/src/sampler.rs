@@ -1,0 +1,172 @@
+//! From noise to weights: in one step, as the paper does, or in several.
+
+use burn::tensor::{Int, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+use crate::noise::{fill_normal, stream};
+use crate::trainer::read;
+use crate::{Denoiser, Error, NoiseSchedule, TextCondition};
+
+/// How weights are sampled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SampleOptions {
+    /// Timestep t that the noise is taken for; near the noise end, T − 1.
+    pub t: usize,
+    /// Seed of the noise. Each block has its own stream, so neither the batch size nor the number
+    /// of blocks changes a block's noise.
+    pub seed: u64,
+    /// Predictions, each from its own noise, that are averaged.
+    pub noises: usize,
+    /// Blocks that go through the network at once (the paper: 64).
+    pub batch_size: usize,
+}
+
+impl SampleOptions {
+    /// One prediction at the noise end T − 1 of `schedule`, 64 blocks at once, seed 0.
+    pub fn noise_end(schedule: &NoiseSchedule) -> Self {
+        Self {
+            t: schedule.steps() - 1,
+            seed: 0,
+            noises: 1,
+            batch_size: 64,
+        }
+    }
+
+    /// Checks the values.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a t past the schedule, no noises, or an empty batch.
+    pub fn validate(&self, schedule: &NoiseSchedule) -> Result<(), Error> {
+        if self.t >= schedule.steps() {
+            return Err(Error::config(
+                "t",
+                format!("{} must be below T = {}", self.t, schedule.steps()),
+            ));
+        }
+        if self.noises == 0 {
+            return Err(Error::config("noises", "must be at least 1"));
+        }
+        if self.batch_size == 0 {
+            return Err(Error::config("batch_size", "must be at least 1"));
+        }
+        Ok(())
+    }
+}
+
+/// All `blocks` blocks in one step of direct recovery, ŵ⁰ = (w^t − σ_t ε̂)/α_t with w^t = ε
+/// (paper, §3.3; its Eq. 3 misprints the division). Gives `blocks × b` values, still normalised.
+///
+/// `text` holds one prompt, `[1, L, C]`, and its device is the one used.
+///
+/// # Errors
+/// [`Error::Config`] for options that do not fit the schedule, [`Error::Shape`] for a text that is
+/// not one prompt of the denoiser's width, [`Error::Device`].
+pub fn one_step(
+    denoiser: &dyn Denoiser,
+    text: &TextCondition,
+    blocks: usize,
+    schedule: &NoiseSchedule,
+    options: &SampleOptions,
+) -> Result<Vec<f32>, Error> {
+    sample(denoiser, text, blocks, schedule, options, |noisy, n| {
+        denoiser.recover(noisy, options.t, n, text, schedule)
+    })
+}
+
+/// The same in `steps` steps of DDIM (Song et al. 2021, η = 0), from `options.t` down at equal
+/// distances. One step is [`one_step`].
+///
+/// # Errors
+/// As [`one_step`]; [`Error::Config`] for no steps, or more than `options.t` + 1.
+pub fn ddim(
+    denoiser: &dyn Denoiser,
+    text: &TextCondition,
+    blocks: usize,
+    schedule: &NoiseSchedule,
+    steps: usize,
+    options: &SampleOptions,
+) -> Result<Vec<f32>, Error> {
+    if steps == 0 || steps > options.t + 1 {
+        return Err(Error::config(
+            "steps",
+            format!("{steps} must lie in 1..={}", options.t + 1),
+        ));
+    }
+    // t, …, down to the last one above 0; after that the weights are clean.
+    let times: Vec<usize> = (0..steps)
+        .map(|i| (options.t as f64 * (steps - i) as f64 / steps as f64).round() as usize)
+        .collect();
+    sample(denoiser, text, blocks, schedule, options, |noisy, n| {
+        let mut x = noisy;
+        for (i, &t) in times.iter().enumerate() {
+            let clean = denoiser.recover(x.clone(), t, n.clone(), text, schedule);
+            x = ddim_step(x, clean, t, times.get(i + 1).copied(), schedule);
+        }
+        x
+    })
+}
+
+/// One deterministic DDIM step (η = 0) from w^t `[B, b]` and the recovered ŵ⁰ `[B, b]` to step
+/// `to`: α' ŵ⁰ + σ' ε̂ with ε̂ = (w^t − α ŵ⁰)/σ. Without a `to` the step ends at ŵ⁰.
+pub fn ddim_step(
+    noisy: Tensor<2>,
+    clean: Tensor<2>,
+    t: usize,
+    to: Option<usize>,
+    schedule: &NoiseSchedule,
+) -> Tensor<2> {
+    let Some(to) = to else {
+        return clean;
+    };
+    // α' ŵ⁰ + σ'/σ (w^t − α ŵ⁰)
+    let ratio = schedule.sigma(to) / schedule.sigma(t);
+    let keep = schedule.alpha(to) - ratio * schedule.alpha(t);
+    clean.mul_scalar(keep) + noisy.mul_scalar(ratio)
+}
+
+/// Runs `denoise` over all blocks in batches, for each noise, and averages.
+fn sample(
+    denoiser: &dyn Denoiser,
+    text: &TextCondition,
+    blocks: usize,
+    schedule: &NoiseSchedule,
+    options: &SampleOptions,
+    denoise: impl Fn(Tensor<2>, Tensor<1, Int>) -> Tensor<2>,
+) -> Result<Vec<f32>, Error> {
+    options.validate(schedule)?;
+    let [prompts, _, width] = text.tokens.dims();
+    if prompts != 1 || width != denoiser.context_width() {
+        return Err(Error::shape(
+            "text",
+            format!("one prompt of width {}", denoiser.context_width()),
+            format!("{prompts} of width {width}"),
+        ));
+    }
+    let device = text.tokens.device();
+    let size = denoiser.block_size();
+    let mut sum = vec![0.0f32; blocks * size];
+    for draw in 0..options.noises {
+        for first in (0..blocks).step_by(options.batch_size) {
+            let rows = options.batch_size.min(blocks - first);
+            let mut noise = vec![0.0f32; rows * size];
+            for (row, values) in noise.chunks_mut(size).enumerate() {
+                let number = ((draw as u64) << 32) + (first + row) as u64;
+                fill_normal(&mut stream(options.seed, number), values);
+            }
+            let index: Vec<i64> = (first..first + rows).map(|n| n as i64).collect();
+            let recovered = denoise(
+                Tensor::from_data(TensorData::new(noise, [rows, size]), &device),
+                Tensor::from_data(TensorData::new(index, [rows]), &device),
+            );
+            let recovered = read("predicted weights", recovered)?;
+            for (s, r) in sum[first * size..].iter_mut().zip(recovered) {
+                *s += r;
+            }
+        }
+    }
+    if options.noises > 1 {
+        sum.iter_mut().for_each(|s| *s /= options.noises as f32);
+    }
+    Ok(sum)
+}

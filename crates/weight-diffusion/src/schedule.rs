@@ -1,0 +1,181 @@
+//! Noise schedules: α_t and σ_t of w^t = α_t w⁰ + σ_t ε.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+
+/// How β_t grows over the T steps.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum BetaSchedule {
+    /// β linear from `start` to `end` (DDPM, Ho et al. 2020: 1e-4 to 2e-2 over 1,000 steps).
+    Linear {
+        /// β of the first step.
+        start: f64,
+        /// β of the last step.
+        end: f64,
+    },
+    /// √β linear (latent diffusion's "scaled linear"; Stable Diffusion: 8.5e-4 to 1.2e-2).
+    ScaledLinear {
+        /// β of the first step.
+        start: f64,
+        /// β of the last step.
+        end: f64,
+    },
+    /// ᾱ(t) = cos²((t/T + 0.008)/1.008 · π/2), β capped at 0.999 (Nichol and Dhariwal 2021;
+    /// `squaredcos_cap_v2` in diffusers).
+    Cosine,
+}
+
+/// A variance-preserving schedule: α_t² + σ_t² = 1 for t in 0..T, noise growing with t.
+///
+/// t = 0 is the first, nearly clean step and t = T − 1 the noise end, as in diffusers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "ScheduleSpec", into = "ScheduleSpec")]
+pub struct NoiseSchedule {
+    spec: ScheduleSpec,
+    alphas_cumprod: Vec<f64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct ScheduleSpec {
+    betas: BetaSchedule,
+    steps: usize,
+}
+
+impl TryFrom<ScheduleSpec> for NoiseSchedule {
+    type Error = Error;
+
+    fn try_from(spec: ScheduleSpec) -> Result<Self, Error> {
+        Self::new(spec.betas, spec.steps)
+    }
+}
+
+impl From<NoiseSchedule> for ScheduleSpec {
+    fn from(schedule: NoiseSchedule) -> Self {
+        schedule.spec
+    }
+}
+
+impl NoiseSchedule {
+    /// A schedule of `steps` steps.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for no steps, or a β outside (0, 1).
+    pub fn new(betas: BetaSchedule, steps: usize) -> Result<Self, Error> {
+        if steps == 0 {
+            return Err(Error::config("schedule.steps", "must be at least 1"));
+        }
+        if let BetaSchedule::Linear { start, end } | BetaSchedule::ScaledLinear { start, end } =
+            betas
+        {
+            let inside = |beta: f64| beta > 0.0 && beta < 1.0;
+            if !inside(start) || !inside(end) {
+                return Err(Error::config(
+                    "schedule.betas",
+                    format!("start {start} and end {end} must lie in (0, 1)"),
+                ));
+            }
+        }
+        let mut product = 1.0;
+        let alphas_cumprod = (0..steps)
+            .map(|t| {
+                product *= 1.0 - beta(betas, t, steps);
+                product
+            })
+            .collect();
+        Ok(Self {
+            spec: ScheduleSpec { betas, steps },
+            alphas_cumprod,
+        })
+    }
+
+    /// DDPM's: β linear from 1e-4 to 2e-2 over 1,000 steps.
+    pub fn ddpm() -> Self {
+        Self::fixed(BetaSchedule::Linear {
+            start: 1e-4,
+            end: 2e-2,
+        })
+    }
+
+    /// The cosine schedule over 1,000 steps.
+    pub fn cosine() -> Self {
+        Self::fixed(BetaSchedule::Cosine)
+    }
+
+    fn fixed(betas: BetaSchedule) -> Self {
+        let steps = 1000;
+        let mut product = 1.0;
+        Self {
+            spec: ScheduleSpec { betas, steps },
+            alphas_cumprod: (0..steps)
+                .map(|t| {
+                    product *= 1.0 - beta(betas, t, steps);
+                    product
+                })
+                .collect(),
+        }
+    }
+
+    /// T, the number of steps.
+    pub fn steps(&self) -> usize {
+        self.spec.steps
+    }
+
+    /// ᾱ_t = ∏ (1 − β_s), s ≤ t; a t past the noise end counts as T − 1.
+    pub fn alpha_cumprod(&self, t: usize) -> f64 {
+        self.alphas_cumprod[t.min(self.steps() - 1)]
+    }
+
+    /// α_t = √ᾱ_t, the signal's share.
+    pub fn alpha(&self, t: usize) -> f64 {
+        self.alpha_cumprod(t).sqrt()
+    }
+
+    /// σ_t = √(1 − ᾱ_t), the noise's share.
+    pub fn sigma(&self, t: usize) -> f64 {
+        (1.0 - self.alpha_cumprod(t)).sqrt()
+    }
+
+    /// Signal-to-noise ratio α_t² / σ_t².
+    pub fn snr(&self, t: usize) -> f64 {
+        let signal = self.alpha_cumprod(t);
+        signal / (1.0 - signal)
+    }
+
+    /// w^t = α_t w⁰ + σ_t ε, in place of `noise` (which comes in as ε).
+    ///
+    /// # Panics
+    /// Where the slices differ in length.
+    pub fn add_noise(&self, clean: &[f32], noise: &mut [f32], t: usize) {
+        assert_eq!(clean.len(), noise.len(), "weights and noise differ in length");
+        let (alpha, sigma) = (self.alpha(t) as f32, self.sigma(t) as f32);
+        for (e, w) in noise.iter_mut().zip(clean) {
+            *e = alpha * w + sigma * *e;
+        }
+    }
+}
+
+fn beta(betas: BetaSchedule, t: usize, steps: usize) -> f64 {
+    // numpy's linspace: the last value is `end` itself, and a single step is `start`.
+    let at = |start: f64, end: f64| {
+        if steps == 1 {
+            start
+        } else {
+            start + (end - start) * t as f64 / (steps - 1) as f64
+        }
+    };
+    match betas {
+        BetaSchedule::Linear { start, end } => at(start, end),
+        BetaSchedule::ScaledLinear { start, end } => at(start.sqrt(), end.sqrt()).powi(2),
+        BetaSchedule::Cosine => {
+            let bar = |u: f64| {
+                ((u + 0.008) / 1.008 * std::f64::consts::FRAC_PI_2)
+                    .cos()
+                    .powi(2)
+            };
+            let total = steps as f64;
+            (1.0 - bar((t + 1) as f64 / total) / bar(t as f64 / total)).min(0.999)
+        }
+    }
+}

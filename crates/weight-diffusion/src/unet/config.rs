@@ -1,0 +1,150 @@
+//! The UNet's shape.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, NoiseSchedule};
+
+/// What the network's output F stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Parameterization {
+    /// ε̂ = F, as in the paper.
+    Epsilon,
+    /// ε̂ = σ_t w^t + α_t F, so that F learns v = α_t ε − σ_t w⁰ (Salimans and Ho 2022).
+    ///
+    /// The recovered weights are then ŵ⁰ = α_t w^t − σ_t F, without the division by α_t that
+    /// multiplies every error of ε̂ by σ_t/α_t (157 at DDPM's noise end). Where no information is
+    /// left in w^t, ε̂ = w^t is already nearly right and F carries what the text says.
+    Skip,
+}
+
+/// Shape of [`UNet1d`](crate::UNet1d).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UNet1dConfig {
+    /// Block size b.
+    pub block_size: usize,
+    /// Weights per position: the stem is a convolution of this kernel and stride. 1 gives a
+    /// position to every weight, as the paper's figure does.
+    pub patch_size: usize,
+    /// Width of the first level.
+    pub base_channels: usize,
+    /// Widths of the three levels, in multiples of `base_channels`.
+    pub multipliers: [usize; 3],
+    /// Whether the positions are halved from level to level.
+    pub downsample: bool,
+    /// Attention heads.
+    pub heads: usize,
+    /// Inner width of the gated feed-forward, in multiples of the level's width.
+    pub ff_multiplier: usize,
+    /// Groups of the group norms.
+    pub norm_groups: usize,
+    /// Size of the sinusoidal encodings of t and n (Eq. 2's d).
+    pub encoding_size: usize,
+    /// Width of emb = emb_n + emb_t.
+    pub embedding_size: usize,
+    /// Width C of the text tokens.
+    pub context_width: usize,
+    /// What the output stands for.
+    pub parameterization: Parameterization,
+    /// The noise schedule.
+    pub schedule: NoiseSchedule,
+}
+
+impl UNet1dConfig {
+    /// Block 256 with one position per weight, ε-prediction, DDPM's schedule, 768-wide text
+    /// tokens (CLIP ViT-L/14, as E²GAN). The paper gives the drawing and the block size; widths
+    /// (128, 256, 512), 8 heads and the schedule are this crate's choice.
+    pub fn paper() -> Self {
+        Self {
+            block_size: 256,
+            patch_size: 1,
+            base_channels: 128,
+            multipliers: [1, 2, 4],
+            downsample: true,
+            heads: 8,
+            ff_multiplier: 4,
+            norm_groups: 32,
+            encoding_size: 128,
+            embedding_size: 512,
+            context_width: 768,
+            parameterization: Parameterization::Epsilon,
+            schedule: NoiseSchedule::ddpm(),
+        }
+    }
+
+    /// For CPUs: block 256 as 16 positions of 16 weights, 128 channels throughout, 16 → 8 → 4
+    /// positions, [`Parameterization::Skip`], 128-wide text tokens.
+    pub fn compact() -> Self {
+        Self {
+            block_size: 256,
+            patch_size: 16,
+            base_channels: 128,
+            multipliers: [1, 1, 1],
+            downsample: true,
+            heads: 4,
+            ff_multiplier: 2,
+            norm_groups: 8,
+            encoding_size: 64,
+            embedding_size: 256,
+            context_width: 128,
+            parameterization: Parameterization::Skip,
+            schedule: NoiseSchedule::ddpm(),
+        }
+    }
+
+    /// Positions of the first level, `block_size / patch_size`.
+    pub fn positions(&self) -> usize {
+        self.block_size / self.patch_size.max(1)
+    }
+
+    pub(super) fn widths(&self) -> [usize; 3] {
+        self.multipliers.map(|m| m * self.base_channels)
+    }
+
+    /// Checks that the sizes fit together.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the field.
+    pub fn validate(&self) -> Result<(), Error> {
+        let positive = [
+            ("block_size", self.block_size),
+            ("patch_size", self.patch_size),
+            ("base_channels", self.base_channels),
+            ("heads", self.heads),
+            ("ff_multiplier", self.ff_multiplier),
+            ("norm_groups", self.norm_groups),
+            ("encoding_size", self.encoding_size),
+            ("embedding_size", self.embedding_size),
+            ("context_width", self.context_width),
+            ("multipliers", *self.multipliers.iter().min().unwrap_or(&0)),
+        ];
+        if let Some((field, _)) = positive.iter().find(|(_, value)| *value == 0) {
+            return Err(Error::config(field, "must be at least 1"));
+        }
+        let multiple = |field, value: usize, of: usize| {
+            if value.is_multiple_of(of) {
+                return Ok(());
+            }
+            Err(Error::config(
+                field,
+                format!("{value} must be a multiple of {of}"),
+            ))
+        };
+        multiple("block_size", self.block_size, self.patch_size)?;
+        multiple("encoding_size", self.encoding_size, 2)?;
+        if self.downsample {
+            multiple("block_size / patch_size", self.positions(), 4)?;
+        }
+        for width in self.widths() {
+            multiple("level width (heads)", width, self.heads)?;
+            multiple("level width (norm_groups)", width, self.norm_groups)?;
+        }
+        // The up path's residual blocks take two levels' channels at once.
+        let [a, b, c] = self.widths();
+        for width in [2 * c, c + b, b + a] {
+            multiple("joined width (norm_groups)", width, self.norm_groups)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,112 @@
+//! One concept, several starts, the same training.
+
+use std::time::Instant;
+
+use burn::tensor::{Device, Tensor};
+use finetune::{ConceptTrainer, HeldOut, Initializer, Recipe, tensor_to_images, translate};
+use image::RgbImage;
+use lora_gan::HybridGenerator;
+use weight_blocks::{NamedTensors, Zoo};
+
+use crate::Result;
+use crate::data::ConceptPairs;
+use crate::report::{MethodReport, Point};
+
+/// A method's figures, and its pictures before and after training.
+pub struct Outcome {
+    /// The figures.
+    pub report: MethodReport,
+    /// The shown test photos at the start.
+    pub before: Vec<RgbImage>,
+    /// The shown test photos after the last epoch.
+    pub after: Vec<RgbImage>,
+    /// The starting weights.
+    pub start: NamedTensors,
+    /// The weights after the last epoch.
+    pub trained: NamedTensors,
+}
+
+/// Fine-tunes `base` from the start that `initializer` gives; measures before the first and after
+/// every epoch, outside the clock.
+///
+/// # Errors
+/// Where the initialiser, the training or a measurement fails.
+pub fn fine_tune(
+    initializer: &dyn Initializer,
+    base: &HybridGenerator,
+    pairs: &ConceptPairs,
+    shown: &Tensor<4>,
+    held_out: &HeldOut<'_>,
+    recipe: &Recipe,
+    device: &Device,
+    mut progress: impl FnMut(usize, &Point),
+) -> Result<Outcome> {
+    let started = Instant::now();
+    let start = initializer.start(&pairs.prompt)?;
+    let predict_seconds = started.elapsed().as_secs_f64();
+
+    let mut trainer = ConceptTrainer::new(base, &start.weights, recipe.clone(), device)?;
+    let draw = |trainer: &ConceptTrainer| tensor_to_images(translate(&trainer.generator(), shown));
+    let before = draw(&trainer);
+    let mut curve = Vec::with_capacity(recipe.epochs + 1);
+    for epoch in 0..=recipe.epochs {
+        if epoch > 0 {
+            trainer.epoch(&pairs.train)?;
+        }
+        let quality = held_out.measure(&trainer.generator())?;
+        let point = Point {
+            epoch,
+            seconds: predict_seconds + trainer.train_seconds(),
+            quality: quality.frechet,
+            kid: quality.kid,
+            l1: quality.l1,
+            ssim: quality.ssim,
+        };
+        progress(epoch, &point);
+        curve.push(point);
+    }
+    let final_quality = curve.last().map_or(f64::NAN, |point| point.quality);
+    Ok(Outcome {
+        report: MethodReport {
+            predict_seconds,
+            start_norm: norm(&start.weights),
+            origin: start.origin,
+            zoo_distance: None,
+            curve,
+            final_quality,
+            seconds_to_zero_final: None,
+        },
+        before,
+        after: draw(&trainer),
+        trained: trainer.adapter()?,
+        start: start.weights,
+    })
+}
+
+/// L2 norm of all weights.
+pub fn norm(weights: &NamedTensors) -> f64 {
+    let squares = weights.values().flat_map(|t| &t.data).map(|v| f64::from(*v).powi(2));
+    squares.sum::<f64>().sqrt()
+}
+
+/// L2 distance to the closest of the zoo's last checkpoints, and that concept's name.
+///
+/// # Errors
+/// A zoo that cannot be read.
+pub fn zoo_distance(weights: &NamedTensors, zoo: &Zoo) -> Result<Option<(f64, String)>> {
+    let mut best: Option<(f64, String)> = None;
+    for entry in zoo.last_entries() {
+        let other = zoo.load(entry)?;
+        let squares: f64 = weights
+            .iter()
+            .filter_map(|(name, tensor)| Some((tensor, other.get(name)?)))
+            .flat_map(|(a, b)| a.data.iter().zip(&b.data))
+            .map(|(a, b)| f64::from(a - b).powi(2))
+            .sum();
+        let distance = squares.sqrt();
+        if best.as_ref().is_none_or(|(d, _)| distance < *d) {
+            best = Some((distance, entry.concept.clone()));
+        }
+    }
+    Ok(best)
+}
