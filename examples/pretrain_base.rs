@@ -20,7 +20,7 @@ use finetune::{PairSet, PretrainConcept, PretrainConfig, Pretrainer, images_to_t
 use image::RgbImage;
 use lora_gan::{BaseGenerator, Context, GeneratorConfig, HybridGenerator};
 use serde::Serialize;
-use weight_diffusion::TextCondition;
+use weight_diffusion::{HostText, TextCondition};
 
 /// Train the base generator on the shipped training concepts; the text comes in by cross-attention,
 /// no text means "leave the photo as it is". Held-out concepts and photos are never seen. Run again
@@ -73,16 +73,24 @@ fn pretrain(args: &Args) -> Result<()> {
     let text = Text::embedded()?;
     let refs: Vec<&RgbImage> = photos.iter().collect();
     let inputs: Tensor<4> = images_to_tensor(&refs, config.image_size, &device)?;
+    let concepts: Vec<_> = art_concepts()
+        .into_iter()
+        .filter(|concept| concept.split == Split::Train)
+        .collect();
+    let tokens = concepts
+        .iter()
+        .map(|concept| text.tokens(&concept.prompt, &device))
+        .collect::<Result<Vec<_>>>()?;
+    let tokens: Vec<&HostText> = tokens.iter().collect();
+    let texts = TextCondition::from_host(&tokens, text.spec().width, &device)?;
     let mut data = Vec::new();
-    for concept in art_concepts().iter().filter(|c| c.split == Split::Train) {
+    for (i, concept) in concepts.iter().enumerate() {
         let edited: Vec<RgbImage> = edit(&photos, concept).into_iter().map(|p| p.1).collect();
         let refs: Vec<&RgbImage> = edited.iter().collect();
-        let tokens = text.tokens(&concept.prompt, &device)?;
-        let condition = TextCondition::from_host(&[&tokens], text.spec().width, &device)?;
         data.push(PretrainConcept {
             context: Context {
-                tokens: condition.tokens,
-                mask: condition.mask,
+                tokens: texts.tokens.clone().narrow(0, i, 1),
+                mask: texts.mask.clone().narrow(0, i, 1),
             },
             pairs: PairSet {
                 photos: inputs.clone(),

@@ -55,7 +55,7 @@ impl Initializer for Zero {
     }
 }
 
-/// The zoo's mean plus normal noise of the zoo's own deviation, per tensor: right in scale, wrong
+/// The zoo's mean plus uniform noise of the zoo's own deviation, per tensor: right in scale, wrong
 /// in everything else.
 #[derive(Debug, Clone)]
 pub struct Random {

@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Bool, Device, Tensor, TensorData};
 use lora_gan::{Context, HybridGenerator, Mode, l1_loss};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -15,12 +15,12 @@ use crate::{Error, PairSet};
 pub struct PretrainConfig {
     /// Optimizer steps.
     pub steps: usize,
-    /// Photos per step, all of one concept: batch norm then sees one style at a time, as it will
-    /// in fine-tuning.
+    /// Photos per step, each of a concept of its own: batch norm's statistics are then those of all
+    /// concepts together, and the running ones hold for any of them.
     pub batch_size: usize,
     /// Adam's peak learning rate, warmed up over the first 2 % and decayed by a cosine.
     pub lr: f64,
-    /// Share of the steps without text, whose target is the photo itself. "No text" thus means
+    /// Share of the samples without text, whose target is the photo itself. "No text" thus means
     /// "leave it as it is", which is what a zero adapter does.
     pub identity: f64,
     /// Seed of the order.
@@ -31,10 +31,10 @@ impl PretrainConfig {
     /// For the 64×64 generator.
     pub fn compact() -> Self {
         Self {
-            steps: 4000,
+            steps: 2400,
             batch_size: 16,
             lr: 2e-3,
-            identity: 0.2,
+            identity: 0.25,
             seed: 0,
         }
     }
@@ -42,7 +42,7 @@ impl PretrainConfig {
 
 /// One concept of the pretraining set.
 pub struct PretrainConcept {
-    /// Its text.
+    /// Its text, `[1, L, C]`, padded to one L for all concepts.
     pub context: Context,
     /// Its pairs.
     pub pairs: PairSet,
@@ -76,6 +76,12 @@ impl Pretrainer {
                 });
             }
         }
+        if !(config.lr.is_finite() && config.lr > 0.0) {
+            return Err(Error::Recipe {
+                field: "lr",
+                why: format!("{} is not a positive number", config.lr),
+            });
+        }
         if !(0.0..=1.0).contains(&config.identity) {
             return Err(Error::Recipe {
                 field: "identity",
@@ -101,12 +107,12 @@ impl Pretrainer {
         self.generator.valid()
     }
 
-    /// One step on a concept that the seed and the step's number pick; gives the L1 loss.
+    /// One step on pairs that the seed and the step's number pick; gives the L1 loss.
     ///
     /// # Errors
-    /// [`Error::NoPairs`] for an empty list, [`Error::NotFinite`] for a loss that is no number.
+    /// [`Error::NoPairs`] for an empty list or set, [`Error::NotFinite`] for a loss that is no number.
     pub fn step(&mut self, concepts: &[PretrainConcept]) -> Result<f32, Error> {
-        if concepts.is_empty() {
+        if concepts.iter().any(|concept| concept.pairs.is_empty()) || concepts.is_empty() {
             return Err(Error::NoPairs {
                 what: "pretraining",
                 needed: 1,
@@ -114,25 +120,27 @@ impl Pretrainer {
         }
         let mut rng = ChaCha8Rng::seed_from_u64(self.config.seed);
         rng.set_stream(self.step as u64 + 1);
-        let concept = &concepts[rng.random_range(0..concepts.len())];
-        let batch: Vec<usize> = (0..self.config.batch_size)
-            .map(|_| rng.random_range(0..concept.pairs.len()))
-            .collect();
-        let (photo, mut target) = concept.pairs.select(&batch, &self.device);
-        let lift = |t: &Tensor<3>| Tensor::from_inner(t.clone());
-        let text = Context {
-            tokens: lift(&concept.context.tokens),
-            mask: Tensor::from_inner(concept.context.mask.clone()),
-        };
-        let context = if rng.random::<f64>() < self.config.identity {
-            target = photo.clone();
-            None
-        } else {
-            Some(&text)
-        };
-        let edited = self
-            .generator
-            .forward(photo, context, Mode::PretrainBase);
+        let (mut photos, mut targets) = (Vec::new(), Vec::new());
+        let (mut tokens, mut masks) = (Vec::new(), Vec::new());
+        let mut without_text = Vec::new();
+        for _ in 0..self.config.batch_size {
+            let concept = &concepts[rng.random_range(0..concepts.len())];
+            let index = rng.random_range(0..concept.pairs.len());
+            let (photo, target) = concept.pairs.select(&[index], &self.device);
+            let identity = rng.random::<f64>() < self.config.identity;
+            targets.push(if identity { photo.clone() } else { target });
+            photos.push(photo);
+            tokens.push(Tensor::from_inner(concept.context.tokens.clone()));
+            masks.push(Tensor::from_inner(concept.context.mask.clone()));
+            without_text.push(identity);
+        }
+        let context = self.context(Tensor::cat(tokens, 0), Tensor::cat(masks, 0), &without_text);
+        let target = Tensor::cat(targets, 0);
+        let edited = self.generator.forward(
+            Tensor::cat(photos, 0),
+            Some(&context),
+            Mode::PretrainBase,
+        );
         let loss = l1_loss(edited, target);
         let value = loss.clone().detach().into_scalar::<f32>();
         let lr = self.learning_rate();
@@ -149,6 +157,31 @@ impl Pretrainer {
         let grads = GradientsParams::from_grads(loss.backward(), &self.generator);
         self.generator = self.optim.step(lr, self.generator.clone(), grads);
         Ok(value)
+    }
+
+    /// The text beside the null tokens, of which each sample sees one or the other.
+    fn context(
+        &self,
+        tokens: Tensor<3>,
+        mask: Tensor<2, Bool>,
+        without_text: &[bool],
+    ) -> Context {
+        let [batch, _, width] = tokens.dims();
+        let no_text = Tensor::<2, Bool>::from_data(
+            TensorData::new(without_text.to_vec(), [batch, 1]),
+            &mask.device(),
+        );
+        let [_, length] = mask.dims();
+        let mask = mask.bool_and(no_text.clone().bool_not().expand([batch, length]));
+        let null = match &self.generator.null_context {
+            Some(null) => null.val().unsqueeze(),
+            None => Tensor::zeros([1, 1, width], &tokens.device()),
+        };
+        let [_, nulls, _] = null.dims();
+        Context {
+            tokens: Tensor::cat(vec![tokens, null.expand([batch, nulls, width])], 1),
+            mask: Tensor::cat(vec![mask, no_text.expand([batch, nulls])], 1),
+        }
     }
 
     fn learning_rate(&self) -> f64 {

@@ -99,10 +99,11 @@ impl Recipe {
     pub(crate) fn lr_factor(&self, epoch: usize) -> f64 {
         let flat = self.epochs as f64 * (1.0 - self.decay);
         let past = epoch as f64 - flat;
-        if past < 0.0 {
+        if past < 0.0 || self.decay == 0.0 {
             1.0
         } else {
-            1.0 - past / (self.epochs as f64 - flat).max(1.0)
+            // Past the last epoch too: a negative rate would train away from the targets.
+            (1.0 - past / (self.epochs as f64 - flat).max(1.0)).max(0.0)
         }
     }
 }

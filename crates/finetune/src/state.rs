@@ -88,7 +88,8 @@ impl Folder {
 
     fn save<M: Module>(&self, name: &str, module: &M, optim: &ModuleOptimizer) -> Result<(), Error> {
         let path = self.network(name);
-        let record = module.clone().into_record();
+        // `valid` brings pending updates of running statistics in, which a plain record misses.
+        let record = module.valid().into_record();
         record.save(&path).map_err(|e| state(&path, e))?;
         let path = self.optimizer(name);
         optim.save(&path).map_err(|e| state(&path, e))
@@ -120,8 +121,19 @@ impl Folder {
         serde_json::from_slice(&text).map_err(|e| state(&path, e))
     }
 
-    fn foreign(&self) -> Error {
-        state(&self.path.join(META), "written with another recipe or format version")
+    /// Refuses a state of another format version, or of another recipe than `current`.
+    fn check<T>(&self, version: u32, recipe: &T, current: &T) -> Result<(), Error>
+    where
+        T: Serialize + DeserializeOwned + PartialEq,
+    {
+        // Through JSON, like the recipe in the file: that can cost a float its last bit.
+        let path = self.path.join(META);
+        let text = serde_json::to_vec(current).map_err(|e| state(&path, e))?;
+        let current: T = serde_json::from_slice(&text).map_err(|e| state(&path, e))?;
+        if version == VERSION && *recipe == current {
+            return Ok(());
+        }
+        Err(state(&path, "written with another recipe or format version"))
     }
 }
 
@@ -164,9 +176,7 @@ impl ConceptTrainer {
             return Ok(trainer);
         };
         let meta: ConceptMeta = folder.load_meta()?;
-        if meta.version != VERSION || meta.recipe != trainer.recipe {
-            return Err(folder.foreign());
-        }
+        folder.check(meta.version, &meta.recipe, &trainer.recipe)?;
         let (generator, optim) =
             folder.load(GENERATOR, trainer.generator, trainer.optim_generator)?;
         trainer.generator = generator.train_adapter();
@@ -218,9 +228,7 @@ impl Pretrainer {
             return Ok(trainer);
         };
         let meta: PretrainMeta = folder.load_meta()?;
-        if meta.version != VERSION || meta.config != trainer.config {
-            return Err(folder.foreign());
-        }
+        folder.check(meta.version, &meta.config, &trainer.config)?;
         let (generator, optim) = folder.load(GENERATOR, trainer.generator, trainer.optim)?;
         trainer.generator = generator.train_base();
         trainer.optim = optim;

@@ -256,11 +256,8 @@ struct Rest {
 
 impl ModuleMapper for Rest {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        if self.resting.contains(&param.id) {
-            param.set_require_grad(false)
-        } else {
-            param
-        }
+        let trains = !self.resting.contains(&param.id);
+        param.set_require_grad(trains)
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use weight_blocks::{load_named, load_safetensors, module_to_named, save_safetensors};
+use weight_blocks::{load_named, load_safetensors, module_to_named, save_safetensors, write_atomic};
 
 use crate::error::Error;
 use crate::generator::{GeneratorConfig, HybridGenerator};
@@ -21,6 +21,11 @@ struct Manifest {
     config: GeneratorConfig,
     /// sha256 of the weights' file.
     sha256: String,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
 }
 
 /// A frozen base: its network with the initial adapter, its configuration, and the digest that a
@@ -62,11 +67,7 @@ impl BaseGenerator {
             path: path.clone(),
             source,
         })?;
-        let mut file = tempfile::NamedTempFile::new_in(dir).map_err(|source| io(&path, source))?;
-        std::io::Write::write_all(&mut file, text.as_bytes())
-            .map_err(|source| io(&path, source))?;
-        file.persist(&path)
-            .map_err(|error| io(&path, error.error))?;
+        write_atomic(&path, text.as_bytes())?;
         Ok(sha256)
     }
 
@@ -78,17 +79,20 @@ impl BaseGenerator {
     pub fn load(dir: &Path, device: &Device) -> Result<Self, Error> {
         let path = dir.join(CONFIG);
         let text = std::fs::read_to_string(&path).map_err(|source| io(&path, source))?;
-        let manifest: Manifest = serde_json::from_str(&text).map_err(|source| Error::Json {
+        let invalid = |source| Error::Json {
             path: path.clone(),
             source,
-        })?;
-        if manifest.version != VERSION {
+        };
+        // The version first: another one may have any fields.
+        let Version { version } = serde_json::from_str(&text).map_err(invalid)?;
+        if version != VERSION {
             return Err(Error::Version {
                 path,
-                found: manifest.version,
+                found: version,
                 expected: VERSION,
             });
         }
+        let manifest: Manifest = serde_json::from_str(&text).map_err(invalid)?;
         let path = dir.join(WEIGHTS);
         let digest = file_digest(&path)?;
         if digest != manifest.sha256 {

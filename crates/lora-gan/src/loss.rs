@@ -1,18 +1,16 @@
 //! The losses of Eq. 4: λ·L1 + conditional GAN.
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::relu;
 
 /// Mean binary cross-entropy on logits against one label for all, in the form that never
 /// overflows: `max(x, 0) − x·y + ln(1 + e^−|x|)` (PyTorch's `BCEWithLogitsLoss`).
 pub fn bce_with_logits(logits: Tensor<4>, real: bool) -> Tensor<1> {
-    let tail = logits.clone().abs().neg().exp().log1p();
-    let hinge = if real {
-        relu(logits.neg())
-    } else {
-        relu(logits)
-    };
-    (hinge + tail).mean()
+    let size = logits.clone().abs();
+    let tail = size.clone().neg().exp().log1p();
+    // max(±x, 0) as (|x| ± x)/2: the same value, and the gradient ±1/2 at 0, where both a ReLU's and
+    // the tail's are 0.
+    let hinge = if real { size - logits } else { size + logits };
+    (hinge.mul_scalar(0.5) + tail).mean()
 }
 
 /// The discriminator's loss: half the sum over a real and a generated pair, as pix2pix takes it.

@@ -177,6 +177,16 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// A measured value that JSON cannot hold.
+    #[error("concept `{concept}`: metric `{name}` is {value}, which a record cannot hold; leave it out")]
+    Metric {
+        /// The concept.
+        concept: String,
+        /// The metric's name.
+        name: String,
+        /// Its value.
+        value: f64,
+    },
     /// Zoos are append-only.
     #[error("concept `{name}` is in the zoo already; zoos are append-only: use another name or another zoo")]
     ConceptExists {

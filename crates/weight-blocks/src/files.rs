@@ -43,10 +43,14 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), Error> {
         _ => Path::new("."),
     };
     std::fs::create_dir_all(dir).map_err(fail)?;
-    let mut file = tempfile::Builder::new()
-        .prefix(".tmp-")
-        .tempfile_in(dir)
-        .map_err(fail)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".tmp-");
+    // As any file that a program creates: a temporary one would be its owner's alone.
+    #[cfg(unix)]
+    let permissions: std::fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    #[cfg(unix)]
+    builder.permissions(permissions);
+    let mut file = builder.tempfile_in(dir).map_err(fail)?;
     file.write_all(bytes).map_err(fail)?;
     file.as_file().sync_all().map_err(fail)?;
     file.persist(path).map_err(|error| fail(error.error))?;
@@ -122,17 +126,22 @@ pub(crate) fn from_bytes(
             name: name.to_owned(),
             dtype: format!("{:?}", view.dtype()),
         })?;
-        if let Some(index) = data.iter().position(|v| !v.is_finite()) {
-            return Err(Error::NonFinite {
-                path: path.to_owned(),
-                name: name.to_owned(),
-                index,
-                value: data[index],
-            });
-        }
+        check_finite(path, name, &data)?;
         tensors.insert(name.to_owned(), HostTensor::new(view.shape().to_vec(), data)?);
     }
     Ok((tensors, metadata.into_iter().collect()))
+}
+
+pub(crate) fn check_finite(path: &Path, name: &str, data: &[f32]) -> Result<(), Error> {
+    match data.iter().position(|v| !v.is_finite()) {
+        None => Ok(()),
+        Some(index) => Err(Error::NonFinite {
+            path: path.to_owned(),
+            name: name.to_owned(),
+            index,
+            value: data[index],
+        }),
+    }
 }
 
 fn floats(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {

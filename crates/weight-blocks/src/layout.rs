@@ -166,7 +166,7 @@ impl Layout {
         for segment in self.segments() {
             let data = &tensors[segment.tensor].data;
             let run = data.get(segment.start..segment.start + segment.len);
-            // `HostTensor`'s fields are public, so its values may not fit its shape.
+            // The check above has seen to the lengths; a rule that reached past one would end here.
             flat.extend_from_slice(run.ok_or_else(|| Error::ValueCount {
                 shape: tensors[segment.tensor].shape.clone(),
                 values: data.len(),

@@ -29,7 +29,8 @@ fn public_name(path: &[String]) -> String {
 /// [`Error::Device`] where the device cannot give the values back.
 pub fn module_to_named<M: Module>(module: &M) -> Result<NamedTensors, Error> {
     let mut reader = Reader::default();
-    module.visit(&mut reader);
+    // `valid` also brings pending updates of running statistics in; a plain visit misses the last.
+    module.valid().visit(&mut reader);
     match reader.error {
         Some(error) => Err(error),
         None => Ok(reader.tensors),
@@ -41,7 +42,8 @@ pub fn module_to_named<M: Module>(module: &M) -> Result<NamedTensors, Error> {
 ///
 /// # Errors
 /// [`Error::UnexpectedTensor`] for a name that the module lacks, [`Error::ShapeMismatch`] for
-/// another number of values. The module is only consumed on success, so pass a clone.
+/// another number of values. The module is consumed in any case, so pass a clone to keep it; but a
+/// clone shares batch norm's running statistics with the original, `valid()` and `train()` do not.
 pub fn load_named<M: Module>(module: M, weights: &NamedTensors) -> Result<M, Error> {
     let mut writer = Writer {
         path: Vec::new(),

@@ -40,28 +40,37 @@ struct Run {
     len: usize,
 }
 
-/// Sum, sum of squares and count.
+/// Count, mean, and sum of squared distances to the mean (Welford): no difference of large sums, so
+/// that values which do not vary have a deviation of exactly 0.
 #[derive(Clone, Copy, Default)]
 struct Moments {
     n: f64,
-    sum: f64,
+    mean: f64,
     squares: f64,
 }
 
 impl Moments {
     fn add(&mut self, value: f64) {
         self.n += 1.0;
-        self.sum += value;
-        self.squares += value * value;
+        let distance = value - self.mean;
+        self.mean += distance / self.n;
+        self.squares += distance * (value - self.mean);
     }
 
-    fn mean(self) -> f64 {
-        self.sum / self.n.max(1.0)
+    /// Both samples as one (Chan et al.).
+    fn join(&mut self, other: Self) {
+        let n = self.n + other.n;
+        if n > 0.0 {
+            let distance = other.mean - self.mean;
+            self.mean += distance * other.n / n;
+            self.squares += other.squares + distance * distance * self.n * other.n / n;
+            self.n = n;
+        }
     }
 
     /// Population deviation; 1 where the values do not vary, so that dividing changes nothing.
     fn deviation(self) -> f64 {
-        let variance = self.squares / self.n.max(1.0) - self.mean().powi(2);
+        let variance = self.squares / self.n.max(1.0);
         if variance > 1e-16 { variance.sqrt() } else { 1.0 }
     }
 }
@@ -113,14 +122,12 @@ impl Normalizer {
             Normalization::Global => {
                 let mut all = Moments::default();
                 for m in &per_tensor {
-                    all.n += m.n;
-                    all.sum += m.sum;
-                    all.squares += m.squares;
+                    all.join(*m);
                 }
                 per_tensor = vec![all; tensors];
-                vec![all.mean() as f32; tensors]
+                vec![all.mean as f32; tensors]
             }
-            Normalization::PerLayer => per_tensor.iter().map(|m| m.mean() as f32).collect(),
+            Normalization::PerLayer => per_tensor.iter().map(|m| m.mean as f32).collect(),
             Normalization::Elementwise => {
                 // The deviation around each value's own mean, pooled over the tensor.
                 let mut at = 0;
@@ -128,11 +135,11 @@ impl Normalizer {
                     let pooled = &mut per_tensor[run.tensor];
                     for m in &per_value[at..at + run.len] {
                         pooled.n += m.n;
-                        pooled.squares += (m.squares - m.n * m.mean().powi(2)).max(0.0);
+                        pooled.squares += m.squares;
                     }
                     at += run.len;
                 }
-                per_value.iter().map(|m| m.mean() as f32).collect()
+                per_value.iter().map(|m| m.mean as f32).collect()
             }
         };
         let deviations = per_tensor.iter().map(|m| m.deviation() as f32).collect();

@@ -77,7 +77,7 @@ pub trait WeightSpace {
 ///
 /// # Errors
 /// [`Error::MissingTensor`], [`Error::ShapeMismatch`] or [`Error::UnexpectedTensor`], each naming
-/// the tensor.
+/// the tensor; [`Error::ValueCount`] for values that do not fill their shape.
 pub fn check_tensors(groups: &[LayerGroup], weights: &NamedTensors) -> Result<(), Error> {
     let mut known = std::collections::BTreeSet::new();
     for spec in groups.iter().flat_map(|group| &group.tensors) {
@@ -91,6 +91,13 @@ pub fn check_tensors(groups: &[LayerGroup], weights: &NamedTensors) -> Result<()
                 name: spec.name.clone(),
                 expected: spec.shape.clone(),
                 found: tensor.shape.clone(),
+            });
+        }
+        // `HostTensor`'s fields are public, so its values may not fit its shape.
+        if crate::tensor::num_elements(&tensor.shape) != Some(tensor.data.len()) {
+            return Err(Error::ValueCount {
+                shape: tensor.shape.clone(),
+                values: tensor.data.len(),
             });
         }
         known.insert(spec.name.as_str());

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::files::{from_bytes, hex, to_bytes};
+use crate::files::{check_finite, from_bytes, hex, to_bytes};
 use crate::{Error, HostTensor, Layout, NamedTensors, write_atomic};
 
 const VERSION: u32 = 1;
@@ -168,28 +168,16 @@ impl Zoo {
                 }
             }
         }
-        paths.sort();
-        self.entries.clear();
+        let mut entries = Vec::new();
         for path in paths {
             let bytes = std::fs::read(&path).map_err(|source| Error::io(&path, source))?;
             let file: RecordFile = versioned(&path, "concept record", &bytes)?;
             check_name(&file.record.concept)?;
-            self.list(file.record, &file.sha256);
+            list(file.record, &file.sha256, &mut entries);
         }
+        sort(&mut entries);
+        self.entries = entries;
         Ok(())
-    }
-
-    fn list(&mut self, record: ConceptRecord, sha256: &str) {
-        for (index, checkpoint) in record.checkpoints.into_iter().enumerate() {
-            self.entries.push(Entry {
-                concept: record.concept.clone(),
-                prompt: record.prompt.clone(),
-                checkpoint: index,
-                epoch: checkpoint.epoch,
-                metrics: checkpoint.metrics,
-                sha256: sha256.to_owned(),
-            });
-        }
     }
 
     /// Refuses the zoo where it was made for another base or layout.
@@ -253,7 +241,8 @@ impl Zoo {
     ///
     /// # Errors
     /// [`Error::ConceptName`], [`Error::ConceptExists`], weights that do not fit the layout,
-    /// [`Error::Layout`] for another number of weights than checkpoints (or none), [`Error::Io`].
+    /// [`Error::Layout`] for another number of weights than checkpoints (or none),
+    /// [`Error::NonFinite`] and [`Error::Metric`] for what could not be read back, [`Error::Io`].
     pub fn append(&mut self, record: &ConceptRecord, weights: &[NamedTensors]) -> Result<(), Error> {
         check_name(&record.concept)?;
         let path = self.file(&record.concept, "json");
@@ -272,14 +261,23 @@ impl Zoo {
                 ),
             });
         }
+        let metrics = record.checkpoints.iter().flat_map(|c| &c.metrics);
+        if let Some((name, value)) = metrics.into_iter().find(|(_, v)| !v.is_finite()) {
+            return Err(Error::Metric {
+                concept: record.concept.clone(),
+                name: name.clone(),
+                value: *value,
+            });
+        }
+        let shard = self.file(&record.concept, "safetensors");
         let mut tensors = NamedTensors::new();
         for (index, weights) in weights.iter().enumerate() {
             crate::check_tensors(self.header.layout.groups(), weights)?;
             for (name, tensor) in weights {
+                check_finite(&shard, name, &tensor.data)?;
                 tensors.insert(format!("{index}/{name}"), tensor.clone());
             }
         }
-        let shard = self.file(&record.concept, "safetensors");
         let bytes = to_bytes(&shard, &tensors, &BTreeMap::new())?;
         write_atomic(&shard, &bytes)?;
         let sha256 = digest(&bytes);
@@ -289,9 +287,8 @@ impl Zoo {
             record: record.clone(),
         };
         write_atomic(&path, &json(&path, "concept record", &file)?)?;
-        self.list(record.clone(), &sha256);
-        self.entries
-            .sort_by(|a, b| (&a.concept, a.checkpoint).cmp(&(&b.concept, b.checkpoint)));
+        list(record.clone(), &sha256, &mut self.entries);
+        sort(&mut self.entries);
         Ok(())
     }
 
@@ -325,6 +322,24 @@ impl Zoo {
     fn file(&self, concept: &str, extension: &str) -> PathBuf {
         self.dir.join(RECORDS).join(format!("{concept}.{extension}"))
     }
+}
+
+fn list(record: ConceptRecord, sha256: &str, entries: &mut Vec<Entry>) {
+    for (index, checkpoint) in record.checkpoints.into_iter().enumerate() {
+        entries.push(Entry {
+            concept: record.concept.clone(),
+            prompt: record.prompt.clone(),
+            checkpoint: index,
+            epoch: checkpoint.epoch,
+            metrics: checkpoint.metrics,
+            sha256: sha256.to_owned(),
+        });
+    }
+}
+
+/// By concept and not by file name, where `a-b.json` stands before `a.json`.
+fn sort(entries: &mut [Entry]) {
+    entries.sort_by(|a, b| (&a.concept, a.checkpoint).cmp(&(&b.concept, b.checkpoint)));
 }
 
 fn digest(bytes: &[u8]) -> String {

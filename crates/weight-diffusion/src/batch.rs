@@ -110,9 +110,16 @@ impl Batch {
             })
             .collect();
         let table = TextCondition::from_host(&distinct, width, device)?;
-        let ints = |values: Vec<i64>| {
-            Tensor::<1, Int>::from_data(TensorData::new(values, [rows]), device)
-        };
+        // On the host: flex gives a selection of booleans another type (burn 0.22.1).
+        let longest = table.tokens.dims()[1];
+        let lens = index
+            .iter()
+            .map(|&i| distinct.get(i as usize).map_or(0, |text| text.len));
+        let mask: Vec<bool> = lens
+            .flat_map(|len| (0..longest).map(move |at| at < len))
+            .collect();
+        let ints =
+            |values: Vec<i64>| Tensor::<1, Int>::from_data(TensorData::new(values, [rows]), device);
         let floats = |values: Vec<f32>| {
             Tensor::<2>::from_data(TensorData::new(values, [rows, self.block_size]), device)
         };
@@ -123,8 +130,8 @@ impl Batch {
             t: ints(self.t),
             n: ints(self.n),
             text: TextCondition {
-                tokens: table.tokens.select(0, index.clone()),
-                mask: table.mask.select(0, index),
+                tokens: table.tokens.select(0, index),
+                mask: Tensor::from_data(TensorData::new(mask, [rows, longest]), device),
             },
         })
     }

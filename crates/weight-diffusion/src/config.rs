@@ -117,7 +117,11 @@ impl TrainConfig {
             )
         };
         check("steps", self.steps > 0, "must be at least 1".into())?;
-        check("batch_size", self.batch_size > 0, "must be at least 1".into())?;
+        check(
+            "batch_size",
+            self.batch_size > 0,
+            "must be at least 1".into(),
+        )?;
         check(
             "noises_per_block",
             self.noises_per_block > 0 && self.batch_size.is_multiple_of(self.noises_per_block),

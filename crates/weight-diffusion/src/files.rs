@@ -35,7 +35,9 @@ pub(crate) fn write_tensors(
                 if let Some(value) = tensor.data.iter().find(|v| !f16::from_f32(**v).is_finite()) {
                     return Err(Error::checkpoint(
                         path,
-                        format!("`{name}` holds {value}, which 16-bit floats cannot; store it in full precision"),
+                        format!(
+                            "`{name}` holds {value}, which 16-bit floats cannot; store it in full precision"
+                        ),
                     ));
                 }
                 let halves = tensor.data.iter().map(|v| f16::from_f32(*v));
@@ -85,7 +87,10 @@ pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Err
 
 /// Reads a JSON file whose `version` field is `version`; the version is looked at first, so that a
 /// file of another format is not called damaged.
-pub(crate) fn read_json<T: for<'de> Deserialize<'de>>(path: &Path, version: u32) -> Result<T, Error> {
+pub(crate) fn read_json<T: for<'de> Deserialize<'de>>(
+    path: &Path,
+    version: u32,
+) -> Result<T, Error> {
     #[derive(Deserialize)]
     struct Versioned {
         version: u32,
@@ -95,7 +100,9 @@ pub(crate) fn read_json<T: for<'de> Deserialize<'de>>(path: &Path, version: u32)
         source,
     };
     let bytes = std::fs::read(path).map_err(|source| Error::io(path, source))?;
-    let found = serde_json::from_slice::<Versioned>(&bytes).map_err(json)?.version;
+    let found = serde_json::from_slice::<Versioned>(&bytes)
+        .map_err(json)?
+        .version;
     if found != version {
         return Err(Error::Version {
             path: path.to_owned(),

@@ -45,10 +45,9 @@ impl ModuleVisitor for GradientReader<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let value = param.val();
         let gradient = value.grad_remove(self.gradients);
-        self.parts
-            .push(flatten(gradient.unwrap_or_else(|| {
-                value.without_autodiff().zeros_like()
-            })));
+        self.parts.push(flatten(
+            gradient.unwrap_or_else(|| value.without_autodiff().zeros_like()),
+        ));
     }
 }
 

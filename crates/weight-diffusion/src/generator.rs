@@ -108,8 +108,18 @@ impl WeightGenerator {
             let why = format!("the network's is {unet}, {whose} {other}");
             Err(Error::config(field, why))
         };
-        same("block_size", config.block_size, layout.block_size(), "the layout's")?;
-        same("context_width", config.context_width, text.width, "the text encoder's")?;
+        same(
+            "block_size",
+            config.block_size,
+            layout.block_size(),
+            "the layout's",
+        )?;
+        same(
+            "context_width",
+            config.context_width,
+            text.width,
+            "the text encoder's",
+        )?;
         defaults.validate(&config.schedule)?;
         // A normaliser of another layout says so now and not at the first prediction.
         normalizer.normalize(&mut vec![0.0; layout.blocks() * layout.block_size()])?;
@@ -161,7 +171,10 @@ impl WeightGenerator {
         let unet = UNet1d::new(&manifest.unet, 0, &device.clone().without_autodiff())?;
         let known = module_to_named(&unet)?;
         if let Some(name) = known.keys().find(|name| !weights.contains_key(*name)) {
-            return Err(Error::checkpoint(&path, format!("tensor `{name}` is missing")));
+            return Err(Error::checkpoint(
+                &path,
+                format!("tensor `{name}` is missing"),
+            ));
         }
         let unet = load_named(unet, &weights).map_err(|error| Error::checkpoint(&path, error))?;
         Self::new(

@@ -148,7 +148,11 @@ impl NoiseSchedule {
     /// # Panics
     /// Where the slices differ in length.
     pub fn add_noise(&self, clean: &[f32], noise: &mut [f32], t: usize) {
-        assert_eq!(clean.len(), noise.len(), "weights and noise differ in length");
+        assert_eq!(
+            clean.len(),
+            noise.len(),
+            "weights and noise differ in length"
+        );
         let (alpha, sigma) = (self.alpha(t) as f32, self.sigma(t) as f32);
         for (e, w) in noise.iter_mut().zip(clean) {
             *e = alpha * w + sigma * *e;

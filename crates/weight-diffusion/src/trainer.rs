@@ -161,7 +161,9 @@ impl Trainer {
     }
 
     fn loss(&self, batch: DeviceBatch) -> Tensor<1> {
-        let output = self.model.forward(batch.noisy, batch.t, batch.n, &batch.text);
+        let output = self
+            .model
+            .forward(batch.noisy, batch.t, batch.n, &batch.text);
         (output - batch.target).square().mean()
     }
 
@@ -173,8 +175,8 @@ impl Trainer {
             self.moments.take(),
         );
         let decay = self.config.ema_decay_at(step);
-        self.average = self.average.clone().mul_scalar(decay)
-            + weights.clone().mul_scalar(1.0 - decay);
+        self.average =
+            self.average.clone().mul_scalar(decay) + weights.clone().mul_scalar(1.0 - decay);
         self.model = flat::with_parameters(self.model.clone(), &weights);
         self.weights = weights;
         self.moments = moments;
@@ -289,7 +291,10 @@ impl Trainer {
                 let why = format!("`{name}` has {found} values, the network {len}");
                 return Err(Error::checkpoint(&path, why));
             }
-            Ok(Tensor::from_data(TensorData::new(tensor.data, [len]), &plain))
+            Ok(Tensor::from_data(
+                TensorData::new(tensor.data, [len]),
+                &plain,
+            ))
         };
         trainer.weights = take(WEIGHTS)?;
         trainer.average = take(AVERAGE)?;

@@ -77,13 +77,13 @@ pub struct HybridGenerator {
     pub down3: ConvUnit,
     /// Self-attention, cross-attention to the text, feed-forward.
     pub transformer: TransformerBlock,
-    /// Transposed 3×3 stride 2 after it.
+    /// Transposed (`up_kernel`) stride 2 after it.
     pub up3: ConvUnit,
     /// Third residual block.
     pub res3: ResBlock,
-    /// Transposed 3×3 stride 2, w₂ → w₁.
+    /// Transposed (`up_kernel`) stride 2, w₂ → w₁.
     pub up2: ConvUnit,
-    /// Transposed 3×3 stride 2, w₁ → w₀.
+    /// Transposed (`up_kernel`) stride 2, w₁ → w₀.
     pub up1: ConvUnit,
     /// 7×7 (`edge_kernel`), w₀ → 3, then tanh.
     pub head: ConvUnit,
@@ -114,7 +114,7 @@ impl HybridGenerator {
         let scale = |input, output, transposed| ConvUnitConfig {
             stride: 2,
             transposed,
-            ..ConvUnitConfig::new(input, output, 3)
+            ..ConvUnitConfig::new(input, output, if transposed { config.up_kernel } else { 3 })
         };
         let same = |relu| ConvUnitConfig {
             relu,

@@ -142,11 +142,11 @@ impl ConvUnit {
         let k = weight.dims()[2];
         let pad = (k - 1) / 2;
         if self.transposed {
-            // 3×3, stride 2, padding 1, output padding 1: exactly twice the size (pix2pix).
+            // Exactly `stride` times the size: output padding 1 for 3×3 (pix2pix), none for 4×4.
             let options = ConvTransposeOptions::new(
                 [self.stride; 2],
                 [pad; 2],
-                [self.stride - 1; 2],
+                [self.stride + 2 * pad - k; 2],
                 [1, 1],
                 1,
             );

@@ -45,7 +45,9 @@ impl ResBlock {
         let film = film.reshape([batch, 1, double]);
         let scale = film.clone().narrow(2, 0, double / 2);
         let shift = film.narrow(2, double / 2, double / 2);
-        let inner = self.conv_1.forward(silu(self.norm_1.forward(x.clone(), None)));
+        let inner = self
+            .conv_1
+            .forward(silu(self.norm_1.forward(x.clone(), None)));
         let inner = self
             .conv_2
             .forward(silu(self.norm_2.forward(inner, Some((scale, shift)))));

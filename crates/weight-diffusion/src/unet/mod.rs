@@ -5,6 +5,8 @@ mod blocks;
 mod config;
 pub(crate) mod conv;
 mod init;
+#[cfg(test)]
+mod tests;
 
 use burn::module::{Module, Param};
 use burn::nn::{LayerNorm, Linear};

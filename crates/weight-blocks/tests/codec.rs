@@ -1,0 +1,317 @@
+//! Layouts: exactness, what each error says, digests, JSON, and Eq. 2.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod common;
+
+use common::{bits, groups, layout, spec, weights};
+use proptest::prelude::*;
+use weight_blocks::{
+    Error, GroupingRule, HostTensor, LayerGroup, LayerKind, Layout, NamedTensors, TensorRole,
+    check_tensors, sinusoidal_encoding,
+};
+
+/// Groups of tensors of dimensions.
+type Shapes = Vec<Vec<Vec<usize>>>;
+
+fn shapes() -> impl Strategy<Value = Shapes> {
+    let shape = prop::collection::vec(1usize..=7, 1..=4);
+    prop::collection::vec(prop::collection::vec(shape, 1..=4), 1..=8)
+}
+
+fn named(shapes: &Shapes) -> Vec<LayerGroup> {
+    shapes
+        .iter()
+        .enumerate()
+        .map(|(g, tensors)| LayerGroup {
+            name: format!("layer{g}"),
+            kind: LayerKind::Linear,
+            tensors: tensors
+                .iter()
+                .enumerate()
+                // Names whose order differs from the layout's.
+                .map(|(t, shape)| spec(&format!("{}.{g}", 9 - t), shape, TensorRole::Up))
+                .collect(),
+        })
+        .collect()
+}
+
+/// Any finite value: random bits, and the patterns that rounding or arithmetic would lose.
+fn value(bits: u64) -> f32 {
+    const SPECIAL: [u32; 6] = [
+        0x8000_0000, // −0
+        0x0000_0001, // the smallest subnormal
+        0x807f_ffff, // the largest subnormal, negative
+        0x0080_0000, // the smallest normal
+        0x7f7f_ffff, // the largest
+        0xff7f_ffff, // the lowest
+    ];
+    if bits.is_multiple_of(5) {
+        return f32::from_bits(SPECIAL[(bits >> 8) as usize % SPECIAL.len()]);
+    }
+    let pattern = (bits >> 32) as u32;
+    let value = f32::from_bits(pattern);
+    if value.is_finite() {
+        value
+    } else {
+        f32::from_bits(pattern & !0x4000_0000)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn encode_and_decode_lose_no_bit(
+        shapes in shapes(),
+        block_size in 1usize..=300,
+        seed in any::<u64>(),
+    ) {
+        let groups = named(&shapes);
+        let mut next = bits(seed);
+        let mut expected = Vec::new();
+        let mut weights = NamedTensors::new();
+        for spec in groups.iter().flat_map(|g| &g.tensors) {
+            let len = spec.shape.iter().product::<usize>();
+            let data: Vec<f32> = (0..len).map(|_| value(next())).collect();
+            expected.extend(data.iter().map(|v| v.to_bits()));
+            weights.insert(spec.name.clone(), HostTensor::new(spec.shape.clone(), data).unwrap());
+        }
+        let values = expected.len();
+        let layout = Layout::new("random", groups, GroupingRule::Appended, block_size).unwrap();
+        prop_assert_eq!(layout.values(), values);
+        let mut blocks = 0;
+        while blocks * block_size < values {
+            blocks += 1;
+        }
+        prop_assert_eq!(layout.blocks(), blocks);
+        prop_assert_eq!(layout.encoded_len(), blocks * block_size);
+
+        let encoded = layout.encode(&weights).unwrap();
+        prop_assert_eq!(encoded.len(), blocks * block_size);
+        for (i, v) in encoded.iter().enumerate() {
+            // Padding is +0, to the bit.
+            prop_assert_eq!(v.to_bits(), expected.get(i).copied().unwrap_or(0));
+        }
+        let decoded = layout.decode(&encoded).unwrap();
+        prop_assert_eq!(decoded.len(), weights.len());
+        for (name, tensor) in &weights {
+            prop_assert_eq!(&decoded[name].shape, &tensor.shape);
+            for (a, b) in decoded[name].data.iter().zip(&tensor.data) {
+                prop_assert_eq!(a.to_bits(), b.to_bits());
+            }
+        }
+    }
+
+    #[test]
+    fn segments_hold_each_value_once(shapes in shapes(), block_size in 1usize..=300) {
+        let layout = Layout::new("random", named(&shapes), GroupingRule::Appended, block_size).unwrap();
+        let mut seen: Vec<Vec<u32>> = shapes
+            .iter()
+            .flatten()
+            .map(|shape| vec![0; shape.iter().product()])
+            .collect();
+        for segment in layout.segments() {
+            for count in &mut seen[segment.tensor][segment.start..segment.start + segment.len] {
+                *count += 1;
+            }
+        }
+        prop_assert!(seen.iter().flatten().all(|&count| count == 1));
+    }
+}
+
+#[test]
+fn rule_1_appends_down_up_norm_layer_by_layer() {
+    let mut weights = NamedTensors::new();
+    for (i, t) in groups().iter().flat_map(|g| &g.tensors).enumerate() {
+        let len = t.shape.iter().product();
+        let data = vec![i as f32 + 1.0; len];
+        weights.insert(t.name.clone(), HostTensor::new(t.shape.clone(), data).unwrap());
+    }
+    let mut expected = Vec::new();
+    for (value, times) in [(1.0, 54), (2.0, 8), (3.0, 4), (4.0, 4), (5.0, 6), (6.0, 4), (0.0, 16)] {
+        expected.extend(vec![value; times]);
+    }
+    let layout = layout();
+    assert_eq!((layout.values(), layout.blocks(), layout.encoded_len()), (80, 3, 96));
+    assert_eq!(layout.encode(&weights).unwrap(), expected);
+}
+
+#[test]
+fn decoding_does_not_look_at_the_padding() {
+    let layout = layout();
+    let mut blocks = layout.encode(&weights(1)).unwrap();
+    blocks[80..].fill(f32::NAN);
+    assert_eq!(layout.decode(&blocks).unwrap(), weights(1));
+}
+
+fn layout_error(groups: Vec<LayerGroup>, block_size: usize) -> String {
+    match Layout::new("x", groups, GroupingRule::Appended, block_size) {
+        Err(Error::Layout { why }) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn impossible_layouts_say_why() {
+    let one = |shape: &[usize]| {
+        vec![LayerGroup {
+            name: "l".into(),
+            kind: LayerKind::Conv,
+            tensors: vec![spec("l.w", shape, TensorRole::Down)],
+        }]
+    };
+    assert_eq!(layout_error(groups(), 0), "the block size is zero");
+    let twice = [one(&[2]), one(&[3])].concat();
+    assert_eq!(layout_error(twice, 4), "tensor `l.w` occurs twice");
+    assert_eq!(layout_error(Vec::new(), 4), "0 values in blocks of 4");
+    assert_eq!(layout_error(one(&[3, 0]), 4), "0 values in blocks of 4");
+    // 2⁶³·2 wraps to 0 in 64 bits.
+    let wraps = layout_error(one(&[1 << 63, 2]), 4);
+    assert_eq!(wraps, "tensor `l.w` of shape [9223372036854775808, 2] is too large");
+    let many = (0..3)
+        .map(|i| LayerGroup {
+            name: format!("{i}"),
+            kind: LayerKind::Conv,
+            tensors: vec![spec(&format!("{i}"), &[1 << 33], TensorRole::Up)],
+        })
+        .collect();
+    assert_eq!(layout_error(many, 4), "more than 17179869184 values");
+    assert!(layout_error(one(&[2]), usize::MAX).contains("blocks of 18446744073709551615"));
+}
+
+#[test]
+fn tensors_that_do_not_fit_are_named() {
+    let layout = layout();
+    let mut missing = weights(0);
+    missing.remove("fc.lora_A.weight");
+    let mut unexpected = weights(0);
+    unexpected.insert("fc.extra".into(), HostTensor::new(vec![1], vec![0.0]).unwrap());
+    let mut shape = weights(0);
+    // As many values, another shape.
+    shape.get_mut("fc.lora_A.weight").unwrap().shape = vec![3, 2];
+    let mut values = weights(0);
+    values.get_mut("fc.lora_A.weight").unwrap().data.push(1.0);
+
+    for check in [
+        |w: &NamedTensors| check_tensors(&groups(), w),
+        |w: &NamedTensors| layout_of_small().encode(w).map(drop),
+    ] {
+        match check(&missing) {
+            Err(Error::MissingTensor { name }) => assert_eq!(name, "fc.lora_A.weight"),
+            other => panic!("{other:?}"),
+        }
+        match check(&unexpected) {
+            Err(Error::UnexpectedTensor { name }) => assert_eq!(name, "fc.extra"),
+            other => panic!("{other:?}"),
+        }
+        match check(&shape) {
+            Err(Error::ShapeMismatch { name, expected, found }) => {
+                assert_eq!((name.as_str(), expected, found), ("fc.lora_A.weight", vec![2, 3], vec![3, 2]));
+            }
+            other => panic!("{other:?}"),
+        }
+        match check(&values) {
+            Err(Error::ValueCount { shape, values }) => assert_eq!((shape, values), (vec![2, 3], 7)),
+            other => panic!("{other:?}"),
+        }
+        check(&weights(0)).unwrap();
+    }
+    for wrong in [95, 97, 80, 0] {
+        match layout.decode(&vec![0.0; wrong]) {
+            Err(Error::BlockCount { expected, blocks, block_size, found }) => {
+                assert_eq!((expected, blocks, block_size, found), (96, 3, 32, wrong));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn layout_of_small() -> Layout {
+    layout()
+}
+
+#[test]
+fn host_tensors_hold_what_their_shape_says() {
+    assert!(HostTensor::new(vec![2, 3], vec![0.0; 6]).is_ok());
+    assert!(HostTensor::new(vec![], vec![0.0]).is_ok());
+    for (shape, values) in [(vec![2, 3], 5), (vec![0], 1), (vec![1 << 32, 1 << 32], 0)] {
+        match HostTensor::new(shape.clone(), vec![0.0; values]) {
+            Err(Error::ValueCount { shape: s, values: v }) => assert_eq!((s, v), (shape, values)),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn the_digest_depends_on_all_but_the_models_name() {
+    let digest = |groups, size| Layout::new("a", groups, GroupingRule::Appended, size).unwrap().digest();
+    let reference = digest(groups(), 32);
+    assert_eq!(reference.len(), 64);
+    let renamed = Layout::new("another", groups(), GroupingRule::Appended, 32).unwrap();
+    assert_eq!(renamed.digest(), reference);
+
+    let mut seen = vec![reference, digest(groups(), 33)];
+    let edits: [fn(&mut Vec<LayerGroup>); 8] = [
+        |g| g[0].name = "conv2".into(),
+        |g| g[0].kind = LayerKind::ConvTranspose,
+        |g| g[0].tensors[0].name = "conv.lora_A.bias".into(),
+        |g| g[0].tensors[0].shape = vec![3, 2, 3, 3],
+        |g| g[0].tensors[2].role = TensorRole::NormBias,
+        |g| g[0].tensors.swap(0, 1),
+        |g| g.swap(0, 1),
+        // The same tensors in the same order, another layer's.
+        |g| {
+            let moved = g[1].tensors.remove(0);
+            g[0].tensors.push(moved);
+        },
+    ];
+    for edit in edits {
+        let mut groups = groups();
+        edit(&mut groups);
+        seen.push(digest(groups, 32));
+    }
+    let different: std::collections::BTreeSet<&String> = seen.iter().collect();
+    assert_eq!(different.len(), 10);
+}
+
+#[test]
+fn json_brings_a_layout_back_and_refuses_what_is_none() {
+    let json = serde_json::to_string(&layout()).unwrap();
+    let back: Layout = serde_json::from_str(&json).unwrap();
+    assert_eq!(back, layout());
+    assert_eq!(back.digest(), layout().digest());
+    assert_eq!(back.values(), 80);
+
+    let edit = |from: &str, to: &str| {
+        assert!(json.contains(from), "{json}");
+        serde_json::from_str::<Layout>(&json.replace(from, to)).unwrap_err().to_string()
+    };
+    let zero = edit("\"block_size\":32", "\"block_size\":0");
+    assert!(zero.contains("the block size is zero"), "{zero}");
+    let twice = edit("fc.lora_A.weight", "fc.lora_B.weight");
+    assert!(twice.contains("occurs twice"), "{twice}");
+    let rule = edit("\"appended\"", "\"scattered\"");
+    assert!(rule.contains("scattered"), "{rule}");
+    let field = edit("\"block_size\":32", "\"block_size\":32,\"padding\":1");
+    assert!(field.contains("padding"), "{field}");
+}
+
+#[test]
+fn the_index_encoding_is_eq_2() {
+    // d = 4: 10000^(0/4) = 1 and 10000^(2/4) = 100, so sin 3, cos 3, sin 0.03, cos 0.03.
+    let expected = [0.141_120_01, -0.989_992_5, 0.029_995_5, 0.999_550_03];
+    let code = sinusoidal_encoding(3, 4).unwrap();
+    assert_eq!(code.len(), 4);
+    for (a, b) in code.iter().zip(expected) {
+        assert!((a - b).abs() < 1e-7, "{code:?}");
+    }
+    // The last pair at the largest width turns slowest: 853 / 10000^(126/128) = 0.0985.
+    let code = sinusoidal_encoding(853, 128).unwrap();
+    assert!((code[126] - 0.098_343_7).abs() < 1e-6, "{}", code[126]);
+    for width in [0, 1, 7] {
+        match sinusoidal_encoding(3, width) {
+            Err(Error::EncodingWidth { width: w }) => assert_eq!(w, width),
+            other => panic!("{other:?}"),
+        }
+    }
+}

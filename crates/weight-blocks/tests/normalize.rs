@@ -1,0 +1,232 @@
+//! Normalisers: moments after, values back, padding, and errors.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod common;
+
+use std::ops::Range;
+
+use common::{layout, uniform};
+use weight_blocks::{Error, Normalization, Normalizer};
+
+const KINDS: [Normalization; 4] = [
+    Normalization::None,
+    Normalization::Global,
+    Normalization::PerLayer,
+    Normalization::Elementwise,
+];
+
+/// Where the six tensors of the layout stand among its 80 values.
+const TENSORS: [Range<usize>; 6] = [0..54, 54..62, 62..66, 66..70, 70..76, 76..80];
+
+/// 40 networks whose tensors differ in scale by orders of magnitude; padding is 0.
+fn collection() -> Vec<Vec<f32>> {
+    const MEANS: [f32; 6] = [0.0, 1e-3, 1.0, -0.2, 0.05, 30.0];
+    const SCALES: [f32; 6] = [0.1, 1e-3, 0.02, 0.3, 1.0, 5.0];
+    let mut next = uniform(7);
+    // Each weight has its own centre, from which the networks differ.
+    let centres: Vec<f32> = (0..80).map(|_| next()).collect();
+    (0..40)
+        .map(|_| {
+            let mut flat = vec![0.0; 96];
+            for (tensor, range) in TENSORS.into_iter().enumerate() {
+                for i in range {
+                    flat[i] = MEANS[tensor] + SCALES[tensor] * (centres[i] + 0.5 * next());
+                }
+            }
+            flat
+        })
+        .collect()
+}
+
+fn fit(kind: Normalization, collection: &[Vec<f32>]) -> Normalizer {
+    Normalizer::fit(&layout(), kind, collection.iter().map(Vec::as_slice)).unwrap()
+}
+
+fn normalized(kind: Normalization) -> Vec<Vec<f32>> {
+    let normalizer = fit(kind, &collection());
+    let mut flats = collection();
+    for flat in &mut flats {
+        normalizer.normalize(flat).unwrap();
+    }
+    flats
+}
+
+/// Mean and population deviation, in two passes.
+fn moments(values: impl Iterator<Item = f32> + Clone) -> (f64, f64) {
+    let n = values.clone().count() as f64;
+    let mean = values.clone().map(f64::from).sum::<f64>() / n;
+    let variance = values.map(|v| (f64::from(v) - mean).powi(2)).sum::<f64>() / n;
+    (mean, variance.sqrt())
+}
+
+fn assert_standard(what: &str, values: impl Iterator<Item = f32> + Clone) {
+    let (mean, deviation) = moments(values);
+    assert!(mean.abs() < 1e-4, "{what}: mean {mean}");
+    assert!((deviation - 1.0).abs() < 1e-4, "{what}: deviation {deviation}");
+}
+
+#[test]
+fn none_changes_nothing() {
+    assert_eq!(normalized(Normalization::None), collection());
+}
+
+#[test]
+fn global_standardises_all_values_together() {
+    let flats = normalized(Normalization::Global);
+    assert_standard("all", flats.iter().flat_map(|f| f[..80].iter().copied()));
+    // One scale for all: `up`, a thousandth of the last tensor, is left without any spread.
+    let (_, up) = moments(flats.iter().flat_map(|f| f[54..62].iter().copied()));
+    assert!(up < 1e-3, "{up}");
+}
+
+#[test]
+fn per_layer_standardises_each_tensor() {
+    let flats = normalized(Normalization::PerLayer);
+    for range in TENSORS {
+        let what = format!("{range:?}");
+        assert_standard(&what, flats.iter().flat_map(|f| f[range.clone()].iter().copied()));
+    }
+    // Not value by value: these keep their centres.
+    let (mean, _) = moments(flats.iter().map(|f| f[0]));
+    assert!(mean.abs() > 1e-2, "{mean}");
+}
+
+#[test]
+fn elementwise_centres_each_value_and_scales_each_tensor() {
+    let flats = normalized(Normalization::Elementwise);
+    for i in 0..80 {
+        let (mean, _) = moments(flats.iter().map(|f| f[i]));
+        assert!(mean.abs() < 1e-4, "value {i}: mean {mean}");
+    }
+    for range in TENSORS {
+        let what = format!("{range:?}");
+        assert_standard(&what, flats.iter().flat_map(|f| f[range.clone()].iter().copied()));
+    }
+}
+
+#[test]
+fn denormalising_brings_every_value_back() {
+    for kind in KINDS {
+        let normalizer = fit(kind, &collection());
+        assert_eq!(normalizer.kind(), kind);
+        assert_eq!(normalizer.deviations().len(), 6);
+        for original in collection() {
+            let mut flat = original.clone();
+            normalizer.normalize(&mut flat).unwrap();
+            assert!(flat[80..].iter().all(|&v| v == 0.0), "{kind:?}: padding");
+            // What a network predicts there does not matter.
+            flat[80..].fill(9.0);
+            normalizer.denormalize(&mut flat).unwrap();
+            assert!(flat[80..].iter().all(|&v| v == 0.0), "{kind:?}: padding");
+            // Relative to the scale that was divided by: the largest value.
+            let scale = match kind {
+                Normalization::Global => 35.0,
+                _ => 1.0,
+            };
+            for (i, (a, b)) in flat.iter().zip(&original).enumerate() {
+                let tolerance = 1e-6 * b.abs().max(scale);
+                assert!((a - b).abs() <= tolerance, "{kind:?} {i}: {a} against {b}");
+            }
+        }
+    }
+}
+
+#[test]
+fn tensors_that_do_not_vary_are_shifted_and_not_blown_up() {
+    // 0.1 and 1.1 have no exact square sums: a difference of large sums would leave a deviation of
+    // about 1e-8 here, and divide the next network by it.
+    for constant in [0.0, 0.1, 1.1, -1000.1] {
+        let flat: Vec<f32> = [vec![constant; 80], vec![0.0; 16]].concat();
+        let collection = vec![flat; 50];
+        for kind in KINDS {
+            let normalizer = fit(kind, &collection);
+            assert_eq!(normalizer.deviations(), [1.0; 6], "{kind:?} {constant}");
+            let mut other = [vec![constant + 0.5; 80], vec![0.0; 16]].concat();
+            let before = other.clone();
+            normalizer.normalize(&mut other).unwrap();
+            let expected = if kind == Normalization::None { constant + 0.5 } else { 0.5 };
+            for v in &other[..80] {
+                assert!((v - expected).abs() < 1e-4, "{kind:?} {constant}: {v}");
+            }
+            normalizer.denormalize(&mut other).unwrap();
+            for (a, b) in other.iter().zip(&before) {
+                assert!((a - b).abs() < 1e-4, "{kind:?} {constant}: {a}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_small_spread_around_a_large_mean_is_kept() {
+    // ±2⁻¹⁰ around 4096: the variance, 9.5e-7, is a twentieth of a billionth of the squares.
+    let flats: Vec<Vec<f32>> = (0..1000)
+        .map(|i| vec![4096.0 + if i % 2 == 0 { 0.000_976_562_5 } else { -0.000_976_562_5 }; 96])
+        .collect();
+    for kind in [Normalization::Global, Normalization::PerLayer, Normalization::Elementwise] {
+        for deviation in fit(kind, &flats).deviations() {
+            assert!((deviation / 0.000_976_562_5 - 1.0).abs() < 1e-6, "{kind:?} {deviation}");
+        }
+    }
+}
+
+#[test]
+fn errors_name_the_sizes() {
+    assert!(matches!(
+        Normalizer::fit(&layout(), Normalization::Global, []),
+        Err(Error::NoWeights)
+    ));
+    match Normalizer::fit(&layout(), Normalization::Global, [[0.0; 80].as_slice()]) {
+        Err(Error::BlockCount { expected, found, .. }) => assert_eq!((expected, found), (96, 80)),
+        other => panic!("{other:?}"),
+    }
+    let normalizer = fit(Normalization::PerLayer, &collection());
+    for apply in [Normalizer::normalize, Normalizer::denormalize] {
+        match apply(&normalizer, &mut [0.0; 64]) {
+            Err(Error::NormalizerMismatch { expected, found }) => {
+                assert_eq!((expected, found), (96, 64));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn json_brings_a_normaliser_back_to_the_bit() {
+    for kind in KINDS {
+        let normalizer = fit(kind, &collection());
+        let json = serde_json::to_string(&normalizer).unwrap();
+        let back: Normalizer = serde_json::from_str(&json).unwrap();
+        assert_eq!(back, normalizer);
+        let mut a = collection().remove(0);
+        let mut b = a.clone();
+        normalizer.normalize(&mut a).unwrap();
+        back.normalize(&mut b).unwrap();
+        assert_eq!(
+            a.iter().map(|v| v.to_bits()).collect::<Vec<_>>(),
+            b.iter().map(|v| v.to_bits()).collect::<Vec<_>>()
+        );
+    }
+}
+
+#[test]
+fn a_damaged_normaliser_is_an_error_and_no_panic() {
+    for kind in [Normalization::PerLayer, Normalization::Elementwise] {
+        let json = serde_json::to_value(fit(kind, &collection())).unwrap();
+        for (field, value) in [
+            ("means", serde_json::json!([])),
+            ("deviations", serde_json::json!([1.0])),
+            ("runs", serde_json::json!([{"tensor": 99, "len": 80}])),
+            ("runs", serde_json::json!([{"tensor": 0, "len": usize::MAX}])),
+            ("encoded_len", serde_json::json!(5)),
+        ] {
+            let mut json = json.clone();
+            json[field] = value;
+            let damaged: Normalizer = serde_json::from_value(json).unwrap();
+            let result = damaged.normalize(&mut vec![0.0; 96]);
+            assert!(
+                matches!(result, Err(Error::NormalizerMismatch { .. })),
+                "{field}: {result:?}"
+            );
+        }
+    }
+}

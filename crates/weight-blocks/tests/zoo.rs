@@ -1,0 +1,355 @@
+//! The zoo: what is written comes back; everything else is refused by name.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use common::{files, groups, layout, weights};
+use weight_blocks::{Checkpoint, ConceptRecord, Error, GroupingRule, Layout, NamedTensors, Zoo};
+
+const BASE: &str = "c0ffee";
+
+fn record(concept: &str, epochs: &[usize]) -> ConceptRecord {
+    ConceptRecord {
+        concept: concept.to_owned(),
+        prompt: format!("{concept} picture"),
+        seed: u64::MAX,
+        recipe: serde_json::json!({ "epochs": 12, "lr": 0.002 }),
+        checkpoints: epochs
+            .iter()
+            .map(|&epoch| Checkpoint {
+                epoch,
+                metrics: BTreeMap::from([("l1".to_owned(), 0.25 / epoch as f64)]),
+            })
+            .collect(),
+    }
+}
+
+fn create(dir: &Path) -> Zoo {
+    Zoo::create(dir, &layout(), BASE).unwrap()
+}
+
+/// A concept with one checkpoint.
+fn add(zoo: &mut Zoo, concept: &str, seed: u64) {
+    zoo.append(&record(concept, &[12]), &[weights(seed)]).unwrap();
+}
+
+fn names(zoo: &Zoo) -> Vec<(&str, usize)> {
+    let entries = zoo.entries().iter();
+    entries.map(|e| (e.concept.as_str(), e.checkpoint)).collect()
+}
+
+#[test]
+fn what_is_appended_comes_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut zoo = create(dir.path());
+    assert!(zoo.entries().is_empty());
+    zoo.append(&record("ink", &[4, 8, 12]), &[weights(1), weights(2), weights(3)]).unwrap();
+    add(&mut zoo, "fog", 4);
+
+    for zoo in [&zoo, &Zoo::open(dir.path()).unwrap(), &create(dir.path())] {
+        assert_eq!(zoo.base_digest(), BASE);
+        assert_eq!(zoo.layout(), &layout());
+        assert_eq!(names(zoo), [("fog", 0), ("ink", 0), ("ink", 1), ("ink", 2)]);
+        for (entry, seed) in zoo.entries().iter().zip([4, 1, 2, 3]) {
+            assert_eq!(zoo.load(entry).unwrap(), weights(seed));
+        }
+        let ink = &zoo.entries()[2];
+        assert_eq!((ink.prompt.as_str(), ink.epoch), ("ink picture", 8));
+        assert_eq!(ink.metrics, BTreeMap::from([("l1".to_owned(), 0.031_25)]));
+        let last: Vec<_> = zoo.last_entries().iter().map(|e| (e.concept.as_str(), e.epoch)).collect();
+        assert_eq!(last, [("fog", 12), ("ink", 12)]);
+        assert!(zoo.contains("fog") && !zoo.contains("fo"));
+    }
+}
+
+#[test]
+fn the_files_are_where_the_readme_says() {
+    let dir = tempfile::tempdir().unwrap();
+    add(&mut create(dir.path()), "ink", 1);
+    let files: Vec<String> = files(dir.path()).keys().map(|p| p.display().to_string()).collect();
+    assert_eq!(files, ["concepts/ink.json", "concepts/ink.safetensors", "zoo.json"]);
+    let read = |name: &str| -> serde_json::Value {
+        serde_json::from_slice(&fs::read(dir.path().join(name)).unwrap()).unwrap()
+    };
+    let manifest = read("zoo.json");
+    assert_eq!(manifest["version"], 1);
+    assert_eq!(manifest["base_digest"], BASE);
+    assert_eq!(manifest["layout"]["block_size"], 32);
+    let record = read("concepts/ink.json");
+    assert_eq!(record["prompt"], "ink picture");
+    assert_eq!(record["seed"], u64::MAX);
+    assert_eq!(record["recipe"]["epochs"], 12);
+    let shard = dir.path().join("concepts/ink.safetensors");
+    assert_eq!(record["sha256"], weight_blocks::file_digest(&shard).unwrap());
+    let (tensors, _) = weight_blocks::load_safetensors(&shard).unwrap();
+    assert_eq!(tensors["0/fc.lora_A.weight"].shape, [2, 3]);
+}
+
+#[test]
+fn two_handles_see_each_others_concepts_after_a_refresh() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut a = create(dir.path());
+    let mut b = create(dir.path());
+    add(&mut a, "ink", 1);
+    add(&mut b, "fog", 2);
+    assert_eq!(names(&a), [("ink", 0)]);
+    assert_eq!(names(&b), [("fog", 0)]);
+    a.refresh().unwrap();
+    b.refresh().unwrap();
+    assert_eq!(names(&a), [("fog", 0), ("ink", 0)]);
+    assert_eq!(a.entries(), b.entries());
+    assert_eq!(b.load(&b.entries()[1]).unwrap(), weights(1));
+    // Without a refresh too, nothing is overwritten.
+    add(&mut a, "oil", 3);
+    match b.append(&record("oil", &[1]), &[weights(9)]) {
+        Err(Error::ConceptExists { name }) => assert_eq!(name, "oil"),
+        other => panic!("{other:?}"),
+    }
+    match a.append(&record("oil", &[1]), &[weights(9)]) {
+        Err(Error::ConceptExists { name }) => assert_eq!(name, "oil"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(a.load(&a.entries()[2]).unwrap(), weights(3));
+}
+
+#[test]
+fn readers_stand_any_number_of_writers() {
+    let dir = tempfile::tempdir().unwrap();
+    create(dir.path());
+    std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..4u64)
+            .map(|w| {
+                let dir = dir.path();
+                scope.spawn(move || {
+                    let mut zoo = create(dir);
+                    for i in 0..8 {
+                        add(&mut zoo, &format!("c{w}-{i}"), w * 8 + i);
+                    }
+                })
+            })
+            .collect();
+        loop {
+            let done = writers.iter().all(|w| w.is_finished());
+            let zoo = Zoo::open(dir.path()).unwrap();
+            for entry in zoo.entries() {
+                zoo.load(entry).unwrap();
+            }
+            if done {
+                assert_eq!(zoo.entries().len(), 32);
+                break;
+            }
+        }
+    });
+}
+
+#[test]
+fn names_that_could_leave_the_folder_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("zoo");
+    let mut zoo = create(&root);
+    let before = files(dir.path());
+    let long = "a".repeat(121);
+    for name in [
+        "../x", "..", ".", ".x", "", "Ink", "ink wash", "ink/wash", "ink\\wash", "-ink", "_ink", "tinté",
+        "a\0b", long.as_str(),
+    ] {
+        match zoo.append(&record(name, &[1]), &[weights(1)]) {
+            Err(Error::ConceptName { name: found }) => assert_eq!(found, name),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+    assert_eq!(files(dir.path()), before);
+    for name in ["a", "0.5-ink_x", &"a".repeat(120)] {
+        add(&mut zoo, name, 1);
+    }
+    assert_eq!(Zoo::open(&root).unwrap().entries().len(), 3);
+}
+
+#[test]
+fn another_base_or_layout_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    create(dir.path());
+    match Zoo::create(dir.path(), &layout(), "decaf") {
+        Err(Error::BaseMismatch { path, expected, found }) => {
+            assert_eq!((path.as_path(), expected.as_str(), found.as_str()), (dir.path(), "decaf", BASE));
+        }
+        other => panic!("{other:?}"),
+    }
+    let other = Layout::new("larger", groups(), GroupingRule::Appended, 64).unwrap();
+    match Zoo::create(dir.path(), &other, BASE) {
+        Err(Error::LayoutMismatch { expected, found, .. }) => {
+            assert_eq!(expected, format!("larger ({})", &other.digest()[..12]));
+            assert_eq!(found, format!("small ({})", &layout().digest()[..12]));
+        }
+        other => panic!("{other:?}"),
+    }
+    // Another name alone is the same layout.
+    let renamed = Layout::new("renamed", groups(), GroupingRule::Appended, 32).unwrap();
+    Zoo::create(dir.path(), &renamed, BASE).unwrap();
+}
+
+#[test]
+fn weights_that_do_not_fit_leave_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut zoo = create(dir.path());
+    let before = files(dir.path());
+    let mut missing = weights(1);
+    missing.remove("fc.lora_B.weight");
+    match zoo.append(&record("ink", &[1]), &[missing]) {
+        Err(Error::MissingTensor { name }) => assert_eq!(name, "fc.lora_B.weight"),
+        other => panic!("{other:?}"),
+    }
+    for (epochs, count) in [(vec![1, 2], 1), (vec![1], 2), (vec![], 0)] {
+        let sets: Vec<NamedTensors> = (0..count).map(|_| weights(1)).collect();
+        let error = zoo.append(&record("ink", &epochs), &sets).unwrap_err();
+        assert!(matches!(error, Error::Layout { .. }), "{error}");
+        assert!(error.to_string().contains("`ink`"), "{error}");
+    }
+    // Neither NaN weights nor NaN metrics could be read back: one such record would lock everybody
+    // out of an append-only zoo.
+    let mut diverged = weights(1);
+    diverged.get_mut("fc.lora_A.weight").unwrap().data[4] = f32::NAN;
+    match zoo.append(&record("ink", &[1, 2]), &[weights(1), diverged]) {
+        Err(Error::NonFinite { name, index, .. }) => {
+            assert_eq!((name.as_str(), index), ("fc.lora_A.weight", 4));
+        }
+        other => panic!("{other:?}"),
+    }
+    let mut unmeasured = record("ink", &[1]);
+    unmeasured.checkpoints[0].metrics.insert("kid".into(), f64::NAN);
+    match zoo.append(&unmeasured, &[weights(1)]) {
+        Err(Error::Metric { concept, name, .. }) => {
+            assert_eq!((concept.as_str(), name.as_str()), ("ink", "kid"));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(files(dir.path()), before);
+    assert!(zoo.entries().is_empty());
+}
+
+#[test]
+fn a_damaged_shard_is_refused_with_both_files_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut zoo = create(dir.path());
+    add(&mut zoo, "ink", 1);
+    let shard = dir.path().join("concepts/ink.safetensors");
+    let whole = fs::read(&shard).unwrap();
+    let mut flipped = whole.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    for bytes in [flipped, whole[..whole.len() - 1].to_vec(), Vec::new()] {
+        fs::write(&shard, bytes).unwrap();
+        let zoo = Zoo::open(dir.path()).unwrap();
+        match zoo.load(&zoo.entries()[0]) {
+            Err(error @ Error::Digest { .. }) => {
+                let text = error.to_string();
+                assert!(text.contains("ink.safetensors") && text.contains("ink.json"), "{text}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    fs::remove_file(&shard).unwrap();
+    match zoo.load(&zoo.entries()[0]) {
+        Err(Error::Io { path, .. }) => assert_eq!(path, shard),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_record_cut_anywhere_is_an_error_that_names_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut zoo = create(dir.path());
+    add(&mut zoo, "ink", 1);
+    for (name, what) in [("concepts/ink.json", "concept record"), ("zoo.json", "zoo manifest")] {
+        let path = dir.path().join(name);
+        let whole = fs::read(&path).unwrap();
+        // Without its last byte, a newline, it is whole.
+        for len in 0..whole.len() - 1 {
+            fs::write(&path, &whole[..len]).unwrap();
+            match Zoo::open(dir.path()) {
+                Err(Error::Json { path: p, what: w, .. }) => assert_eq!((&p, w), (&path, what)),
+                other => panic!("{name}, {len} bytes: {other:?}"),
+            }
+        }
+        // A handle keeps what it had.
+        let refreshed = zoo.refresh();
+        assert_eq!(refreshed.is_err(), name != "zoo.json");
+        assert_eq!(names(&zoo), [("ink", 0)]);
+        fs::write(&path, &whole).unwrap();
+    }
+}
+
+#[test]
+fn another_format_version_is_named_as_such() {
+    let dir = tempfile::tempdir().unwrap();
+    add(&mut create(dir.path()), "ink", 1);
+    for name in ["concepts/ink.json", "zoo.json"] {
+        let path = dir.path().join(name);
+        let whole = fs::read_to_string(&path).unwrap();
+        // A later version may have any fields.
+        fs::write(&path, r#"{ "version": 7, "other": true }"#).unwrap();
+        match Zoo::open(dir.path()) {
+            Err(Error::Version { path: p, found, expected }) => {
+                assert_eq!((&p, found, expected), (&path, 7, 1));
+            }
+            other => panic!("{other:?}"),
+        }
+        fs::write(&path, whole).unwrap();
+    }
+}
+
+#[test]
+fn where_there_is_no_zoo_the_error_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    for path in [dir.path().to_owned(), dir.path().join("missing")] {
+        match Zoo::open(&path) {
+            Err(Error::NoZoo { path: p }) => assert_eq!(p, path),
+            other => panic!("{other:?}"),
+        }
+        assert!(!path.join("zoo.json").exists());
+    }
+}
+
+#[test]
+fn what_a_killed_process_leaves_does_no_harm() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut zoo = create(dir.path());
+    add(&mut zoo, "ink", 1);
+    // Killed while writing, and killed between the shard and its record.
+    for name in [".tmp-a1b2c3", "concepts/.tmp-d4e5f6", "concepts/fog.safetensors"] {
+        fs::write(dir.path().join(name), b"half a fi").unwrap();
+    }
+    let mut zoo = Zoo::open(dir.path()).unwrap();
+    assert_eq!(names(&zoo), [("ink", 0)]);
+    assert!(!zoo.contains("fog"));
+    add(&mut zoo, "fog", 2);
+    let zoo = Zoo::open(dir.path()).unwrap();
+    assert_eq!(zoo.load(&zoo.entries()[0]).unwrap(), weights(2));
+    assert_eq!(zoo.load(&zoo.entries()[1]).unwrap(), weights(1));
+}
+
+#[test]
+fn the_order_of_appending_leaves_no_trace() {
+    // As file names, `a-b.json` stands before `a.json` and `a.b.json`.
+    let concepts = ["a", "a-b", "a.b", "b"];
+    let orders = [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2]];
+    let mut seen = Vec::new();
+    for order in orders {
+        let dir = tempfile::tempdir().unwrap();
+        let mut zoo = create(dir.path());
+        for i in order {
+            let sets = [weights(i as u64), weights(10 + i as u64)];
+            zoo.append(&record(concepts[i], &[6, 12]), &sets).unwrap();
+        }
+        let reopened = Zoo::open(dir.path()).unwrap();
+        assert_eq!(zoo.entries(), reopened.entries());
+        seen.push((files(dir.path()), reopened.entries().to_vec()));
+    }
+    assert_eq!(seen[0], seen[1]);
+    assert_eq!(seen[0], seen[2]);
+    let order: Vec<&str> = seen[0].1.iter().map(|e| e.concept.as_str()).collect();
+    assert_eq!(order, ["a", "a", "a-b", "a-b", "a.b", "a.b", "b", "b"]);
+}

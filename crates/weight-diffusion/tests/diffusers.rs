@@ -1,0 +1,229 @@
+//! Schedules and DDIM against Hugging Face diffusers (tools/diffusers_fixtures.py).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use serde::Deserialize;
+use weight_diffusion::{
+    BetaSchedule, Denoiser, NoiseSchedule, SampleOptions, TextCondition, ddim, ddim_step, one_step,
+};
+
+#[derive(Deserialize)]
+struct Fixture {
+    times: Vec<usize>,
+    alphas_cumprod: std::collections::BTreeMap<String, Vec<f64>>,
+    ddim: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    schedule: String,
+    t: usize,
+    to: Option<usize>,
+    sample: Vec<f32>,
+    noise: Vec<f32>,
+    next: Vec<f32>,
+    original: Vec<f32>,
+}
+
+fn fixture() -> Fixture {
+    serde_json::from_str(include_str!("fixtures/diffusers.json")).unwrap()
+}
+
+fn schedule(name: &str) -> NoiseSchedule {
+    match name {
+        "linear" => NoiseSchedule::ddpm(),
+        "scaled_linear" => NoiseSchedule::new(
+            BetaSchedule::ScaledLinear {
+                start: 8.5e-4,
+                end: 1.2e-2,
+            },
+            1000,
+        )
+        .unwrap(),
+        "cosine" => NoiseSchedule::cosine(),
+        _ => panic!("no schedule {name}"),
+    }
+}
+
+/// Predicts one fixed noise, whatever it sees.
+struct Fixed(Vec<f32>);
+
+impl Denoiser for Fixed {
+    fn predict_noise(
+        &self,
+        noisy: Tensor<2>,
+        _: Tensor<1, Int>,
+        _: Tensor<1, Int>,
+        _: &TextCondition,
+    ) -> Tensor<2> {
+        let [rows, size] = noisy.dims();
+        row(&self.0).expand([rows, size])
+    }
+
+    fn block_size(&self) -> usize {
+        self.0.len()
+    }
+
+    fn context_width(&self) -> usize {
+        1
+    }
+}
+
+fn row(values: &[f32]) -> Tensor<2> {
+    let data = TensorData::new(values.to_vec(), [1, values.len()]);
+    Tensor::from_data(data, &Device::flex())
+}
+
+fn no_text() -> TextCondition {
+    TextCondition {
+        tokens: Tensor::zeros([1, 1, 1], &Device::flex()),
+        mask: Tensor::<2, burn::tensor::Bool>::full([1, 1], false, &Device::flex()),
+    }
+}
+
+/// Relative to the larger of 1 and the value: at the noise end a recovered value is in the hundreds.
+fn assert_near(found: &[f32], expected: &[f32], tolerance: f32) {
+    assert_eq!(found.len(), expected.len());
+    for (f, e) in found.iter().zip(expected) {
+        assert!(
+            (f - e).abs() <= tolerance * e.abs().max(1.0),
+            "{f} is not {e}"
+        );
+    }
+}
+
+#[test]
+fn alphas_cumprod_equal_diffusers() {
+    let fixture = fixture();
+    for (name, values) in &fixture.alphas_cumprod {
+        let schedule = schedule(name);
+        for (&t, &expected) in fixture.times.iter().zip(values) {
+            let found = schedule.alpha_cumprod(t);
+            assert!(
+                (found - expected).abs() < 1e-5,
+                "{name} {t}: {found} {expected}"
+            );
+            // Near the noise end absolute differences say little; diffusers sums in 32 bits.
+            assert!(
+                (found / expected - 1.0).abs() < 1e-3,
+                "{name} {t}: {found} {expected}"
+            );
+            assert!((schedule.alpha(t).powi(2) + schedule.sigma(t).powi(2) - 1.0).abs() < 1e-12);
+        }
+    }
+}
+
+#[test]
+fn ddim_steps_equal_diffusers() {
+    for case in fixture().ddim {
+        let schedule = schedule(&case.schedule);
+        let denoiser = Fixed(case.noise);
+        let noisy = row(&case.sample);
+        let n = Tensor::<1, Int>::from_ints([0], &Device::flex());
+        let clean = denoiser.recover(noisy.clone(), case.t, n, &no_text(), &schedule);
+        let host = |tensor: Tensor<2>| tensor.try_into_vec_as::<f32>().unwrap();
+        // ᾱ in 32 bits is off by 1e-5 of itself at t = 800; the rest is rounding.
+        assert_near(&host(clean.clone()), &case.original, 3e-5);
+        let next = ddim_step(noisy, clean, case.t, case.to, &schedule);
+        assert_near(&host(next), &case.next, 3e-5);
+    }
+}
+
+/// Knows the clean weights, so that every ε̂ is exact.
+struct Oracle(Vec<f32>);
+
+impl Denoiser for Oracle {
+    fn predict_noise(
+        &self,
+        noisy: Tensor<2>,
+        t: Tensor<1, Int>,
+        _: Tensor<1, Int>,
+        _: &TextCondition,
+    ) -> Tensor<2> {
+        let schedule = NoiseSchedule::ddpm();
+        let t = t.try_into_vec_as::<i64>().unwrap()[0] as usize;
+        let [rows, size] = noisy.dims();
+        let clean = row(&self.0).expand([rows, size]);
+        (noisy - clean.mul_scalar(schedule.alpha(t))).div_scalar(schedule.sigma(t))
+    }
+
+    fn block_size(&self) -> usize {
+        self.0.len()
+    }
+
+    fn context_width(&self) -> usize {
+        1
+    }
+}
+
+#[test]
+fn exact_noise_recovers_the_weights_in_any_number_of_steps() {
+    let clean = [0.5f32, -1.5, 0.0, 2.0];
+    let denoiser = Oracle(clean.to_vec());
+    let schedule = NoiseSchedule::ddpm();
+    let options = SampleOptions {
+        t: 600,
+        batch_size: 2,
+        ..SampleOptions::noise_end(&schedule)
+    };
+    let expected = clean.repeat(3);
+    let found = one_step(&denoiser, &no_text(), 3, &schedule, &options).unwrap();
+    assert_near(&found, &expected, 1e-4);
+    for steps in [1, 2, 7, 50] {
+        let found = ddim(&denoiser, &no_text(), 3, &schedule, steps, &options).unwrap();
+        assert_near(&found, &expected, 1e-4);
+    }
+}
+
+#[test]
+fn one_ddim_step_is_the_direct_recovery() {
+    let denoiser = Fixed(vec![0.3, -0.2, 1.0]);
+    let schedule = NoiseSchedule::ddpm();
+    let options = SampleOptions::noise_end(&schedule);
+    let direct = one_step(&denoiser, &no_text(), 5, &schedule, &options).unwrap();
+    let ddim = ddim(&denoiser, &no_text(), 5, &schedule, 1, &options).unwrap();
+    assert_eq!(direct, ddim);
+}
+
+#[test]
+fn batch_size_does_not_change_the_noise() {
+    let denoiser = Fixed(vec![0.0; 4]);
+    let schedule = NoiseSchedule::ddpm();
+    let with = |batch_size, noises| {
+        let options = SampleOptions {
+            batch_size,
+            noises,
+            seed: 9,
+            t: 500,
+        };
+        one_step(&denoiser, &no_text(), 7, &schedule, &options).unwrap()
+    };
+    assert_eq!(with(1, 1), with(3, 1));
+    assert_eq!(with(1, 2), with(64, 2));
+    assert_ne!(with(1, 1), with(1, 2));
+}
+
+#[test]
+fn wrong_options_are_refused() {
+    let denoiser = Fixed(vec![0.0; 4]);
+    let schedule = NoiseSchedule::ddpm();
+    let good = SampleOptions::noise_end(&schedule);
+    assert_eq!(good.t, 999);
+    for bad in [
+        SampleOptions { t: 1000, ..good },
+        SampleOptions { noises: 0, ..good },
+        SampleOptions {
+            batch_size: 0,
+            ..good
+        },
+    ] {
+        assert!(one_step(&denoiser, &no_text(), 1, &schedule, &bad).is_err());
+    }
+    assert!(ddim(&denoiser, &no_text(), 1, &schedule, 0, &good).is_err());
+    assert!(ddim(&denoiser, &no_text(), 1, &schedule, 1001, &good).is_err());
+    let two = TextCondition {
+        tokens: Tensor::zeros([2, 1, 1], &Device::flex()),
+        mask: Tensor::<2, burn::tensor::Bool>::full([2, 1], true, &Device::flex()),
+    };
+    assert!(one_step(&denoiser, &two, 1, &schedule, &good).is_err());
+}

@@ -1,0 +1,210 @@
+//! The artefact on disk, its checks, and its predictions.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use common::{dataset, device, distance, layout, text, text_spec, train, unet};
+use weight_diffusion::{
+    CONFIG_FILE, Error, HostText, Parameterization, Precision, Prediction, SampleOptions, TextSpec,
+    Trainer, WEIGHTS_FILE, WeightGenerator,
+};
+
+fn generator() -> WeightGenerator {
+    let data = dataset();
+    let unet = unet(Parameterization::Skip);
+    let mut trainer = Trainer::new(train(), &unet, data.spec(), 1, &device()).unwrap();
+    for _ in 0..5 {
+        trainer.step(&data).unwrap();
+    }
+    let options = SampleOptions::noise_end(&unet.schedule);
+    WeightGenerator::new(
+        trainer.ema_model(),
+        data.layout().clone(),
+        data.normalizer().clone(),
+        text_spec(),
+        data.norm(),
+        "base-digest",
+        options,
+    )
+    .unwrap()
+}
+
+fn predict(generator: &WeightGenerator, options: &SampleOptions) -> Prediction {
+    generator.predict(&text(1, 2), options, &device()).unwrap()
+}
+
+#[test]
+fn full_precision_round_trips_bit_for_bit() {
+    let dir = tempfile::tempdir().unwrap();
+    let generator = generator();
+    generator.save(dir.path(), Precision::Full).unwrap();
+    let loaded = WeightGenerator::load(dir.path(), &device()).unwrap();
+    let options = generator.defaults();
+    assert_eq!(predict(&loaded, &options), predict(&generator, &options));
+    assert_eq!(loaded.base_digest(), "base-digest");
+    assert_eq!(loaded.text(), &text_spec());
+    assert_eq!(loaded.layout(), generator.layout());
+    assert_eq!(loaded.normalizer(), generator.normalizer());
+    assert_eq!(loaded.zoo_norm(), generator.zoo_norm());
+    assert_eq!(loaded.defaults(), options);
+    // An autodiff device is taken for what it is under the autodiff.
+    let tracked = WeightGenerator::load(dir.path(), &device().autodiff()).unwrap();
+    assert!(!tracked.unet().device().is_autodiff());
+}
+
+#[test]
+fn half_precision_halves_the_file_and_stays_close() {
+    let dir = tempfile::tempdir().unwrap();
+    let generator = generator();
+    let size = |precision| {
+        generator.save(dir.path(), precision).unwrap();
+        std::fs::metadata(dir.path().join(WEIGHTS_FILE))
+            .unwrap()
+            .len() as f64
+    };
+    let ratio = size(Precision::Half) / size(Precision::Full);
+    assert!((0.49..0.56).contains(&ratio), "{ratio}");
+    size(Precision::Half);
+    let loaded = WeightGenerator::load(dir.path(), &device()).unwrap();
+    let options = generator.defaults();
+    let moved = distance(
+        &predict(&loaded, &options).encoded,
+        &predict(&generator, &options).encoded,
+    );
+    assert!(moved < 0.01, "{moved}");
+    // Device placement is part of the contract: asking on an autodiff device is the same.
+    let tracked = loaded
+        .predict(&text(1, 2), &options, &device().autodiff())
+        .unwrap();
+    assert_eq!(tracked, predict(&loaded, &options));
+}
+
+#[test]
+fn damaged_files_are_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let load = || WeightGenerator::load(dir.path(), &device()).err().unwrap();
+    assert!(matches!(load(), Error::Io { .. }));
+    assert!(load().to_string().contains(CONFIG_FILE));
+    generator().save(dir.path(), Precision::Full).unwrap();
+    let (weights, config) = (dir.path().join(WEIGHTS_FILE), dir.path().join(CONFIG_FILE));
+    let (good, json) = (
+        std::fs::read(&weights).unwrap(),
+        std::fs::read_to_string(&config).unwrap(),
+    );
+
+    std::fs::remove_file(&weights).unwrap();
+    assert!(load().to_string().contains(WEIGHTS_FILE));
+    std::fs::write(&weights, &good[..good.len() - 1]).unwrap();
+    assert!(matches!(load(), Error::Checkpoint { .. }));
+    assert!(load().to_string().contains(WEIGHTS_FILE));
+    let mut flipped = good.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    std::fs::write(&weights, &flipped).unwrap();
+    assert!(load().to_string().contains("SHA-256"));
+    std::fs::write(&weights, &good).unwrap();
+
+    std::fs::write(&config, json.replace("\"version\": 1", "\"version\": 2")).unwrap();
+    assert!(matches!(
+        load(),
+        Error::Version {
+            found: 2,
+            expected: 1,
+            ..
+        }
+    ));
+    std::fs::write(&config, &json[..json.len() / 2]).unwrap();
+    assert!(matches!(load(), Error::Json { .. }));
+    std::fs::write(
+        &config,
+        json.replace("\"base_channels\": 32", "\"base_channels\": 64"),
+    )
+    .unwrap();
+    let error = load();
+    assert!(matches!(error, Error::Checkpoint { .. }), "{error}");
+    std::fs::write(&config, json.replace("\"t\": 999", "\"t\": 5000")).unwrap();
+    assert!(matches!(load(), Error::Config { field: "t", .. }));
+    std::fs::write(&config, &json).unwrap();
+    WeightGenerator::load(dir.path(), &device()).unwrap();
+}
+
+#[test]
+fn another_encoder_or_layout_is_refused() {
+    let generator = generator();
+    generator.check_text(&text_spec()).unwrap();
+    let other = TextSpec {
+        digest: "fedcba9876543210".into(),
+        ..text_spec()
+    };
+    let error = generator.check_text(&other).err().unwrap();
+    assert!(matches!(error, Error::TextEncoder { .. }));
+    assert!(error.to_string().contains("fedcba987654"), "{error}");
+    generator.check_layout(&layout("first")).unwrap();
+    let error = generator.check_layout(&layout("second")).err().unwrap();
+    assert!(matches!(error, Error::Layout { .. }));
+    let wide = HostText {
+        tokens: vec![0.0; 9],
+        len: 1,
+    };
+    let error = generator.predict(&wide, &generator.defaults(), &device());
+    assert!(matches!(error.err(), Some(Error::Shape { .. })));
+}
+
+#[test]
+fn predictions_depend_on_seed_and_not_on_batch_size() {
+    let generator = generator();
+    let options = generator.defaults();
+    let base = predict(&generator, &options);
+    for batch_size in [1, 2, 100] {
+        let other = predict(
+            &generator,
+            &SampleOptions {
+                batch_size,
+                ..options
+            },
+        );
+        assert!(
+            distance(&other.encoded, &base.encoded) < 1e-5,
+            "{batch_size}"
+        );
+    }
+    let seeded = predict(&generator, &SampleOptions { seed: 1, ..options });
+    assert_ne!(seeded.encoded, base.encoded);
+    let average = predict(
+        &generator,
+        &SampleOptions {
+            noises: 4,
+            ..options
+        },
+    );
+    assert!(average.encoded.iter().all(|v| v.is_finite()));
+    // Text of no tokens is defined.
+    let empty = HostText {
+        tokens: vec![],
+        len: 0,
+    };
+    let empty = generator.predict(&empty, &options, &device()).unwrap();
+    assert!(empty.norm.is_finite());
+}
+
+#[test]
+fn norms_far_from_the_zoo_are_warned_of() {
+    let prediction = |norm, std| Prediction {
+        weights: Default::default(),
+        encoded: vec![],
+        norm,
+        zoo_norm_mean: 10.0,
+        zoo_norm_std: std,
+    };
+    assert_eq!(prediction(10.5, 0.2).norm_warning(), None);
+    assert!(prediction(11.0, 0.2).norm_warning().is_some());
+    assert!(prediction(9.0, 0.2).norm_warning().is_some());
+    assert_eq!(prediction(19.0, 5.0).norm_warning(), None);
+    assert!(prediction(20.1, 5.0).norm_warning().is_some());
+    assert!(prediction(4.9, 5.0).norm_warning().is_some());
+    assert!(
+        prediction(f64::NAN, 5.0)
+            .norm_warning()
+            .unwrap()
+            .contains("NaN")
+    );
+}

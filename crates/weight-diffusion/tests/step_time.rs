@@ -1,0 +1,107 @@
+//! How long a training step and a prediction of the compact preset take:
+//! `cargo test --release -p weight-diffusion --test step_time -- --ignored --nocapture`
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::time::Instant;
+
+use burn::tensor::Device;
+use weight_blocks::{
+    GroupingRule, LayerGroup, LayerKind, Layout, Normalization, Normalizer, TensorRole, TensorSpec,
+};
+use weight_diffusion::{
+    BlockDataset, HostText, SampleOptions, TextSpec, TrainConfig, Trainer, UNet1dConfig,
+    WeightGenerator,
+};
+
+const CONCEPTS: usize = 170;
+const BLOCKS: usize = 90;
+const TOKENS: usize = 6;
+
+fn dataset(width: usize) -> BlockDataset {
+    let group = LayerGroup {
+        name: "all".into(),
+        kind: LayerKind::Linear,
+        tensors: vec![TensorSpec {
+            name: "all.lora_A.weight".into(),
+            shape: vec![BLOCKS, 256],
+            role: TensorRole::Down,
+        }],
+    };
+    let layout = Layout::new("bench", vec![group], GroupingRule::Appended, 256).unwrap();
+    let entries: Vec<(usize, Vec<f32>)> = (0..2 * CONCEPTS)
+        .map(|i| (i / 2, common::uniform(i as u64 / 2, BLOCKS * 256)))
+        .collect();
+    let texts = (0..CONCEPTS)
+        .map(|i| HostText {
+            tokens: common::uniform(9_000 + i as u64, TOKENS * width),
+            len: TOKENS,
+        })
+        .collect();
+    let all = entries.iter().map(|(_, weights)| weights.as_slice());
+    let normalizer = Normalizer::fit(&layout, Normalization::Elementwise, all).unwrap();
+    BlockDataset::new(layout, normalizer, texts, width, entries).unwrap()
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+#[test]
+#[ignore = "measures"]
+fn compact() {
+    let unet = UNet1dConfig::compact();
+    let data = dataset(unet.context_width);
+    let device = Device::flex();
+    for batch_size in [64, 128, 256, 512] {
+        let config = TrainConfig {
+            batch_size,
+            ..TrainConfig::compact()
+        };
+        let mut trainer = Trainer::new(config, &unet, data.spec(), 0, &device).unwrap();
+        let seconds = (0..9)
+            .map(|_| {
+                let start = Instant::now();
+                trainer.step(&data).unwrap();
+                start.elapsed().as_secs_f64()
+            })
+            .collect();
+        println!("batch {batch_size}: {:.3} s a step", median(seconds));
+        if batch_size == 256 {
+            let options = SampleOptions::noise_end(&unet.schedule);
+            let text = TextSpec {
+                encoder: "bench".into(),
+                digest: String::new(),
+                width: unet.context_width,
+            };
+            let generator = WeightGenerator::new(
+                trainer.ema_model(),
+                data.layout().clone(),
+                data.normalizer().clone(),
+                text,
+                data.norm(),
+                "",
+                options,
+            )
+            .unwrap();
+            for batch_size in [16, 64, 90] {
+                let options = SampleOptions {
+                    batch_size,
+                    ..options
+                };
+                let seconds = (0..9)
+                    .map(|_| {
+                        let start = Instant::now();
+                        generator
+                            .predict(&data.texts()[0], &options, &device)
+                            .unwrap();
+                        start.elapsed().as_secs_f64()
+                    })
+                    .collect();
+                println!("predict, batch {batch_size}: {:.3} s", median(seconds));
+            }
+        }
+    }
+}

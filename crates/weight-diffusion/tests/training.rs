@@ -1,0 +1,297 @@
+//! Training, resuming, and the whole chain from weights to weights.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use common::{dataset, device, distance, layout, text, text_spec, train, unet, weights};
+use weight_blocks::{Normalization, Normalizer, module_to_named};
+use weight_diffusion::{
+    BlockDataset, Error, Parameterization, SampleOptions, TimestepSampling, TrainConfig, Trainer,
+    WeightGenerator,
+};
+
+fn trainer(config: TrainConfig) -> Trainer {
+    let spec = dataset().spec();
+    Trainer::new(config, &unet(Parameterization::Skip), spec, 1, &device()).unwrap()
+}
+
+#[test]
+fn one_step_gives_each_concept_its_weights_from_its_text() {
+    let data = dataset();
+    let mut trainer = trainer(train());
+    let first = trainer.step(&data).unwrap();
+    let mut last = first;
+    while !trainer.is_finished() {
+        last = trainer.step(&data).unwrap();
+    }
+    assert_eq!(last.step, 400);
+    assert!(last.loss < 0.1 * first.loss, "{first:?} {last:?}");
+
+    let model = trainer.ema_model();
+    let options = SampleOptions::noise_end(&model.config().schedule);
+    let generator = WeightGenerator::new(
+        model,
+        data.layout().clone(),
+        data.normalizer().clone(),
+        text_spec(),
+        data.norm(),
+        "base",
+        options,
+    )
+    .unwrap();
+    let (one, two) = (weights(data.layout(), 1), weights(data.layout(), 2));
+    for (concept, own, other) in [(0, &one, &two), (1, &two, &one)] {
+        let prediction = generator
+            .predict(&data.texts()[concept], &options, &device())
+            .unwrap();
+        let near = distance(&prediction.encoded, own);
+        let far = distance(&prediction.encoded, other);
+        assert!(near < 0.1, "concept {concept}: {near} from its weights");
+        assert!(far > 0.5, "concept {concept}: {far} from the other's");
+        assert_eq!(
+            prediction.weights,
+            data.layout().decode(&prediction.encoded).unwrap()
+        );
+        assert_eq!(prediction.norm_warning(), None);
+    }
+}
+
+#[test]
+fn the_papers_loss_recovers_weights_too() {
+    let data = dataset();
+    let config = TrainConfig {
+        timesteps: TimestepSampling::Uniform,
+        ..train()
+    };
+    let mut trainer = Trainer::new(
+        config,
+        &unet(Parameterization::Epsilon),
+        data.spec(),
+        1,
+        &device(),
+    )
+    .unwrap();
+    let mut losses = Vec::new();
+    while !trainer.is_finished() {
+        losses.push(trainer.step(&data).unwrap().loss);
+    }
+    let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+    let (start, end) = (mean(&losses[..5]), mean(&losses[380..]));
+    // ε̂ = 0 has loss 1.
+    assert!((start - 1.0).abs() < 0.3, "{start}");
+    assert!(end < 0.2, "{end}");
+}
+
+#[test]
+fn a_resumed_run_equals_an_uninterrupted_one_bit_for_bit() {
+    let data = dataset();
+    let dir = tempfile::tempdir().unwrap();
+    let config = TrainConfig {
+        text_dropout: 0.2,
+        noises_per_block: 2,
+        ..train()
+    };
+    let mut whole = trainer(config.clone());
+    let whole_stats: Vec<_> = (0..10).map(|_| whole.step(&data).unwrap()).collect();
+
+    let mut half = trainer(config);
+    for expected in &whole_stats[..5] {
+        assert_eq!(half.step(&data).unwrap(), *expected);
+    }
+    assert!(!Trainer::has_state(dir.path()));
+    half.save_state(dir.path()).unwrap();
+    assert!(Trainer::has_state(dir.path()));
+    drop(half);
+    let mut half = Trainer::resume(dir.path(), &data.spec(), &device()).unwrap();
+    assert_eq!(half.steps_done(), 5);
+    for expected in &whole_stats[5..] {
+        assert_eq!(half.step(&data).unwrap(), *expected);
+    }
+    assert_eq!(
+        module_to_named(&whole.model()).unwrap(),
+        module_to_named(&half.model()).unwrap()
+    );
+    assert_eq!(
+        module_to_named(&whole.ema_model()).unwrap(),
+        module_to_named(&half.ema_model()).unwrap()
+    );
+}
+
+#[test]
+fn an_untrained_state_resumes() {
+    let dir = tempfile::tempdir().unwrap();
+    let trainer = trainer(train());
+    trainer.save_state(dir.path()).unwrap();
+    let again = Trainer::resume(dir.path(), &dataset().spec(), &device()).unwrap();
+    assert_eq!(again.steps_done(), 0);
+    assert_eq!(
+        module_to_named(&trainer.model()).unwrap(),
+        module_to_named(&again.model()).unwrap()
+    );
+}
+
+fn files(dir: &std::path::Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn an_interrupted_save_leaves_the_state_before() {
+    let data = dataset();
+    let dir = tempfile::tempdir().unwrap();
+    let mut trainer = trainer(train());
+    trainer.step(&data).unwrap();
+    trainer.save_state(dir.path()).unwrap();
+    // Killed while the tensors were being written, and after them but before `state.json`.
+    std::fs::write(dir.path().join(".tmp-abc"), b"half").unwrap();
+    std::fs::write(dir.path().join("state-000000002.safetensors"), b"half").unwrap();
+    let resumed = Trainer::resume(dir.path(), &data.spec(), &device()).unwrap();
+    assert_eq!(resumed.steps_done(), 1);
+    // The next save replaces the left-overs that it knows.
+    trainer.step(&data).unwrap();
+    trainer.save_state(dir.path()).unwrap();
+    assert_eq!(
+        files(dir.path()),
+        [".tmp-abc", "state-000000002.safetensors", "state.json"]
+    );
+    let resumed = Trainer::resume(dir.path(), &data.spec(), &device()).unwrap();
+    assert_eq!(resumed.steps_done(), 2);
+}
+
+#[test]
+fn damaged_states_are_refused_by_name() {
+    let data = dataset();
+    let dir = tempfile::tempdir().unwrap();
+    let resume = || match Trainer::resume(dir.path(), &data.spec(), &device()) {
+        Ok(_) => panic!("a damaged state was accepted"),
+        Err(error) => error,
+    };
+    assert!(resume().to_string().contains("state.json"));
+    let mut trainer = trainer(train());
+    trainer.step(&data).unwrap();
+    trainer.save_state(dir.path()).unwrap();
+    let tensors = dir.path().join("state-000000001.safetensors");
+    let json = dir.path().join("state.json");
+    let (good_tensors, good_json) = (
+        std::fs::read(&tensors).unwrap(),
+        std::fs::read(&json).unwrap(),
+    );
+
+    std::fs::write(&tensors, &good_tensors[..good_tensors.len() / 2]).unwrap();
+    let error = resume();
+    assert!(matches!(error, Error::Checkpoint { .. }), "{error}");
+    assert!(error.to_string().contains("state-000000001.safetensors"));
+    std::fs::remove_file(&tensors).unwrap();
+    assert!(resume().to_string().contains("state-000000001.safetensors"));
+    std::fs::write(&tensors, &good_tensors).unwrap();
+
+    std::fs::write(&json, &good_json[..good_json.len() / 2]).unwrap();
+    assert!(matches!(resume(), Error::Json { .. }));
+    let text = String::from_utf8(good_json.clone()).unwrap();
+    std::fs::write(&json, text.replace("\"version\": 1", "\"version\": 7")).unwrap();
+    assert!(matches!(
+        resume(),
+        Error::Version {
+            found: 7,
+            expected: 1,
+            ..
+        }
+    ));
+    std::fs::write(&json, text.replace("state-000000001", "../state-000000001")).unwrap();
+    assert!(matches!(resume(), Error::Checkpoint { .. }));
+    std::fs::write(&json, &good_json).unwrap();
+    Trainer::resume(dir.path(), &data.spec(), &device()).unwrap();
+}
+
+#[test]
+fn another_data_set_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut trainer = trainer(train());
+    trainer.save_state(dir.path()).unwrap();
+    let layout = layout("renamed");
+    let flat = weights(&layout, 1);
+    let normalizer = Normalizer::fit(&layout, Normalization::None, [flat.as_slice()]).unwrap();
+    let other = BlockDataset::new(
+        layout,
+        normalizer,
+        vec![text(1, 2)],
+        common::WIDTH,
+        vec![(0, flat)],
+    )
+    .unwrap();
+    assert!(matches!(trainer.step(&other), Err(Error::Layout { .. })));
+    let resumed = Trainer::resume(dir.path(), &other.spec(), &device());
+    assert!(matches!(resumed.err(), Some(Error::Layout { .. })));
+}
+
+#[test]
+fn divergence_is_reported_and_changes_nothing() {
+    let data = dataset();
+    let mut trainer = trainer(TrainConfig {
+        learning_rate: 1e30,
+        warmup_steps: 0,
+        clip_norm: None,
+        ..train()
+    });
+    let mut outcome = Ok(());
+    for _ in 0..10 {
+        match trainer.step(&data) {
+            Ok(_) => {}
+            Err(error) => {
+                outcome = Err(error);
+                break;
+            }
+        }
+    }
+    let steps = trainer.steps_done();
+    match outcome {
+        Err(Error::NotFinite {
+            step,
+            learning_rate,
+            value,
+            ..
+        }) => {
+            assert!(!value.is_finite());
+            assert_eq!(step, steps + 1);
+            assert!(learning_rate > 1e29);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn seeds_give_equal_runs() {
+    let data = dataset();
+    let run = |network: u64, batches: u64| {
+        let config = TrainConfig {
+            seed: batches,
+            ..train()
+        };
+        let unet = unet(Parameterization::Skip);
+        let mut trainer = Trainer::new(config, &unet, data.spec(), network, &device()).unwrap();
+        (0..3)
+            .map(|_| trainer.step(&data).unwrap().loss)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(run(1, 2), run(1, 2));
+    assert_ne!(run(1, 2), run(1, 3));
+    assert_ne!(run(1, 2)[2], run(2, 2)[2]);
+}
+
+#[test]
+fn sizes_that_do_not_fit_are_refused() {
+    let mut config = unet(Parameterization::Skip);
+    config.context_width = 4;
+    let made = Trainer::new(train(), &config, dataset().spec(), 1, &device());
+    assert!(matches!(
+        made.err(),
+        Some(Error::Config {
+            field: "context_width",
+            ..
+        })
+    ));
+}
