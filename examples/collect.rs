@@ -39,6 +39,9 @@ struct Args {
     /// pairs. Without it, the shipped training concepts are edited in memory.
     #[arg(long, value_name = "DIR")]
     pairs: Option<PathBuf>,
+    /// Also write a small copy of the zoo, for shipping: the last checkpoints, as 16-bit floats.
+    #[arg(long, value_name = "DIR")]
+    small: Option<PathBuf>,
     /// Only these concepts of the shipped list or of --pairs, comma-separated.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -46,17 +49,21 @@ struct Args {
     #[arg(long, value_name = "I/N", default_value = "0/1", value_parser = shard)]
     shard: (usize, usize),
     /// Epochs per concept.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 6)]
     epochs: usize,
     /// Checkpoints kept per concept, of the last epochs.
     #[arg(long, default_value_t = 2)]
     keep: usize,
     /// Training pairs per concept.
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 48)]
     n_train: usize,
     /// Validation pairs that each checkpoint is measured on.
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 20)]
     n_validation: usize,
+    /// Last share of the epochs over which the learning rates fall to zero: settled weights differ
+    /// less by chance.
+    #[arg(long, default_value_t = 0.5)]
+    decay: f64,
     /// Learning rate of the adapter.
     #[arg(long, default_value_t = Recipe::compact().lr_generator)]
     lr: f64,
@@ -102,6 +109,7 @@ fn collect(args: &Args) -> Result<()> {
     let recipe = Recipe {
         epochs: args.epochs,
         lr_generator: args.lr,
+        decay: args.decay,
         seed: args.common.seed,
         ..Recipe::compact()
     };
@@ -172,6 +180,10 @@ fn collect(args: &Args) -> Result<()> {
     }
     progress.finish();
     zoo.refresh()?;
+    if let Some(dir) = &args.small {
+        let small = zoo.export_small(dir)?;
+        println!("small copy {}: {} entries", display(dir), small.entries().len());
+    }
     // Another process's states may still lie here; the last one out removes the folder.
     let _ = std::fs::remove_dir(args.out.join("work"));
     let report = Report {

@@ -19,8 +19,12 @@ fn codec(c: &mut Criterion) {
 
     let mut group = c.benchmark_group("codec");
     group.throughput(Throughput::Elements(layout.values() as u64));
-    group.bench_function("encode", |b| b.iter(|| layout.encode(black_box(&weights)).unwrap()));
-    group.bench_function("decode", |b| b.iter(|| layout.decode(black_box(&blocks)).unwrap()));
+    group.bench_function("encode", |b| {
+        b.iter(|| layout.encode(black_box(&weights)).unwrap())
+    });
+    group.bench_function("decode", |b| {
+        b.iter(|| layout.decode(black_box(&blocks)).unwrap())
+    });
     group.bench_function("normalize", |b| {
         let mut values = blocks.clone();
         b.iter(|| normalizer.normalize(black_box(&mut values)).unwrap());

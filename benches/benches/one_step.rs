@@ -8,7 +8,9 @@ use weight_diffusion::{HostText, SampleOptions, TextCondition, UNet1d, UNet1dCon
 
 fn inference(c: &mut Criterion) {
     let device = Device::flex();
-    let blocks = compact_layout(&compact_base(&device).unwrap()).unwrap().blocks();
+    let blocks = compact_layout(&compact_base(&device).unwrap())
+        .unwrap()
+        .blocks();
     let config = UNet1dConfig::compact();
     let unet = UNet1d::new(&config, 0, &device).unwrap();
     let width = config.context_width;
@@ -26,9 +28,13 @@ fn inference(c: &mut Criterion) {
             batch_size,
             ..SampleOptions::noise_end(&config.schedule)
         };
-        group.bench_with_input(BenchmarkId::new("batch", batch_size), &options, |b, options| {
-            b.iter(|| one_step(&unet, &text, blocks, &config.schedule, options).unwrap());
-        });
+        group.bench_with_input(
+            BenchmarkId::new("batch", batch_size),
+            &options,
+            |b, options| {
+                b.iter(|| one_step(&unet, &text, blocks, &config.schedule, options).unwrap());
+            },
+        );
     }
     group.finish();
 }

@@ -15,7 +15,9 @@ pub enum Error {
         why: String,
     },
     /// A pair whose images do not fit the generator.
-    #[error("pair {index}: {width}×{height} pixels, the generator takes {size}×{size}; resize it first")]
+    #[error(
+        "pair {index}: {width}×{height} pixels, the generator takes {size}×{size}; resize it first"
+    )]
     PairSize {
         /// Position in the list.
         index: usize,
@@ -35,7 +37,9 @@ pub enum Error {
         needed: usize,
     },
     /// A loss that is no longer a number.
-    #[error("epoch {epoch}, step {step}: the {which} loss is {value}; lower the learning rate (it was {learning_rate}). The state before this epoch is kept")]
+    #[error(
+        "epoch {epoch}, step {step}: the {which} loss is {value}; lower the learning rate (it was {learning_rate}). The state before this epoch is kept"
+    )]
     NotFinite {
         /// Epoch, from 1.
         epoch: usize,

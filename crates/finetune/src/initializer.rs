@@ -150,7 +150,8 @@ impl Initializer for ZooMean {
 }
 
 /// Turns prompts into vectors whose dot product is their similarity.
-pub type Embed<'a> = dyn Fn(&str) -> Result<Vec<f32>, Box<dyn std::error::Error + Send + Sync>> + 'a;
+pub type Embed<'a> =
+    dyn Fn(&str) -> Result<Vec<f32>, Box<dyn std::error::Error + Send + Sync>> + 'a;
 
 /// The last checkpoint of the zoo concept whose prompt is most similar.
 pub struct Nearest<'a> {
@@ -202,8 +203,7 @@ impl Initializer for Nearest<'_> {
 
     fn start(&self, prompt: &str) -> Result<Start, Error> {
         let query = (self.embed)(prompt).map_err(failed)?;
-        let similarity =
-            |v: &[f32]| -> f32 { v.iter().zip(&query).map(|(a, b)| a * b).sum() };
+        let similarity = |v: &[f32]| -> f32 { v.iter().zip(&query).map(|(a, b)| a * b).sum() };
         let (index, _) = self
             .concepts
             .iter()

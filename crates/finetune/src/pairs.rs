@@ -51,7 +51,11 @@ impl PairSet {
         );
         let pick = |t: &Tensor<4>| {
             let t = t.clone().select(0, index.clone());
-            if device.is_autodiff() { Tensor::from_inner(t) } else { t }
+            if device.is_autodiff() {
+                Tensor::from_inner(t)
+            } else {
+                t
+            }
         };
         (pick(&self.photos), pick(&self.targets))
     }
@@ -98,14 +102,20 @@ pub fn images_to_tensor(
 pub fn tensor_to_images(images: Tensor<4>) -> Vec<RgbImage> {
     let [n, _, height, width] = images.dims();
     let plane = height * width;
-    let data: Vec<f32> = images.without_autodiff().into_data().iter::<f32>().collect();
+    let data: Vec<f32> = images
+        .without_autodiff()
+        .into_data()
+        .iter::<f32>()
+        .collect();
     (0..n)
         .map(|i| {
             let image = &data[i * 3 * plane..(i + 1) * 3 * plane];
             RgbImage::from_fn(width as u32, height as u32, |x, y| {
                 let at = y as usize * width + x as usize;
                 image::Rgb([0, 1, 2].map(|c| {
-                    ((image[c * plane + at] + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8
+                    ((image[c * plane + at] + 1.0) * 127.5)
+                        .round()
+                        .clamp(0.0, 255.0) as u8
                 }))
             })
         })

@@ -68,7 +68,10 @@ impl Pretrainer {
         config: PretrainConfig,
         device: &Device,
     ) -> Result<Self, Error> {
-        for (field, bad) in [("steps", config.steps == 0), ("batch_size", config.batch_size == 0)] {
+        for (field, bad) in [
+            ("steps", config.steps == 0),
+            ("batch_size", config.batch_size == 0),
+        ] {
             if bad {
                 return Err(Error::Recipe {
                     field,
@@ -136,11 +139,9 @@ impl Pretrainer {
         }
         let context = self.context(Tensor::cat(tokens, 0), Tensor::cat(masks, 0), &without_text);
         let target = Tensor::cat(targets, 0);
-        let edited = self.generator.forward(
-            Tensor::cat(photos, 0),
-            Some(&context),
-            Mode::PretrainBase,
-        );
+        let edited =
+            self.generator
+                .forward(Tensor::cat(photos, 0), Some(&context), Mode::PretrainBase);
         let loss = l1_loss(edited, target);
         let value = loss.clone().detach().into_scalar::<f32>();
         let lr = self.learning_rate();
@@ -160,12 +161,7 @@ impl Pretrainer {
     }
 
     /// The text beside the null tokens, of which each sample sees one or the other.
-    fn context(
-        &self,
-        tokens: Tensor<3>,
-        mask: Tensor<2, Bool>,
-        without_text: &[bool],
-    ) -> Context {
+    fn context(&self, tokens: Tensor<3>, mask: Tensor<2, Bool>, without_text: &[bool]) -> Context {
         let [batch, _, width] = tokens.dims();
         let no_text = Tensor::<2, Bool>::from_data(
             TensorData::new(without_text.to_vec(), [batch, 1]),

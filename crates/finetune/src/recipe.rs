@@ -47,9 +47,9 @@ impl Recipe {
     /// 64×64 pairs on a CPU.
     pub fn compact() -> Self {
         Self {
-            epochs: 12,
+            epochs: 10,
             batch_size: 8,
-            lr_generator: 2e-3,
+            lr_generator: 6e-3,
             discriminator: PatchGanConfig::compact(),
             ..Self::paper()
         }
@@ -72,7 +72,10 @@ impl Recipe {
                 });
             }
         }
-        for (field, value) in [("lambda_l1", self.lambda_l1), ("gan_weight", self.gan_weight)] {
+        for (field, value) in [
+            ("lambda_l1", self.lambda_l1),
+            ("gan_weight", self.gan_weight),
+        ] {
             if !(value.is_finite() && value >= 0.0) {
                 return Err(Error::Recipe {
                     field,

@@ -43,7 +43,11 @@ struct Folder {
 
 impl Folder {
     /// Writes `dir/at-NNNNNN` through a temporary name, then removes the states before it.
-    fn write(dir: &Path, at: usize, fill: impl FnOnce(&Self) -> Result<(), Error>) -> Result<(), Error> {
+    fn write(
+        dir: &Path,
+        at: usize,
+        fill: impl FnOnce(&Self) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         std::fs::create_dir_all(dir).map_err(|e| state(dir, e))?;
         let target = dir.join(format!("at-{at:06}"));
         if target.exists() {
@@ -86,7 +90,12 @@ impl Folder {
         self.path.join(format!("{name}-optimizer.burnpack"))
     }
 
-    fn save<M: Module>(&self, name: &str, module: &M, optim: &ModuleOptimizer) -> Result<(), Error> {
+    fn save<M: Module>(
+        &self,
+        name: &str,
+        module: &M,
+        optim: &ModuleOptimizer,
+    ) -> Result<(), Error> {
         let path = self.network(name);
         // `valid` brings pending updates of running statistics in, which a plain record misses.
         let record = module.valid().into_record();
@@ -103,7 +112,9 @@ impl Folder {
     ) -> Result<(M, ModuleOptimizer), Error> {
         let path = self.network(name);
         let record = ModuleRecord::load(&path).map_err(|e| state(&path, e))?;
-        let module = module.try_load_record(record).map_err(|e| state(&path, e))?;
+        let module = module
+            .try_load_record(record)
+            .map_err(|e| state(&path, e))?;
         let path = self.optimizer(name);
         let optim = optim.load(&path).map_err(|e| state(&path, e))?;
         Ok((module, optim))
@@ -133,7 +144,10 @@ impl Folder {
         if version == VERSION && *recipe == current {
             return Ok(());
         }
-        Err(state(&path, "written with another recipe or format version"))
+        Err(state(
+            &path,
+            "written with another recipe or format version",
+        ))
     }
 }
 
@@ -146,7 +160,11 @@ impl ConceptTrainer {
     pub fn save_state(&self, dir: &Path) -> Result<(), Error> {
         Folder::write(dir, self.epoch, |folder| {
             folder.save(GENERATOR, &self.generator, &self.optim_generator)?;
-            folder.save(DISCRIMINATOR, &self.discriminator, &self.optim_discriminator)?;
+            folder.save(
+                DISCRIMINATOR,
+                &self.discriminator,
+                &self.optim_discriminator,
+            )?;
             folder.save_meta(&ConceptMeta {
                 version: VERSION,
                 recipe: self.recipe.clone(),

@@ -5,11 +5,9 @@ use std::time::{Duration, Instant};
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
-use lora_gan::{
-    HybridGenerator, Mode, PatchGan, discriminator_loss, generator_gan_loss, l1_loss,
-};
-use rand::seq::SliceRandom;
+use lora_gan::{HybridGenerator, Mode, PatchGan, discriminator_loss, generator_gan_loss, l1_loss};
 use rand::SeedableRng;
+use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use weight_blocks::{NamedTensors, WeightSpace};
 
@@ -172,10 +170,7 @@ impl ConceptTrainer {
                 Tensor::cat(vec![photo.clone(), photo.clone()], 0),
                 Tensor::cat(vec![target, fake.clone().detach()], 0),
             );
-            let d_loss = discriminator_loss(
-                logits.clone().slice([0..n]),
-                logits.slice([n..2 * n]),
-            );
+            let d_loss = discriminator_loss(logits.clone().slice([0..n]), logits.slice([n..2 * n]));
             values[2] = d_loss.clone().detach().into_scalar::<f32>();
             self.finite("discriminator", values[2])?;
             let grads = GradientsParams::from_grads(d_loss.backward(), &self.discriminator);

@@ -44,7 +44,10 @@ fn other() -> HybridGenerator {
 /// Pairs whose targets are what `generator` makes of the photos.
 fn own(generator: &HybridGenerator, count: u32) -> PairSet {
     let photos = negatives(16, count).photos;
-    PairSet { targets: translate(generator, &photos), photos }
+    PairSet {
+        targets: translate(generator, &photos),
+        photos,
+    }
 }
 
 #[test]
@@ -83,8 +86,14 @@ fn constant_shifts_have_literal_distances() {
     let inside = outputs.clone().abs().max().into_scalar::<f32>();
     assert!(inside < 0.9, "{inside}");
     // 0.02 in −1..1 is 0.01 in 0..1: in each of twelve means, so 12 · 0.01².
-    let pairs = PairSet { targets: outputs - 0.02, photos };
-    let quality = HeldOut::new(&Pooled, &pairs).unwrap().measure(&generator).unwrap();
+    let pairs = PairSet {
+        targets: outputs - 0.02,
+        photos,
+    };
+    let quality = HeldOut::new(&Pooled, &pairs)
+        .unwrap()
+        .measure(&generator)
+        .unwrap();
     assert!((quality.frechet - 0.0012).abs() < 1e-6, "{quality:?}");
     assert!((quality.l1 - 0.01).abs() < 1e-6, "{quality:?}");
 }

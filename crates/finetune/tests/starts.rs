@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use finetune::{Embed, Error, Initializer, Nearest, Random, Zero, ZooMean};
 use weight_blocks::{
-    Checkpoint, ConceptRecord, GroupingRule, HostTensor, LayerGroup, LayerKind, Layout, NamedTensors,
-    TensorRole, TensorSpec, WeightSpace, Zoo,
+    Checkpoint, ConceptRecord, GroupingRule, HostTensor, LayerGroup, LayerKind, Layout,
+    NamedTensors, TensorRole, TensorSpec, WeightSpace, Zoo,
 };
 
 const WIDE: usize = 4000;
@@ -29,14 +29,23 @@ fn layout() -> Layout {
 
 fn weights(wide: f32, narrow: [f32; 3]) -> NamedTensors {
     BTreeMap::from([
-        ("wide".to_owned(), HostTensor::new(vec![WIDE], vec![wide; WIDE]).unwrap()),
-        ("narrow".to_owned(), HostTensor::new(vec![3], narrow.to_vec()).unwrap()),
+        (
+            "wide".to_owned(),
+            HostTensor::new(vec![WIDE], vec![wide; WIDE]).unwrap(),
+        ),
+        (
+            "narrow".to_owned(),
+            HostTensor::new(vec![3], narrow.to_vec()).unwrap(),
+        ),
     ])
 }
 
 fn add(zoo: &mut Zoo, concept: &str, weights: &[NamedTensors]) {
     let checkpoints = (1..=weights.len())
-        .map(|epoch| Checkpoint { epoch, metrics: BTreeMap::new() })
+        .map(|epoch| Checkpoint {
+            epoch,
+            metrics: BTreeMap::new(),
+        })
         .collect();
     let record = ConceptRecord {
         concept: concept.into(),
@@ -52,7 +61,14 @@ fn add(zoo: &mut Zoo, concept: &str, weights: &[NamedTensors]) {
 fn zoo(dir: &std::path::Path) -> Zoo {
     let mut zoo = Zoo::create(dir, &layout(), "base").unwrap();
     add(&mut zoo, "fog", &[weights(1.0, [0.0, 1.0, 2.0])]);
-    add(&mut zoo, "ink", &[weights(2.0, [3.0, 4.0, 5.0]), weights(6.0, [6.0, 7.0, 14.0])]);
+    add(
+        &mut zoo,
+        "ink",
+        &[
+            weights(2.0, [3.0, 4.0, 5.0]),
+            weights(6.0, [6.0, 7.0, 14.0]),
+        ],
+    );
     zoo
 }
 
@@ -121,7 +137,13 @@ fn nearest_takes_the_last_checkpoint_of_the_largest_dot_product() {
 fn random_has_the_zoos_mean_and_spread() {
     let dir = tempfile::tempdir().unwrap();
     let zoo = zoo(dir.path());
-    let start = |seed| Random::from_zoo(&zoo, seed).unwrap().start("anything").unwrap().weights;
+    let start = |seed| {
+        Random::from_zoo(&zoo, seed)
+            .unwrap()
+            .start("anything")
+            .unwrap()
+            .weights
+    };
     let random = Random::from_zoo(&zoo, 1).unwrap();
     assert_eq!(random.name(), "random");
     let weights = random.start("anything").unwrap().weights;
@@ -129,7 +151,12 @@ fn random_has_the_zoos_mean_and_spread() {
     let wide = &weights["wide"].data;
     let n = wide.len() as f64;
     let mean = wide.iter().map(|v| f64::from(*v)).sum::<f64>() / n;
-    let deviation = (wide.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / n).sqrt();
+    let deviation = (wide
+        .iter()
+        .map(|v| (f64::from(*v) - mean).powi(2))
+        .sum::<f64>()
+        / n)
+        .sqrt();
     assert!((mean - 3.0).abs() < 0.15, "{mean}");
     assert!((deviation - 2.160).abs() < 0.1, "{deviation}");
     // Values differ from one another, and each tensor has its own centre.

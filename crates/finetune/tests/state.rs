@@ -30,14 +30,20 @@ fn train(trainer: &mut ConceptTrainer, epochs: usize) -> NamedTensors {
 
 fn names(dir: &Path) -> BTreeSet<String> {
     let entries = fs::read_dir(dir).unwrap();
-    entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect()
+    entries
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect()
 }
 
 #[test]
 fn three_and_three_epochs_are_six() {
     for gan_weight in [1.0, 0.0] {
         // The rates fall, so that a lost epoch number shows.
-        let recipe = || Recipe { gan_weight, decay: 0.5, ..recipe() };
+        let recipe = || Recipe {
+            gan_weight,
+            decay: 0.5,
+            ..recipe()
+        };
         let dir = tempfile::tempdir().unwrap();
         let mut whole = resume(recipe(), dir.path()).unwrap();
         let expected = train(&mut whole, 6);
@@ -51,7 +57,9 @@ fn three_and_three_epochs_are_six() {
         let mut second = resume(recipe(), dir.path()).unwrap();
         assert_eq!(second.epochs_done(), 3);
         assert_eq!(second.adapter().unwrap(), half);
-        assert!((second.train_seconds() - 0.75 * first.train_seconds()).abs() < first.train_seconds());
+        assert!(
+            (second.train_seconds() - 0.75 * first.train_seconds()).abs() < first.train_seconds()
+        );
         let found = train(&mut second, 3);
         assert_eq!(changed(&found, &expected), Vec::<String>::new());
 
@@ -59,7 +67,11 @@ fn three_and_three_epochs_are_six() {
         assert_eq!(second.history().len(), 6);
         for (a, b) in second.history().iter().zip(whole.history()) {
             assert_eq!(a.epoch, b.epoch);
-            for (a, b) in [(a.l1, b.l1), (a.gan, b.gan), (a.discriminator, b.discriminator)] {
+            for (a, b) in [
+                (a.l1, b.l1),
+                (a.gan, b.gan),
+                (a.discriminator, b.discriminator),
+            ] {
                 assert!((a - b).abs() <= 1e-12 * b.abs(), "{a} against {b}");
             }
         }
@@ -90,7 +102,10 @@ fn saving_in_every_epoch_changes_nothing_and_keeps_one_state() {
         "generator.burnpack",
         "state.json",
     ];
-    assert_eq!(names(&folder.join("at-000004")), files.map(str::to_owned).into());
+    assert_eq!(
+        names(&folder.join("at-000004")),
+        files.map(str::to_owned).into()
+    );
 }
 
 #[test]
@@ -127,7 +142,10 @@ fn damaged_states_are_refused_by_file() {
             fs::write(&path, &whole[..len]).unwrap();
             match resume(recipe(), dir.path()) {
                 Err(error @ Error::State { .. }) => {
-                    assert!(error.to_string().contains(&name), "{name}, {len} bytes: {error}");
+                    assert!(
+                        error.to_string().contains(&name),
+                        "{name}, {len} bytes: {error}"
+                    );
                 }
                 other => panic!("{name}, {len} bytes: {:?}", other.map(drop)),
             }
@@ -149,14 +167,34 @@ fn a_state_of_another_recipe_is_refused() {
     train(&mut trainer, 1);
     trainer.save_state(dir.path()).unwrap();
     for other in [
-        Recipe { lr_generator: 1e-3, ..recipe() },
-        Recipe { seed: 5, ..recipe() },
-        Recipe { epochs: 7, ..recipe() },
-        Recipe { discriminator: PatchGanConfig { width: 5, layers: 1 }, ..recipe() },
+        Recipe {
+            lr_generator: 1e-3,
+            ..recipe()
+        },
+        Recipe {
+            seed: 5,
+            ..recipe()
+        },
+        Recipe {
+            epochs: 7,
+            ..recipe()
+        },
+        Recipe {
+            discriminator: PatchGanConfig {
+                width: 5,
+                layers: 1,
+            },
+            ..recipe()
+        },
     ] {
         match resume(other, dir.path()) {
             Err(error @ Error::State { .. }) => {
-                assert!(error.to_string().contains("state.json: written with another recipe"), "{error}");
+                assert!(
+                    error
+                        .to_string()
+                        .contains("state.json: written with another recipe"),
+                    "{error}"
+                );
             }
             other => panic!("{:?}", other.map(drop)),
         }
@@ -171,10 +209,20 @@ fn a_state_of_another_recipe_is_refused() {
 #[test]
 fn a_computed_rate_is_recognised() {
     // Rates whose 17 digits JSON does not bring back to the bit.
-    for lr_generator in [0.003 * 34.0 / 1000.0, 0.003 * 40.0 / 1000.0, 0.002 * 59.0 / 1000.0] {
-        let recipe = || Recipe { lr_generator, ..recipe() };
+    for lr_generator in [
+        0.003 * 34.0 / 1000.0,
+        0.003 * 40.0 / 1000.0,
+        0.002 * 59.0 / 1000.0,
+    ] {
+        let recipe = || Recipe {
+            lr_generator,
+            ..recipe()
+        };
         let dir = tempfile::tempdir().unwrap();
-        resume(recipe(), dir.path()).unwrap().save_state(dir.path()).unwrap();
+        resume(recipe(), dir.path())
+            .unwrap()
+            .save_state(dir.path())
+            .unwrap();
         resume(recipe(), dir.path()).unwrap();
     }
 }

@@ -5,7 +5,9 @@ mod common;
 
 use burn::tensor::{Device, Tensor};
 use common::{base, changed, negatives, photo, recipe, tiny};
-use finetune::{ConceptTrainer, Error, PairSet, Recipe, images_to_tensor, tensor_to_images, translate};
+use finetune::{
+    ConceptTrainer, Error, PairSet, Recipe, images_to_tensor, tensor_to_images, translate,
+};
 use image::{Rgb, RgbImage};
 use lora_gan::{GeneratorConfig, HybridGenerator, Mode};
 use weight_blocks::{NamedTensors, WeightSpace, module_to_named};
@@ -16,7 +18,10 @@ fn trainer(base: &HybridGenerator, recipe: Recipe) -> ConceptTrainer {
 
 /// Mean absolute difference of the generator's outputs to the targets.
 fn l1(generator: &HybridGenerator, pairs: &PairSet) -> f32 {
-    (translate(generator, &pairs.photos) - pairs.targets.clone()).abs().mean().into_scalar::<f32>()
+    (translate(generator, &pairs.photos) - pairs.targets.clone())
+        .abs()
+        .mean()
+        .into_scalar::<f32>()
 }
 
 #[test]
@@ -26,7 +31,12 @@ fn a_few_epochs_bring_the_outputs_towards_the_targets() {
     let before = module_to_named(&base).unwrap();
     let pairs = negatives(64, 8);
     for gan_weight in [1.0, 0.0] {
-        let recipe = Recipe { epochs: 8, batch_size: 4, gan_weight, ..Recipe::compact() };
+        let recipe = Recipe {
+            epochs: 8,
+            batch_size: 4,
+            gan_weight,
+            ..Recipe::compact()
+        };
         let mut trainer = trainer(&base, recipe);
         let start = l1(&trainer.generator(), &pairs);
         assert_eq!(start, l1(&base, &pairs));
@@ -48,7 +58,10 @@ fn a_few_epochs_bring_the_outputs_towards_the_targets() {
         let after = module_to_named(&trainer.generator()).unwrap();
         let adapter: Vec<String> = base.read_weights().unwrap().into_keys().collect();
         assert_eq!(changed(&before, &after), adapter);
-        assert_eq!(changed(&before, &module_to_named(&base).unwrap()), Vec::<String>::new());
+        assert_eq!(
+            changed(&before, &module_to_named(&base).unwrap()),
+            Vec::<String>::new()
+        );
         // And the adapter on a fresh base is the same generator.
         let mut other = common::base(&config);
         other.load_weights(&trainer.adapter().unwrap()).unwrap();
@@ -68,11 +81,31 @@ fn run(recipe: Recipe, pairs: &PairSet, epochs: usize) -> NamedTensors {
 fn a_seed_fixes_every_bit_of_the_adapter() {
     let pairs = negatives(16, 6);
     let one = run(recipe(), &pairs, 3);
-    assert_eq!(changed(&one, &run(recipe(), &pairs, 3)), Vec::<String>::new());
-    let other = run(Recipe { seed: 1, ..recipe() }, &pairs, 3);
+    assert_eq!(
+        changed(&one, &run(recipe(), &pairs, 3)),
+        Vec::<String>::new()
+    );
+    let other = run(
+        Recipe {
+            seed: 1,
+            ..recipe()
+        },
+        &pairs,
+        3,
+    );
     assert!(changed(&one, &other).len() > 40);
     // Without a discriminator the seed still fixes the order.
-    let quiet = |seed| run(Recipe { seed, gan_weight: 0.0, ..recipe() }, &pairs, 3);
+    let quiet = |seed| {
+        run(
+            Recipe {
+                seed,
+                gan_weight: 0.0,
+                ..recipe()
+            },
+            &pairs,
+            3,
+        )
+    };
     assert_eq!(quiet(0), quiet(0));
     assert_ne!(quiet(0), quiet(1));
     assert_ne!(quiet(0), one);
@@ -100,24 +133,38 @@ fn another_start_is_where_training_begins() {
     assert_eq!(trainer.epochs_done(), 0);
     let mut wrong = start;
     wrong.remove("stem.norm.bias");
-    let error = ConceptTrainer::new(&base, &wrong, recipe(), &Device::flex()).map(drop).unwrap_err();
+    let error = ConceptTrainer::new(&base, &wrong, recipe(), &Device::flex())
+        .map(drop)
+        .unwrap_err();
     assert!(error.to_string().contains("`stem.norm.bias`"), "{error}");
 }
 
 #[test]
 fn rates_fall_to_zero_and_no_further() {
     let pairs = negatives(16, 4);
-    let decaying = Recipe { epochs: 2, decay: 1.0, ..recipe() };
+    let decaying = Recipe {
+        epochs: 2,
+        decay: 1.0,
+        ..recipe()
+    };
     let end = run(decaying.clone(), &pairs, 2);
     assert_ne!(end, run(decaying.clone(), &pairs, 1));
     // Epochs past the recipe's have a rate of 0: not of less, which would climb the loss.
     assert_eq!(end, run(decaying.clone(), &pairs, 3));
     assert_eq!(end, run(decaying, &pairs, 5));
     // Without decay the rate stays: as many epochs more train as in a longer recipe.
-    let steady = |epochs| Recipe { epochs, decay: 0.0, ..recipe() };
+    let steady = |epochs| Recipe {
+        epochs,
+        decay: 0.0,
+        ..recipe()
+    };
     assert_eq!(run(steady(1), &pairs, 4), run(steady(4), &pairs, 4));
     // Half of the epochs at full rate, then ever less.
-    let half = |epochs| Recipe { epochs, decay: 0.5, ..recipe() };
+    let half = |epochs| Recipe {
+        epochs,
+        decay: 0.5,
+        ..recipe()
+    };
     assert_eq!(run(half(4), &pairs, 2), run(steady(4), &pairs, 2));
     assert_ne!(run(half(4), &pairs, 4), run(steady(4), &pairs, 4));
 }
@@ -126,15 +173,63 @@ fn rates_fall_to_zero_and_no_further() {
 fn impossible_recipes_name_the_field() {
     let r = Recipe::compact;
     let bad = [
-        (Recipe { batch_size: 0, ..r() }, "batch_size"),
-        (Recipe { lr_generator: 0.0, ..r() }, "lr_generator"),
-        (Recipe { lr_generator: f64::NAN, ..r() }, "lr_generator"),
-        (Recipe { lr_discriminator: -1e-3, ..r() }, "lr_discriminator"),
-        (Recipe { lr_discriminator: f64::INFINITY, ..r() }, "lr_discriminator"),
+        (
+            Recipe {
+                batch_size: 0,
+                ..r()
+            },
+            "batch_size",
+        ),
+        (
+            Recipe {
+                lr_generator: 0.0,
+                ..r()
+            },
+            "lr_generator",
+        ),
+        (
+            Recipe {
+                lr_generator: f64::NAN,
+                ..r()
+            },
+            "lr_generator",
+        ),
+        (
+            Recipe {
+                lr_discriminator: -1e-3,
+                ..r()
+            },
+            "lr_discriminator",
+        ),
+        (
+            Recipe {
+                lr_discriminator: f64::INFINITY,
+                ..r()
+            },
+            "lr_discriminator",
+        ),
         (Recipe { decay: 1.5, ..r() }, "decay"),
-        (Recipe { decay: f64::NAN, ..r() }, "decay"),
-        (Recipe { lambda_l1: -1.0, ..r() }, "lambda_l1"),
-        (Recipe { gan_weight: f64::NAN, ..r() }, "gan_weight"),
+        (
+            Recipe {
+                decay: f64::NAN,
+                ..r()
+            },
+            "decay",
+        ),
+        (
+            Recipe {
+                lambda_l1: -1.0,
+                ..r()
+            },
+            "lambda_l1",
+        ),
+        (
+            Recipe {
+                gan_weight: f64::NAN,
+                ..r()
+            },
+            "gan_weight",
+        ),
     ];
     let base = base(&tiny());
     let start = base.read_weights().unwrap();
@@ -149,16 +244,29 @@ fn impossible_recipes_name_the_field() {
     }
     let mut narrow = recipe();
     narrow.discriminator.width = 0;
-    let error = ConceptTrainer::new(&base, &start, narrow, &Device::flex()).map(drop).unwrap_err();
+    let error = ConceptTrainer::new(&base, &start, narrow, &Device::flex())
+        .map(drop)
+        .unwrap_err();
     assert!(matches!(error, Error::Network(_)), "{error}");
 }
 
 #[test]
 fn losses_that_are_no_numbers_stop_the_epoch() {
-    let poison = |t: &Tensor<4>| t.clone().slice_assign([0..1, 0..1, 5..6, 5..6], Tensor::full([1, 1, 1, 1], f32::NAN, &Device::flex()));
+    let poison = |t: &Tensor<4>| {
+        t.clone().slice_assign(
+            [0..1, 0..1, 5..6, 5..6],
+            Tensor::full([1, 1, 1, 1], f32::NAN, &Device::flex()),
+        )
+    };
     let clean = negatives(16, 2);
-    let photo = PairSet { photos: poison(&clean.photos), ..clean.clone() };
-    let target = PairSet { targets: poison(&clean.targets), ..clean };
+    let photo = PairSet {
+        photos: poison(&clean.photos),
+        ..clean.clone()
+    };
+    let target = PairSet {
+        targets: poison(&clean.targets),
+        ..clean
+    };
     for (pairs, gan_weight, who) in [
         (&photo, 1.0, "discriminator"),
         (&target, 1.0, "discriminator"),
@@ -166,9 +274,21 @@ fn losses_that_are_no_numbers_stop_the_epoch() {
         (&target, 0.0, "generator"),
     ] {
         let base = base(&tiny());
-        let mut trainer = trainer(&base, Recipe { gan_weight, ..recipe() });
+        let mut trainer = trainer(
+            &base,
+            Recipe {
+                gan_weight,
+                ..recipe()
+            },
+        );
         match trainer.epoch(pairs) {
-            Err(Error::NotFinite { epoch, step, which, value, learning_rate }) => {
+            Err(Error::NotFinite {
+                epoch,
+                step,
+                which,
+                value,
+                learning_rate,
+            }) => {
                 assert_eq!((epoch, step, which, learning_rate), (1, 1, who, 2e-3));
                 assert!(value.is_nan());
             }
@@ -186,7 +306,10 @@ fn without_pairs_there_is_nothing_to_train_on() {
         other => panic!("{:?}", other.map(drop)),
     }
     let none = || Tensor::<4>::zeros([0, 3, 16, 16], &Device::flex());
-    let empty = PairSet { photos: none(), targets: none() };
+    let empty = PairSet {
+        photos: none(),
+        targets: none(),
+    };
     assert!(empty.is_empty());
     match trainer(&base(&tiny()), recipe()).epoch(&empty) {
         Err(Error::NoPairs { what, needed }) => assert_eq!((what, needed), ("training", 1)),
@@ -200,7 +323,14 @@ fn images_of_another_size_are_named_by_position() {
     let wide = RgbImage::new(17, 16);
     for bad in [(wide.clone(), photo(16, 1)), (photo(16, 0), wide)] {
         match PairSet::new(&[good(), good(), bad], 16, &Device::flex()) {
-            Err(error @ Error::PairSize { index: 2, width: 17, height: 16, size: 16 }) => {
+            Err(
+                error @ Error::PairSize {
+                    index: 2,
+                    width: 17,
+                    height: 16,
+                    size: 16,
+                },
+            ) => {
                 assert!(error.to_string().starts_with("pair 2: 17×16"), "{error}");
             }
             other => panic!("{:?}", other.map(drop)),
@@ -239,8 +369,16 @@ fn selecting_keeps_photos_and_targets_together() {
     let photos = tensor_to_images(photos);
     assert_eq!(photos, [photo(16, 3), photo(16, 0), photo(16, 3)]);
     let targets = tensor_to_images(targets);
-    assert_eq!(targets, photos.iter().map(common::inverted).collect::<Vec<_>>());
-    assert!(pairs.select(&[0], &Device::flex().autodiff()).0.is_autodiff());
+    assert_eq!(
+        targets,
+        photos.iter().map(common::inverted).collect::<Vec<_>>()
+    );
+    assert!(
+        pairs
+            .select(&[0], &Device::flex().autodiff())
+            .0
+            .is_autodiff()
+    );
 }
 
 #[test]
@@ -252,7 +390,10 @@ fn translating_in_batches_is_translating_one_by_one() {
     assert_eq!(all.dims(), [35, 3, 16, 16]);
     for i in [0, 31, 32, 34] {
         let one = base.forward(photos.clone().narrow(0, i, 1), None, Mode::Adapted);
-        let far = (one - all.clone().narrow(0, i, 1)).abs().max().into_scalar::<f32>();
+        let far = (one - all.clone().narrow(0, i, 1))
+            .abs()
+            .max()
+            .into_scalar::<f32>();
         assert!(far < 1e-6, "{i}: {far}");
     }
 }

@@ -159,10 +159,21 @@ impl WeightSpace for HybridGenerator {
 
 fn conv<'a>(name: &str, kind: LayerKind, unit: &'a ConvUnit) -> Layer<'a> {
     let [a, b, k, _] = unit.weight.dims();
-    let input = if kind == LayerKind::ConvTranspose { a } else { b };
-    let mut layer = Layer::new(name.to_owned(), kind, Some([input, k, k]), unit.lora.as_ref());
+    let input = if kind == LayerKind::ConvTranspose {
+        a
+    } else {
+        b
+    };
+    let mut layer = Layer::new(
+        name.to_owned(),
+        kind,
+        Some([input, k, k]),
+        unit.lora.as_ref(),
+    );
     if let Some(norm) = &unit.norm {
-        layer.norms.push((format!("{name}.norm"), norm.gamma.dims()[0]));
+        layer
+            .norms
+            .push((format!("{name}.norm"), norm.gamma.dims()[0]));
         layer.ids.extend([norm.gamma.id, norm.beta.id]);
     }
     layer
@@ -224,11 +235,19 @@ impl<'a> Layer<'a> {
                 Some([c, kh, kw]) => (vec![rank, c, kh, kw], vec![out, rank, 1, 1]),
                 None => (vec![rank, fan_in], vec![out, rank]),
             };
-            push(format!("{}.lora_A.weight", self.name), down, TensorRole::Down);
+            push(
+                format!("{}.lora_A.weight", self.name),
+                down,
+                TensorRole::Down,
+            );
             push(format!("{}.lora_B.weight", self.name), up, TensorRole::Up);
         }
         for (norm, width) in &self.norms {
-            push(format!("{norm}.weight"), vec![*width], TensorRole::NormWeight);
+            push(
+                format!("{norm}.weight"),
+                vec![*width],
+                TensorRole::NormWeight,
+            );
             push(format!("{norm}.bias"), vec![*width], TensorRole::NormBias);
         }
         LayerGroup {

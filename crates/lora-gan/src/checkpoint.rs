@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use weight_blocks::{load_named, load_safetensors, module_to_named, save_safetensors, write_atomic};
+use weight_blocks::{
+    load_named, load_safetensors, module_to_named, save_safetensors, write_atomic,
+};
 
 use crate::error::Error;
 use crate::generator::{GeneratorConfig, HybridGenerator};

@@ -94,11 +94,7 @@ impl PatchGan {
         // `layers` strided layers, one of stride 1, and the one that gives the logits.
         for i in 0..config.layers + 2 {
             let last = i == config.layers + 1;
-            let output = if last {
-                1
-            } else {
-                config.width << i.min(3)
-            };
+            let output = if last { 1 } else { config.width << i.min(3) };
             let shape = [output, channels, 4, 4];
             let weight = normal(shape.iter().product(), 0.02, &mut rng);
             layers.push(PatchLayer {

@@ -20,10 +20,7 @@
 //! ```
 //!
 //! Not here: training loops (crate `finetune`), data, and metrics.
-#![cfg_attr(
-    test,
-    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)
-)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod adapter;
 mod checkpoint;

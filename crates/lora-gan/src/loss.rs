@@ -41,9 +41,15 @@ mod tests {
     fn bce_equals_the_literal_values() {
         // ln(1 + e^-2) = 0.126928, ln(1 + e^1) = 1.313262
         let loss = bce_with_logits(logits([2.0, -1.0]), true).into_scalar::<f32>();
-        assert!((loss - (0.126_928 + 1.313_262) / 2.0).abs() < 1e-5, "{loss}");
+        assert!(
+            (loss - (0.126_928 + 1.313_262) / 2.0).abs() < 1e-5,
+            "{loss}"
+        );
         let loss = bce_with_logits(logits([2.0, -1.0]), false).into_scalar::<f32>();
-        assert!((loss - (2.126_928 + 0.313_262) / 2.0).abs() < 1e-5, "{loss}");
+        assert!(
+            (loss - (2.126_928 + 0.313_262) / 2.0).abs() < 1e-5,
+            "{loss}"
+        );
     }
 
     #[test]

@@ -49,7 +49,13 @@ fn names_and_shapes_are_pefts() {
 #[test]
 fn the_compact_layout_has_85_blocks() {
     let generator = HybridGenerator::new(&GeneratorConfig::compact(), 0, &Device::flex()).unwrap();
-    let layout = Layout::new("compact", generator.layer_groups(), GroupingRule::Appended, 256).unwrap();
+    let layout = Layout::new(
+        "compact",
+        generator.layer_groups(),
+        GroupingRule::Appended,
+        256,
+    )
+    .unwrap();
     assert_eq!((layout.values(), layout.blocks()), (21_564, 85));
     let adapter = generator.read_weights().unwrap();
     let blocks = layout.encode(&adapter).unwrap();
@@ -64,11 +70,30 @@ fn groups_are_layers_in_forward_order() {
     assert_eq!(
         names,
         [
-            "stem", "down1", "down2", "res1.conv1", "res1.conv2", "res2.conv1", "res2.conv2", "down3",
-            "transformer.attn1.to_q", "transformer.attn1.to_k", "transformer.attn1.to_v",
-            "transformer.attn1.to_out", "transformer.attn2.to_q", "transformer.attn2.to_k",
-            "transformer.attn2.to_v", "transformer.attn2.to_out", "transformer.ff_in",
-            "transformer.ff_out", "up3", "res3.conv1", "res3.conv2", "up2", "up1", "head",
+            "stem",
+            "down1",
+            "down2",
+            "res1.conv1",
+            "res1.conv2",
+            "res2.conv1",
+            "res2.conv2",
+            "down3",
+            "transformer.attn1.to_q",
+            "transformer.attn1.to_k",
+            "transformer.attn1.to_v",
+            "transformer.attn1.to_out",
+            "transformer.attn2.to_q",
+            "transformer.attn2.to_k",
+            "transformer.attn2.to_v",
+            "transformer.attn2.to_out",
+            "transformer.ff_in",
+            "transformer.ff_out",
+            "up3",
+            "res3.conv1",
+            "res3.conv2",
+            "up2",
+            "up1",
+            "head",
         ]
     );
     let kinds = |kind| groups.iter().filter(|g| g.kind == kind).count();
@@ -79,7 +104,10 @@ fn groups_are_layers_in_forward_order() {
     // Rule 1: down, up, then the norms that follow; down3 is followed by two.
     let roles: Vec<TensorRole> = groups[7].tensors.iter().map(|t| t.role).collect();
     use TensorRole::{Down, NormBias, NormWeight, Up};
-    assert_eq!(roles, [Down, Up, NormWeight, NormBias, NormWeight, NormBias]);
+    assert_eq!(
+        roles,
+        [Down, Up, NormWeight, NormBias, NormWeight, NormBias]
+    );
     assert_eq!(groups[7].tensors[4].name, "transformer.norm1.weight");
     assert_eq!(groups[11].tensors[2].name, "transformer.norm2.weight");
 }
@@ -104,14 +132,20 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
     let device = Device::flex();
     let mut generator = trained(&small(), 3, &device);
     let before = module_to_named(&generator).unwrap();
-    let fits = HybridGenerator::new(&small(), 0, &device).unwrap().read_weights().unwrap();
+    let fits = HybridGenerator::new(&small(), 0, &device)
+        .unwrap()
+        .read_weights()
+        .unwrap();
     let edited = |edit: fn(&mut NamedTensors)| {
         let mut weights = fits.clone();
         edit(&mut weights);
         weights
     };
     let of = |config: GeneratorConfig| {
-        HybridGenerator::new(&config, 0, &device).unwrap().read_weights().unwrap()
+        HybridGenerator::new(&config, 0, &device)
+            .unwrap()
+            .read_weights()
+            .unwrap()
     };
     let missing = edited(|w| drop(w.remove("up1.lora_B.weight")));
     let extra = edited(|w| {
@@ -127,8 +161,14 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
         tensor.shape = vec![2, 27];
     });
     let short = edited(|w| w.get_mut("head.lora_A.weight").unwrap().data.truncate(71));
-    let other_rank = of(GeneratorConfig { lora: LoraSpec::rank(3), ..small() });
-    let other_width = of(GeneratorConfig { widths: [4, 6, 12], ..small() });
+    let other_rank = of(GeneratorConfig {
+        lora: LoraSpec::rank(3),
+        ..small()
+    });
+    let other_width = of(GeneratorConfig {
+        widths: [4, 6, 12],
+        ..small()
+    });
     for (weights, name) in [
         (missing, "up1.lora_B.weight"),
         (extra, "up9.lora_B.weight"),
@@ -160,7 +200,9 @@ fn step(
     let target = tensor::<4>([2, 3, 16, 16], 31, device);
     let loss = l1_loss(generator.forward(photo, text, mode), target);
     let grads = GradientsParams::from_grads(loss.backward(), generator);
-    let stepped = AdamConfig::new().init().step(1e-2, generator.clone(), grads);
+    let stepped = AdamConfig::new()
+        .init()
+        .step(1e-2, generator.clone(), grads);
     (before, module_to_named(&stepped).unwrap(), stepped)
 }
 
@@ -186,8 +228,14 @@ fn from_a_zero_start_the_first_step_moves_up_and_the_norms() {
     let generator = fresh.train().train_adapter();
     let (before, after, stepped) = step(&generator, None, Mode::Adapted, &device);
     let moved = changed(&before, &after);
-    assert!(!moved.iter().any(|name| name.contains("lora_A")), "{moved:?}");
-    assert_eq!(moved.iter().filter(|name| name.contains("lora_B")).count(), 24);
+    assert!(
+        !moved.iter().any(|name| name.contains("lora_A")),
+        "{moved:?}"
+    );
+    assert_eq!(
+        moved.iter().filter(|name| name.contains("lora_B")).count(),
+        24
+    );
     assert_eq!(moved.iter().filter(|name| is_norm(name)).count(), 32);
     assert_eq!(moved.len(), 56);
     // From there on `down` has a gradient as well.
@@ -209,7 +257,8 @@ fn train_base_leaves_lora_alone() {
         // A bias before a batch norm has no effect, so no gradient but rounding; without a text the
         // null tokens train.
         for name in before.keys().filter(|name| !is_lora(name)) {
-            let idle = name.ends_with(".bias") && before.contains_key(&name.replace(".bias", ".norm.bias"));
+            let idle = name.ends_with(".bias")
+                && before.contains_key(&name.replace(".bias", ".norm.bias"));
             assert!(idle || moved.contains(name), "{name}");
         }
         assert!(moved.contains(&"head.bias".to_owned()));
@@ -222,9 +271,16 @@ fn train_base_leaves_lora_alone() {
 #[test]
 fn reading_a_training_network_sees_its_last_batch() {
     let device = Device::flex().autodiff();
-    let generator = HybridGenerator::new(&small(), 7, &Device::flex()).unwrap().train().train_base();
+    let generator = HybridGenerator::new(&small(), 7, &Device::flex())
+        .unwrap()
+        .train()
+        .train_base();
     let before = module_to_named(&generator).unwrap();
-    generator.forward(tensor([2, 3, 16, 16], 33, &device), None, Mode::PretrainBase);
+    generator.forward(
+        tensor([2, 3, 16, 16], 33, &device),
+        None,
+        Mode::PretrainBase,
+    );
     let after = module_to_named(&generator).unwrap();
     let moved = changed(&before, &after);
     assert_eq!(moved.len(), 26, "{moved:?}");
@@ -235,8 +291,12 @@ fn reading_a_training_network_sees_its_last_batch() {
 #[test]
 fn a_training_network_keeps_what_is_loaded_trainable() {
     let device = Device::flex().autodiff();
-    let mut generator = trained(&small(), 8, &Device::flex()).train().train_adapter();
-    let adapter = trained(&small(), 9, &Device::flex()).read_weights().unwrap();
+    let mut generator = trained(&small(), 8, &Device::flex())
+        .train()
+        .train_adapter();
+    let adapter = trained(&small(), 9, &Device::flex())
+        .read_weights()
+        .unwrap();
     generator.load_weights(&adapter).unwrap();
     let (before, after, _) = step(&generator, None, Mode::Adapted, &device);
     assert_eq!(changed(&before, &after).len(), 80);
@@ -266,8 +326,15 @@ fn named_tensors_of_a_module_load_by_name() {
     }
     let wrong = NamedTensors::from([("head.bias".to_owned(), named["stem.bias"].clone())]);
     match load_named(fresh(), &wrong) {
-        Err(Error::ShapeMismatch { name, expected, found }) => {
-            assert_eq!((name.as_str(), expected, found), ("head.bias", vec![3], vec![4]));
+        Err(Error::ShapeMismatch {
+            name,
+            expected,
+            found,
+        }) => {
+            assert_eq!(
+                (name.as_str(), expected, found),
+                ("head.bias", vec![3], vec![4])
+            );
         }
         other => panic!("{:?}", other.map(drop)),
     }
@@ -276,9 +343,14 @@ fn named_tensors_of_a_module_load_by_name() {
 #[test]
 fn frozen_tensors_get_no_gradient() {
     let device = Device::flex().autodiff();
-    let generator = trained(&small(), 12, &Device::flex()).train().train_adapter();
+    let generator = trained(&small(), 12, &Device::flex())
+        .train()
+        .train_adapter();
     let photo: Tensor<4> = tensor([1, 3, 16, 16], 34, &device);
-    let loss = generator.forward(photo, None, Mode::Adapted).square().mean();
+    let loss = generator
+        .forward(photo, None, Mode::Adapted)
+        .square()
+        .mean();
     let grads = loss.backward();
     assert!(generator.stem.weight.val().grad(&grads).is_none());
     let lora = generator.stem.lora.as_ref().unwrap();

@@ -27,9 +27,18 @@ fn a_base_comes_back_to_the_bit() {
         let base = BaseGenerator::load(&folder, &device).unwrap();
         assert_eq!(base.config, config);
         assert_eq!(base.digest, digest);
-        assert_eq!(digest, weight_blocks::file_digest(&folder.join(WEIGHTS)).unwrap());
+        assert_eq!(
+            digest,
+            weight_blocks::file_digest(&folder.join(WEIGHTS)).unwrap()
+        );
         let photo = tensor([2, 3, 16, 16], 2, &device);
-        let run = |g: &HybridGenerator| bits(g.clone().valid().forward(photo.clone(), None, Mode::PretrainBase));
+        let run = |g: &HybridGenerator| {
+            bits(
+                g.clone()
+                    .valid()
+                    .forward(photo.clone(), None, Mode::PretrainBase),
+            )
+        };
         assert_eq!(run(&generator), run(&base.generator));
 
         // Everything but LoRA comes from the file; LoRA starts where every concept starts.
@@ -43,9 +52,18 @@ fn a_base_comes_back_to_the_bit() {
         }
 
         // The same again: the same files, nothing else beside them.
-        let before = (fs::read(folder.join(WEIGHTS)).unwrap(), fs::read(folder.join(CONFIG)).unwrap());
-        assert_eq!(BaseGenerator::save(&folder, &base.generator, &config).unwrap(), digest);
-        let after = (fs::read(folder.join(WEIGHTS)).unwrap(), fs::read(folder.join(CONFIG)).unwrap());
+        let before = (
+            fs::read(folder.join(WEIGHTS)).unwrap(),
+            fs::read(folder.join(CONFIG)).unwrap(),
+        );
+        assert_eq!(
+            BaseGenerator::save(&folder, &base.generator, &config).unwrap(),
+            digest
+        );
+        let after = (
+            fs::read(folder.join(WEIGHTS)).unwrap(),
+            fs::read(folder.join(CONFIG)).unwrap(),
+        );
         assert_eq!(before, after);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
     }
@@ -68,7 +86,9 @@ fn refused(edit: impl FnOnce(&Path)) -> Error {
     BaseGenerator::save(dir.path(), &trained(&small(), 1, &Device::flex()), &small()).unwrap();
     BaseGenerator::load(dir.path(), &Device::flex()).unwrap();
     edit(dir.path());
-    BaseGenerator::load(dir.path(), &Device::flex()).map(drop).unwrap_err()
+    BaseGenerator::load(dir.path(), &Device::flex())
+        .map(drop)
+        .unwrap_err()
 }
 
 fn replace(dir: &Path, name: &str, edit: impl FnOnce(&mut Vec<u8>)) {
@@ -83,19 +103,31 @@ fn damaged_weights_are_refused_by_file() {
     let flipped = refused(|dir| replace(dir, WEIGHTS, |b| *b.last_mut().unwrap() ^= 1));
     let empty = refused(|dir| replace(dir, WEIGHTS, Vec::clear));
     for error in [truncated, flipped, empty] {
-        assert!(matches!(&error, Error::Digest { path } if path.ends_with(WEIGHTS)), "{error}");
+        assert!(
+            matches!(&error, Error::Digest { path } if path.ends_with(WEIGHTS)),
+            "{error}"
+        );
         assert!(error.to_string().contains(WEIGHTS));
     }
     let missing = refused(|dir| fs::remove_file(dir.join(WEIGHTS)).unwrap());
-    assert!(matches!(&missing, Error::Io { path, .. } if path.ends_with(WEIGHTS)), "{missing}");
+    assert!(
+        matches!(&missing, Error::Io { path, .. } if path.ends_with(WEIGHTS)),
+        "{missing}"
+    );
 }
 
 #[test]
 fn damaged_configurations_are_refused_by_file() {
     let missing = refused(|dir| fs::remove_file(dir.join(CONFIG)).unwrap());
-    assert!(matches!(&missing, Error::Io { path, .. } if path.ends_with(CONFIG)), "{missing}");
+    assert!(
+        matches!(&missing, Error::Io { path, .. } if path.ends_with(CONFIG)),
+        "{missing}"
+    );
     let cut = refused(|dir| replace(dir, CONFIG, |b| b.truncate(b.len() - 5)));
-    assert!(matches!(&cut, Error::Json { path, .. } if path.ends_with(CONFIG)), "{cut}");
+    assert!(
+        matches!(&cut, Error::Json { path, .. } if path.ends_with(CONFIG)),
+        "{cut}"
+    );
     let text = |from: &'static str, to: &'static str| {
         move |dir: &Path| {
             replace(dir, CONFIG, |b| {
@@ -106,7 +138,11 @@ fn damaged_configurations_are_refused_by_file() {
         }
     };
     match refused(text("\"version\": 1", "\"version\": 9")) {
-        Error::Version { path, found, expected } => {
+        Error::Version {
+            path,
+            found,
+            expected,
+        } => {
             assert!(path.ends_with(CONFIG));
             assert_eq!((found, expected), (9, 1));
         }
@@ -114,15 +150,36 @@ fn damaged_configurations_are_refused_by_file() {
     }
     // A configuration that other weights belong to, and one that nothing can be built from.
     let other = refused(text("\"edge_kernel\": 3", "\"edge_kernel\": 5"));
-    assert!(matches!(other, Error::Weights(weight_blocks::Error::ShapeMismatch { .. })), "{other}");
+    assert!(
+        matches!(
+            other,
+            Error::Weights(weight_blocks::Error::ShapeMismatch { .. })
+        ),
+        "{other}"
+    );
     let heads = refused(text("\"heads\": 2", "\"heads\": 3"));
-    assert!(matches!(heads, Error::Config { field: "heads", .. }), "{heads}");
+    assert!(
+        matches!(heads, Error::Config { field: "heads", .. }),
+        "{heads}"
+    );
 }
 
 #[test]
 fn a_later_format_is_told_by_its_version_whatever_else_it_holds() {
-    let error = refused(|dir| fs::write(dir.join(CONFIG), r#"{"version": 2, "base": "elsewhere"}"#).unwrap());
-    assert!(matches!(error, Error::Version { found: 2, expected: 1, .. }), "{error}");
+    let error = refused(|dir| {
+        fs::write(dir.join(CONFIG), r#"{"version": 2, "base": "elsewhere"}"#).unwrap()
+    });
+    assert!(
+        matches!(
+            error,
+            Error::Version {
+                found: 2,
+                expected: 1,
+                ..
+            }
+        ),
+        "{error}"
+    );
 }
 
 #[test]
@@ -136,12 +193,17 @@ fn files_that_agree_but_do_not_fit_are_refused_by_tensor() {
             edit(&mut weights);
             save_safetensors(&path, &weights, &BTreeMap::new()).unwrap();
             let new = weight_blocks::file_digest(&path).unwrap();
-            let text = fs::read_to_string(dir.join(CONFIG)).unwrap().replace(&old, &new);
+            let text = fs::read_to_string(dir.join(CONFIG))
+                .unwrap()
+                .replace(&old, &new);
             fs::write(dir.join(CONFIG), text).unwrap();
         })
     };
     let missing = rewrite(|w| drop(w.remove("head.bias")));
-    assert!(missing.to_string().contains("`head.bias` is missing"), "{missing}");
+    assert!(
+        missing.to_string().contains("`head.bias` is missing"),
+        "{missing}"
+    );
     let extra = rewrite(|w| {
         let tensor = w["head.bias"].clone();
         w.insert("tail.bias".into(), tensor);

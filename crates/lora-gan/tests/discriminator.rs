@@ -7,7 +7,8 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use common::{bits, distance, tensor, uniform, values};
 use lora_gan::{
-    Error, PatchGan, PatchGanConfig, bce_with_logits, discriminator_loss, generator_gan_loss, l1_loss,
+    Error, PatchGan, PatchGanConfig, bce_with_logits, discriminator_loss, generator_gan_loss,
+    l1_loss,
 };
 
 #[test]
@@ -21,10 +22,21 @@ fn the_papers_discriminator_has_pix2pixs_layers() {
     // 6 → 16: 1,552; 16 → 32: 8,224; 32 → 64: 32,832; 64 → 1: 1,025; norms 2·(32 + 64) = 192.
     assert_eq!(compact.num_params(), 43_825);
     let photo = tensor::<4>([1, 3, 64, 64], 1, &device);
-    assert_eq!(compact.forward(photo.clone(), photo.clone()).dims(), [1, 1, 14, 14]);
+    assert_eq!(
+        compact.forward(photo.clone(), photo.clone()).dims(),
+        [1, 1, 14, 14]
+    );
     // 256 → 128 → 64 → 32 → 31 → 30, as in pix2pix; 64 → 32 → 16 → 8 → 7 → 6.
     assert_eq!(paper.forward(photo.clone(), photo).dims(), [1, 1, 6, 6]);
-    let narrow = PatchGan::new(&PatchGanConfig { width: 1, layers: 3 }, 0, &device).unwrap();
+    let narrow = PatchGan::new(
+        &PatchGanConfig {
+            width: 1,
+            layers: 3,
+        },
+        0,
+        &device,
+    )
+    .unwrap();
     let photo = tensor::<4>([2, 3, 256, 256], 1, &device);
     assert_eq!(narrow.forward(photo.clone(), photo).dims(), [2, 1, 30, 30]);
 }
@@ -85,7 +97,10 @@ fn pairs_are_judged_one_by_one() {
     let edits = tensor::<4>([3, 3, 64, 64], 10, &device);
     let together = gan.forward(photos.clone(), edits.clone());
     for i in 0..3 {
-        let alone = gan.forward(photos.clone().narrow(0, i, 1), edits.clone().narrow(0, i, 1));
+        let alone = gan.forward(
+            photos.clone().narrow(0, i, 1),
+            edits.clone().narrow(0, i, 1),
+        );
         assert!(distance(alone, together.clone().narrow(0, i, 1)) < 1e-5);
     }
 }
@@ -95,26 +110,50 @@ fn initial_weights_are_pix2pixs_and_seeded() {
     let device = Device::flex();
     let new = |seed| PatchGan::new(&PatchGanConfig::compact(), seed, &device).unwrap();
     let weights = |gan: &PatchGan| -> Vec<u32> {
-        gan.layers.iter().flat_map(|l| bits(l.weight.val())).collect()
+        gan.layers
+            .iter()
+            .flat_map(|l| bits(l.weight.val()))
+            .collect()
     };
     assert_eq!(weights(&new(1)), weights(&new(1)));
     assert_ne!(weights(&new(1)), weights(&new(2)));
     let gan = new(1);
-    let drawn: Vec<f32> = gan.layers.iter().flat_map(|l| values(l.weight.val())).collect();
+    let drawn: Vec<f32> = gan
+        .layers
+        .iter()
+        .flat_map(|l| values(l.weight.val()))
+        .collect();
     let n = drawn.len() as f64;
     let mean = drawn.iter().map(|v| f64::from(*v)).sum::<f64>() / n;
     let deviation = (drawn.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / n).sqrt();
     // N(0, 0.02) on 43,536 draws.
-    assert!(mean.abs() < 5e-4 && (deviation - 0.02).abs() < 5e-4, "{mean} {deviation}");
+    assert!(
+        mean.abs() < 5e-4 && (deviation - 0.02).abs() < 5e-4,
+        "{mean} {deviation}"
+    );
     // Normal and not uniform: 4.55 % lie beyond two deviations.
     let beyond = drawn.iter().filter(|v| v.abs() > 0.04).count() as f64 / n;
     assert!((beyond - 0.0455).abs() < 0.005, "{beyond}");
-    assert!(gan.layers.iter().flat_map(|l| values(l.bias.val())).all(|v| v == 0.0));
+    assert!(
+        gan.layers
+            .iter()
+            .flat_map(|l| values(l.bias.val()))
+            .all(|v| v == 0.0)
+    );
 }
 
 #[test]
 fn impossible_shapes_are_refused() {
-    for config in [PatchGanConfig { width: 0, layers: 2 }, PatchGanConfig { width: 8, layers: 0 }] {
+    for config in [
+        PatchGanConfig {
+            width: 0,
+            layers: 2,
+        },
+        PatchGanConfig {
+            width: 8,
+            layers: 0,
+        },
+    ] {
         match PatchGan::new(&config, 0, &Device::flex()) {
             Err(Error::Config { field, .. }) => assert_eq!(field, "PatchGanConfig"),
             other => panic!("{:?}", other.map(drop)),
@@ -135,18 +174,24 @@ fn close(loss: Tensor<1>, expected: f32) {
 fn losses_have_literal_values() {
     // Undecided: ln 2 for everyone.
     let zero = || grid(&[0.0, 0.0]);
-    close(bce_with_logits(zero(), true), 0.693_147_2);
-    close(discriminator_loss(zero(), zero()), 0.693_147_2);
-    close(generator_gan_loss(zero()), 0.693_147_2);
+    close(bce_with_logits(zero(), true), std::f32::consts::LN_2);
+    close(discriminator_loss(zero(), zero()), std::f32::consts::LN_2);
+    close(generator_gan_loss(zero()), std::f32::consts::LN_2);
     // ln(1 + e⁻³) = 0.0485874, ln(1 + e³) = 3.0485874: right on both, wrong on both, half and half.
-    close(discriminator_loss(grid(&[3.0]), grid(&[-3.0])), 0.048_587_35);
+    close(
+        discriminator_loss(grid(&[3.0]), grid(&[-3.0])),
+        0.048_587_35,
+    );
     close(discriminator_loss(grid(&[-3.0]), grid(&[3.0])), 3.048_587_3);
     close(discriminator_loss(grid(&[3.0]), grid(&[3.0])), 1.548_587_3);
     // The generator wants its pairs taken for real.
     close(generator_gan_loss(grid(&[3.0])), 0.048_587_35);
     close(generator_gan_loss(grid(&[-3.0])), 3.048_587_3);
     // |1 − 0.5| + |−1 − 1| + 0 + |0.25 + 0.25| over four.
-    close(l1_loss(grid(&[1.0, -1.0, 0.5, 0.25]), grid(&[0.5, 1.0, 0.5, -0.25])), 0.75);
+    close(
+        l1_loss(grid(&[1.0, -1.0, 0.5, 0.25]), grid(&[0.5, 1.0, 0.5, -0.25])),
+        0.75,
+    );
 }
 
 #[test]
@@ -160,7 +205,10 @@ fn losses_are_symmetric() {
     close(bce_with_logits(negative(&a), true), fake);
     let one = value(discriminator_loss(grid(&a), grid(&b)));
     close(discriminator_loss(negative(&b), negative(&a)), one);
-    close(l1_loss(grid(&a), grid(&b)), value(l1_loss(grid(&b), grid(&a))));
+    close(
+        l1_loss(grid(&a), grid(&b)),
+        value(l1_loss(grid(&b), grid(&a))),
+    );
     close(l1_loss(grid(&a), grid(&a)), 0.0);
 }
 

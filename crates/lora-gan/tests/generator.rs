@@ -47,7 +47,9 @@ impl Reference {
     /// Convolution, LoRA's two convolutions, batch norm on the running statistics.
     fn conv(&self, name: &str, x: Tensor<4>, stride: usize) -> Tensor<4> {
         let shape = &self.weights[&format!("{name}.weight")].shape;
-        let [f, c, k, _] = shape.as_slice() else { panic!("{shape:?}") };
+        let [f, c, k, _] = shape.as_slice() else {
+            panic!("{shape:?}")
+        };
         let (f, c, k) = (*f, *c, *k);
         let pad = (k - 1) / 2;
         let reflect = self.config.reflect_padding && ["stem", "head"].contains(&name);
@@ -74,7 +76,9 @@ impl Reference {
     /// The same for a transposed convolution: LoRA's `down` is one too, c → r.
     fn conv_transpose(&self, name: &str, x: Tensor<4>) -> Tensor<4> {
         let shape = &self.weights[&format!("{name}.weight")].shape;
-        let [c, f, k, _] = shape.as_slice() else { panic!("{shape:?}") };
+        let [c, f, k, _] = shape.as_slice() else {
+            panic!("{shape:?}")
+        };
         let (c, f, k) = (*c, *f, *k);
         // Twice the size: 2·(H − 1) − 2 + k + output padding.
         let out = if k == 3 { [1, 1] } else { [0, 0] };
@@ -128,7 +132,9 @@ impl Reference {
         let mean = x.clone().mean_dim(2);
         let centred = x - mean;
         let variance = centred.clone().square().mean_dim(2);
-        let weight = self.vector(&format!("transformer.{name}.weight")).unsqueeze();
+        let weight = self
+            .vector(&format!("transformer.{name}.weight"))
+            .unsqueeze();
         let bias = self.vector(&format!("transformer.{name}.bias")).unsqueeze();
         centred / (variance + 1e-5).sqrt() * weight + bias
     }
@@ -185,7 +191,11 @@ impl Reference {
         let y = relu(self.conv("down3", x.clone(), 2));
         let y = self.transformer(y, context);
         let y = relu(self.conv_transpose("up3", y));
-        let x = if self.config.bottleneck_skip { x + y } else { y };
+        let x = if self.config.bottleneck_skip {
+            x + y
+        } else {
+            y
+        };
         let x = self.residual("res3", x);
         let x = relu(self.conv_transpose("up2", x));
         let x = relu(self.conv_transpose("up1", x));
@@ -227,7 +237,9 @@ fn a_zero_adapter_is_the_base() {
         assert!(distance(adapted, base.clone()) < 1e-5);
         // The output is a picture and not a constant.
         let values = values(base);
-        let spread = values.iter().fold(0f32, |m, v| m.max((v - values[0]).abs()));
+        let spread = values
+            .iter()
+            .fold(0f32, |m, v| m.max((v - values[0]).abs()));
         assert!(spread > 0.1, "{spread}");
     }
 }
@@ -267,7 +279,11 @@ fn a_merged_adapter_gives_the_same_outputs_at_every_layer() {
         for group in generator.layer_groups() {
             let one = alone(&group.name);
             let ours = run(&one);
-            assert!(distance(ours.clone(), none.clone()) > 1e-5, "{}", group.name);
+            assert!(
+                distance(ours.clone(), none.clone()) > 1e-5,
+                "{}",
+                group.name
+            );
             let merged = run(&one.merge_adapter());
             assert!(distance(ours, merged) < 1e-5, "{}", group.name);
         }
@@ -286,7 +302,10 @@ fn masked_tokens_have_no_influence() {
         let mask = [vec![true; 2], vec![false; count]].concat();
         Context {
             tokens: Tensor::cat(vec![real, padding], 1),
-            mask: Tensor::from_data(TensorData::new([mask.clone(), mask].concat(), [2, 2 + count]), &device),
+            mask: Tensor::from_data(
+                TensorData::new([mask.clone(), mask].concat(), [2, 2 + count]),
+                &device,
+            ),
         }
     };
     for mode in [Mode::Adapted, Mode::PretrainBase] {
@@ -313,12 +332,21 @@ fn one_context_serves_a_batch() {
         let data = [true, true, false].repeat(n);
         Tensor::from_data(TensorData::new(data, [n, 3]), &device)
     };
-    let shared = Context { tokens: tokens.clone(), mask: mask(1) };
-    let repeated = Context { tokens: tokens.repeat_dim(0, 2), mask: mask(2) };
+    let shared = Context {
+        tokens: tokens.clone(),
+        mask: mask(1),
+    };
+    let repeated = Context {
+        tokens: tokens.repeat_dim(0, 2),
+        mask: mask(2),
+    };
     let run = |text: &Context| generator.forward(photo.clone(), Some(text), Mode::Adapted);
     assert!(distance(run(&shared), run(&repeated)) < 1e-6);
     // And another text gives another picture.
-    let other = Context { tokens: tensor([1, 3, 5], 17, &device), mask: mask(1) };
+    let other = Context {
+        tokens: tensor([1, 3, 5], 17, &device),
+        mask: mask(1),
+    };
     assert!(distance(run(&shared), run(&other)) > 1e-3);
 }
 
@@ -341,13 +369,19 @@ fn seeds_fix_every_bit() {
         module_to_named(&HybridGenerator::new(config, seed, &device).unwrap()).unwrap()
     };
     let a = named(&small(), 1);
-    assert_eq!(common::changed(&a, &named(&small(), 1)), Vec::<String>::new());
+    assert_eq!(
+        common::changed(&a, &named(&small(), 1)),
+        Vec::<String>::new()
+    );
     // Another base seed moves the frozen weights only: concepts share the LoRA's start.
     let other = common::changed(&a, &named(&small(), 2));
     assert!(other.contains(&"stem.weight".to_owned()));
     assert!(other.contains(&"null_context".to_owned()));
     assert!(!other.iter().any(|name| common::is_lora(name)));
-    let lora = GeneratorConfig { lora_seed: 1, ..small() };
+    let lora = GeneratorConfig {
+        lora_seed: 1,
+        ..small()
+    };
     let other = common::changed(&a, &named(&lora, 1));
     assert_eq!(other.len(), 24);
     assert!(other.iter().all(|name| name.ends_with("lora_A.weight")));
@@ -375,8 +409,13 @@ fn outputs_stay_within_the_range_of_images() {
     let edited = generator.forward(photo, None, Mode::Adapted);
     assert_eq!(edited.dims(), [2, 3, 16, 16]);
     let edited = values(edited);
-    let (low, high) = edited.iter().fold((0f32, 0f32), |(l, h), v| (l.min(*v), h.max(*v)));
-    assert!(edited.iter().all(|v| (-1.0..=1.0).contains(v)), "{low}..{high}");
+    let (low, high) = edited
+        .iter()
+        .fold((0f32, 0f32), |(l, h), v| (l.min(*v), h.max(*v)));
+    assert!(
+        edited.iter().all(|v| (-1.0..=1.0).contains(v)),
+        "{low}..{high}"
+    );
     assert!(edited.iter().any(|v| v.abs() > 0.99));
 }
 
@@ -384,19 +423,88 @@ fn outputs_stay_within_the_range_of_images() {
 fn impossible_configurations_name_the_field() {
     let c = GeneratorConfig::compact;
     for (config, field) in [
-        (GeneratorConfig { image_size: 0, ..c() }, "image_size"),
-        (GeneratorConfig { image_size: 8, ..c() }, "image_size"),
-        (GeneratorConfig { image_size: 60, ..c() }, "image_size"),
-        (GeneratorConfig { widths: [16, 0, 64], ..c() }, "widths"),
-        (GeneratorConfig { edge_kernel: 4, ..c() }, "edge_kernel"),
-        (GeneratorConfig { edge_kernel: 0, ..c() }, "edge_kernel"),
-        (GeneratorConfig { up_kernel: 2, ..c() }, "up_kernel"),
-        (GeneratorConfig { up_kernel: 5, ..c() }, "up_kernel"),
+        (
+            GeneratorConfig {
+                image_size: 0,
+                ..c()
+            },
+            "image_size",
+        ),
+        (
+            GeneratorConfig {
+                image_size: 8,
+                ..c()
+            },
+            "image_size",
+        ),
+        (
+            GeneratorConfig {
+                image_size: 60,
+                ..c()
+            },
+            "image_size",
+        ),
+        (
+            GeneratorConfig {
+                widths: [16, 0, 64],
+                ..c()
+            },
+            "widths",
+        ),
+        (
+            GeneratorConfig {
+                edge_kernel: 4,
+                ..c()
+            },
+            "edge_kernel",
+        ),
+        (
+            GeneratorConfig {
+                edge_kernel: 0,
+                ..c()
+            },
+            "edge_kernel",
+        ),
+        (
+            GeneratorConfig {
+                up_kernel: 2,
+                ..c()
+            },
+            "up_kernel",
+        ),
+        (
+            GeneratorConfig {
+                up_kernel: 5,
+                ..c()
+            },
+            "up_kernel",
+        ),
         (GeneratorConfig { heads: 0, ..c() }, "heads"),
         (GeneratorConfig { heads: 3, ..c() }, "heads"),
-        (GeneratorConfig { context_width: 0, ..c() }, "context_width"),
-        (GeneratorConfig { lora: LoraSpec::rank(0), ..c() }, "lora"),
-        (GeneratorConfig { lora: LoraSpec { rank: 2, alpha: f64::NAN }, ..c() }, "lora"),
+        (
+            GeneratorConfig {
+                context_width: 0,
+                ..c()
+            },
+            "context_width",
+        ),
+        (
+            GeneratorConfig {
+                lora: LoraSpec::rank(0),
+                ..c()
+            },
+            "lora",
+        ),
+        (
+            GeneratorConfig {
+                lora: LoraSpec {
+                    rank: 2,
+                    alpha: f64::NAN,
+                },
+                ..c()
+            },
+            "lora",
+        ),
     ] {
         match HybridGenerator::new(&config, 0, &Device::flex()) {
             Err(Error::Config { field: found, .. }) => assert_eq!(found, field),
@@ -408,7 +516,11 @@ fn impossible_configurations_name_the_field() {
     }
     // Other sizes than the configured one pass too, as the network is convolutional.
     let generator = HybridGenerator::new(&small(), 0, &Device::flex()).unwrap();
-    let wide = generator.forward(tensor([1, 3, 16, 32], 0, &Device::flex()), None, Mode::Adapted);
+    let wide = generator.forward(
+        tensor([1, 3, 16, 32], 0, &Device::flex()),
+        None,
+        Mode::Adapted,
+    );
     assert_eq!(wide.dims(), [1, 3, 16, 32]);
 }
 

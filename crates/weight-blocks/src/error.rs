@@ -13,7 +13,9 @@ pub enum Error {
         name: String,
     },
     /// A tensor that nobody asked for.
-    #[error("tensor `{name}` is not one of the model's; do the weights belong to another model or configuration?")]
+    #[error(
+        "tensor `{name}` is not one of the model's; do the weights belong to another model or configuration?"
+    )]
     UnexpectedTensor {
         /// Its name.
         name: String,
@@ -55,7 +57,9 @@ pub enum Error {
         why: String,
     },
     /// Blocks that do not fit a layout.
-    #[error("{found} values given, the layout has {blocks} blocks of {block_size}, that is {expected}")]
+    #[error(
+        "{found} values given, the layout has {blocks} blocks of {block_size}, that is {expected}"
+    )]
     BlockCount {
         /// N·b.
         expected: usize,
@@ -172,13 +176,17 @@ pub enum Error {
         record: PathBuf,
     },
     /// A concept's name that cannot be a file's name.
-    #[error("concept name `{name}`: use 1 to 120 lower-case letters, digits, `-`, `_` and `.`, the first a letter or digit")]
+    #[error(
+        "concept name `{name}`: use 1 to 120 lower-case letters, digits, `-`, `_` and `.`, the first a letter or digit"
+    )]
     ConceptName {
         /// The name.
         name: String,
     },
     /// A measured value that JSON cannot hold.
-    #[error("concept `{concept}`: metric `{name}` is {value}, which a record cannot hold; leave it out")]
+    #[error(
+        "concept `{concept}`: metric `{name}` is {value}, which a record cannot hold; leave it out"
+    )]
     Metric {
         /// The concept.
         concept: String,
@@ -188,7 +196,9 @@ pub enum Error {
         value: f64,
     },
     /// Zoos are append-only.
-    #[error("concept `{name}` is in the zoo already; zoos are append-only: use another name or another zoo")]
+    #[error(
+        "concept `{name}` is in the zoo already; zoos are append-only: use another name or another zoo"
+    )]
     ConceptExists {
         /// The name.
         name: String,

@@ -23,7 +23,8 @@ pub fn file_digest(path: &Path) -> Result<String, Error> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0u8; 1 << 16];
     loop {
-        let n = std::io::Read::read(&mut file, &mut buffer).map_err(|source| Error::io(path, source))?;
+        let n = std::io::Read::read(&mut file, &mut buffer)
+            .map_err(|source| Error::io(path, source))?;
         if n == 0 {
             return Ok(hex(&hasher.finalize()));
         }
@@ -68,26 +69,36 @@ pub fn save_safetensors(
     tensors: &NamedTensors,
     metadata: &BTreeMap<String, String>,
 ) -> Result<(), Error> {
-    write_atomic(path, &to_bytes(path, tensors, metadata)?)
+    write_atomic(path, &to_bytes(path, tensors, metadata, Dtype::F32)?)
 }
 
+/// Safetensors of F32 or, for any other `dtype`, F16.
 pub(crate) fn to_bytes(
     path: &Path,
     tensors: &NamedTensors,
     metadata: &BTreeMap<String, String>,
+    dtype: Dtype,
 ) -> Result<Vec<u8>, Error> {
+    let half = dtype != Dtype::F32;
+    let dtype = if half { Dtype::F16 } else { Dtype::F32 };
     let bytes: Vec<Vec<u8>> = tensors
         .values()
-        .map(|tensor| tensor.data.iter().flat_map(|v| v.to_le_bytes()).collect())
+        .map(|tensor| {
+            let data = tensor.data.iter();
+            if half {
+                data.flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect()
+            } else {
+                data.flat_map(|v| v.to_le_bytes()).collect()
+            }
+        })
         .collect();
     let mut views = Vec::with_capacity(tensors.len());
     for ((name, tensor), bytes) in tensors.iter().zip(&bytes) {
-        let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes).map_err(|_| {
-            Error::ValueCount {
+        let view =
+            TensorView::new(dtype, tensor.shape.clone(), bytes).map_err(|_| Error::ValueCount {
                 shape: tensor.shape.clone(),
                 values: tensor.data.len(),
-            }
-        })?;
+            })?;
         views.push((name.as_str(), view));
     }
     let metadata: HashMap<String, String> = metadata.clone().into_iter().collect();
@@ -127,7 +138,10 @@ pub(crate) fn from_bytes(
             dtype: format!("{:?}", view.dtype()),
         })?;
         check_finite(path, name, &data)?;
-        tensors.insert(name.to_owned(), HostTensor::new(view.shape().to_vec(), data)?);
+        tensors.insert(
+            name.to_owned(),
+            HostTensor::new(view.shape().to_vec(), data)?,
+        );
     }
     Ok((tensors, metadata.into_iter().collect()))
 }

@@ -30,7 +30,10 @@ impl GroupingRule {
     /// The runs in order; together they hold each value of each tensor once. `lens` are the
     /// tensors' sizes in the order of `groups`.
     pub(crate) fn segments(self, groups: &[LayerGroup], lens: &[usize]) -> Vec<Segment> {
-        debug_assert_eq!(groups.iter().map(|g| g.tensors.len()).sum::<usize>(), lens.len());
+        debug_assert_eq!(
+            groups.iter().map(|g| g.tensors.len()).sum::<usize>(),
+            lens.len()
+        );
         match self {
             Self::Appended => (lens.iter().enumerate())
                 .map(|(tensor, &len)| Segment {

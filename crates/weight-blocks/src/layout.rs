@@ -7,7 +7,9 @@ use sha2::{Digest, Sha256};
 
 use crate::files::hex;
 use crate::tensor::num_elements;
-use crate::{Error, GroupingRule, HostTensor, LayerGroup, NamedTensors, Segment, TensorSpec, check_tensors};
+use crate::{
+    Error, GroupingRule, HostTensor, LayerGroup, NamedTensors, Segment, TensorSpec, check_tensors,
+};
 
 /// Most values that a layout may have; a corrupt file cannot make anyone allocate more.
 const MAX_VALUES: usize = 1 << 34;
@@ -73,7 +75,10 @@ impl Layout {
             }
             let len = num_elements(&spec.shape).filter(|&len| len <= MAX_VALUES);
             let Some(len) = len else {
-                return fail(format!("tensor `{}` of shape {:?} is too large", spec.name, spec.shape));
+                return fail(format!(
+                    "tensor `{}` of shape {:?} is too large",
+                    spec.name, spec.shape
+                ));
             };
             lens.push(len);
             values += len;
@@ -149,7 +154,10 @@ impl Layout {
         for group in &self.spec.groups {
             hasher.update(format!("\n{} {:?}", group.name, group.kind));
             for tensor in &group.tensors {
-                hasher.update(format!("\n  {} {:?} {:?}", tensor.name, tensor.shape, tensor.role));
+                hasher.update(format!(
+                    "\n  {} {:?} {:?}",
+                    tensor.name, tensor.shape, tensor.role
+                ));
             }
         }
         hex(&hasher.finalize())
@@ -161,7 +169,10 @@ impl Layout {
     /// As [`check_tensors`].
     pub fn encode(&self, weights: &NamedTensors) -> Result<Vec<f32>, Error> {
         check_tensors(&self.spec.groups, weights)?;
-        let tensors: Vec<&HostTensor> = self.tensors().filter_map(|t| weights.get(&t.name)).collect();
+        let tensors: Vec<&HostTensor> = self
+            .tensors()
+            .filter_map(|t| weights.get(&t.name))
+            .collect();
         let mut flat = Vec::with_capacity(self.encoded_len());
         for segment in self.segments() {
             let data = &tensors[segment.tensor].data;

@@ -10,7 +10,11 @@ use crate::{Error, HostTensor, NamedTensors};
 fn public_name(path: &[String]) -> String {
     let mut parts: Vec<&str> = path.iter().map(String::as_str).collect();
     if let [.., lora @ "lora", factor @ ("down" | "up")] = parts.as_mut_slice() {
-        *lora = if *factor == "down" { "lora_A" } else { "lora_B" };
+        *lora = if *factor == "down" {
+            "lora_A"
+        } else {
+            "lora_B"
+        };
         *factor = "weight";
     }
     match parts.last_mut() {

@@ -71,7 +71,11 @@ impl Moments {
     /// Population deviation; 1 where the values do not vary, so that dividing changes nothing.
     fn deviation(self) -> f64 {
         let variance = self.squares / self.n.max(1.0);
-        if variance > 1e-16 { variance.sqrt() } else { 1.0 }
+        if variance > 1e-16 {
+            variance.sqrt()
+        } else {
+            1.0
+        }
     }
 }
 

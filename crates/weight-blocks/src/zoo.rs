@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use safetensors::Dtype;
 use serde::{Deserialize, Serialize};
 
 use crate::files::{check_finite, from_bytes, hex, to_bytes};
@@ -135,7 +136,9 @@ impl Zoo {
         let path = dir.join(HEADER);
         let bytes = match std::fs::read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(Error::NoZoo { path: dir.to_owned() });
+                return Err(Error::NoZoo {
+                    path: dir.to_owned(),
+                });
             }
             other => other.map_err(|source| Error::io(&path, source))?,
         };
@@ -243,7 +246,20 @@ impl Zoo {
     /// [`Error::ConceptName`], [`Error::ConceptExists`], weights that do not fit the layout,
     /// [`Error::Layout`] for another number of weights than checkpoints (or none),
     /// [`Error::NonFinite`] and [`Error::Metric`] for what could not be read back, [`Error::Io`].
-    pub fn append(&mut self, record: &ConceptRecord, weights: &[NamedTensors]) -> Result<(), Error> {
+    pub fn append(
+        &mut self,
+        record: &ConceptRecord,
+        weights: &[NamedTensors],
+    ) -> Result<(), Error> {
+        self.append_as(record, weights, Dtype::F32)
+    }
+
+    fn append_as(
+        &mut self,
+        record: &ConceptRecord,
+        weights: &[NamedTensors],
+        dtype: Dtype,
+    ) -> Result<(), Error> {
         check_name(&record.concept)?;
         let path = self.file(&record.concept, "json");
         if self.contains(&record.concept) || path.exists() {
@@ -278,7 +294,7 @@ impl Zoo {
                 tensors.insert(format!("{index}/{name}"), tensor.clone());
             }
         }
-        let bytes = to_bytes(&shard, &tensors, &BTreeMap::new())?;
+        let bytes = to_bytes(&shard, &tensors, &BTreeMap::new(), dtype)?;
         write_atomic(&shard, &bytes)?;
         let sha256 = digest(&bytes);
         let file = RecordFile {
@@ -319,8 +335,35 @@ impl Zoo {
         Ok(weights)
     }
 
+    /// Writes a small copy for shipping to `dir`: the last checkpoint of each concept, as 16-bit
+    /// floats. Concepts that are there already stay.
+    ///
+    /// # Errors
+    /// As [`Zoo::create`], [`Zoo::load`] and [`Zoo::append`].
+    pub fn export_small(&self, dir: &Path) -> Result<Self, Error> {
+        let mut small = Self::create(dir, &self.header.layout, &self.header.base_digest)?;
+        for entry in self.last_entries() {
+            if small.contains(&entry.concept) {
+                continue;
+            }
+            let (mut record, _) = self.record(&entry.concept)?;
+            record.checkpoints.drain(..entry.checkpoint);
+            small.append_as(&record, &[self.load(entry)?], Dtype::F16)?;
+        }
+        Ok(small)
+    }
+
+    fn record(&self, concept: &str) -> Result<(ConceptRecord, String), Error> {
+        let path = self.file(concept, "json");
+        let bytes = std::fs::read(&path).map_err(|source| Error::io(&path, source))?;
+        let file: RecordFile = versioned(&path, "concept record", &bytes)?;
+        Ok((file.record, file.sha256))
+    }
+
     fn file(&self, concept: &str, extension: &str) -> PathBuf {
-        self.dir.join(RECORDS).join(format!("{concept}.{extension}"))
+        self.dir
+            .join(RECORDS)
+            .join(format!("{concept}.{extension}"))
     }
 }
 

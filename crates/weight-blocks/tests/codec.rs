@@ -125,14 +125,28 @@ fn rule_1_appends_down_up_norm_layer_by_layer() {
     for (i, t) in groups().iter().flat_map(|g| &g.tensors).enumerate() {
         let len = t.shape.iter().product();
         let data = vec![i as f32 + 1.0; len];
-        weights.insert(t.name.clone(), HostTensor::new(t.shape.clone(), data).unwrap());
+        weights.insert(
+            t.name.clone(),
+            HostTensor::new(t.shape.clone(), data).unwrap(),
+        );
     }
     let mut expected = Vec::new();
-    for (value, times) in [(1.0, 54), (2.0, 8), (3.0, 4), (4.0, 4), (5.0, 6), (6.0, 4), (0.0, 16)] {
+    for (value, times) in [
+        (1.0, 54),
+        (2.0, 8),
+        (3.0, 4),
+        (4.0, 4),
+        (5.0, 6),
+        (6.0, 4),
+        (0.0, 16),
+    ] {
         expected.extend(vec![value; times]);
     }
     let layout = layout();
-    assert_eq!((layout.values(), layout.blocks(), layout.encoded_len()), (80, 3, 96));
+    assert_eq!(
+        (layout.values(), layout.blocks(), layout.encoded_len()),
+        (80, 3, 96)
+    );
     assert_eq!(layout.encode(&weights).unwrap(), expected);
 }
 
@@ -167,7 +181,10 @@ fn impossible_layouts_say_why() {
     assert_eq!(layout_error(one(&[3, 0]), 4), "0 values in blocks of 4");
     // 2⁶³·2 wraps to 0 in 64 bits.
     let wraps = layout_error(one(&[1 << 63, 2]), 4);
-    assert_eq!(wraps, "tensor `l.w` of shape [9223372036854775808, 2] is too large");
+    assert_eq!(
+        wraps,
+        "tensor `l.w` of shape [9223372036854775808, 2] is too large"
+    );
     let many = (0..3)
         .map(|i| LayerGroup {
             name: format!("{i}"),
@@ -185,7 +202,10 @@ fn tensors_that_do_not_fit_are_named() {
     let mut missing = weights(0);
     missing.remove("fc.lora_A.weight");
     let mut unexpected = weights(0);
-    unexpected.insert("fc.extra".into(), HostTensor::new(vec![1], vec![0.0]).unwrap());
+    unexpected.insert(
+        "fc.extra".into(),
+        HostTensor::new(vec![1], vec![0.0]).unwrap(),
+    );
     let mut shape = weights(0);
     // As many values, another shape.
     shape.get_mut("fc.lora_A.weight").unwrap().shape = vec![3, 2];
@@ -205,20 +225,34 @@ fn tensors_that_do_not_fit_are_named() {
             other => panic!("{other:?}"),
         }
         match check(&shape) {
-            Err(Error::ShapeMismatch { name, expected, found }) => {
-                assert_eq!((name.as_str(), expected, found), ("fc.lora_A.weight", vec![2, 3], vec![3, 2]));
+            Err(Error::ShapeMismatch {
+                name,
+                expected,
+                found,
+            }) => {
+                assert_eq!(
+                    (name.as_str(), expected, found),
+                    ("fc.lora_A.weight", vec![2, 3], vec![3, 2])
+                );
             }
             other => panic!("{other:?}"),
         }
         match check(&values) {
-            Err(Error::ValueCount { shape, values }) => assert_eq!((shape, values), (vec![2, 3], 7)),
+            Err(Error::ValueCount { shape, values }) => {
+                assert_eq!((shape, values), (vec![2, 3], 7))
+            }
             other => panic!("{other:?}"),
         }
         check(&weights(0)).unwrap();
     }
     for wrong in [95, 97, 80, 0] {
         match layout.decode(&vec![0.0; wrong]) {
-            Err(Error::BlockCount { expected, blocks, block_size, found }) => {
+            Err(Error::BlockCount {
+                expected,
+                blocks,
+                block_size,
+                found,
+            }) => {
                 assert_eq!((expected, blocks, block_size, found), (96, 3, 32, wrong));
             }
             other => panic!("{other:?}"),
@@ -236,7 +270,10 @@ fn host_tensors_hold_what_their_shape_says() {
     assert!(HostTensor::new(vec![], vec![0.0]).is_ok());
     for (shape, values) in [(vec![2, 3], 5), (vec![0], 1), (vec![1 << 32, 1 << 32], 0)] {
         match HostTensor::new(shape.clone(), vec![0.0; values]) {
-            Err(Error::ValueCount { shape: s, values: v }) => assert_eq!((s, v), (shape, values)),
+            Err(Error::ValueCount {
+                shape: s,
+                values: v,
+            }) => assert_eq!((s, v), (shape, values)),
             other => panic!("{other:?}"),
         }
     }
@@ -244,7 +281,11 @@ fn host_tensors_hold_what_their_shape_says() {
 
 #[test]
 fn the_digest_depends_on_all_but_the_models_name() {
-    let digest = |groups, size| Layout::new("a", groups, GroupingRule::Appended, size).unwrap().digest();
+    let digest = |groups, size| {
+        Layout::new("a", groups, GroupingRule::Appended, size)
+            .unwrap()
+            .digest()
+    };
     let reference = digest(groups(), 32);
     assert_eq!(reference.len(), 64);
     let renamed = Layout::new("another", groups(), GroupingRule::Appended, 32).unwrap();
@@ -284,7 +325,9 @@ fn json_brings_a_layout_back_and_refuses_what_is_none() {
 
     let edit = |from: &str, to: &str| {
         assert!(json.contains(from), "{json}");
-        serde_json::from_str::<Layout>(&json.replace(from, to)).unwrap_err().to_string()
+        serde_json::from_str::<Layout>(&json.replace(from, to))
+            .unwrap_err()
+            .to_string()
     };
     let zero = edit("\"block_size\":32", "\"block_size\":0");
     assert!(zero.contains("the block size is zero"), "{zero}");
@@ -299,7 +342,7 @@ fn json_brings_a_layout_back_and_refuses_what_is_none() {
 #[test]
 fn the_index_encoding_is_eq_2() {
     // d = 4: 10000^(0/4) = 1 and 10000^(2/4) = 100, so sin 3, cos 3, sin 0.03, cos 0.03.
-    let expected = [0.141_120_01, -0.989_992_5, 0.029_995_5, 0.999_550_03];
+    let expected = [0.141_120_02, -0.989_992_5, 0.029_995_5, 0.999_550_04];
     let code = sinusoidal_encoding(3, 4).unwrap();
     assert_eq!(code.len(), 4);
     for (a, b) in code.iter().zip(expected) {

@@ -28,14 +28,27 @@ fn a_round_trip_keeps_bits_shapes_and_metadata() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a/b/w.safetensors");
     let mut tensors = weights(3);
-    let odd = [-0.0, f32::from_bits(1), f32::MIN, f32::MAX, f32::from_bits(0x807f_ffff), 1.0];
-    tensors.insert("odd".into(), HostTensor::new(vec![1, 2, 3], odd.to_vec()).unwrap());
+    let odd = [
+        -0.0,
+        f32::from_bits(1),
+        f32::MIN,
+        f32::MAX,
+        f32::from_bits(0x807f_ffff),
+        1.0,
+    ];
+    tensors.insert(
+        "odd".into(),
+        HostTensor::new(vec![1, 2, 3], odd.to_vec()).unwrap(),
+    );
     tensors.insert("empty".into(), HostTensor::new(vec![0, 4], vec![]).unwrap());
     let metadata = BTreeMap::from([("prompt".to_owned(), "„grün“".to_owned())]);
     save_safetensors(&path, &tensors, &metadata).unwrap();
     let (back, found) = load_safetensors(&path).unwrap();
     assert_eq!(found, metadata);
-    assert_eq!(back.keys().collect::<Vec<_>>(), tensors.keys().collect::<Vec<_>>());
+    assert_eq!(
+        back.keys().collect::<Vec<_>>(),
+        tensors.keys().collect::<Vec<_>>()
+    );
     for (name, tensor) in &tensors {
         assert_eq!(back[name].shape, tensor.shape, "{name}");
         let bits = |t: &HostTensor| t.data.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
@@ -53,13 +66,19 @@ fn half_precision_is_read() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("w.safetensors");
     // 1.0, −2.0, the f16 nearest 1/3, the smallest subnormal 2⁻²⁴
-    let f16: Vec<u8> = [0x3c00u16, 0xc000, 0x3555, 0x0001].iter().flat_map(|v| v.to_le_bytes()).collect();
+    let f16: Vec<u8> = [0x3c00u16, 0xc000, 0x3555, 0x0001]
+        .iter()
+        .flat_map(|v| v.to_le_bytes())
+        .collect();
     fs::write(&path, raw(Dtype::F16, &[2, 2], &f16)).unwrap();
     let (tensors, _) = load_safetensors(&path).unwrap();
     assert_eq!(tensors["w"].shape, [2, 2]);
     assert_eq!(tensors["w"].data, [1.0, -2.0, 0.333_251_95, 5.960_464_5e-8]);
     // 1.0, π to 8 bits, −0
-    let bf16: Vec<u8> = [0x3f80u16, 0x4049, 0x8000].iter().flat_map(|v| v.to_le_bytes()).collect();
+    let bf16: Vec<u8> = [0x3f80u16, 0x4049, 0x8000]
+        .iter()
+        .flat_map(|v| v.to_le_bytes())
+        .collect();
     fs::write(&path, raw(Dtype::BF16, &[3], &bf16)).unwrap();
     let (tensors, _) = load_safetensors(&path).unwrap();
     assert_eq!(tensors["w"].data, [1.0, 3.140_625, -0.0]);
@@ -72,7 +91,11 @@ fn other_types_are_refused_by_name() {
     let path = dir.path().join("w.safetensors");
     fs::write(&path, raw(Dtype::I64, &[1], &7i64.to_le_bytes())).unwrap();
     match load_safetensors(&path) {
-        Err(Error::Dtype { path: p, name, dtype }) => {
+        Err(Error::Dtype {
+            path: p,
+            name,
+            dtype,
+        }) => {
             assert_eq!((p, name.as_str(), dtype.as_str()), (path, "w", "I64"));
         }
         other => panic!("{other:?}"),
@@ -124,7 +147,12 @@ fn values_that_are_no_numbers_are_refused_by_position() {
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         save_safetensors(&path, &one(&[1.0, 2.0, bad, bad]), &BTreeMap::new()).unwrap();
         match load_safetensors(&path) {
-            Err(Error::NonFinite { path: p, name, index, value }) => {
+            Err(Error::NonFinite {
+                path: p,
+                name,
+                index,
+                value,
+            }) => {
                 assert_eq!((&p, name.as_str(), index), (&path, "w", 2));
                 assert_eq!(value.to_bits(), bad.to_bits());
             }
@@ -137,7 +165,10 @@ fn values_that_are_no_numbers_are_refused_by_position() {
 fn values_that_do_not_fill_their_shape_are_not_written() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("w.safetensors");
-    let tensor = HostTensor { shape: vec![3], data: vec![0.0; 2] };
+    let tensor = HostTensor {
+        shape: vec![3],
+        data: vec![0.0; 2],
+    };
     let tensors = BTreeMap::from([("w".to_owned(), tensor)]);
     match save_safetensors(&path, &tensors, &BTreeMap::new()) {
         Err(Error::ValueCount { shape, values }) => assert_eq!((shape, values), (vec![3], 2)),
@@ -168,7 +199,10 @@ fn the_digest_is_sha_256() {
 fn missing_files_and_unwritable_places_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let missing = dir.path().join("missing.safetensors");
-    for result in [load_safetensors(&missing).map(drop), file_digest(&missing).map(drop)] {
+    for result in [
+        load_safetensors(&missing).map(drop),
+        file_digest(&missing).map(drop),
+    ] {
         match result {
             Err(Error::Io { path, .. }) => assert_eq!(path, missing),
             other => panic!("{other:?}"),

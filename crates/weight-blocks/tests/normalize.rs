@@ -62,7 +62,10 @@ fn moments(values: impl Iterator<Item = f32> + Clone) -> (f64, f64) {
 fn assert_standard(what: &str, values: impl Iterator<Item = f32> + Clone) {
     let (mean, deviation) = moments(values);
     assert!(mean.abs() < 1e-4, "{what}: mean {mean}");
-    assert!((deviation - 1.0).abs() < 1e-4, "{what}: deviation {deviation}");
+    assert!(
+        (deviation - 1.0).abs() < 1e-4,
+        "{what}: deviation {deviation}"
+    );
 }
 
 #[test]
@@ -84,7 +87,10 @@ fn per_layer_standardises_each_tensor() {
     let flats = normalized(Normalization::PerLayer);
     for range in TENSORS {
         let what = format!("{range:?}");
-        assert_standard(&what, flats.iter().flat_map(|f| f[range.clone()].iter().copied()));
+        assert_standard(
+            &what,
+            flats.iter().flat_map(|f| f[range.clone()].iter().copied()),
+        );
     }
     // Not value by value: these keep their centres.
     let (mean, _) = moments(flats.iter().map(|f| f[0]));
@@ -100,7 +106,10 @@ fn elementwise_centres_each_value_and_scales_each_tensor() {
     }
     for range in TENSORS {
         let what = format!("{range:?}");
-        assert_standard(&what, flats.iter().flat_map(|f| f[range.clone()].iter().copied()));
+        assert_standard(
+            &what,
+            flats.iter().flat_map(|f| f[range.clone()].iter().copied()),
+        );
     }
 }
 
@@ -144,7 +153,11 @@ fn tensors_that_do_not_vary_are_shifted_and_not_blown_up() {
             let mut other = [vec![constant + 0.5; 80], vec![0.0; 16]].concat();
             let before = other.clone();
             normalizer.normalize(&mut other).unwrap();
-            let expected = if kind == Normalization::None { constant + 0.5 } else { 0.5 };
+            let expected = if kind == Normalization::None {
+                constant + 0.5
+            } else {
+                0.5
+            };
             for v in &other[..80] {
                 assert!((v - expected).abs() < 1e-4, "{kind:?} {constant}: {v}");
             }
@@ -160,11 +173,28 @@ fn tensors_that_do_not_vary_are_shifted_and_not_blown_up() {
 fn a_small_spread_around_a_large_mean_is_kept() {
     // ±2⁻¹⁰ around 4096: the variance, 9.5e-7, is a twentieth of a billionth of the squares.
     let flats: Vec<Vec<f32>> = (0..1000)
-        .map(|i| vec![4096.0 + if i % 2 == 0 { 0.000_976_562_5 } else { -0.000_976_562_5 }; 96])
+        .map(|i| {
+            vec![
+                4096.0
+                    + if i % 2 == 0 {
+                        0.000_976_562_5
+                    } else {
+                        -0.000_976_562_5
+                    };
+                96
+            ]
+        })
         .collect();
-    for kind in [Normalization::Global, Normalization::PerLayer, Normalization::Elementwise] {
+    for kind in [
+        Normalization::Global,
+        Normalization::PerLayer,
+        Normalization::Elementwise,
+    ] {
         for deviation in fit(kind, &flats).deviations() {
-            assert!((deviation / 0.000_976_562_5 - 1.0).abs() < 1e-6, "{kind:?} {deviation}");
+            assert!(
+                (deviation / 0.000_976_562_5 - 1.0).abs() < 1e-6,
+                "{kind:?} {deviation}"
+            );
         }
     }
 }
@@ -176,7 +206,9 @@ fn errors_name_the_sizes() {
         Err(Error::NoWeights)
     ));
     match Normalizer::fit(&layout(), Normalization::Global, [[0.0; 80].as_slice()]) {
-        Err(Error::BlockCount { expected, found, .. }) => assert_eq!((expected, found), (96, 80)),
+        Err(Error::BlockCount {
+            expected, found, ..
+        }) => assert_eq!((expected, found), (96, 80)),
         other => panic!("{other:?}"),
     }
     let normalizer = fit(Normalization::PerLayer, &collection());
@@ -216,13 +248,16 @@ fn a_damaged_normaliser_is_an_error_and_no_panic() {
             ("means", serde_json::json!([])),
             ("deviations", serde_json::json!([1.0])),
             ("runs", serde_json::json!([{"tensor": 99, "len": 80}])),
-            ("runs", serde_json::json!([{"tensor": 0, "len": usize::MAX}])),
+            (
+                "runs",
+                serde_json::json!([{"tensor": 0, "len": usize::MAX}]),
+            ),
             ("encoded_len", serde_json::json!(5)),
         ] {
             let mut json = json.clone();
             json[field] = value;
             let damaged: Normalizer = serde_json::from_value(json).unwrap();
-            let result = damaged.normalize(&mut vec![0.0; 96]);
+            let result = damaged.normalize(&mut [0.0; 96]);
             assert!(
                 matches!(result, Err(Error::NormalizerMismatch { .. })),
                 "{field}: {result:?}"

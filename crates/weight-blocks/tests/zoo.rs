@@ -34,12 +34,15 @@ fn create(dir: &Path) -> Zoo {
 
 /// A concept with one checkpoint.
 fn add(zoo: &mut Zoo, concept: &str, seed: u64) {
-    zoo.append(&record(concept, &[12]), &[weights(seed)]).unwrap();
+    zoo.append(&record(concept, &[12]), &[weights(seed)])
+        .unwrap();
 }
 
 fn names(zoo: &Zoo) -> Vec<(&str, usize)> {
     let entries = zoo.entries().iter();
-    entries.map(|e| (e.concept.as_str(), e.checkpoint)).collect()
+    entries
+        .map(|e| (e.concept.as_str(), e.checkpoint))
+        .collect()
 }
 
 #[test]
@@ -47,7 +50,11 @@ fn what_is_appended_comes_back() {
     let dir = tempfile::tempdir().unwrap();
     let mut zoo = create(dir.path());
     assert!(zoo.entries().is_empty());
-    zoo.append(&record("ink", &[4, 8, 12]), &[weights(1), weights(2), weights(3)]).unwrap();
+    zoo.append(
+        &record("ink", &[4, 8, 12]),
+        &[weights(1), weights(2), weights(3)],
+    )
+    .unwrap();
     add(&mut zoo, "fog", 4);
 
     for zoo in [&zoo, &Zoo::open(dir.path()).unwrap(), &create(dir.path())] {
@@ -60,7 +67,11 @@ fn what_is_appended_comes_back() {
         let ink = &zoo.entries()[2];
         assert_eq!((ink.prompt.as_str(), ink.epoch), ("ink picture", 8));
         assert_eq!(ink.metrics, BTreeMap::from([("l1".to_owned(), 0.031_25)]));
-        let last: Vec<_> = zoo.last_entries().iter().map(|e| (e.concept.as_str(), e.epoch)).collect();
+        let last: Vec<_> = zoo
+            .last_entries()
+            .iter()
+            .map(|e| (e.concept.as_str(), e.epoch))
+            .collect();
         assert_eq!(last, [("fog", 12), ("ink", 12)]);
         assert!(zoo.contains("fog") && !zoo.contains("fo"));
     }
@@ -70,8 +81,14 @@ fn what_is_appended_comes_back() {
 fn the_files_are_where_the_readme_says() {
     let dir = tempfile::tempdir().unwrap();
     add(&mut create(dir.path()), "ink", 1);
-    let files: Vec<String> = files(dir.path()).keys().map(|p| p.display().to_string()).collect();
-    assert_eq!(files, ["concepts/ink.json", "concepts/ink.safetensors", "zoo.json"]);
+    let files: Vec<String> = files(dir.path())
+        .keys()
+        .map(|p| p.display().to_string())
+        .collect();
+    assert_eq!(
+        files,
+        ["concepts/ink.json", "concepts/ink.safetensors", "zoo.json"]
+    );
     let read = |name: &str| -> serde_json::Value {
         serde_json::from_slice(&fs::read(dir.path().join(name)).unwrap()).unwrap()
     };
@@ -84,7 +101,10 @@ fn the_files_are_where_the_readme_says() {
     assert_eq!(record["seed"], u64::MAX);
     assert_eq!(record["recipe"]["epochs"], 12);
     let shard = dir.path().join("concepts/ink.safetensors");
-    assert_eq!(record["sha256"], weight_blocks::file_digest(&shard).unwrap());
+    assert_eq!(
+        record["sha256"],
+        weight_blocks::file_digest(&shard).unwrap()
+    );
     let (tensors, _) = weight_blocks::load_safetensors(&shard).unwrap();
     assert_eq!(tensors["0/fc.lora_A.weight"].shape, [2, 3]);
 }
@@ -154,8 +174,20 @@ fn names_that_could_leave_the_folder_are_refused() {
     let before = files(dir.path());
     let long = "a".repeat(121);
     for name in [
-        "../x", "..", ".", ".x", "", "Ink", "ink wash", "ink/wash", "ink\\wash", "-ink", "_ink", "tinté",
-        "a\0b", long.as_str(),
+        "../x",
+        "..",
+        ".",
+        ".x",
+        "",
+        "Ink",
+        "ink wash",
+        "ink/wash",
+        "ink\\wash",
+        "-ink",
+        "_ink",
+        "tinté",
+        "a\0b",
+        long.as_str(),
     ] {
         match zoo.append(&record(name, &[1]), &[weights(1)]) {
             Err(Error::ConceptName { name: found }) => assert_eq!(found, name),
@@ -174,14 +206,23 @@ fn another_base_or_layout_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     create(dir.path());
     match Zoo::create(dir.path(), &layout(), "decaf") {
-        Err(Error::BaseMismatch { path, expected, found }) => {
-            assert_eq!((path.as_path(), expected.as_str(), found.as_str()), (dir.path(), "decaf", BASE));
+        Err(Error::BaseMismatch {
+            path,
+            expected,
+            found,
+        }) => {
+            assert_eq!(
+                (path.as_path(), expected.as_str(), found.as_str()),
+                (dir.path(), "decaf", BASE)
+            );
         }
         other => panic!("{other:?}"),
     }
     let other = Layout::new("larger", groups(), GroupingRule::Appended, 64).unwrap();
     match Zoo::create(dir.path(), &other, BASE) {
-        Err(Error::LayoutMismatch { expected, found, .. }) => {
+        Err(Error::LayoutMismatch {
+            expected, found, ..
+        }) => {
             assert_eq!(expected, format!("larger ({})", &other.digest()[..12]));
             assert_eq!(found, format!("small ({})", &layout().digest()[..12]));
         }
@@ -220,7 +261,9 @@ fn weights_that_do_not_fit_leave_no_file() {
         other => panic!("{other:?}"),
     }
     let mut unmeasured = record("ink", &[1]);
-    unmeasured.checkpoints[0].metrics.insert("kid".into(), f64::NAN);
+    unmeasured.checkpoints[0]
+        .metrics
+        .insert("kid".into(), f64::NAN);
     match zoo.append(&unmeasured, &[weights(1)]) {
         Err(Error::Metric { concept, name, .. }) => {
             assert_eq!((concept.as_str(), name.as_str()), ("ink", "kid"));
@@ -246,7 +289,10 @@ fn a_damaged_shard_is_refused_with_both_files_named() {
         match zoo.load(&zoo.entries()[0]) {
             Err(error @ Error::Digest { .. }) => {
                 let text = error.to_string();
-                assert!(text.contains("ink.safetensors") && text.contains("ink.json"), "{text}");
+                assert!(
+                    text.contains("ink.safetensors") && text.contains("ink.json"),
+                    "{text}"
+                );
             }
             other => panic!("{other:?}"),
         }
@@ -263,14 +309,19 @@ fn a_record_cut_anywhere_is_an_error_that_names_it() {
     let dir = tempfile::tempdir().unwrap();
     let mut zoo = create(dir.path());
     add(&mut zoo, "ink", 1);
-    for (name, what) in [("concepts/ink.json", "concept record"), ("zoo.json", "zoo manifest")] {
+    for (name, what) in [
+        ("concepts/ink.json", "concept record"),
+        ("zoo.json", "zoo manifest"),
+    ] {
         let path = dir.path().join(name);
         let whole = fs::read(&path).unwrap();
         // Without its last byte, a newline, it is whole.
         for len in 0..whole.len() - 1 {
             fs::write(&path, &whole[..len]).unwrap();
             match Zoo::open(dir.path()) {
-                Err(Error::Json { path: p, what: w, .. }) => assert_eq!((&p, w), (&path, what)),
+                Err(Error::Json {
+                    path: p, what: w, ..
+                }) => assert_eq!((&p, w), (&path, what)),
                 other => panic!("{name}, {len} bytes: {other:?}"),
             }
         }
@@ -292,7 +343,11 @@ fn another_format_version_is_named_as_such() {
         // A later version may have any fields.
         fs::write(&path, r#"{ "version": 7, "other": true }"#).unwrap();
         match Zoo::open(dir.path()) {
-            Err(Error::Version { path: p, found, expected }) => {
+            Err(Error::Version {
+                path: p,
+                found,
+                expected,
+            }) => {
                 assert_eq!((&p, found, expected), (&path, 7, 1));
             }
             other => panic!("{other:?}"),
@@ -319,7 +374,11 @@ fn what_a_killed_process_leaves_does_no_harm() {
     let mut zoo = create(dir.path());
     add(&mut zoo, "ink", 1);
     // Killed while writing, and killed between the shard and its record.
-    for name in [".tmp-a1b2c3", "concepts/.tmp-d4e5f6", "concepts/fog.safetensors"] {
+    for name in [
+        ".tmp-a1b2c3",
+        "concepts/.tmp-d4e5f6",
+        "concepts/fog.safetensors",
+    ] {
         fs::write(dir.path().join(name), b"half a fi").unwrap();
     }
     let mut zoo = Zoo::open(dir.path()).unwrap();

@@ -1,6 +1,7 @@
 //! One training batch, drawn on the host.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::RngExt;
@@ -85,22 +86,22 @@ impl Batch {
         self.t.len()
     }
 
-    /// Moves the batch to `device`; each text that occurs goes there once.
+    /// Moves the rows `part` to `device`; each text that occurs among them goes there once.
     pub(crate) fn upload(
-        self,
+        &self,
+        part: Range<usize>,
         texts: &[HostText],
         width: usize,
         device: &Device,
     ) -> Result<DeviceBatch, Error> {
-        let rows = self.rows();
+        let rows = part.len();
         let empty = HostText {
             tokens: Vec::new(),
             len: 0,
         };
         let mut distinct = Vec::new();
         let mut places = BTreeMap::new();
-        let index: Vec<i64> = self
-            .texts
+        let index: Vec<i64> = self.texts[part.clone()]
             .iter()
             .map(|text| {
                 *places.entry(*text).or_insert_with(|| {
@@ -118,19 +119,21 @@ impl Batch {
         let mask: Vec<bool> = lens
             .flat_map(|len| (0..longest).map(move |at| at < len))
             .collect();
-        let ints =
-            |values: Vec<i64>| Tensor::<1, Int>::from_data(TensorData::new(values, [rows]), device);
-        let floats = |values: Vec<f32>| {
-            Tensor::<2>::from_data(TensorData::new(values, [rows, self.block_size]), device)
+        let ints = |values: &[i64]| {
+            Tensor::<1, Int>::from_data(TensorData::new(values.to_vec(), [rows]), device)
         };
-        let index = ints(index);
+        let size = self.block_size;
+        let floats = |values: &[f32]| {
+            let values = values[part.start * size..part.end * size].to_vec();
+            Tensor::<2>::from_data(TensorData::new(values, [rows, size]), device)
+        };
         Ok(DeviceBatch {
-            noisy: floats(self.noisy),
-            target: floats(self.target),
-            t: ints(self.t),
-            n: ints(self.n),
+            noisy: floats(&self.noisy),
+            target: floats(&self.target),
+            t: ints(&self.t[part.clone()]),
+            n: ints(&self.n[part.clone()]),
             text: TextCondition {
-                tokens: table.tokens.select(0, index),
+                tokens: table.tokens.select(0, ints(&index)),
                 mask: Tensor::from_data(TensorData::new(mask, [rows, longest]), device),
             },
         })

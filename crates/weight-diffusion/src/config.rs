@@ -29,6 +29,10 @@ pub struct TrainConfig {
     pub steps: u64,
     /// Rows (w_n, t, ε) of a batch.
     pub batch_size: usize,
+    /// Rows that go through the network at once; the gradients of a batch's parts are summed, so
+    /// this changes speed and memory only. On CPUs a part whose activations stay in the cache is
+    /// up to twice as fast per row.
+    pub micro_batch: usize,
     /// Draws of (t, ε) for each block drawn; divides `batch_size`. 1 is the usual choice; more
     /// lowers the variance of the gradient per block, at fewer different blocks per step.
     pub noises_per_block: usize,
@@ -62,6 +66,7 @@ impl TrainConfig {
         Self {
             steps: 500_000,
             batch_size: 512,
+            micro_batch: 512,
             noises_per_block: 1,
             learning_rate: 1e-5,
             warmup_steps: 1_000,
@@ -80,7 +85,8 @@ impl TrainConfig {
     pub fn compact() -> Self {
         Self {
             steps: 2_000,
-            batch_size: 256,
+            batch_size: 128,
+            micro_batch: 32,
             noises_per_block: 1,
             learning_rate: 1e-3,
             warmup_steps: 50,
@@ -120,6 +126,11 @@ impl TrainConfig {
         check(
             "batch_size",
             self.batch_size > 0,
+            "must be at least 1".into(),
+        )?;
+        check(
+            "micro_batch",
+            self.micro_batch > 0,
             "must be at least 1".into(),
         )?;
         check(
@@ -214,9 +225,11 @@ mod tests {
 
     #[test]
     fn wrong_values_name_their_field() {
-        let wrong: [(&str, fn(&mut TrainConfig)); 9] = [
+        type Change = fn(&mut TrainConfig);
+        let wrong: [(&str, Change); 10] = [
             ("steps", |c| c.steps = 0),
             ("batch_size", |c| c.batch_size = 0),
+            ("micro_batch", |c| c.micro_batch = 0),
             ("noises_per_block", |c| c.noises_per_block = 7),
             ("learning_rate", |c| c.learning_rate = f64::NAN),
             ("weight_decay", |c| c.weight_decay = -1.0),

@@ -128,13 +128,8 @@ impl Trainer {
             unet.parameterization,
             step,
         );
-        let batch = batch.upload(dataset.texts(), dataset.text_width(), &self.device)?;
-        let loss = self.loss(batch);
-        let mut gradients = loss.backward();
-        let gradient = flat::gradients(&self.model, &mut gradients);
-        drop(gradients);
-
-        let loss = scalar("the loss", loss.without_autodiff())?;
+        let (loss, gradient) = self.loss_and_gradient(dataset, &batch)?;
+        let loss = scalar("the loss", loss)?;
         let grad_norm = scalar("the gradient norm", gradient.clone().square().sum())?.sqrt();
         let learning_rate = self.config.learning_rate_at(step);
         for (what, value) in [("loss", loss), ("gradient norm", grad_norm)] {
@@ -157,6 +152,32 @@ impl Trainer {
             loss,
             learning_rate,
             grad_norm,
+        })
+    }
+
+    /// Loss and gradient of the whole batch, one part after another.
+    fn loss_and_gradient(
+        &self,
+        dataset: &BlockDataset,
+        batch: &Batch,
+    ) -> Result<(Tensor<1>, Tensor<1>), Error> {
+        let rows = batch.rows();
+        let mut sums: Option<(Tensor<1>, Tensor<1>)> = None;
+        for first in (0..rows).step_by(self.config.micro_batch) {
+            let part = first..rows.min(first + self.config.micro_batch);
+            let share = part.len() as f64 / rows as f64;
+            let part = batch.upload(part, dataset.texts(), dataset.text_width(), &self.device)?;
+            let loss = self.loss(part).mul_scalar(share);
+            let mut gradients = loss.backward();
+            let gradient = flat::gradients(&self.model, &mut gradients);
+            let loss = loss.without_autodiff();
+            sums = Some(match sums {
+                None => (loss, gradient),
+                Some((losses, gradients)) => (losses + loss, gradients + gradient),
+            });
+        }
+        sums.ok_or(Error::EmptyDataset {
+            why: "the batch has no rows",
         })
     }
 

@@ -55,9 +55,10 @@ fn compact() {
     let unet = UNet1dConfig::compact();
     let data = dataset(unet.context_width);
     let device = Device::flex();
-    for batch_size in [64, 128, 256, 512] {
+    for (batch_size, micro_batch) in [(128, 32), (256, 16), (256, 32), (256, 256)] {
         let config = TrainConfig {
             batch_size,
+            micro_batch,
             ..TrainConfig::compact()
         };
         let mut trainer = Trainer::new(config, &unet, data.spec(), 0, &device).unwrap();
@@ -68,8 +69,11 @@ fn compact() {
                 start.elapsed().as_secs_f64()
             })
             .collect();
-        println!("batch {batch_size}: {:.3} s a step", median(seconds));
-        if batch_size == 256 {
+        println!(
+            "batch {batch_size} in parts of {micro_batch}: {:.3} s a step",
+            median(seconds)
+        );
+        if micro_batch == 256 {
             let options = SampleOptions::noise_end(&unet.schedule);
             let text = TextSpec {
                 encoder: "bench".into(),

@@ -1,5 +1,11 @@
 //! Small generators, pairs and recipes.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
 
 use burn::module::Module;
 use burn::tensor::Device;
@@ -21,14 +27,19 @@ pub fn tiny() -> GeneratorConfig {
 
 /// The same base each time, with parameter identities of its own, as a new process has them.
 pub fn base(config: &GeneratorConfig) -> HybridGenerator {
-    HybridGenerator::new(config, 1, &Device::flex()).unwrap().valid()
+    HybridGenerator::new(config, 1, &Device::flex())
+        .unwrap()
+        .valid()
 }
 
 pub fn recipe() -> Recipe {
     Recipe {
         epochs: 6,
         batch_size: 4,
-        discriminator: PatchGanConfig { width: 4, layers: 1 },
+        discriminator: PatchGanConfig {
+            width: 4,
+            layers: 1,
+        },
         ..Recipe::compact()
     }
 }
@@ -65,6 +76,11 @@ pub fn negatives(size: u32, count: u32) -> PairSet {
 /// The names whose values differ in a bit.
 pub fn changed(a: &NamedTensors, b: &NamedTensors) -> Vec<String> {
     assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
-    let bits = |name: &String, w: &NamedTensors| w[name].data.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
-    a.keys().filter(|name| bits(name, a) != bits(name, b)).cloned().collect()
+    let bits = |name: &String, w: &NamedTensors| {
+        w[name].data.iter().map(|v| v.to_bits()).collect::<Vec<_>>()
+    };
+    a.keys()
+        .filter(|name| bits(name, a) != bits(name, b))
+        .cloned()
+        .collect()
 }

@@ -87,10 +87,7 @@ impl GeneratorConfig {
             return fail("widths", format!("{:?} holds a zero", self.widths));
         }
         if self.edge_kernel.is_multiple_of(2) {
-            return fail(
-                "edge_kernel",
-                format!("{} is not odd", self.edge_kernel),
-            );
+            return fail("edge_kernel", format!("{} is not odd", self.edge_kernel));
         }
         if !(3..=4).contains(&self.up_kernel) {
             return fail("up_kernel", format!("{} is not 3 or 4", self.up_kernel));

@@ -104,9 +104,8 @@ impl HybridGenerator {
         let mut adapter = ChaCha8Rng::seed_from_u64(config.lora_seed);
         let lora = Some(config.lora);
         let [w0, w1, w2] = config.widths;
-        let mut unit = |config: ConvUnitConfig| {
-            ConvUnit::new(&config, lora, &mut base, &mut adapter, device)
-        };
+        let mut unit =
+            |config: ConvUnitConfig| ConvUnit::new(&config, lora, &mut base, &mut adapter, device);
         let edge = |input, output| ConvUnitConfig {
             reflect: config.reflect_padding,
             ..ConvUnitConfig::new(input, output, config.edge_kernel)

@@ -66,9 +66,6 @@ impl LoraPair {
 
     /// The update of the flattened weight, `[f, c·kh·kw]`.
     pub(crate) fn delta(&self) -> Tensor<2> {
-        self.up
-            .val()
-            .matmul(self.down.val())
-            .mul_scalar(self.scale)
+        self.up.val().matmul(self.down.val()).mul_scalar(self.scale)
     }
 }

@@ -52,7 +52,11 @@ pub fn tensor<const D: usize>(shape: [usize; D], seed: u64, device: &Device) -> 
 }
 
 pub fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.without_autodiff().into_data().try_into_vec::<f32>().unwrap()
+    tensor
+        .without_autodiff()
+        .into_data()
+        .try_into_vec::<f32>()
+        .unwrap()
 }
 
 pub fn bits<const D: usize>(tensor: Tensor<D>) -> Vec<u32> {
@@ -63,7 +67,10 @@ pub fn distance<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> f32 {
     assert_eq!(a.dims(), b.dims());
     let (a, b) = (values(a), values(b));
     assert!(a.iter().chain(&b).all(|v| v.is_finite()));
-    a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    a.iter()
+        .zip(&b)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, f32::max)
 }
 
 /// Two tokens for each of two photos.
@@ -106,7 +113,9 @@ pub fn is_lora(name: &str) -> bool {
 pub fn is_norm(name: &str) -> bool {
     !name.contains("running_")
         && (name.contains(".norm.")
-            || ["norm1", "norm2", "norm3"].iter().any(|n| name.contains(&format!("transformer.{n}."))))
+            || ["norm1", "norm2", "norm3"]
+                .iter()
+                .any(|n| name.contains(&format!("transformer.{n}."))))
 }
 
 /// The names whose values differ in a bit.

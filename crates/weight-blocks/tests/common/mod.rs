@@ -71,7 +71,10 @@ pub fn weights(seed: u64) -> NamedTensors {
         .map(|t| {
             let len = t.shape.iter().product();
             let data = (0..len).map(|_| next()).collect();
-            (t.name.clone(), HostTensor::new(t.shape.clone(), data).unwrap())
+            (
+                t.name.clone(),
+                HostTensor::new(t.shape.clone(), data).unwrap(),
+            )
         })
         .collect()
 }

@@ -302,7 +302,8 @@ fn group_norm_is_burns() {
 
 #[test]
 fn wrong_shapes_name_their_field() {
-    let wrong: [(&str, fn(&mut UNet1dConfig)); 4] = [
+    type Change = fn(&mut UNet1dConfig);
+    let wrong: [(&str, Change); 4] = [
         ("heads", |c| c.heads = 0),
         ("block_size", |c| c.patch_size = 3),
         ("encoding_size", |c| c.encoding_size = 7),

@@ -118,7 +118,7 @@ pub fn unet(parameterization: Parameterization) -> UNet1dConfig {
 
 pub fn train() -> TrainConfig {
     TrainConfig {
-        steps: 400,
+        steps: 250,
         batch_size: 32,
         learning_rate: 3e-3,
         warmup_steps: 10,
