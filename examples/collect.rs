@@ -126,7 +126,10 @@ fn collect(args: &Args) -> Result<()> {
         .collect();
     let photos = match args.pairs {
         Some(_) => None,
-        None => Some(Photos::read(&args.assets.photos_dir(), base.config.image_size)?),
+        None => Some(Photos::read(
+            &args.assets.photos_dir(),
+            base.config.image_size,
+        )?),
     };
     let counts = Counts {
         train: args.n_train,
@@ -182,7 +185,11 @@ fn collect(args: &Args) -> Result<()> {
     zoo.refresh()?;
     if let Some(dir) = &args.small {
         let small = zoo.export_small(dir)?;
-        println!("small copy {}: {} entries", display(dir), small.entries().len());
+        println!(
+            "small copy {}: {} entries",
+            display(dir),
+            small.entries().len()
+        );
     }
     // Another process's states may still lie here; the last one out removes the folder.
     let _ = std::fs::remove_dir(args.out.join("work"));
@@ -237,7 +244,11 @@ fn sources(args: &Args) -> Result<Vec<(String, Source)>> {
             let fail = |e: std::io::Error| format!("{}: {e}", root.display());
             for entry in std::fs::read_dir(root).map_err(fail)? {
                 let dir = entry.map_err(fail)?.path();
-                let name = dir.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
+                let name = dir
+                    .file_name()
+                    .and_then(|n| n.to_str())
+                    .unwrap_or_default()
+                    .to_owned();
                 let wanted = args.only.is_empty() || args.only.contains(&name);
                 if !dir.is_dir() || !wanted {
                     continue;
@@ -259,11 +270,18 @@ fn sources(args: &Args) -> Result<Vec<(String, Source)>> {
 fn read_prompt(dir: &Path) -> Result<String> {
     let path = dir.join("prompt.txt");
     let text = std::fs::read_to_string(&path).map_err(|e| {
-        format!("{}: {e}; each concept's folder needs its text there", path.display())
+        format!(
+            "{}: {e}; each concept's folder needs its text there",
+            path.display()
+        )
     })?;
     let prompt = text.trim().to_owned();
     if prompt.is_empty() {
-        return Err(format!("{}: is empty; write the concept's text there", path.display()).into());
+        return Err(format!(
+            "{}: is empty; write the concept's text there",
+            path.display()
+        )
+        .into());
     }
     Ok(prompt)
 }

@@ -123,12 +123,19 @@ fn apply(
     let mut network = base.generator.clone();
     network.load_weights(adapter)?;
     let inputs: Vec<_> = photos.iter().map(|photo| &photo.image).collect();
-    let outputs = translate(&network.merge_adapter(), &images_to_tensor(&inputs, size, device)?);
+    let outputs = translate(
+        &network.merge_adapter(),
+        &images_to_tensor(&inputs, size, device)?,
+    );
     for (photo, output) in photos.iter().zip(tensor_to_images(outputs)) {
         let stem = photo.path.file_stem().unwrap_or_default();
         let path = images.join(stem).with_extension("png");
         files::write_png(&path, &output)?;
     }
-    println!("{} photos translated into {}", photos.len(), display(images));
+    println!(
+        "{} photos translated into {}",
+        photos.len(),
+        display(images)
+    );
     Ok(())
 }

@@ -87,7 +87,12 @@ fn prepare(args: &Args) -> Result<()> {
     }
     if args.list {
         for concept in chosen {
-            println!("{:32} {:10} {}", concept.name, format!("{:?}", concept.split), concept.prompt);
+            println!(
+                "{:32} {:10} {}",
+                concept.name,
+                format!("{:?}", concept.split),
+                concept.prompt
+            );
         }
         return Ok(());
     }

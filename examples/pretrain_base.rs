@@ -98,7 +98,11 @@ fn pretrain(args: &Args) -> Result<()> {
             },
         });
     }
-    println!("{} training concepts, {} photos each", data.len(), photos.len());
+    println!(
+        "{} training concepts, {} photos each",
+        data.len(),
+        photos.len()
+    );
 
     let started = Instant::now();
     let states = args.out.join("state");
@@ -108,7 +112,11 @@ fn pretrain(args: &Args) -> Result<()> {
     let mut mean = f64::NAN;
     while trainer.steps_done() < train.steps {
         let loss = f64::from(trainer.step(&data)?);
-        mean = if mean.is_nan() { loss } else { 0.98 * mean + 0.02 * loss };
+        mean = if mean.is_nan() {
+            loss
+        } else {
+            0.98 * mean + 0.02 * loss
+        };
         let done = trainer.steps_done();
         progress.set(done as u64, format!("L1 {mean:.4}"));
         if done % args.save_every.max(1) == 0 || done == train.steps {
@@ -128,7 +136,11 @@ fn pretrain(args: &Args) -> Result<()> {
         last_l1: mean,
         sha256,
     };
-    println!("wrote {} ({:.0} s)", display(&args.out), report.seconds_this_run);
+    println!(
+        "wrote {} ({:.0} s)",
+        display(&args.out),
+        report.seconds_this_run
+    );
     if let Some(path) = &args.common.json {
         files::write_json(path, &report)?;
     }

@@ -160,7 +160,11 @@ fn quickstart(args: &Args) -> Result<()> {
     };
     for prepare in runs {
         let pairs = prepare(&bench)?;
-        let dir = if single { args.out.clone() } else { args.out.join(&pairs.name) };
+        let dir = if single {
+            args.out.clone()
+        } else {
+            args.out.join(&pairs.name)
+        };
         let concept = bench.compare(&pairs, &dir)?;
         print_table(&report.quality, &concept);
         report.concepts.push(concept);
@@ -192,7 +196,11 @@ fn concept_pairs<'a>(bench: &Bench<'a>) -> Result<Vec<Prepare<'a>>> {
         })]);
     }
     let list = art_concepts();
-    let split = if args.validation { Split::Validation } else { Split::Test };
+    let split = if args.validation {
+        Split::Validation
+    } else {
+        Split::Test
+    };
     let chosen: Vec<Concept> = if args.all_held_out || args.validation {
         let held_out = list.into_iter().filter(|c| c.split == split);
         held_out.take(args.limit.unwrap_or(usize::MAX)).collect()
@@ -219,7 +227,14 @@ fn concept_pairs<'a>(bench: &Bench<'a>) -> Result<Vec<Prepare<'a>>> {
                     &photos.test
                 };
                 let size = bench.base.config.image_size;
-                ConceptPairs::edited(&concept, &photos.train, measured, counts, size, &bench.device)
+                ConceptPairs::edited(
+                    &concept,
+                    &photos.train,
+                    measured,
+                    counts,
+                    size,
+                    &bench.device,
+                )
             };
             Box::new(prepare) as Prepare<'a>
         })
@@ -246,8 +261,14 @@ impl Bench<'_> {
         let denoised = || Denoised::new(&self.generator, &self.text, options, &self.device);
 
         let mut columns = vec![
-            column("photo", pairs.shown.iter().map(|pair| pair.0.clone()).collect()),
-            column("target", pairs.shown.iter().map(|pair| pair.1.clone()).collect()),
+            column(
+                "photo",
+                pairs.shown.iter().map(|pair| pair.0.clone()).collect(),
+            ),
+            column(
+                "target",
+                pairs.shown.iter().map(|pair| pair.1.clone()).collect(),
+            ),
         ];
         let mut methods: BTreeMap<String, MethodReport> = BTreeMap::new();
         let total = (self.args.methods.len() * (self.recipe.epochs + 1)) as u64;
@@ -267,7 +288,8 @@ impl Bench<'_> {
                         |epoch, point| {
                             done += 1;
                             let name = initializer.name();
-                            progress.set(done, format!("{name} epoch {epoch}: {:.2}", point.quality));
+                            progress
+                                .set(done, format!("{name} epoch {epoch}: {:.2}", point.quality));
                         },
                     )
                 };
@@ -295,7 +317,9 @@ impl Bench<'_> {
                     }
                 }
             };
-            let name = method.to_possible_value().map_or(String::new(), |v| v.get_name().to_owned());
+            let name = method
+                .to_possible_value()
+                .map_or(String::new(), |v| v.get_name().to_owned());
             if *method == Method::Denoised {
                 if let Some((distance, concept)) = zoo_distance(&outcome.start, &self.zoo)? {
                     outcome.report.zoo_distance = Some(distance);
@@ -303,11 +327,22 @@ impl Bench<'_> {
                         "the prediction's closest zoo entry is {concept}, {distance:.2} away in L2"
                     ));
                 }
-                save_safetensors(&dir.join("start.safetensors"), &outcome.start, &BTreeMap::new())?;
-                save_safetensors(&dir.join("adapter.safetensors"), &outcome.trained, &BTreeMap::new())?;
+                save_safetensors(
+                    &dir.join("start.safetensors"),
+                    &outcome.start,
+                    &BTreeMap::new(),
+                )?;
+                save_safetensors(
+                    &dir.join("adapter.safetensors"),
+                    &outcome.trained,
+                    &BTreeMap::new(),
+                )?;
             }
             columns.push(column(&format!("{name}\nat 0"), outcome.before));
-            columns.push(column(&format!("{name}\nepoch {}", self.recipe.epochs), outcome.after));
+            columns.push(column(
+                &format!("{name}\nepoch {}", self.recipe.epochs),
+                outcome.after,
+            ));
             methods.insert(name, outcome.report);
         }
         progress.finish();
@@ -328,7 +363,10 @@ impl Bench<'_> {
     fn wrong_prompt(&self, prompt: &str) -> Result<String> {
         let own = self.text.pooled(prompt)?;
         let mut worst: Option<(f32, String)> = None;
-        for concept in art_concepts().into_iter().filter(|c| c.split == Split::Test) {
+        for concept in art_concepts()
+            .into_iter()
+            .filter(|c| c.split == Split::Test)
+        {
             let other = self.text.pooled(&concept.prompt)?;
             let similarity: f32 = own.iter().zip(&other).map(|(a, b)| a * b).sum();
             if worst.as_ref().is_none_or(|(s, _)| similarity < *s) {
@@ -375,7 +413,11 @@ fn print_table(quality: &str, concept: &ConceptReport) {
 
 fn print_summary(report: &Report) {
     let s = &report.summary;
-    println!("\n{} concepts; quality: {}", report.concepts.len(), report.quality);
+    println!(
+        "\n{} concepts; quality: {}",
+        report.concepts.len(),
+        report.quality
+    );
     for (what, count) in [
         ("the zero start", &s.denoised_beats_zero_at_0),
         ("the nearest zoo concept", &s.denoised_beats_nearest_at_0),

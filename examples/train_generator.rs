@@ -17,7 +17,8 @@ use denoised_weights_examples::{Result, files};
 use serde::Serialize;
 use weight_blocks::{Normalization, Normalizer, Zoo};
 use weight_diffusion::{
-    BlockDataset, Precision, SampleOptions, TrainConfig, Trainer, UNet1dConfig, WeightGenerator,
+    BlockDataset, DictionarySize, Precision, SampleOptions, TrainConfig, Trainer, UNet1dConfig,
+    WeightGenerator,
 };
 
 /// Train the 1-D UNet on the blocks of a zoo (paper, Eq. 1). Run again after an interruption
@@ -33,20 +34,23 @@ struct Args {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Optimizer steps.
-    #[arg(long, default_value_t = TrainConfig::compact().steps)]
+    #[arg(long, default_value_t = 1000)]
     steps: u64,
     /// Blocks per step.
     #[arg(long, default_value_t = TrainConfig::compact().batch_size)]
     batch_size: usize,
     /// Peak learning rate.
-    #[arg(long, default_value_t = TrainConfig::compact().learning_rate)]
+    #[arg(long, default_value_t = 2e-3)]
     lr: f64,
     /// AdamW's weight decay.
     #[arg(long, default_value_t = TrainConfig::compact().weight_decay)]
     weight_decay: f64,
     /// Width of the UNet.
-    #[arg(long, default_value_t = UNet1dConfig::compact().base_channels)]
+    #[arg(long, default_value_t = 64)]
     channels: usize,
+    /// Directions per block that the text mixes beside the UNet; 0 for the paper's network.
+    #[arg(long, default_value_t = 32)]
+    dictionary: usize,
     /// Timestep of the one-step inference that the generator will use unless told otherwise
     /// [default: the noise end, T - 1].
     #[arg(long)]
@@ -102,6 +106,10 @@ fn train(args: &Args) -> Result<()> {
     let unet = UNet1dConfig {
         base_channels: args.channels,
         context_width: width,
+        dictionary: (args.dictionary > 0).then_some(DictionarySize {
+            blocks: layout.blocks(),
+            entries: args.dictionary,
+        }),
         block_size: layout.block_size(),
         ..UNet1dConfig::compact()
     };
@@ -134,15 +142,28 @@ fn train(args: &Args) -> Result<()> {
         }
         trainer
     } else {
-        Trainer::new(config.clone(), &unet, dataset.spec(), args.common.seed, &device)?
+        Trainer::new(
+            config.clone(),
+            &unet,
+            dataset.spec(),
+            args.common.seed,
+            &device,
+        )?
     };
     let mut progress = Progress::new("generator", config.steps, trainer.steps_done());
     let mut mean = f64::NAN;
     while !trainer.is_finished() {
         let stats = trainer.step(&dataset)?;
-        mean = if mean.is_nan() { stats.loss } else { 0.98 * mean + 0.02 * stats.loss };
+        mean = if mean.is_nan() {
+            stats.loss
+        } else {
+            0.98 * mean + 0.02 * stats.loss
+        };
         let done = trainer.steps_done();
-        progress.set(done, format!("loss {mean:.4}, gradient {:.3}", stats.grad_norm));
+        progress.set(
+            done,
+            format!("loss {mean:.4}, gradient {:.3}", stats.grad_norm),
+        );
         if done % args.save_every.max(1) == 0 || trainer.is_finished() {
             trainer.save_state(&state)?;
         }
@@ -160,7 +181,11 @@ fn train(args: &Args) -> Result<()> {
         zoo.base_digest(),
         defaults,
     )?;
-    let precision = if args.full_precision { Precision::Full } else { Precision::Half };
+    let precision = if args.full_precision {
+        Precision::Full
+    } else {
+        Precision::Half
+    };
     generator.save(&args.out, precision)?;
     std::fs::remove_dir_all(&state)
         .map_err(|e| format!("{}: cannot be removed: {e}", state.display()))?;
@@ -173,7 +198,11 @@ fn train(args: &Args) -> Result<()> {
         zoo_norm_mean: dataset.norm().mean,
         zoo_norm_std: dataset.norm().std,
     };
-    println!("wrote {} ({:.0} s)", display(&args.out), report.seconds_this_run);
+    println!(
+        "wrote {} ({:.0} s)",
+        display(&args.out),
+        report.seconds_this_run
+    );
     if let Some(path) = &args.common.json {
         files::write_json(path, &report)?;
     }

@@ -69,7 +69,9 @@ impl AssetArgs {
     /// # Errors
     /// Names the file that is missing or damaged.
     pub fn load_features(&self, device: &Device) -> Result<EfficientNetLite0> {
-        let path = self.assets.join("efficientnet-lite0/efficientnet-lite0.safetensors");
+        let path = self
+            .assets
+            .join("efficientnet-lite0/efficientnet-lite0.safetensors");
         Ok(EfficientNetLite0Config::new()
             .with_input_size(128)
             .load(path, device)?)

@@ -105,7 +105,15 @@ impl ConceptPairs {
     ) -> Result<Self> {
         let train = edit(&spread(train, counts.train, 0.0), concept);
         let test = edit(&spread(measure, counts.test, 0.0), concept);
-        Self::of(&concept.name, &concept.prompt, &train, &test, counts, size, device)
+        Self::of(
+            &concept.name,
+            &concept.prompt,
+            &train,
+            &test,
+            counts,
+            size,
+            device,
+        )
     }
 
     /// A user's folder of pairs: `train/` and `test/` (or `val/`) subfolders, or one set of which
@@ -125,13 +133,21 @@ impl ConceptPairs {
         };
         let (train, test) = match read_pair_splits(dir, size)? {
             Some(splits) => {
-                let test = if splits.test.is_empty() { splits.val } else { splits.test };
+                let test = if splits.test.is_empty() {
+                    splits.val
+                } else {
+                    splits.test
+                };
                 (images(splits.train), images(test))
             }
             None => {
                 let (mut train, mut test) = (Vec::new(), Vec::new());
                 for (i, pair) in images(read_pairs(dir, size)?).into_iter().enumerate() {
-                    if i % 5 == 4 { test.push(pair) } else { train.push(pair) }
+                    if i % 5 == 4 {
+                        test.push(pair)
+                    } else {
+                        train.push(pair)
+                    }
                 }
                 (train, test)
             }

@@ -21,7 +21,12 @@ pub const BLOCK_SIZE: usize = 256;
 /// Where the base has no adapted layers.
 pub fn layout_of(base: &BaseGenerator, block_size: usize) -> Result<Layout> {
     let groups = base.generator.layer_groups();
-    Ok(Layout::new("hybrid-generator", groups, GroupingRule::Appended, block_size)?)
+    Ok(Layout::new(
+        "hybrid-generator",
+        groups,
+        GroupingRule::Appended,
+        block_size,
+    )?)
 }
 
 /// Reads a weight generator and checks that it was made for this base and this text encoder.
@@ -102,7 +107,9 @@ impl Initializer for Denoised<'_> {
         let prompt = self.other_prompt.as_deref().unwrap_or(prompt);
         let predict = || -> Result<Prediction> {
             let tokens = self.text.tokens(prompt, &self.device)?;
-            Ok(self.generator.predict(&tokens, &self.options, &self.device)?)
+            Ok(self
+                .generator
+                .predict(&tokens, &self.options, &self.device)?)
         };
         let prediction = predict().map_err(|source| finetune::Error::Initializer {
             name: self.name.to_owned(),

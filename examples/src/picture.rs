@@ -125,12 +125,8 @@ pub fn write_grid(path: &Path, columns: &[Column]) -> Result<()> {
             let Ok(_) = TextLine::new(line, at, style).draw(&mut Ink(&mut sheet));
         }
         for (y, image) in (0u32..).zip(&column.images) {
-            let large = image::imageops::resize(
-                image,
-                width,
-                height,
-                image::imageops::FilterType::Nearest,
-            );
+            let large =
+                image::imageops::resize(image, width, height, image::imageops::FilterType::Nearest);
             let top = HEAD + y * (height + GAP);
             image::imageops::replace(&mut sheet, &large, i64::from(left), i64::from(top));
         }

@@ -144,10 +144,7 @@ impl Summary {
             let wins = answers.iter().filter(|&&won| won).count();
             format!("{wins}/{}", answers.len())
         };
-        let mut speedups: Vec<f64> = concepts
-            .iter()
-            .filter_map(ConceptReport::speedup)
-            .collect();
+        let mut speedups: Vec<f64> = concepts.iter().filter_map(ConceptReport::speedup).collect();
         let reached = concepts
             .iter()
             .filter_map(|c| c.methods.get("denoised"))

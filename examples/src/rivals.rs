@@ -85,7 +85,10 @@ pub fn fine_tune(
 
 /// L2 norm of all weights.
 pub fn norm(weights: &NamedTensors) -> f64 {
-    let squares = weights.values().flat_map(|t| &t.data).map(|v| f64::from(*v).powi(2));
+    let squares = weights
+        .values()
+        .flat_map(|t| &t.data)
+        .map(|v| f64::from(*v).powi(2));
     squares.sum::<f64>().sqrt()
 }
 

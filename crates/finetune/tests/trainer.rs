@@ -9,7 +9,7 @@ use finetune::{
     ConceptTrainer, Error, PairSet, Recipe, images_to_tensor, tensor_to_images, translate,
 };
 use image::{Rgb, RgbImage};
-use lora_gan::{GeneratorConfig, HybridGenerator, Mode};
+use lora_gan::{GeneratorConfig, HybridGenerator, Mode, PatchGanConfig};
 use weight_blocks::{NamedTensors, WeightSpace, module_to_named};
 
 fn trainer(base: &HybridGenerator, recipe: Recipe) -> ConceptTrainer {
@@ -33,9 +33,9 @@ fn a_few_epochs_bring_the_outputs_towards_the_targets() {
     for gan_weight in [1.0, 0.0] {
         let recipe = Recipe {
             epochs: 8,
-            batch_size: 4,
+            discriminator: PatchGanConfig::compact(),
             gan_weight,
-            ..Recipe::compact()
+            ..recipe()
         };
         let mut trainer = trainer(&base, recipe);
         let start = l1(&trainer.generator(), &pairs);

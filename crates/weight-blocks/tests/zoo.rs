@@ -412,3 +412,42 @@ fn the_order_of_appending_leaves_no_trace() {
     let order: Vec<&str> = seen[0].1.iter().map(|e| e.concept.as_str()).collect();
     assert_eq!(order, ["a", "a", "a-b", "a-b", "a.b", "a.b", "b", "b"]);
 }
+
+#[test]
+fn a_small_copy_holds_each_last_checkpoint_in_16_bits() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut zoo = create(&dir.path().join("full"));
+    zoo.append(&record("ink", &[4, 8]), &[weights(1), weights(2)])
+        .unwrap();
+    add(&mut zoo, "fog", 3);
+    let before = files(zoo.dir());
+    let target = dir.path().join("small");
+    let small = zoo.export_small(&target).unwrap();
+    for small in [&small, &Zoo::open(&target).unwrap()] {
+        assert_eq!(names(small), [("fog", 0), ("ink", 0)]);
+        assert_eq!(small.entries()[1].epoch, 8);
+        assert_eq!(small.entries()[1].metrics, zoo.entries()[2].metrics);
+        for (entry, seed) in small.entries().iter().zip([3, 2]) {
+            for (name, tensor) in small.load(entry).unwrap() {
+                for (a, b) in tensor.data.iter().zip(&weights(seed)[&name].data) {
+                    // The nearest of 11 bits: half a unit of the last place.
+                    assert!((a - b).abs() <= b.abs() / 2048.0 + 3e-8, "{a} {b}");
+                }
+            }
+        }
+    }
+    let shard = |folder: &str| {
+        let path = dir.path().join(folder).join("concepts/fog.safetensors");
+        fs::metadata(path).unwrap().len()
+    };
+    // 80 values of 2 bytes less.
+    assert_eq!(shard("full") - shard("small"), 160);
+    assert_eq!(files(zoo.dir()), before);
+
+    // Again after another concept: what is there stays.
+    let there = files(&target);
+    add(&mut zoo, "oil", 4);
+    assert_eq!(zoo.export_small(&target).unwrap().entries().len(), 3);
+    let after = files(&target);
+    assert!(there.iter().all(|(path, bytes)| after[path] == *bytes));
+}

@@ -102,4 +102,4 @@ pub use sampler::{SampleOptions, ddim, ddim_step, one_step};
 pub use schedule::{BetaSchedule, NoiseSchedule};
 pub use text::{HostText, TextSpec};
 pub use trainer::{StepStats, Trainer};
-pub use unet::{Parameterization, UNet1d, UNet1dConfig};
+pub use unet::{DictionarySize, Parameterization, UNet1d, UNet1dConfig};

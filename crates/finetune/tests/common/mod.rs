@@ -34,8 +34,13 @@ pub fn base(config: &GeneratorConfig) -> HybridGenerator {
 
 pub fn recipe() -> Recipe {
     Recipe {
+        // Named here, so that the preset may change.
         epochs: 6,
         batch_size: 4,
+        lr_generator: 2e-3,
+        lr_discriminator: 2e-4,
+        decay: 0.0,
+        gan_weight: 1.0,
         discriminator: PatchGanConfig {
             width: 4,
             layers: 1,

@@ -26,6 +26,17 @@ impl Context {
     }
 }
 
+impl Context {
+    /// Mean of the visible tokens, `[B or 1, C]`.
+    pub(super) fn mean(&self) -> Tensor<2> {
+        let [batch, length, width] = self.tokens.dims();
+        let visible = self.bias.clone().exp().reshape([batch, length, 1]);
+        let count = visible.clone().sum_dim(1);
+        let sum = (self.tokens.clone() * visible).sum_dim(1);
+        (sum / count).reshape([batch, width])
+    }
+}
+
 #[derive(Module, Debug)]
 struct Attention {
     query: Linear,

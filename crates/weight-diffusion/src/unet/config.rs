@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::dictionary::DictionarySize;
 use crate::{Error, NoiseSchedule};
 
 /// What the network's output F stands for.
@@ -15,6 +16,10 @@ pub enum Parameterization {
     /// The recovered weights are then ŵ⁰ = α_t w^t − σ_t F, without the division by α_t that
     /// multiplies every error of ε̂ by σ_t/α_t (157 at DDPM's noise end). Where no information is
     /// left in w^t, ε̂ = w^t is already nearly right and F carries what the text says.
+    ///
+    /// The network then sees α_t w^t, the best linear estimate of w⁰ for weights of unit variance,
+    /// in place of w^t (compare the input scaling of Karras et al. 2022): near the noise end it
+    /// need not learn to disregard pure noise first.
     Skip,
 }
 
@@ -45,6 +50,8 @@ pub struct UNet1dConfig {
     pub embedding_size: usize,
     /// Width C of the text tokens.
     pub context_width: usize,
+    /// A table per block that the text mixes, added to the output; none as in the paper.
+    pub dictionary: Option<DictionarySize>,
     /// What the output stands for.
     pub parameterization: Parameterization,
     /// The noise schedule.
@@ -68,6 +75,7 @@ impl UNet1dConfig {
             encoding_size: 128,
             embedding_size: 512,
             context_width: 768,
+            dictionary: None,
             parameterization: Parameterization::Epsilon,
             schedule: NoiseSchedule::ddpm(),
         }
@@ -88,6 +96,7 @@ impl UNet1dConfig {
             encoding_size: 64,
             embedding_size: 256,
             context_width: 128,
+            dictionary: None,
             parameterization: Parameterization::Skip,
             schedule: NoiseSchedule::ddpm(),
         }
@@ -121,6 +130,14 @@ impl UNet1dConfig {
         ];
         if let Some((field, _)) = positive.iter().find(|(_, value)| *value == 0) {
             return Err(Error::config(field, "must be at least 1"));
+        }
+        if let Some(size) = self.dictionary
+            && (size.blocks == 0 || size.entries == 0)
+        {
+            return Err(Error::config(
+                "dictionary",
+                format!("{size:?} holds a zero"),
+            ));
         }
         let multiple = |field, value: usize, of: usize| {
             if value.is_multiple_of(of) {

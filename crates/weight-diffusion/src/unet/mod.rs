@@ -4,6 +4,7 @@ mod attention;
 mod blocks;
 mod config;
 pub(crate) mod conv;
+mod dictionary;
 mod init;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,8 @@ use self::attention::{Context, TransformerBlock};
 use self::blocks::{Downsample, IndexEmbedding, ResBlock, Upsample};
 pub use self::config::{Parameterization, UNet1dConfig};
 use self::conv::GroupNormLast;
+use self::dictionary::BlockDictionary;
+pub use self::dictionary::DictionarySize;
 use self::init::Init;
 use crate::{Denoiser, Error, NoiseSchedule, TextCondition};
 
@@ -62,6 +65,7 @@ pub struct UNet1d {
     up_0_text: TransformerBlock,
     norm_out: GroupNormLast,
     output: Linear,
+    dictionary: Option<BlockDictionary>,
     #[module(skip)]
     config: UNet1dConfig,
 }
@@ -120,6 +124,9 @@ impl UNet1d {
             up_0_text: text(a, init),
             norm_out: GroupNormLast::new(a, config.norm_groups, init),
             output: init.zero_linear(a, config.patch_size),
+            dictionary: config
+                .dictionary
+                .map(|size| BlockDictionary::new(size, config, init)),
             config: config.clone(),
         })
     }
@@ -144,6 +151,13 @@ impl UNet1d {
     ) -> Tensor<2> {
         let [batch, block] = noisy.dims();
         let context = self.context(&text.tokens, &text.mask);
+        let entries =
+            (self.dictionary.as_ref()).map(|dictionary| dictionary.forward(n.clone(), &context));
+        let noisy = match self.config.parameterization {
+            Parameterization::Epsilon => noisy,
+            // The best linear estimate of w⁰: where w^t says nothing, noise does not drown the text.
+            Parameterization::Skip => noisy * self.shares(t.clone()).0,
+        };
         let embedding = silu(self.embed_n.forward(n) + self.embed_t.forward(t));
         let patches = noisy.reshape([batch, self.config.positions(), self.config.patch_size]);
         let x = self.stem.forward(patches) + self.positions.val();
@@ -169,7 +183,11 @@ impl UNet1d {
         let x = self.up_0_text.forward(x, &context);
 
         let x = silu(self.norm_out.forward(x, None));
-        self.output.forward(x).reshape([batch, block])
+        let output = self.output.forward(x).reshape([batch, block]);
+        match entries {
+            Some(entries) => output + entries,
+            None => output,
+        }
     }
 
     fn context(&self, tokens: &Tensor<3>, mask: &Tensor<2, Bool>) -> Context {

@@ -1,0 +1,66 @@
+//! What the text says of a block, by a table: a short way from the prompt to the output.
+
+use burn::module::{Module, Param};
+use burn::nn::Linear;
+use burn::tensor::activation::silu;
+use burn::tensor::{Int, Tensor};
+use serde::{Deserialize, Serialize};
+
+use super::attention::Context;
+use super::config::UNet1dConfig;
+use super::init::Init;
+
+/// Size of a block dictionary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DictionarySize {
+    /// N, the blocks of the layout.
+    pub blocks: usize,
+    /// K, entries per block.
+    pub entries: usize,
+}
+
+/// Per block n a learned table of K directions `[K, b]`; the text gives K coefficients, the same
+/// for all blocks, and their mixture is added to the UNet's output.
+///
+/// Weights of one network vary together: a concept moves all blocks along few directions. The UNet
+/// alone has to hold every block's part of them in weights that all blocks share and tell blocks
+/// apart by a sinusoidal code, which a small network learns slowly. Not in the paper; none in the
+/// `paper` preset.
+#[derive(Module, Debug)]
+pub(super) struct BlockDictionary {
+    hidden: Linear,
+    coefficients: Linear,
+    /// `[N, K·b]`, zero at the start.
+    table: Param<Tensor<2>>,
+}
+
+impl BlockDictionary {
+    pub(super) fn new(size: DictionarySize, config: &UNet1dConfig, init: &mut Init) -> Self {
+        let hidden = config.embedding_size;
+        Self {
+            hidden: init.linear(config.context_width, hidden),
+            coefficients: init.linear(config.context_width + hidden, size.entries),
+            table: init.constant([size.blocks, size.entries * config.block_size], 0.0),
+        }
+    }
+
+    /// `n` `[B]` and the prompt → `[B, b]`.
+    pub(super) fn forward(&self, n: Tensor<1, Int>, context: &Context) -> Tensor<2> {
+        let batch = n.dims()[0];
+        let text = context.mean();
+        let hidden = silu(self.hidden.forward(text.clone()));
+        let coefficients = self
+            .coefficients
+            .forward(Tensor::cat(vec![text, hidden], 1));
+        let [texts, entries] = coefficients.dims();
+        let table = self.table.val();
+        let block = table.dims()[1] / entries;
+        let rows = table.select(0, n).reshape([batch, entries, block]);
+        coefficients
+            .reshape([texts, 1, entries])
+            .expand([batch, 1, entries])
+            .matmul(rows)
+            .reshape([batch, block])
+    }
+}
