@@ -19,7 +19,7 @@ use denoised_weights_examples::denoised::{Denoised, layout_of, load_generator};
 use denoised_weights_examples::picture::{Column, write_curves, write_grid};
 use denoised_weights_examples::progress::Progress;
 use denoised_weights_examples::report::{self, ConceptReport, MethodReport, Report, Summary};
-use denoised_weights_examples::rivals::{Outcome, fine_tune, zoo_distance};
+use denoised_weights_examples::rivals::{Outcome, Setup, fine_tune, zoo_distance};
 use denoised_weights_examples::{Result, files};
 use finetune::{HeldOut, Initializer, Nearest, Random, Recipe, Zero, ZooMean, images_to_tensor};
 use image::RgbImage;
@@ -253,6 +253,14 @@ impl Bench<'_> {
         let held_out = HeldOut::new(&self.network, &pairs.test)?;
         let inputs: Vec<&RgbImage> = pairs.shown.iter().map(|pair| &pair.0).collect();
         let shown = images_to_tensor(&inputs, self.base.config.image_size, &self.device)?;
+        let setup = Setup {
+            base: &self.base.generator,
+            pairs,
+            shown: &shown,
+            held_out: &held_out,
+            recipe: &self.recipe,
+            device: &self.device,
+        };
         let embed = |prompt: &str| self.text.pooled(prompt);
         let mut options = self.generator.defaults();
         options.seed = self.args.common.seed;
@@ -277,21 +285,11 @@ impl Bench<'_> {
         for method in &self.args.methods {
             let mut outcome = {
                 let mut train = |initializer: &dyn Initializer| -> Result<Outcome> {
-                    fine_tune(
-                        initializer,
-                        &self.base.generator,
-                        pairs,
-                        &shown,
-                        &held_out,
-                        &self.recipe,
-                        &self.device,
-                        |epoch, point| {
-                            done += 1;
-                            let name = initializer.name();
-                            progress
-                                .set(done, format!("{name} epoch {epoch}: {:.2}", point.quality));
-                        },
-                    )
+                    fine_tune(initializer, &setup, |epoch, point| {
+                        done += 1;
+                        let name = initializer.name();
+                        progress.set(done, format!("{name} epoch {epoch}: {:.2}", point.quality));
+                    })
                 };
                 match method {
                     Method::Zero => train(&Zero::new(self.base.generator.read_weights()?))?,

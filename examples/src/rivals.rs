@@ -26,21 +26,40 @@ pub struct Outcome {
     pub trained: NamedTensors,
 }
 
-/// Fine-tunes `base` from the start that `initializer` gives; measures before the first and after
+/// What all methods of one concept share.
+pub struct Setup<'a> {
+    /// The frozen base.
+    pub base: &'a HybridGenerator,
+    /// The concept's pairs.
+    pub pairs: &'a ConceptPairs,
+    /// Test photos to draw, `[N, 3, S, S]` in −1..1.
+    pub shown: &'a Tensor<4>,
+    /// What measures.
+    pub held_out: &'a HeldOut<'a>,
+    /// How to train.
+    pub recipe: &'a Recipe,
+    /// Where.
+    pub device: &'a Device,
+}
+
+/// Fine-tunes the base from the start that `initializer` gives; measures before the first and after
 /// every epoch, outside the clock.
 ///
 /// # Errors
 /// Where the initialiser, the training or a measurement fails.
 pub fn fine_tune(
     initializer: &dyn Initializer,
-    base: &HybridGenerator,
-    pairs: &ConceptPairs,
-    shown: &Tensor<4>,
-    held_out: &HeldOut<'_>,
-    recipe: &Recipe,
-    device: &Device,
+    setup: &Setup<'_>,
     mut progress: impl FnMut(usize, &Point),
 ) -> Result<Outcome> {
+    let Setup {
+        base,
+        pairs,
+        shown,
+        held_out,
+        recipe,
+        device,
+    } = *setup;
     let started = Instant::now();
     let start = initializer.start(&pairs.prompt)?;
     let predict_seconds = started.elapsed().as_secs_f64();

@@ -48,6 +48,10 @@ fn tiny() -> UNet1dConfig {
         encoding_size: 8,
         embedding_size: 24,
         context_width: 6,
+        dictionary: Some(crate::DictionarySize {
+            blocks: 1000,
+            entries: 3,
+        }),
         ..UNet1dConfig::compact()
     }
 }

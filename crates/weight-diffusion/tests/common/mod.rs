@@ -111,6 +111,7 @@ pub fn unet(parameterization: Parameterization) -> UNet1dConfig {
         encoding_size: 16,
         embedding_size: 32,
         context_width: WIDTH,
+        dictionary: None,
         parameterization,
         schedule: NoiseSchedule::ddpm(),
     }
