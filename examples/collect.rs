@@ -11,12 +11,12 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use clap::Parser;
-use concepts::{Split, art_concepts, find};
 use denoised_weights_examples::assets::{AssetArgs, display};
 use denoised_weights_examples::cli::{Common, run};
 use denoised_weights_examples::data::{ConceptPairs, Counts, Photos};
 use denoised_weights_examples::denoised::{BLOCK_SIZE, layout_of};
 use denoised_weights_examples::progress::Progress;
+use denoised_weights_examples::sources::{Source, training_sources};
 use denoised_weights_examples::{Result, files};
 use finetune::{ConceptTrainer, HeldOut, Initializer, Recipe, Zero};
 use lora_gan::BaseGenerator;
@@ -89,12 +89,6 @@ struct Report {
     concepts: BTreeMap<String, BTreeMap<String, f64>>,
 }
 
-/// Where a concept's pairs come from.
-enum Source {
-    List(concepts::Concept),
-    Folder(PathBuf, String),
-}
-
 fn main() -> ExitCode {
     let args = Args::parse();
     run(|| collect(&args))
@@ -117,7 +111,7 @@ fn collect(args: &Args) -> Result<()> {
     if args.keep == 0 || args.keep > args.epochs {
         return Err(format!("--keep {}: keep 1 to --epochs checkpoints", args.keep).into());
     }
-    let sources = sources(args)?;
+    let sources = training_sources(args.pairs.as_deref(), &args.only)?;
     let (part, parts) = args.shard;
     let mine: Vec<_> = sources
         .into_iter()
@@ -215,75 +209,6 @@ fn collect(args: &Args) -> Result<()> {
         files::write_json(path, &report)?;
     }
     Ok(())
-}
-
-/// Names with their sources, sorted by name.
-fn sources(args: &Args) -> Result<Vec<(String, Source)>> {
-    let mut found = BTreeMap::new();
-    match &args.pairs {
-        None => {
-            let list = art_concepts();
-            for name in &args.only {
-                let concept = find(&list, name)?;
-                if concept.split != Split::Train {
-                    return Err(format!(
-                        "{name} is held out ({:?}) and must not enter a zoo; choose training concepts",
-                        concept.split
-                    )
-                    .into());
-                }
-            }
-            for concept in list {
-                let wanted = args.only.is_empty() || args.only.contains(&concept.name);
-                if concept.split == Split::Train && wanted {
-                    found.insert(concept.name.clone(), Source::List(concept));
-                }
-            }
-        }
-        Some(root) => {
-            let fail = |e: std::io::Error| format!("{}: {e}", root.display());
-            for entry in std::fs::read_dir(root).map_err(fail)? {
-                let dir = entry.map_err(fail)?.path();
-                let name = dir
-                    .file_name()
-                    .and_then(|n| n.to_str())
-                    .unwrap_or_default()
-                    .to_owned();
-                let wanted = args.only.is_empty() || args.only.contains(&name);
-                if !dir.is_dir() || !wanted {
-                    continue;
-                }
-                let prompt = read_prompt(&dir)?;
-                found.insert(name, Source::Folder(dir, prompt));
-            }
-            if let Some(name) = args.only.iter().find(|name| !found.contains_key(*name)) {
-                return Err(format!("{}: there is no folder {name}", root.display()).into());
-            }
-        }
-    }
-    if found.is_empty() {
-        return Err("there are no concepts to collect".into());
-    }
-    Ok(found.into_iter().collect())
-}
-
-fn read_prompt(dir: &Path) -> Result<String> {
-    let path = dir.join("prompt.txt");
-    let text = std::fs::read_to_string(&path).map_err(|e| {
-        format!(
-            "{}: {e}; each concept's folder needs its text there",
-            path.display()
-        )
-    })?;
-    let prompt = text.trim().to_owned();
-    if prompt.is_empty() {
-        return Err(format!(
-            "{}: is empty; write the concept's text there",
-            path.display()
-        )
-        .into());
-    }
-    Ok(prompt)
 }
 
 /// Where a concept in training keeps its state: per epoch the networks, and the kept checkpoints.

@@ -14,7 +14,7 @@ use concepts::{Split, art_concepts};
 use denoised_weights_examples::assets::{AssetArgs, Text, display};
 use denoised_weights_examples::cli::{Common, run};
 use denoised_weights_examples::data::{Photos, edit, spread};
-use denoised_weights_examples::progress::Progress;
+use denoised_weights_examples::progress::{Progress, RunningMean};
 use denoised_weights_examples::{Result, files};
 use finetune::{PairSet, PretrainConcept, PretrainConfig, Pretrainer, images_to_tensor};
 use image::RgbImage;
@@ -109,16 +109,12 @@ fn pretrain(args: &Args) -> Result<()> {
     let network = HybridGenerator::new(&config, args.common.seed, &device)?;
     let mut trainer = Pretrainer::resume(network, train.clone(), &device, &states)?;
     let mut progress = Progress::new("base", train.steps as u64, trainer.steps_done() as u64);
-    let mut mean = f64::NAN;
+    let mut mean = RunningMean::default();
     while trainer.steps_done() < train.steps {
         let loss = f64::from(trainer.step(&data)?);
-        mean = if mean.is_nan() {
-            loss
-        } else {
-            0.98 * mean + 0.02 * loss
-        };
+        mean.add(loss);
         let done = trainer.steps_done();
-        progress.set(done as u64, format!("L1 {mean:.4}"));
+        progress.set(done as u64, format!("L1 {:.4}", mean.get()));
         if done % args.save_every.max(1) == 0 || done == train.steps {
             trainer.save_state(&states)?;
         }
@@ -133,7 +129,7 @@ fn pretrain(args: &Args) -> Result<()> {
         photos: photos.len(),
         steps: train.steps,
         seconds_this_run: started.elapsed().as_secs_f64(),
-        last_l1: mean,
+        last_l1: mean.get(),
         sha256,
     };
     println!(

@@ -4,20 +4,20 @@
 //! cargo run --release --example train_generator -- --zoo out/zoo --out out/weight-generator
 //! ```
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
 use denoised_weights_examples::assets::{Text, display};
+use denoised_weights_examples::blocks::ZooBlocks;
 use denoised_weights_examples::cli::{Common, run};
-use denoised_weights_examples::progress::Progress;
+use denoised_weights_examples::progress::{Progress, RunningMean};
 use denoised_weights_examples::{Result, files};
 use serde::Serialize;
-use weight_blocks::{Normalization, Normalizer, Zoo};
+use weight_blocks::Zoo;
 use weight_diffusion::{
-    BlockDataset, DictionarySize, Precision, SampleOptions, TrainConfig, Trainer, UNet1dConfig,
+    DictionarySize, Precision, SampleOptions, TrainConfig, Trainer, UNet1dConfig,
     WeightGenerator,
 };
 
@@ -84,25 +84,10 @@ fn train(args: &Args) -> Result<()> {
     let zoo = Zoo::open(&args.zoo)?;
     let text = Text::embedded()?;
     let layout = zoo.layout().clone();
-    let mut prompts: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut texts = Vec::new();
-    let mut entries = Vec::new();
-    for entry in zoo.entries() {
-        let index = match prompts.get(entry.prompt.as_str()) {
-            Some(&index) => index,
-            None => {
-                texts.push(text.tokens(&entry.prompt, &device)?);
-                prompts.insert(&entry.prompt, texts.len() - 1);
-                texts.len() - 1
-            }
-        };
-        entries.push((index, layout.encode(&zoo.load(entry)?)?));
-    }
-    let flats = entries.iter().map(|(_, flat)| flat.as_slice());
-    let normalizer = Normalizer::fit(&layout, Normalization::Elementwise, flats)
-        .map_err(|e| format!("{}: {e}", args.zoo.display()))?;
+    let dataset = ZooBlocks::read(&zoo, &text, None, &device)
+        .map_err(|e| format!("{}: {e}", args.zoo.display()))?
+        .dataset;
     let width = text.spec().width;
-    let dataset = BlockDataset::new(layout.clone(), normalizer.clone(), texts, width, entries)?;
     let unet = UNet1dConfig {
         base_channels: args.channels,
         context_width: width,
@@ -151,18 +136,14 @@ fn train(args: &Args) -> Result<()> {
         )?
     };
     let mut progress = Progress::new("generator", config.steps, trainer.steps_done());
-    let mut mean = f64::NAN;
+    let mut mean = RunningMean::default();
     while !trainer.is_finished() {
         let stats = trainer.step(&dataset)?;
-        mean = if mean.is_nan() {
-            stats.loss
-        } else {
-            0.98 * mean + 0.02 * stats.loss
-        };
+        mean.add(stats.loss);
         let done = trainer.steps_done();
         progress.set(
             done,
-            format!("loss {mean:.4}, gradient {:.3}", stats.grad_norm),
+            format!("loss {:.4}, gradient {:.3}", mean.get(), stats.grad_norm),
         );
         if done % args.save_every.max(1) == 0 || trainer.is_finished() {
             trainer.save_state(&state)?;
@@ -175,7 +156,7 @@ fn train(args: &Args) -> Result<()> {
     let generator = WeightGenerator::new(
         trainer.ema_model(),
         layout.clone(),
-        normalizer,
+        dataset.normalizer().clone(),
         text.spec(),
         dataset.norm(),
         zoo.base_digest(),
@@ -194,7 +175,7 @@ fn train(args: &Args) -> Result<()> {
         blocks: layout.blocks(),
         steps: config.steps,
         seconds_this_run: started.elapsed().as_secs_f64(),
-        last_loss: mean,
+        last_loss: mean.get(),
         zoo_norm_mean: dataset.norm().mean,
         zoo_norm_std: dataset.norm().std,
     };

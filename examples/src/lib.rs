@@ -3,6 +3,7 @@
 //! The libraries never name a backend; [`cli::Common::device`] is where one is chosen.
 
 pub mod assets;
+pub mod blocks;
 pub mod cli;
 pub mod data;
 pub mod denoised;
@@ -11,6 +12,7 @@ pub mod picture;
 pub mod progress;
 pub mod report;
 pub mod rivals;
+pub mod sources;
 
 /// What the examples' functions give back: any error, already saying what to do.
 pub type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;

@@ -27,6 +27,7 @@
 //! ```
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod adapter_loss;
 mod error;
 mod held_out;
 mod initializer;
@@ -36,6 +37,7 @@ mod recipe;
 mod state;
 mod trainer;
 
+pub use adapter_loss::AdapterLoss;
 pub use error::Error;
 pub use held_out::{HeldOut, Quality, translate};
 pub use initializer::{Embed, Initializer, Nearest, Random, Start, Zero, ZooMean};

@@ -1,11 +1,11 @@
 //! The adapter of one concept: every layer's LoRA factors and the norm that follows.
 
 use burn::module::{Module, ModuleMapper, Param, ParamId};
-use burn::tensor::Tensor;
+use burn::tensor::{Gradients, Tensor};
 use std::collections::HashSet;
 use weight_blocks::{
     HostTensor, LayerGroup, LayerKind, NamedTensors, TensorRole, TensorSpec, WeightSpace,
-    load_named, module_to_named,
+    gradients_to_named, load_named, module_to_named,
 };
 
 use crate::generator::{HybridGenerator, ResBlock};
@@ -79,6 +79,28 @@ impl HybridGenerator {
         let mut pairs = LoraIds::default();
         self.visit(&mut pairs);
         self.map(&mut Rest { resting: pairs.ids })
+    }
+
+    /// The adapter's part of a loss's gradient, by name, in the adapter's shapes; zero where the loss
+    /// does not depend on a tensor. The generator must be one of [`HybridGenerator::train_adapter`].
+    ///
+    /// # Errors
+    /// Where the device cannot give the values back.
+    pub fn adapter_gradients(
+        &self,
+        gradients: &mut Gradients,
+    ) -> Result<NamedTensors, weight_blocks::Error> {
+        let mut all = gradients_to_named(self, gradients)?;
+        (self.layer_groups().into_iter())
+            .flat_map(|group| group.tensors)
+            .map(|spec| {
+                let data = match all.remove(&spec.name) {
+                    Some(tensor) => tensor.data,
+                    None => vec![0.0; spec.shape.iter().product()],
+                };
+                Ok((spec.name, HostTensor::new(spec.shape, data)?))
+            })
+            .collect()
     }
 
     /// The base with the adapter merged into its weights, and the LoRA `up` factors zero: the same

@@ -60,7 +60,7 @@ pub use grouping::{GroupingRule, Segment};
 pub use index::sinusoidal_encoding;
 pub use layout::Layout;
 #[cfg(feature = "burn")]
-pub use module::{load_named, module_to_named};
+pub use module::{gradients_to_named, load_named, module_to_named};
 pub use normalize::{Normalization, Normalizer};
 pub use space::{LayerGroup, LayerKind, TensorRole, TensorSpec, WeightSpace, check_tensors};
 pub use tensor::{HostTensor, NamedTensors};

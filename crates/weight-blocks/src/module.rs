@@ -1,7 +1,7 @@
 //! Burn modules as named tensors (feature `burn`).
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Gradients, Tensor, TensorData};
 
 use crate::{Error, HostTensor, NamedTensors};
 
@@ -35,6 +35,28 @@ pub fn module_to_named<M: Module>(module: &M) -> Result<NamedTensors, Error> {
     let mut reader = Reader::default();
     // `valid` also brings pending updates of running statistics in; a plain visit misses the last.
     module.valid().visit(&mut reader);
+    match reader.error {
+        Some(error) => Err(error),
+        None => Ok(reader.tensors),
+    }
+}
+
+/// The gradients of a training module's float tensors by name, taken out of `gradients`; tensors
+/// that the loss does not depend on, or that are frozen, are left out.
+///
+/// # Errors
+/// [`Error::Device`] where the device cannot give the values back.
+pub fn gradients_to_named<M: Module>(
+    module: &M,
+    gradients: &mut Gradients,
+) -> Result<NamedTensors, Error> {
+    let mut reader = GradientReader {
+        gradients,
+        path: Vec::new(),
+        tensors: NamedTensors::new(),
+        error: None,
+    };
+    module.visit(&mut reader);
     match reader.error {
         Some(error) => Err(error),
         None => Ok(reader.tensors),
@@ -86,19 +108,53 @@ impl ModuleVisitor for Reader {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let name = public_name(&self.path);
-        let tensor = param.base().without_autodiff();
-        let shape = tensor.dims().to_vec();
-        match tensor.into_data().convert::<f32>().try_into_vec::<f32>() {
-            Ok(data) => {
-                self.tensors.insert(name, HostTensor { shape, data });
+        match to_host(&name, param.base().without_autodiff()) {
+            Ok(tensor) => {
+                self.tensors.insert(name, tensor);
             }
-            Err(error) => {
-                self.error = Some(Error::Device {
-                    name,
-                    why: format!("{error:?}"),
-                });
-            }
+            Err(error) => self.error = Some(error),
         }
+    }
+}
+
+struct GradientReader<'a> {
+    gradients: &'a mut Gradients,
+    path: Vec<String>,
+    tensors: NamedTensors,
+    error: Option<Error>,
+}
+
+impl ModuleVisitor for GradientReader<'_> {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let Some(gradient) = param.val().grad_remove(self.gradients) else {
+            return;
+        };
+        let name = public_name(&self.path);
+        match to_host(&name, gradient) {
+            Ok(tensor) => {
+                self.tensors.insert(name, tensor);
+            }
+            Err(error) => self.error = Some(error),
+        }
+    }
+}
+
+fn to_host<const D: usize>(name: &str, tensor: Tensor<D>) -> Result<HostTensor, Error> {
+    let shape = tensor.dims().to_vec();
+    match tensor.into_data().convert::<f32>().try_into_vec::<f32>() {
+        Ok(data) => Ok(HostTensor { shape, data }),
+        Err(error) => Err(Error::Device {
+            name: name.to_owned(),
+            why: format!("{error:?}"),
+        }),
     }
 }
 

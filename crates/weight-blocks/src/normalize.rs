@@ -182,6 +182,15 @@ impl Normalizer {
         self.each(blocks, |value, mean, deviation| value * deviation + mean)
     }
 
+    /// A loss's gradient by the weights to its gradient by the normalised weights: times the
+    /// deviation, in place; padding becomes 0.
+    ///
+    /// # Errors
+    /// [`Error::NormalizerMismatch`] for another number of values.
+    pub fn scale_gradient(&self, blocks: &mut [f32]) -> Result<(), Error> {
+        self.each(blocks, |value, _, deviation| value * deviation)
+    }
+
     fn each(&self, blocks: &mut [f32], f: impl Fn(f32, f32, f32) -> f32) -> Result<(), Error> {
         let mismatch = |expected, found| Err(Error::NormalizerMismatch { expected, found });
         if blocks.len() != self.encoded_len {

@@ -104,6 +104,14 @@ pub enum Error {
         /// The backend's reason.
         why: String,
     },
+    /// A [`NetworkLoss`](crate::NetworkLoss) that failed.
+    #[error("the loss on predicted weights at step {step}: {source}")]
+    NetworkLoss {
+        /// The step, from 1.
+        step: u64,
+        /// Why.
+        source: crate::LossError,
+    },
     /// Blocks, layouts or named tensors.
     #[error(transparent)]
     Blocks(#[from] weight_blocks::Error),

@@ -67,6 +67,7 @@
 //! - [`UNet1d`] ([`UNet1dConfig`]) is a [`Denoiser`]; [`NoiseSchedule`] says how much noise a step has.
 //! - [`Trainer`] ([`TrainConfig`]): AdamW on the paper's loss; [`Trainer::save_state`] and
 //!   [`Trainer::resume`] continue bit for bit.
+//! - [`NetworkLoss`]: trains on what the predicted weights do, too ([`Trainer::step_with`]).
 //! - [`one_step`] and [`ddim`] sample blocks from any [`Denoiser`].
 //! - [`WeightGenerator`]: the trained artefact on disk, and its [`Prediction`]s.
 //!
@@ -85,6 +86,7 @@ mod error;
 mod files;
 mod flat;
 mod generator;
+mod network_loss;
 mod noise;
 mod sampler;
 mod schedule;
@@ -98,6 +100,7 @@ pub use denoiser::{Denoiser, TextCondition};
 pub use error::Error;
 pub use files::Precision;
 pub use generator::{CONFIG_FILE, Prediction, WEIGHTS_FILE, WeightGenerator};
+pub use network_loss::{LossError, NetworkLoss};
 pub use sampler::{SampleOptions, ddim, ddim_step, one_step};
 pub use schedule::{BetaSchedule, NoiseSchedule};
 pub use text::{HostText, TextSpec};

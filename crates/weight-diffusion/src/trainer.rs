@@ -10,7 +10,10 @@ use weight_blocks::{HostTensor, NamedTensors};
 
 use crate::batch::{Batch, DeviceBatch};
 use crate::files::{Precision, read_json, read_tensors, write_json, write_tensors};
-use crate::{BlockDataset, DatasetSpec, Error, TrainConfig, UNet1d, UNet1dConfig, flat};
+use crate::network_loss::through_one_step;
+use crate::{
+    BlockDataset, DatasetSpec, Error, NetworkLoss, TrainConfig, UNet1d, UNet1dConfig, flat,
+};
 
 const STATE_FILE: &str = "state.json";
 const STATE_VERSION: u32 = 1;
@@ -54,6 +57,8 @@ pub struct StepStats {
     pub learning_rate: f64,
     /// L2 norm of the gradient before clipping.
     pub grad_norm: f64,
+    /// The [`NetworkLoss`], not yet weighted, where there was one.
+    pub network_loss: Option<f64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -94,8 +99,30 @@ impl Trainer {
         same("context_width", unet.context_width, data.text_width)?;
         let device = device.clone().autodiff();
         let model = UNet1d::new(unet, seed, &device)?;
+        Ok(Self::of(config, model, data, device))
+    }
+
+    /// Goes on from the weights of a trained `model`, with a new optimizer.
+    ///
+    /// # Errors
+    /// As [`Trainer::new`].
+    pub fn from_model(
+        config: TrainConfig,
+        model: &UNet1d,
+        data: DatasetSpec,
+        device: &Device,
+    ) -> Result<Self, Error> {
+        let mut trainer = Self::new(config, model.config(), data, 0, device)?;
+        let plain = trainer.weights.device();
+        trainer.weights = flat::parameters(&model.valid()).to_device(&plain);
+        trainer.average = trainer.weights.clone();
+        trainer.model = flat::with_parameters(trainer.model, &trainer.weights);
+        Ok(trainer)
+    }
+
+    fn of(config: TrainConfig, model: UNet1d, data: DatasetSpec, device: Device) -> Self {
         let weights = flat::parameters(&model);
-        Ok(Self {
+        Self {
             optimizer: AdamWConfig::new()
                 .with_weight_decay(config.weight_decay as f32)
                 .with_epsilon(1e-8)
@@ -108,7 +135,7 @@ impl Trainer {
             model,
             weights,
             device,
-        })
+        }
     }
 
     /// One optimizer step on a batch of `dataset`.
@@ -118,6 +145,27 @@ impl Trainer {
     /// the step before. [`Error::Layout`] and [`Error::Shape`] for another data set than the one
     /// the trainer was made for; [`Error::Device`].
     pub fn step(&mut self, dataset: &BlockDataset) -> Result<StepStats, Error> {
+        self.advance(dataset, None)
+    }
+
+    /// The same, with [`TrainConfig::network_loss_weight`] · `loss` of the one-step prediction for
+    /// one of the data set's texts added to the loss.
+    ///
+    /// # Errors
+    /// As [`Trainer::step`]; [`Error::NetworkLoss`] where `loss` fails.
+    pub fn step_with(
+        &mut self,
+        dataset: &BlockDataset,
+        loss: &mut dyn NetworkLoss,
+    ) -> Result<StepStats, Error> {
+        self.advance(dataset, Some(loss))
+    }
+
+    fn advance(
+        &mut self,
+        dataset: &BlockDataset,
+        network_loss: Option<&mut dyn NetworkLoss>,
+    ) -> Result<StepStats, Error> {
         self.check(&dataset.spec())?;
         let step = self.step + 1;
         let unet = self.model.config();
@@ -128,11 +176,28 @@ impl Trainer {
             unet.parameterization,
             step,
         );
-        let (loss, gradient) = self.loss_and_gradient(dataset, &batch)?;
+        let (loss, mut gradient) = self.loss_and_gradient(dataset, &batch)?;
         let loss = scalar("the loss", loss)?;
+        let mut network = None;
+        if let Some(own) = network_loss {
+            let (value, part) = through_one_step(
+                &self.model,
+                dataset,
+                own,
+                (self.config.seed, step),
+                self.config.micro_batch,
+                &self.device,
+            )?;
+            network = Some(value);
+            gradient = gradient + part.mul_scalar(self.config.network_loss_weight);
+        }
         let grad_norm = scalar("the gradient norm", gradient.clone().square().sum())?.sqrt();
         let learning_rate = self.config.learning_rate_at(step);
-        for (what, value) in [("loss", loss), ("gradient norm", grad_norm)] {
+        for (what, value) in [
+            ("loss", loss),
+            ("network loss", network.unwrap_or(0.0)),
+            ("gradient norm", grad_norm),
+        ] {
             if !value.is_finite() {
                 return Err(Error::NotFinite {
                     what,
@@ -152,6 +217,7 @@ impl Trainer {
             loss,
             learning_rate,
             grad_norm,
+            network_loss: network,
         })
     }
 

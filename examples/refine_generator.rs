@@ -1,0 +1,283 @@
+//! Trains a weight generator on through what its weights do.
+//!
+//! ```sh
+//! cargo run --release --example refine_generator -- --zoo out/zoo --generator out/weight-generator --out out/refined
+//! ```
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use burn::tensor::Device;
+use clap::Parser;
+use concepts::{Concept, Pair, read_pair_splits, read_pairs};
+use denoised_weights_examples::assets::{AssetArgs, Text, display};
+use denoised_weights_examples::blocks::ZooBlocks;
+use denoised_weights_examples::cli::{Common, run};
+use denoised_weights_examples::data::{Photos, edit};
+use denoised_weights_examples::denoised::load_generator;
+use denoised_weights_examples::progress::{Progress, RunningMean};
+use denoised_weights_examples::sources::{Source, training_sources};
+use denoised_weights_examples::{Result, files};
+use finetune::{AdapterLoss, PairSet};
+use image::RgbImage;
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+use weight_blocks::{Layout, Zoo};
+use weight_diffusion::{
+    LossError, NetworkLoss, Precision, TimestepSampling, TrainConfig, Trainer, WeightGenerator,
+};
+
+/// Train a weight generator on with two losses: the paper's on the blocks of a zoo, and the L1
+/// between the training concepts' targets and what its one-step predictions make of the photos.
+/// Run again after an interruption (kill -9 included), it goes on from its last state and ends with
+/// the same weights.
+#[derive(Parser)]
+struct Args {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    assets: AssetArgs,
+    /// Folder to write the refined weight generator to.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Folder of prepared pairs that the zoo was collected from (see collect). Without it, the
+    /// shipped training concepts are edited in memory.
+    #[arg(long, value_name = "DIR")]
+    pairs: Option<PathBuf>,
+    /// Optimizer steps, each on one concept.
+    #[arg(long, default_value_t = 4000)]
+    steps: u64,
+    /// Pairs per step.
+    #[arg(long, default_value_t = 4)]
+    n_pairs: usize,
+    /// Blocks of the zoo per step.
+    #[arg(long, default_value_t = 32)]
+    batch_size: usize,
+    /// Weight of the L1 on the pairs beside the paper's loss.
+    #[arg(long, default_value_t = 1.0)]
+    weight: f64,
+    /// Peak learning rate.
+    #[arg(long, default_value_t = 1e-3)]
+    lr: f64,
+    /// AdamW's weight decay.
+    #[arg(long, default_value_t = TrainConfig::compact().weight_decay)]
+    weight_decay: f64,
+    /// Steps between saved states.
+    #[arg(long, default_value_t = 100)]
+    save_every: u64,
+    /// Write weights as 32-bit floats; 16-bit halves the file.
+    #[arg(long)]
+    full_precision: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    concepts: usize,
+    steps: u64,
+    seconds_this_run: f64,
+    last_loss: f64,
+    last_l1: f64,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    run(|| refine(&args))
+}
+
+fn refine(args: &Args) -> Result<()> {
+    let device = args.common.device()?;
+    let base = args.assets.load_base(&device)?;
+    let text = Text::embedded()?;
+    let generator = load_generator(&args.assets.generator_dir(), &base, &text, &device)?;
+    let zoo = Zoo::open(&args.assets.zoo_dir())?;
+    zoo.check(generator.layout(), &base.digest)?;
+    let blocks = ZooBlocks::read(&zoo, &text, Some(generator.normalizer()), &device)?;
+    let size = base.config.image_size;
+    let mut loss = EditLoss {
+        loss: AdapterLoss::new(&base.generator, &device),
+        layout: generator.layout().clone(),
+        sources: pair_sources(args, &blocks.concepts, size)?,
+        photos: match args.pairs {
+            Some(_) => Vec::new(),
+            None => Photos::read(&args.assets.photos_dir(), size)?.train,
+        },
+        n_pairs: args.n_pairs.max(1),
+        size,
+        seed: args.common.seed,
+        device: device.clone(),
+    };
+    let config = TrainConfig {
+        steps: args.steps,
+        batch_size: args.batch_size,
+        learning_rate: args.lr,
+        weight_decay: args.weight_decay,
+        text_dropout: 0.0,
+        timesteps: TimestepSampling::NoiseEnd {
+            share: 0.5,
+            from: 0.9,
+        },
+        network_loss_weight: args.weight,
+        seed: args.common.seed,
+        ..TrainConfig::compact()
+    };
+    println!("{} concepts", blocks.concepts.len());
+
+    let started = Instant::now();
+    let state = args.out.join("state");
+    let dataset = &blocks.dataset;
+    let mut trainer = if Trainer::has_state(&state) {
+        let trainer = Trainer::resume(&state, &dataset.spec(), &device)?;
+        if *trainer.config() != config {
+            return Err(format!(
+                "{}: the state there was trained with other options; give the same ones, or remove the folder",
+                state.display()
+            )
+            .into());
+        }
+        trainer
+    } else {
+        Trainer::from_model(config.clone(), generator.unet(), dataset.spec(), &device)?
+    };
+    let mut progress = Progress::new("refine", config.steps, trainer.steps_done());
+    let (mut mean, mut l1) = (RunningMean::default(), RunningMean::default());
+    while !trainer.is_finished() {
+        let stats = trainer.step_with(dataset, &mut loss)?;
+        mean.add(stats.loss);
+        l1.add(stats.network_loss.unwrap_or(f64::NAN));
+        let done = trainer.steps_done();
+        progress.set(
+            done,
+            format!(
+                "L1 {:.4}, loss {:.4}, gradient {:.3}",
+                l1.get(),
+                mean.get(),
+                stats.grad_norm
+            ),
+        );
+        if done % args.save_every.max(1) == 0 || trainer.is_finished() {
+            trainer.save_state(&state)?;
+        }
+    }
+    progress.finish();
+
+    let refined = WeightGenerator::new(
+        trainer.ema_model(),
+        generator.layout().clone(),
+        generator.normalizer().clone(),
+        text.spec(),
+        generator.zoo_norm(),
+        zoo.base_digest(),
+        generator.defaults(),
+    )?;
+    let precision = if args.full_precision {
+        Precision::Full
+    } else {
+        Precision::Half
+    };
+    refined.save(&args.out, precision)?;
+    std::fs::remove_dir_all(&state)
+        .map_err(|e| format!("{}: cannot be removed: {e}", state.display()))?;
+    let report = Report {
+        concepts: blocks.concepts.len(),
+        steps: config.steps,
+        seconds_this_run: started.elapsed().as_secs_f64(),
+        last_loss: mean.get(),
+        last_l1: l1.get(),
+    };
+    println!(
+        "wrote {} ({:.0} s)",
+        display(&args.out),
+        report.seconds_this_run
+    );
+    if let Some(path) = &args.common.json {
+        files::write_json(path, &report)?;
+    }
+    Ok(())
+}
+
+/// What a concept's pairs are drawn from.
+enum Pairs {
+    /// An editor for the photos.
+    Edit(Box<Concept>),
+    /// Ready pairs.
+    Ready(Vec<(RgbImage, RgbImage)>),
+}
+
+/// For each text of the data set its concept's pairs.
+fn pair_sources(args: &Args, concepts: &[String], size: usize) -> Result<Vec<Pairs>> {
+    let mut sources: BTreeMap<String, Source> =
+        training_sources(args.pairs.as_deref(), &[])?.into_iter().collect();
+    concepts
+        .iter()
+        .map(|name| match sources.remove(name) {
+            Some(Source::List(concept)) => Ok(Pairs::Edit(Box::new(concept))),
+            Some(Source::Folder(dir, _)) => {
+                let pairs: Vec<Pair> = match read_pair_splits(&dir, size)? {
+                    Some(splits) => splits.train,
+                    None => read_pairs(&dir, size)?,
+                };
+                if pairs.is_empty() {
+                    return Err(format!("{}: has no training pairs", dir.display()).into());
+                }
+                Ok(Pairs::Ready(
+                    pairs.into_iter().map(|p| (p.input, p.target)).collect(),
+                ))
+            }
+            None => Err(format!(
+                "the zoo's concept {name} has no pairs; give the folder it was collected from with --pairs"
+            )
+            .into()),
+        })
+        .collect()
+}
+
+/// L1 of the edits that predicted weights do.
+struct EditLoss {
+    loss: AdapterLoss,
+    layout: Layout,
+    sources: Vec<Pairs>,
+    photos: Vec<RgbImage>,
+    n_pairs: usize,
+    size: usize,
+    seed: u64,
+    device: Device,
+}
+
+impl EditLoss {
+    /// Pairs that the seed and the step pick.
+    fn pairs(&self, step: u64, text: usize) -> Result<PairSet> {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        rng.set_stream(step);
+        let source = self.sources.get(text).ok_or("a text without a concept")?;
+        let pairs = match source {
+            Pairs::Edit(concept) => {
+                let picked: Vec<RgbImage> = (0..self.n_pairs)
+                    .filter_map(|_| self.photos.choose(&mut rng).cloned())
+                    .collect();
+                edit(&picked, concept)
+            }
+            Pairs::Ready(pairs) => (0..self.n_pairs)
+                .map(|_| pairs[rng.random_range(0..pairs.len())].clone())
+                .collect(),
+        };
+        Ok(PairSet::new(&pairs, self.size, &self.device)?)
+    }
+}
+
+impl NetworkLoss for EditLoss {
+    fn value_and_gradient(
+        &mut self,
+        step: u64,
+        text: usize,
+        weights: &[f32],
+    ) -> Result<(f64, Vec<f32>), LossError> {
+        let pairs = self.pairs(step, text)?;
+        let weights = self.layout.decode(weights)?;
+        let (value, gradient) = self.loss.value_and_gradient(&weights, &pairs)?;
+        Ok((value, self.layout.encode(&gradient)?))
+    }
+}
