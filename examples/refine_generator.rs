@@ -27,13 +27,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use weight_blocks::{Layout, Zoo};
-use weight_diffusion::{
-    LossError, NetworkLoss, Precision, TimestepSampling, TrainConfig, Trainer, WeightGenerator,
-};
+use weight_diffusion::{LossError, NetworkLoss, Precision, TrainConfig, Trainer, WeightGenerator};
 
-/// Train a weight generator on with two losses: the paper's on the blocks of a zoo, and the L1
-/// between the training concepts' targets and what its one-step predictions make of the photos.
-/// Run again after an interruption (kill -9 included), it goes on from its last state and ends with
+/// Train a weight generator's block dictionary on with another loss: the L1 between the training
+/// concepts' targets and what the one-step predictions of their weights make of the photos. Run again after an interruption (kill -9 included), it goes on from its last state and ends with
 /// the same weights.
 #[derive(Parser)]
 struct Args {
@@ -48,24 +45,18 @@ struct Args {
     /// shipped training concepts are edited in memory.
     #[arg(long, value_name = "DIR")]
     pairs: Option<PathBuf>,
-    /// Optimizer steps, each on one concept.
-    #[arg(long, default_value_t = 4000)]
+    /// Optimizer steps.
+    #[arg(long, default_value_t = 8000)]
     steps: u64,
-    /// Pairs per step.
+    /// Concepts per step, each on a thread of its own.
     #[arg(long, default_value_t = 4)]
+    n_concepts: usize,
+    /// Pairs per concept and step.
+    #[arg(long, default_value_t = 1)]
     n_pairs: usize,
-    /// Blocks of the zoo per step.
-    #[arg(long, default_value_t = 32)]
-    batch_size: usize,
-    /// Weight of the L1 on the pairs beside the paper's loss.
-    #[arg(long, default_value_t = 1.0)]
-    weight: f64,
     /// Peak learning rate.
     #[arg(long, default_value_t = 1e-3)]
     lr: f64,
-    /// AdamW's weight decay.
-    #[arg(long, default_value_t = TrainConfig::compact().weight_decay)]
-    weight_decay: f64,
     /// Steps between saved states.
     #[arg(long, default_value_t = 100)]
     save_every: u64,
@@ -79,7 +70,6 @@ struct Report {
     concepts: usize,
     steps: u64,
     seconds_this_run: f64,
-    last_loss: f64,
     last_l1: f64,
 }
 
@@ -98,7 +88,9 @@ fn refine(args: &Args) -> Result<()> {
     let blocks = ZooBlocks::read(&zoo, &text, Some(generator.normalizer()), &device)?;
     let size = base.config.image_size;
     let mut loss = EditLoss {
-        loss: AdapterLoss::new(&base.generator, &device),
+        losses: (0..args.n_concepts.max(1))
+            .map(|_| AdapterLoss::new(&base.generator, &device))
+            .collect(),
         layout: generator.layout().clone(),
         sources: pair_sources(args, &blocks.concepts, size)?,
         photos: match args.pairs {
@@ -112,15 +104,9 @@ fn refine(args: &Args) -> Result<()> {
     };
     let config = TrainConfig {
         steps: args.steps,
-        batch_size: args.batch_size,
+        batch_size: args.n_concepts,
         learning_rate: args.lr,
-        weight_decay: args.weight_decay,
-        text_dropout: 0.0,
-        timesteps: TimestepSampling::NoiseEnd {
-            share: 0.5,
-            from: 0.9,
-        },
-        network_loss_weight: args.weight,
+        weight_decay: 0.0,
         seed: args.common.seed,
         ..TrainConfig::compact()
     };
@@ -143,20 +129,14 @@ fn refine(args: &Args) -> Result<()> {
         Trainer::from_model(config.clone(), generator.unet(), dataset.spec(), &device)?
     };
     let mut progress = Progress::new("refine", config.steps, trainer.steps_done());
-    let (mut mean, mut l1) = (RunningMean::default(), RunningMean::default());
+    let mut l1 = RunningMean::default();
     while !trainer.is_finished() {
-        let stats = trainer.step_with(dataset, &mut loss)?;
-        mean.add(stats.loss);
-        l1.add(stats.network_loss.unwrap_or(f64::NAN));
+        let stats = trainer.step_dictionary(dataset, &mut loss)?;
+        l1.add(stats.loss);
         let done = trainer.steps_done();
         progress.set(
             done,
-            format!(
-                "L1 {:.4}, loss {:.4}, gradient {:.3}",
-                l1.get(),
-                mean.get(),
-                stats.grad_norm
-            ),
+            format!("L1 {:.4}, gradient {:.3}", l1.get(), stats.grad_norm),
         );
         if done % args.save_every.max(1) == 0 || trainer.is_finished() {
             trainer.save_state(&state)?;
@@ -185,7 +165,6 @@ fn refine(args: &Args) -> Result<()> {
         concepts: blocks.concepts.len(),
         steps: config.steps,
         seconds_this_run: started.elapsed().as_secs_f64(),
-        last_loss: mean.get(),
         last_l1: l1.get(),
     };
     println!(
@@ -209,8 +188,9 @@ enum Pairs {
 
 /// For each text of the data set its concept's pairs.
 fn pair_sources(args: &Args, concepts: &[String], size: usize) -> Result<Vec<Pairs>> {
-    let mut sources: BTreeMap<String, Source> =
-        training_sources(args.pairs.as_deref(), &[])?.into_iter().collect();
+    let mut sources: BTreeMap<String, Source> = training_sources(args.pairs.as_deref(), &[])?
+        .into_iter()
+        .collect();
     concepts
         .iter()
         .map(|name| match sources.remove(name) {
@@ -237,7 +217,8 @@ fn pair_sources(args: &Args, concepts: &[String], size: usize) -> Result<Vec<Pai
 
 /// L1 of the edits that predicted weights do.
 struct EditLoss {
-    loss: AdapterLoss,
+    /// One per thread.
+    losses: Vec<AdapterLoss>,
     layout: Layout,
     sources: Vec<Pairs>,
     photos: Vec<RgbImage>,
@@ -248,7 +229,7 @@ struct EditLoss {
 }
 
 impl EditLoss {
-    /// Pairs that the seed and the step pick.
+    /// Pairs that the seed, the step and the concept pick.
     fn pairs(&self, step: u64, text: usize) -> Result<PairSet> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream(step);
@@ -269,15 +250,33 @@ impl EditLoss {
 }
 
 impl NetworkLoss for EditLoss {
-    fn value_and_gradient(
+    fn values_and_gradients(
         &mut self,
         step: u64,
-        text: usize,
-        weights: &[f32],
-    ) -> Result<(f64, Vec<f32>), LossError> {
-        let pairs = self.pairs(step, text)?;
-        let weights = self.layout.decode(weights)?;
-        let (value, gradient) = self.loss.value_and_gradient(&weights, &pairs)?;
-        Ok((value, self.layout.encode(&gradient)?))
+        texts: &[usize],
+        weights: &[Vec<f32>],
+    ) -> Result<Vec<(f64, Vec<f32>)>, LossError> {
+        let pairs = texts
+            .iter()
+            .map(|&text| self.pairs(step, text))
+            .collect::<Result<Vec<_>>>()?;
+        let layout = &self.layout;
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (self.losses.iter_mut().zip(weights).zip(&pairs))
+                .map(|((loss, weights), pairs)| {
+                    scope.spawn(move || -> Result<(f64, Vec<f32>)> {
+                        let weights = layout.decode(weights)?;
+                        let (value, gradient) = loss.value_and_gradient(&weights, pairs)?;
+                        Ok((value, layout.encode(&gradient)?))
+                    })
+                })
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| {
+                    (thread.join()).unwrap_or_else(|_| Err("a thread of the loss panicked".into()))
+                })
+                .collect()
+        })
     }
 }

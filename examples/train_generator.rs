@@ -17,8 +17,7 @@ use denoised_weights_examples::{Result, files};
 use serde::Serialize;
 use weight_blocks::Zoo;
 use weight_diffusion::{
-    DictionarySize, Precision, SampleOptions, TrainConfig, Trainer, UNet1dConfig,
-    WeightGenerator,
+    DictionarySize, Precision, SampleOptions, TrainConfig, Trainer, UNet1dConfig, WeightGenerator,
 };
 
 /// Train the 1-D UNet on the blocks of a zoo (paper, Eq. 1). Run again after an interruption

@@ -54,10 +54,6 @@ pub struct TrainConfig {
     pub text_dropout: f64,
     /// Which timesteps.
     pub timesteps: TimestepSampling,
-    /// Weight of the loss on whole predicted networks in
-    /// [`Trainer::step_with`](crate::Trainer::step_with); without one, as in the paper, it has no
-    /// part.
-    pub network_loss_weight: f64,
     /// Seed of batches, timesteps, noise and text dropout.
     pub seed: u64,
 }
@@ -80,7 +76,6 @@ impl TrainConfig {
             ema_decay: 0.9999,
             text_dropout: 0.0,
             timesteps: TimestepSampling::Uniform,
-            network_loss_weight: 1.0,
             seed: 0,
         }
     }
@@ -104,7 +99,6 @@ impl TrainConfig {
                 share: 0.8,
                 from: 0.9,
             },
-            network_loss_weight: 1.0,
             seed: 0,
         }
     }
@@ -173,12 +167,6 @@ impl TrainConfig {
             format!("{} must lie in 0..1", self.ema_decay),
         )?;
         share("text_dropout", self.text_dropout)?;
-        let weight = self.network_loss_weight;
-        check(
-            "network_loss_weight",
-            weight.is_finite() && weight >= 0.0,
-            format!("{weight} must not be negative"),
-        )?;
         if let TimestepSampling::NoiseEnd { share: part, from } = self.timesteps {
             share("timesteps.share", part)?;
             check(

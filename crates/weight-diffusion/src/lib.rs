@@ -67,7 +67,7 @@
 //! - [`UNet1d`] ([`UNet1dConfig`]) is a [`Denoiser`]; [`NoiseSchedule`] says how much noise a step has.
 //! - [`Trainer`] ([`TrainConfig`]): AdamW on the paper's loss; [`Trainer::save_state`] and
 //!   [`Trainer::resume`] continue bit for bit.
-//! - [`NetworkLoss`]: trains on what the predicted weights do, too ([`Trainer::step_with`]).
+//! - [`NetworkLoss`]: trains on what the predicted weights do, too ([`Trainer::step_dictionary`]).
 //! - [`one_step`] and [`ddim`] sample blocks from any [`Denoiser`].
 //! - [`WeightGenerator`]: the trained artefact on disk, and its [`Prediction`]s.
 //!

@@ -1,106 +1,110 @@
 //! A loss on what the predicted weights do, beside the loss on what they are.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
-use rand::RngExt;
-use weight_blocks::Normalizer;
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::seq::index::sample;
 
-use crate::noise::{fill_normal, stream};
-use crate::trainer::read;
-use crate::{BlockDataset, Denoiser, Error, TextCondition, UNet1d, flat};
+use crate::noise::stream;
+use crate::{BlockDataset, Error, SampleOptions, TextCondition, UNet1d, flat, one_step};
 
 /// Why a loss could not be taken.
 pub type LossError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A loss on all weights of one network together: what the network does with them, say.
 ///
-/// Weights that are near in L2 may do quite different things and the other way round. The paper
+/// Weights that are near in L2 may do quite different things, and the other way round. The paper
 /// trains on the weights alone and reports that adding the GAN's loss did not help it; this is the
-/// hook with which that can be tried (`docs/decisions/0003-network-loss.md`).
+/// hook with which it can be tried (`docs/decisions/0003-network-loss.md`).
 pub trait NetworkLoss {
-    /// The loss of `weights` (the N·b values of
-    /// [`Layout::encode`](weight_blocks::Layout::encode), not normalised) for text number `text` of
-    /// the data set, and its gradient by each of them. `step` counts from 1; what the loss draws at
-    /// random should depend on it alone, so that a resumed run repeats.
+    /// For each of `texts` (numbers in the data set) the loss of its `weights` (the N·b values of
+    /// [`Layout::encode`](weight_blocks::Layout::encode), not normalised) and the gradient by each
+    /// of them. `step` counts from 1; what the loss draws at random should depend on it alone, so
+    /// that a resumed run repeats.
     ///
     /// # Errors
     /// Whatever keeps it from being taken.
-    fn value_and_gradient(
+    fn values_and_gradients(
         &mut self,
         step: u64,
-        text: usize,
-        weights: &[f32],
-    ) -> Result<(f64, Vec<f32>), LossError>;
+        texts: &[usize],
+        weights: &[Vec<f32>],
+    ) -> Result<Vec<(f64, Vec<f32>)>, LossError>;
 }
 
-/// Loss and gradient by the UNet's weights of its one-step prediction at the noise end for a text
-/// that `seed` and `step` pick.
-pub(crate) fn through_one_step(
+/// What the network without its dictionary predicts for each text of `dataset` in one step at the
+/// noise end: N·b normalised values.
+pub(crate) fn resting_predictions(
     model: &UNet1d,
     dataset: &BlockDataset,
+    device: &Device,
+) -> Result<Vec<Vec<f32>>, Error> {
+    let device = device.clone().without_autodiff();
+    let network = model.valid().without_dictionary();
+    let schedule = &network.config().schedule;
+    let options = SampleOptions::noise_end(schedule);
+    let blocks = dataset.layout().blocks();
+    (dataset.texts().iter())
+        .map(|text| {
+            let condition = TextCondition::from_host(&[text], dataset.text_width(), &device)?;
+            one_step(&network, &condition, blocks, schedule, &options)
+        })
+        .collect()
+}
+
+/// Mean loss of the one-step predictions for `count` texts that `seed` and `step` pick, and its
+/// gradient by the weights of `model`, of which only the dictionary's are not zero.
+pub(crate) fn through_dictionary(
+    model: &UNet1d,
+    resting: &[Vec<f32>],
+    dataset: &BlockDataset,
     loss: &mut dyn NetworkLoss,
-    (seed, step): (u64, u64),
-    micro_batch: usize,
+    (seed, step, count): (u64, u64, usize),
     device: &Device,
 ) -> Result<(f64, Tensor<1>), Error> {
-    let layout = dataset.layout();
-    let (blocks, size) = (layout.blocks(), layout.block_size());
-    let schedule = &model.config().schedule;
-    let t = schedule.steps() - 1;
-    // Streams of the batches are those of `seed` itself.
+    let all = dataset.texts();
+    // The streams of the batches are those of `seed` itself.
     let mut rng = stream(!seed, step);
-    let number = rng.random_range(0..dataset.texts().len());
-    let text = &dataset.texts()[number];
-    let condition = TextCondition::from_host(&[text], dataset.text_width(), device)?;
-    let mut noise = vec![0.0f32; blocks * size];
-    fill_normal(&mut rng, &mut noise);
-
-    let mut parts = Vec::new();
-    let mut weights = Vec::with_capacity(blocks * size);
-    for first in (0..blocks).step_by(micro_batch) {
-        let rows = micro_batch.min(blocks - first);
-        let values = noise[first * size..(first + rows) * size].to_vec();
-        let index: Vec<i64> = (first..first + rows).map(|n| n as i64).collect();
-        let recovered = model.recover(
-            Tensor::from_data(TensorData::new(values, [rows, size]), device),
-            t,
-            Tensor::<1, Int>::from_data(TensorData::new(index, [rows]), device),
-            &condition,
-            schedule,
-        );
-        weights.extend(read(
-            "predicted weights",
-            recovered.clone().without_autodiff(),
-        )?);
-        parts.push(recovered);
-    }
-    let normalizer: &Normalizer = dataset.normalizer();
-    normalizer.denormalize(&mut weights)?;
-    let (value, mut gradient) = loss
-        .value_and_gradient(step, number, &weights)
+    let numbers = sample(&mut rng, all.len(), count.min(all.len())).into_vec();
+    let texts: Vec<_> = numbers.iter().map(|&i| &all[i]).collect();
+    let condition = TextCondition::from_host(&texts, dataset.text_width(), device)?;
+    let output = model
+        .dictionary_output(&condition)
+        .ok_or_else(|| Error::config("dictionary", "the network has none to train"))?;
+    let [count, len] = output.dims();
+    // ŵ⁰ = α w^t − σ F, and the dictionary is a part of F.
+    let schedule = &model.config().schedule;
+    let sigma = schedule.sigma(schedule.steps() - 1) as f32;
+    let added = crate::trainer::read("predicted weights", output.clone().without_autodiff())?;
+    let weights = (numbers.iter().zip(added.chunks(len)))
+        .map(|(&number, added)| {
+            let rest = resting[number].iter();
+            let mut weights: Vec<f32> = rest.zip(added).map(|(w, f)| w - sigma * f).collect();
+            dataset.normalizer().denormalize(&mut weights)?;
+            Ok(weights)
+        })
+        .collect::<Result<Vec<_>, Error>>()?;
+    let answers = loss
+        .values_and_gradients(step, &numbers, &weights)
         .map_err(|source| Error::NetworkLoss { step, source })?;
-    if gradient.len() != weights.len() {
-        return Err(Error::shape(
-            "gradient of the network loss",
-            weights.len(),
-            gradient.len(),
-        ));
+    if answers.len() != count {
+        return Err(Error::shape("network losses", count, answers.len()));
     }
-    normalizer.scale_gradient(&mut gradient)?;
-
+    let mut mean = 0.0;
+    let mut constants = Vec::with_capacity(count * len);
+    for (value, mut gradient) in answers {
+        if gradient.len() != len {
+            return Err(Error::shape(
+                "gradient of the network loss",
+                len,
+                gradient.len(),
+            ));
+        }
+        mean += value / count as f64;
+        dataset.normalizer().scale_gradient(&mut gradient)?;
+        constants.extend(gradient.iter().map(|g| -sigma * g / count as f32));
+    }
     // The chain rule by hand: the inner product with a constant has it as its gradient.
-    let mut sum: Option<Tensor<1>> = None;
-    for (part, values) in parts.into_iter().zip(gradient.chunks(micro_batch * size)) {
-        let constant = TensorData::new(values.to_vec(), part.dims());
-        let product = part * Tensor::from_data(constant, device);
-        let mut gradients = product.sum().backward();
-        let own = flat::gradients(model, &mut gradients);
-        sum = Some(match sum {
-            None => own,
-            Some(sum) => sum + own,
-        });
-    }
-    let sum = sum.ok_or(Error::EmptyDataset {
-        why: "the layout has no blocks",
-    })?;
-    Ok((value, sum))
+    let constants = Tensor::from_data(TensorData::new(constants, [count, len]), device);
+    let mut gradients = (output * constants).sum().backward();
+    Ok((mean, flat::gradients(model, &mut gradients)))
 }

@@ -10,7 +10,7 @@ use weight_blocks::{HostTensor, NamedTensors};
 
 use crate::batch::{Batch, DeviceBatch};
 use crate::files::{Precision, read_json, read_tensors, write_json, write_tensors};
-use crate::network_loss::through_one_step;
+use crate::network_loss::{resting_predictions, through_dictionary};
 use crate::{
     BlockDataset, DatasetSpec, Error, NetworkLoss, TrainConfig, UNet1d, UNet1dConfig, flat,
 };
@@ -44,6 +44,8 @@ pub struct Trainer {
     moments: Option<AdamWState<1>>,
     step: u64,
     device: Device,
+    /// What the network predicts per text without its dictionary, once that trains alone.
+    resting: Option<Vec<Vec<f32>>>,
 }
 
 /// What one step did.
@@ -57,8 +59,6 @@ pub struct StepStats {
     pub learning_rate: f64,
     /// L2 norm of the gradient before clipping.
     pub grad_norm: f64,
-    /// The [`NetworkLoss`], not yet weighted, where there was one.
-    pub network_loss: Option<f64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -135,6 +135,7 @@ impl Trainer {
             model,
             weights,
             device,
+            resting: None,
         }
     }
 
@@ -145,59 +146,59 @@ impl Trainer {
     /// the step before. [`Error::Layout`] and [`Error::Shape`] for another data set than the one
     /// the trainer was made for; [`Error::Device`].
     pub fn step(&mut self, dataset: &BlockDataset) -> Result<StepStats, Error> {
-        self.advance(dataset, None)
-    }
-
-    /// The same, with [`TrainConfig::network_loss_weight`] · `loss` of the one-step prediction for
-    /// one of the data set's texts added to the loss.
-    ///
-    /// # Errors
-    /// As [`Trainer::step`]; [`Error::NetworkLoss`] where `loss` fails.
-    pub fn step_with(
-        &mut self,
-        dataset: &BlockDataset,
-        loss: &mut dyn NetworkLoss,
-    ) -> Result<StepStats, Error> {
-        self.advance(dataset, Some(loss))
-    }
-
-    fn advance(
-        &mut self,
-        dataset: &BlockDataset,
-        network_loss: Option<&mut dyn NetworkLoss>,
-    ) -> Result<StepStats, Error> {
         self.check(&dataset.spec())?;
-        let step = self.step + 1;
         let unet = self.model.config();
         let batch = Batch::draw(
             dataset,
             &self.config,
             &unet.schedule,
             unet.parameterization,
-            step,
+            self.step + 1,
         );
-        let (loss, mut gradient) = self.loss_and_gradient(dataset, &batch)?;
+        let (loss, gradient) = self.loss_and_gradient(dataset, &batch)?;
         let loss = scalar("the loss", loss)?;
-        let mut network = None;
-        if let Some(own) = network_loss {
-            let (value, part) = through_one_step(
-                &self.model,
-                dataset,
-                own,
-                (self.config.seed, step),
-                self.config.micro_batch,
-                &self.device,
-            )?;
-            network = Some(value);
-            gradient = gradient + part.mul_scalar(self.config.network_loss_weight);
+        self.descend(loss, gradient)
+    }
+
+    /// One optimizer step of the block dictionary alone on `loss` of the one-step predictions for
+    /// [`TrainConfig::batch_size`] of the data set's texts; the rest of the network rests.
+    ///
+    /// Afterwards the network's predictions hold at the noise end, the start of one-step recovery,
+    /// and no longer at other timesteps.
+    ///
+    /// # Errors
+    /// As [`Trainer::step`]; [`Error::Config`] for a network without a dictionary, or a weight decay
+    /// (it would act on the whole network); [`Error::NetworkLoss`] where `loss` fails.
+    pub fn step_dictionary(
+        &mut self,
+        dataset: &BlockDataset,
+        loss: &mut dyn NetworkLoss,
+    ) -> Result<StepStats, Error> {
+        self.check(&dataset.spec())?;
+        if self.config.weight_decay != 0.0 {
+            return Err(Error::config(
+                "weight_decay",
+                "must be 0 where only the dictionary trains",
+            ));
         }
+        let resting = match self.resting.take() {
+            Some(resting) => resting,
+            None => resting_predictions(&self.model, dataset, &self.device)?,
+        };
+        let step = self.step + 1;
+        let draw = (self.config.seed, step, self.config.batch_size);
+        let (loss, gradient) =
+            through_dictionary(&self.model, &resting, dataset, loss, draw, &self.device)?;
+        self.resting = Some(resting);
+        self.descend(loss, gradient)
+    }
+
+    /// Checks, clips and takes the step.
+    fn descend(&mut self, loss: f64, gradient: Tensor<1>) -> Result<StepStats, Error> {
+        let step = self.step + 1;
         let grad_norm = scalar("the gradient norm", gradient.clone().square().sum())?.sqrt();
         let learning_rate = self.config.learning_rate_at(step);
-        for (what, value) in [
-            ("loss", loss),
-            ("network loss", network.unwrap_or(0.0)),
-            ("gradient norm", grad_norm),
-        ] {
+        for (what, value) in [("loss", loss), ("gradient norm", grad_norm)] {
             if !value.is_finite() {
                 return Err(Error::NotFinite {
                     what,
@@ -217,7 +218,6 @@ impl Trainer {
             loss,
             learning_rate,
             grad_norm,
-            network_loss: network,
         })
     }
 

@@ -48,11 +48,7 @@ impl BlockDictionary {
     /// `n` `[B]` and the prompt → `[B, b]`.
     pub(super) fn forward(&self, n: Tensor<1, Int>, context: &Context) -> Tensor<2> {
         let batch = n.dims()[0];
-        let text = context.mean();
-        let hidden = silu(self.hidden.forward(text.clone()));
-        let coefficients = self
-            .coefficients
-            .forward(Tensor::cat(vec![text, hidden], 1));
+        let coefficients = self.mixture(context);
         let [texts, entries] = coefficients.dims();
         let table = self.table.val();
         let block = table.dims()[1] / entries;
@@ -62,5 +58,26 @@ impl BlockDictionary {
             .expand([batch, 1, entries])
             .matmul(rows)
             .reshape([batch, block])
+    }
+    /// All blocks of each prompt → `[B, N·b]`.
+    pub(super) fn forward_all(&self, context: &Context) -> Tensor<2> {
+        let coefficients = self.mixture(context);
+        let table = self.table.val();
+        let [blocks, row] = table.dims();
+        let entries = coefficients.dims()[1];
+        let size = row / entries;
+        let table = table
+            .reshape([blocks, entries, size])
+            .swap_dims(0, 1)
+            .reshape([entries, blocks * size]);
+        coefficients.matmul(table)
+    }
+
+    /// The prompt's coefficients, `[B, K]`.
+    fn mixture(&self, context: &Context) -> Tensor<2> {
+        let text = context.mean();
+        let hidden = silu(self.hidden.forward(text.clone()));
+        self.coefficients
+            .forward(Tensor::cat(vec![text, hidden], 1))
     }
 }

@@ -190,6 +190,20 @@ impl UNet1d {
         }
     }
 
+    /// What the dictionary adds to the raw output of all N blocks, `[B, N·b]`; none without one.
+    pub(crate) fn dictionary_output(&self, text: &TextCondition) -> Option<Tensor<2>> {
+        let context = self.context(&text.tokens, &text.mask);
+        (self.dictionary.as_ref()).map(|dictionary| dictionary.forward_all(&context))
+    }
+
+    /// The network alone.
+    pub(crate) fn without_dictionary(&self) -> Self {
+        let mut rest = self.clone();
+        rest.dictionary = None;
+        rest.config.dictionary = None;
+        rest
+    }
+
     fn context(&self, tokens: &Tensor<3>, mask: &Tensor<2, Bool>) -> Context {
         let [batch, _, width] = tokens.dims();
         let null = self.null_token.val().expand([batch, 1, width]);
