@@ -71,6 +71,12 @@ struct Args {
     /// Learning rate of the adapter.
     #[arg(long, default_value_t = Recipe::compact().lr_generator)]
     lr: f64,
+    /// Steps over which the learning rates rise from zero.
+    #[arg(long, default_value_t = Recipe::compact().warmup_steps)]
+    warmup: usize,
+    /// Last share of the epochs over which the learning rates fall to zero.
+    #[arg(long, default_value_t = Recipe::compact().decay)]
+    decay: f64,
     /// Timestep of the one denoising step [default: the generator's].
     #[arg(long)]
     t: Option<usize>,
@@ -135,6 +141,8 @@ fn quickstart(args: &Args) -> Result<()> {
     let recipe = Recipe {
         epochs: args.epochs,
         lr_generator: args.lr,
+        warmup_steps: args.warmup,
+        decay: args.decay,
         seed: args.common.seed,
         ..Recipe::compact()
     };
@@ -280,15 +288,15 @@ impl Bench<'_> {
         ];
         let mut methods: BTreeMap<String, MethodReport> = BTreeMap::new();
         let total = (self.args.methods.len() * (self.recipe.epochs + 1)) as u64;
+        let mut finished = 0;
         let mut progress = Progress::new("train", total, 0);
-        let mut done = 0;
         for method in &self.args.methods {
             let mut outcome = {
                 let mut train = |initializer: &dyn Initializer| -> Result<Outcome> {
                     fine_tune(initializer, &setup, |epoch, point| {
-                        done += 1;
                         let name = initializer.name();
-                        progress.set(done, format!("{name} epoch {epoch}: {:.2}", point.quality));
+                        let note = format!("{name} epoch {epoch:.2}: {:.2}", point.quality);
+                        progress.set(finished + epoch as u64, note);
                     })
                 };
                 match method {
@@ -315,6 +323,7 @@ impl Bench<'_> {
                     }
                 }
             };
+            finished += self.recipe.epochs as u64 + 1;
             let name = method
                 .to_possible_value()
                 .map_or(String::new(), |v| v.get_name().to_owned());

@@ -61,8 +61,8 @@ pub struct MethodReport {
 /// One measurement.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Point {
-    /// Epochs done.
-    pub epoch: usize,
+    /// Epochs done; a fraction within the first.
+    pub epoch: f64,
     /// Prediction and training, measuring excluded.
     pub seconds: f64,
     /// The deciding metric.
@@ -181,7 +181,7 @@ mod tests {
             .iter()
             .enumerate()
             .map(|(epoch, &quality)| Point {
-                epoch,
+                epoch: epoch as f64,
                 seconds: epoch as f64 + 0.5,
                 quality,
                 kid: 0.0,

@@ -42,15 +42,18 @@ pub struct Setup<'a> {
     pub device: &'a Device,
 }
 
-/// Fine-tunes the base from the start that `initializer` gives; measures before the first and after
-/// every epoch, outside the clock.
+/// Measurements in the first epoch.
+const FIRST_EPOCH: usize = 4;
+
+/// Fine-tunes the base from the start that `initializer` gives; measures at the start, after each
+/// quarter of the first epoch and after every other epoch, outside the clock.
 ///
 /// # Errors
 /// Where the initialiser, the training or a measurement fails.
 pub fn fine_tune(
     initializer: &dyn Initializer,
     setup: &Setup<'_>,
-    mut progress: impl FnMut(usize, &Point),
+    mut progress: impl FnMut(f64, &Point),
 ) -> Result<Outcome> {
     let Setup {
         base,
@@ -67,11 +70,8 @@ pub fn fine_tune(
     let mut trainer = ConceptTrainer::new(base, &start.weights, recipe.clone(), device)?;
     let draw = |trainer: &ConceptTrainer| tensor_to_images(translate(&trainer.generator(), shown));
     let before = draw(&trainer);
-    let mut curve = Vec::with_capacity(recipe.epochs + 1);
-    for epoch in 0..=recipe.epochs {
-        if epoch > 0 {
-            trainer.epoch(&pairs.train)?;
-        }
+    let mut curve = Vec::with_capacity(recipe.epochs + FIRST_EPOCH);
+    let mut measure = |trainer: &ConceptTrainer, epoch: f64| -> Result<()> {
         let quality = held_out.measure(&trainer.generator())?;
         let point = Point {
             epoch,
@@ -83,6 +83,18 @@ pub fn fine_tune(
         };
         progress(epoch, &point);
         curve.push(point);
+        Ok(())
+    };
+    measure(&trainer, 0.0)?;
+    for epoch in 0..recipe.epochs {
+        trainer.epoch_observed(&pairs.train, |trainer, done, total| -> Result<()> {
+            // Quarters of the first epoch, where a good start moves most; else the epoch's end.
+            let quarter = (1..FIRST_EPOCH).any(|i| done == (i * total).div_ceil(FIRST_EPOCH));
+            if done == total || (epoch == 0 && quarter) {
+                measure(trainer, epoch as f64 + done as f64 / total as f64)?;
+            }
+            Ok(())
+        })?;
     }
     let final_quality = curve.last().map_or(f64::NAN, |point| point.quality);
     Ok(Outcome {

@@ -16,6 +16,10 @@ pub struct Recipe {
     pub lr_generator: f64,
     /// Adam's learning rate for the discriminator.
     pub lr_discriminator: f64,
+    /// Steps over which both rates rise linearly from zero: Adam's first steps move every weight by
+    /// the whole rate whatever its gradient, which costs a good start much of what it has.
+    #[serde(default)]
+    pub warmup_steps: usize,
     /// Last share of the epochs over which both rates fall linearly to zero, 0..=1.
     pub decay: f64,
     /// Weight λ of the L1 term.
@@ -36,6 +40,7 @@ impl Recipe {
             batch_size: 16,
             lr_generator: 1.5e-3,
             lr_discriminator: 2e-4,
+            warmup_steps: 0,
             decay: 0.0,
             lambda_l1: 100.0,
             gan_weight: 1.0,
@@ -98,8 +103,13 @@ impl Recipe {
         Ok(())
     }
 
-    /// Factor of both learning rates in `epoch` (from 0).
-    pub(crate) fn lr_factor(&self, epoch: usize) -> f64 {
+    /// Factor of both learning rates in `epoch` (from 0) at `step` (from 1, over all epochs).
+    pub(crate) fn lr_factor(&self, epoch: usize, step: usize) -> f64 {
+        let warm = (step as f64 / self.warmup_steps.max(1) as f64).min(1.0);
+        warm * self.decay_factor(epoch)
+    }
+
+    fn decay_factor(&self, epoch: usize) -> f64 {
         let flat = self.epochs as f64 * (1.0 - self.decay);
         let past = epoch as f64 - flat;
         if past < 0.0 || self.decay == 0.0 {

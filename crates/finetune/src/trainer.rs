@@ -116,31 +116,46 @@ impl ConceptTrainer {
     /// # Errors
     /// [`Error::NoPairs`], or [`Error::NotFinite`] as soon as a loss is no number.
     pub fn epoch(&mut self, pairs: &PairSet) -> Result<EpochLosses, Error> {
-        let started = Instant::now();
+        self.epoch_observed(pairs, |_, _, _| Ok(()))
+    }
+
+    /// [`ConceptTrainer::epoch`] that calls `observe` after each step, with the steps of this epoch
+    /// done and to do; its time does not count.
+    ///
+    /// # Errors
+    /// As [`ConceptTrainer::epoch`], or what `observe` gives.
+    pub fn epoch_observed<E: From<Error>>(
+        &mut self,
+        pairs: &PairSet,
+        mut observe: impl FnMut(&Self, usize, usize) -> Result<(), E>,
+    ) -> Result<EpochLosses, E> {
+        let mut started = Instant::now();
         if pairs.is_empty() {
             return Err(Error::NoPairs {
                 what: "training",
                 needed: 1,
-            });
+            }
+            .into());
         }
         let mut order: Vec<usize> = (0..pairs.len()).collect();
         let mut rng = ChaCha8Rng::seed_from_u64(self.recipe.seed);
         rng.set_stream(self.epoch as u64 + 1);
         order.shuffle(&mut rng);
-        let factor = self.recipe.lr_factor(self.epoch);
         let mut sums = [0.0f64; 3];
-        let mut batches = 0;
-        for batch in order.chunks(self.recipe.batch_size) {
+        let total = order.len().div_ceil(self.recipe.batch_size);
+        for (i, batch) in order.chunks(self.recipe.batch_size).enumerate() {
             let (photo, target) = pairs.select(batch, &self.device);
-            let losses = self.step(photo, target, factor)?;
+            let losses = self.step(photo, target)?;
             for (sum, loss) in sums.iter_mut().zip(losses) {
                 *sum += f64::from(loss);
             }
-            batches += 1;
+            self.spent += started.elapsed();
+            observe(self, i + 1, total)?;
+            started = Instant::now();
         }
         self.epoch += 1;
         self.spent += started.elapsed();
-        let mean = |sum: f64| sum / f64::from(batches);
+        let mean = |sum: f64| sum / total as f64;
         let losses = EpochLosses {
             epoch: self.epoch,
             l1: mean(sums[0]),
@@ -152,13 +167,9 @@ impl ConceptTrainer {
     }
 
     /// D on a detached fake, then G through the frozen D; gives (L1, GAN, D) losses.
-    fn step(
-        &mut self,
-        photo: Tensor<4>,
-        target: Tensor<4>,
-        factor: f64,
-    ) -> Result<[f32; 3], Error> {
+    fn step(&mut self, photo: Tensor<4>, target: Tensor<4>) -> Result<[f32; 3], Error> {
         self.steps += 1;
+        let factor = self.recipe.lr_factor(self.epoch, self.steps);
         let fake = self.generator.forward(photo.clone(), None, Mode::Adapted);
         let l1 = l1_loss(fake.clone(), target.clone());
         let l1_value = l1.clone().detach().into_scalar::<f32>();

@@ -397,3 +397,54 @@ fn translating_in_batches_is_translating_one_by_one() {
         assert!(far < 1e-6, "{i}: {far}");
     }
 }
+
+#[test]
+fn a_warm_up_shortens_the_first_steps() {
+    let pairs = negatives(16, 4);
+    let base = base(&tiny());
+    let start = base.read_weights().unwrap();
+    // One step: Adam's first moves a weight by the rate itself.
+    let moved = |warmup_steps| {
+        let recipe = Recipe {
+            warmup_steps,
+            batch_size: 4,
+            lr_generator: 1e-2,
+            ..recipe()
+        };
+        let after = run(recipe, &pairs, 1);
+        let pairs = start["head.lora_B.weight"].data.iter();
+        (pairs.zip(&after["head.lora_B.weight"].data))
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0f32, f32::max)
+    };
+    assert!((moved(0) - 1e-2).abs() < 1e-4, "{}", moved(0));
+    assert!((moved(10) - 1e-3).abs() < 1e-5, "{}", moved(10));
+}
+
+#[test]
+fn observing_within_an_epoch_changes_nothing_and_can_stop_it() {
+    let pairs = negatives(16, 6);
+    let base = base(&tiny());
+    let mut trainer = trainer(&base, recipe());
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        trainer
+            .epoch_observed(&pairs, |trainer, done, total| {
+                l1(&trainer.generator(), &pairs);
+                seen.push((done, total));
+                Ok::<(), Error>(())
+            })
+            .unwrap();
+    }
+    // Batches of 4 out of 6 pairs.
+    assert_eq!(seen, [(1, 2), (2, 2)].repeat(3));
+    assert_eq!(trainer.adapter().unwrap(), run(recipe(), &pairs, 3));
+    let stop = |_: &ConceptTrainer, _, _| {
+        Err(Error::NoPairs {
+            what: "test",
+            needed: 1,
+        })
+    };
+    let error = trainer.epoch_observed(&pairs, stop).unwrap_err();
+    assert!(matches!(error, Error::NoPairs { what: "test", .. }));
+}

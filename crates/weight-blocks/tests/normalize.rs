@@ -265,3 +265,23 @@ fn a_damaged_normaliser_is_an_error_and_no_panic() {
         }
     }
 }
+
+#[test]
+fn a_gradient_is_scaled_as_denormalising_stretches() {
+    for kind in KINDS {
+        let normalizer = fit(kind, &collection());
+        let (mut low, mut high) = (vec![0.0; 96], vec![1.0; 96]);
+        normalizer.denormalize(&mut low).unwrap();
+        normalizer.denormalize(&mut high).unwrap();
+        let mut gradient = vec![1.0; 96];
+        normalizer.scale_gradient(&mut gradient).unwrap();
+        for ((high, low), gradient) in high.iter().zip(&low).zip(&gradient) {
+            let slope = high - low;
+            assert!(
+                (slope - gradient).abs() < 1e-5,
+                "{kind:?}: {slope} {gradient}"
+            );
+        }
+        assert!(normalizer.scale_gradient(&mut [0.0; 3]).is_err());
+    }
+}

@@ -24,9 +24,15 @@ impl Context {
             bias: bias.reshape([batch, 1, 1, length]),
         }
     }
-}
 
-impl Context {
+    /// The same values as a constant.
+    pub(super) fn detach(self) -> Self {
+        Self {
+            tokens: self.tokens.detach(),
+            bias: self.bias,
+        }
+    }
+
     /// Mean of the visible tokens, `[B or 1, C]`.
     pub(super) fn mean(&self) -> Tensor<2> {
         let [batch, length, width] = self.tokens.dims();

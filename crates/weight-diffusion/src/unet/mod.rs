@@ -191,8 +191,9 @@ impl UNet1d {
     }
 
     /// What the dictionary adds to the raw output of all N blocks, `[B, N·b]`; none without one.
+    /// Gradients reach the dictionary and not the text's norm, which the UNet needs as it is.
     pub(crate) fn dictionary_output(&self, text: &TextCondition) -> Option<Tensor<2>> {
-        let context = self.context(&text.tokens, &text.mask);
+        let context = self.context(&text.tokens, &text.mask).detach();
         (self.dictionary.as_ref()).map(|dictionary| dictionary.forward_all(&context))
     }
 

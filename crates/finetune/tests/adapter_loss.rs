@@ -1,0 +1,74 @@
+//! The loss as a function of the adapter: its value, and its gradient against differences.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod common;
+
+use burn::tensor::Device;
+use common::{base, negatives, recipe, tiny};
+use finetune::{AdapterLoss, ConceptTrainer, Error, PairSet, translate};
+use weight_blocks::WeightSpace;
+
+#[test]
+fn the_gradient_is_the_differences_of_the_value() {
+    let device = Device::flex();
+    let pairs = negatives(16, 3);
+    let base = base(&tiny());
+    // Away from the zero start, where every `down` has no gradient.
+    let zero = base.read_weights().unwrap();
+    let mut trainer = ConceptTrainer::new(&base, &zero, recipe(), &device).unwrap();
+    for _ in 0..4 {
+        trainer.epoch(&pairs).unwrap();
+    }
+    let weights = trainer.adapter().unwrap();
+
+    let mut loss = AdapterLoss::new(&base, &device);
+    let (value, gradient) = loss.value_and_gradient(&weights, &pairs).unwrap();
+    let outputs = translate(&trainer.generator(), &pairs.photos);
+    let direct = (outputs - pairs.targets.clone()).abs().mean();
+    assert!((value - f64::from(direct.into_scalar::<f32>())).abs() < 1e-6);
+
+    let (mut checked, mut wrong) = (0, Vec::new());
+    for (name, tensor) in &weights {
+        assert_eq!(gradient[name].shape, tensor.shape, "{name}");
+        // The largest partial derivative of each tensor: the others drown in rounding.
+        let partial = &gradient[name].data;
+        let at = (0..partial.len())
+            .max_by(|&a, &b| partial[a].abs().total_cmp(&partial[b].abs()))
+            .unwrap();
+        if partial[at].abs() < 2e-3 {
+            continue;
+        }
+        let mut shifted = |by: f32| {
+            let mut weights = weights.clone();
+            weights.get_mut(name).unwrap().data[at] += by;
+            loss.value_and_gradient(&weights, &pairs).unwrap().0
+        };
+        let step = 2e-3;
+        let difference = (shifted(step) - shifted(-step)) / (2.0 * f64::from(step));
+        checked += 1;
+        if (difference / f64::from(partial[at]) - 1.0).abs() > 0.1 {
+            wrong.push((name.clone(), difference, partial[at]));
+        }
+    }
+    assert!(checked > 30, "only {checked} tensors have a gradient");
+    // Kinks of ReLU and |x| within the step may spoil one or two.
+    assert!(wrong.len() <= 2, "of {checked}: {wrong:?}");
+}
+
+#[test]
+fn wrong_weights_and_no_pairs_are_errors() {
+    let device = Device::flex();
+    let pairs = negatives(16, 2);
+    let base = base(&tiny());
+    let mut weights = base.read_weights().unwrap();
+    let mut loss = AdapterLoss::new(&base, &device);
+    let none = PairSet {
+        photos: pairs.photos.clone().slice([0..0]),
+        targets: pairs.targets.clone().slice([0..0]),
+    };
+    let error = loss.value_and_gradient(&weights, &none).unwrap_err();
+    assert!(matches!(error, Error::NoPairs { .. }), "{error}");
+    weights.remove("stem.norm.bias");
+    let error = loss.value_and_gradient(&weights, &pairs).unwrap_err();
+    assert!(error.to_string().contains("`stem.norm.bias`"), "{error}");
+}

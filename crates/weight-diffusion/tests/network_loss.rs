@@ -1,0 +1,214 @@
+//! Training the block dictionary through a loss on whole networks.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod common;
+
+use common::{dataset, device, distance, text_spec, train, unet, uniform};
+use weight_blocks::module_to_named;
+use weight_diffusion::{
+    BlockDataset, DictionarySize, Error, LossError, NetworkLoss, Parameterization, SampleOptions,
+    TrainConfig, Trainer, UNet1dConfig, WeightGenerator,
+};
+
+/// ½‖w − target‖², with its own target per text: not what the data set's weights say.
+struct Squares {
+    targets: Vec<Vec<f32>>,
+    seen: Vec<(u64, Vec<usize>)>,
+}
+
+impl NetworkLoss for Squares {
+    fn values_and_gradients(
+        &mut self,
+        step: u64,
+        texts: &[usize],
+        weights: &[Vec<f32>],
+    ) -> Result<Vec<(f64, Vec<f32>)>, LossError> {
+        self.seen.push((step, texts.to_vec()));
+        Ok((texts.iter().zip(weights))
+            .map(|(&text, weights)| {
+                let gradient: Vec<f32> = (weights.iter().zip(&self.targets[text]))
+                    .map(|(w, t)| w - t)
+                    .collect();
+                let squares: f64 = gradient.iter().map(|g| f64::from(*g).powi(2)).sum();
+                (squares / 2.0, gradient)
+            })
+            .collect())
+    }
+}
+
+fn squares(data: &BlockDataset) -> Squares {
+    let (values, all) = (
+        data.layout().values(),
+        data.layout().blocks() * data.layout().block_size(),
+    );
+    let target = |seed| {
+        let mut target: Vec<f32> = uniform(seed, all).iter().map(|v| 0.05 * v).collect();
+        target[values..].fill(0.0);
+        target
+    };
+    Squares {
+        targets: vec![target(11), target(12)],
+        seen: Vec::new(),
+    }
+}
+
+fn network(data: &BlockDataset) -> UNet1dConfig {
+    UNet1dConfig {
+        dictionary: Some(DictionarySize {
+            blocks: data.layout().blocks(),
+            entries: 4,
+        }),
+        ..unet(Parameterization::Skip)
+    }
+}
+
+fn config() -> TrainConfig {
+    TrainConfig {
+        steps: 400,
+        batch_size: 2,
+        weight_decay: 0.0,
+        learning_rate: 1e-2,
+        ..train()
+    }
+}
+
+fn trainer(data: &BlockDataset, config: TrainConfig) -> Trainer {
+    Trainer::new(config, &network(data), data.spec(), 1, &device()).unwrap()
+}
+
+#[test]
+fn predictions_come_to_minimise_the_loss_and_only_the_dictionary_moves() {
+    let data = dataset();
+    let mut loss = squares(&data);
+    let mut trainer = trainer(&data, config());
+    let before = module_to_named(&trainer.model()).unwrap();
+    let first = trainer.step_dictionary(&data, &mut loss).unwrap().loss;
+    while !trainer.is_finished() {
+        trainer.step_dictionary(&data, &mut loss).unwrap();
+    }
+    let after = module_to_named(&trainer.model()).unwrap();
+    for (name, tensor) in &before {
+        let moved = tensor != &after[name];
+        assert_eq!(moved, name.starts_with("dictionary."), "{name}");
+    }
+
+    let options = SampleOptions::noise_end(&trainer.unet_config().schedule);
+    let generator = WeightGenerator::new(
+        trainer.ema_model(),
+        data.layout().clone(),
+        data.normalizer().clone(),
+        text_spec(),
+        data.norm(),
+        "base",
+        options,
+    )
+    .unwrap();
+    assert!(first > 0.01, "{first}");
+    for (text, target) in loss.targets.iter().enumerate() {
+        let prediction = generator
+            .predict(&data.texts()[text], &options, &device())
+            .unwrap();
+        let far = distance(&prediction.encoded, target);
+        assert!(far < 0.05, "text {text}: {far} from its target");
+        // The noise of inference is not that of training, and says nothing at the noise end.
+        let other = SampleOptions { seed: 5, ..options };
+        let again = generator
+            .predict(&data.texts()[text], &other, &device())
+            .unwrap();
+        let far = distance(&again.encoded, target);
+        assert!(far < 0.1, "text {text}, other noise: {far} from its target");
+    }
+}
+
+#[test]
+fn a_resumed_run_takes_the_same_steps() {
+    let data = dataset();
+    let dir = tempfile::tempdir().unwrap();
+    let (mut whole, mut cut) = (squares(&data), squares(&data));
+    let config = TrainConfig {
+        batch_size: 1,
+        ..config()
+    };
+    let mut one = trainer(&data, config.clone());
+    let mut two = trainer(&data, config);
+    for _ in 0..3 {
+        one.step_dictionary(&data, &mut whole).unwrap();
+        two.step_dictionary(&data, &mut cut).unwrap();
+    }
+    two.save_state(dir.path()).unwrap();
+    let mut two = Trainer::resume(dir.path(), &data.spec(), &device()).unwrap();
+    for _ in 0..6 {
+        let own = one.step_dictionary(&data, &mut whole).unwrap();
+        assert_eq!(two.step_dictionary(&data, &mut cut).unwrap(), own);
+    }
+    assert_eq!(whole.seen, cut.seen);
+    assert!(whole.seen.iter().any(|(_, texts)| texts == &[0]));
+    assert!(whole.seen.iter().any(|(_, texts)| texts == &[1]));
+    assert_eq!(
+        module_to_named(&one.ema_model()).unwrap(),
+        module_to_named(&two.ema_model()).unwrap()
+    );
+}
+
+#[test]
+fn it_goes_on_from_a_trained_network() {
+    let data = dataset();
+    let mut first = trainer(&data, config());
+    first.step(&data).unwrap();
+    let model = first.ema_model();
+    let second = Trainer::from_model(config(), &model, data.spec(), &device()).unwrap();
+    assert_eq!(second.steps_done(), 0);
+    for taken in [second.model(), second.ema_model()] {
+        assert_eq!(
+            module_to_named(&taken).unwrap(),
+            module_to_named(&model).unwrap()
+        );
+    }
+}
+
+#[test]
+fn what_cannot_work_is_an_error() {
+    let data = dataset();
+    let mut loss = squares(&data);
+    let decayed = TrainConfig {
+        weight_decay: 0.01,
+        ..config()
+    };
+    let error = trainer(&data, decayed)
+        .step_dictionary(&data, &mut loss)
+        .unwrap_err();
+    assert!(error.to_string().contains("weight_decay"), "{error}");
+
+    let plain = unet(Parameterization::Skip);
+    let error = Trainer::new(config(), &plain, data.spec(), 1, &device())
+        .unwrap()
+        .step_dictionary(&data, &mut loss)
+        .unwrap_err();
+    assert!(error.to_string().contains("dictionary"), "{error}");
+
+    struct Wrong(Result<Vec<(f64, Vec<f32>)>, &'static str>);
+    impl NetworkLoss for Wrong {
+        fn values_and_gradients(
+            &mut self,
+            _: u64,
+            _: &[usize],
+            _: &[Vec<f32>],
+        ) -> Result<Vec<(f64, Vec<f32>)>, LossError> {
+            Ok(self.0.clone()?)
+        }
+    }
+    let len = data.layout().blocks() * data.layout().block_size();
+    let mut answer = |result| {
+        trainer(&data, config())
+            .step_dictionary(&data, &mut Wrong(result))
+            .unwrap_err()
+    };
+    let error = answer(Err("no pairs there"));
+    assert!(matches!(error, Error::NetworkLoss { step: 1, .. }));
+    assert!(error.to_string().contains("no pairs there"), "{error}");
+    assert!(matches!(answer(Ok(Vec::new())), Error::Shape { .. }));
+    let short = vec![(1.0, vec![0.0; len - 1]); 2];
+    assert!(matches!(answer(Ok(short)), Error::Shape { .. }));
+    let nan = vec![(f64::NAN, vec![0.0; len]); 2];
+    assert!(matches!(answer(Ok(nan)), Error::NotFinite { .. }));
+}
