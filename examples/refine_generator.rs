@@ -1,33 +1,31 @@
 //! Trains a weight generator on through what its weights do.
 //!
 //! ```sh
-//! cargo run --release --example refine_generator -- --zoo out/zoo --generator out/weight-generator --out out/refined
+//! cargo run --release --example refine_generator -- --zoo out/zoo --generator out/denoiser --out out/weight-generator
 //! ```
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
 
 use burn::tensor::Device;
 use clap::Parser;
 use concepts::{Concept, Pair, read_pair_splits, read_pairs};
-use denoised_weights_examples::assets::{AssetArgs, Text, display};
+use denoised_weights_examples::Result;
+use denoised_weights_examples::assets::{AssetArgs, Text};
 use denoised_weights_examples::blocks::ZooBlocks;
 use denoised_weights_examples::cli::{Common, run};
 use denoised_weights_examples::data::{Photos, edit};
 use denoised_weights_examples::denoised::load_generator;
-use denoised_weights_examples::progress::{Progress, RunningMean};
 use denoised_weights_examples::sources::{Source, training_sources};
-use denoised_weights_examples::{Result, files};
+use denoised_weights_examples::training::TrainingArgs;
 use finetune::{AdapterLoss, PairSet};
 use image::RgbImage;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde::Serialize;
 use weight_blocks::{Layout, Zoo};
-use weight_diffusion::{LossError, NetworkLoss, Precision, TrainConfig, Trainer, WeightGenerator};
+use weight_diffusion::{LossError, NetworkLoss, TrainConfig, Trainer, WeightGenerator};
 
 /// Train a weight generator's block dictionary on with another loss: the L1 between the training
 /// concepts' targets and what the one-step predictions of their weights make of the photos. Run again after an interruption (kill -9 included), it goes on from its last state and ends with
@@ -38,15 +36,14 @@ struct Args {
     common: Common,
     #[command(flatten)]
     assets: AssetArgs,
-    /// Folder to write the refined weight generator to.
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    #[command(flatten)]
+    training: TrainingArgs,
     /// Folder of prepared pairs that the zoo was collected from (see collect). Without it, the
     /// shipped training concepts are edited in memory.
     #[arg(long, value_name = "DIR")]
     pairs: Option<PathBuf>,
     /// Optimizer steps.
-    #[arg(long, default_value_t = 8000)]
+    #[arg(long, default_value_t = 9000)]
     steps: u64,
     /// Concepts per step, each on a thread of its own.
     #[arg(long, default_value_t = 4)]
@@ -57,20 +54,6 @@ struct Args {
     /// Peak learning rate.
     #[arg(long, default_value_t = 1e-3)]
     lr: f64,
-    /// Steps between saved states.
-    #[arg(long, default_value_t = 100)]
-    save_every: u64,
-    /// Write weights as 32-bit floats; 16-bit halves the file.
-    #[arg(long)]
-    full_precision: bool,
-}
-
-#[derive(Serialize)]
-struct Report {
-    concepts: usize,
-    steps: u64,
-    seconds_this_run: f64,
-    last_l1: f64,
 }
 
 fn main() -> ExitCode {
@@ -112,38 +95,20 @@ fn refine(args: &Args) -> Result<()> {
     };
     println!("{} concepts", blocks.concepts.len());
 
-    let started = Instant::now();
-    let state = args.out.join("state");
     let dataset = &blocks.dataset;
-    let mut trainer = if Trainer::has_state(&state) {
-        let trainer = Trainer::resume(&state, &dataset.spec(), &device)?;
-        if *trainer.config() != config {
-            return Err(format!(
-                "{}: the state there was trained with other options; give the same ones, or remove the folder",
-                state.display()
-            )
-            .into());
-        }
-        trainer
-    } else {
-        Trainer::from_model(config.clone(), generator.unet(), dataset.spec(), &device)?
-    };
-    let mut progress = Progress::new("refine", config.steps, trainer.steps_done());
-    let mut l1 = RunningMean::default();
-    while !trainer.is_finished() {
-        let stats = trainer.step_dictionary(dataset, &mut loss)?;
-        l1.add(stats.loss);
-        let done = trainer.steps_done();
-        progress.set(
-            done,
-            format!("L1 {:.4}, gradient {:.3}", l1.get(), stats.grad_norm),
-        );
-        if done % args.save_every.max(1) == 0 || trainer.is_finished() {
-            trainer.save_state(&state)?;
-        }
-    }
-    progress.finish();
-
+    let unet = generator.unet();
+    let mut trainer =
+        (args.training).resume_or(&config, unet.config(), dataset, &device, || {
+            Ok(Trainer::from_model(
+                config.clone(),
+                unet,
+                dataset.spec(),
+                &device,
+            )?)
+        })?;
+    let report = (args.training).run("refine", &mut trainer, dataset, |trainer| {
+        Ok(trainer.step_dictionary(dataset, &mut loss)?)
+    })?;
     let refined = WeightGenerator::new(
         trainer.ema_model(),
         generator.layout().clone(),
@@ -153,29 +118,8 @@ fn refine(args: &Args) -> Result<()> {
         zoo.base_digest(),
         generator.defaults(),
     )?;
-    let precision = if args.full_precision {
-        Precision::Full
-    } else {
-        Precision::Half
-    };
-    refined.save(&args.out, precision)?;
-    std::fs::remove_dir_all(&state)
-        .map_err(|e| format!("{}: cannot be removed: {e}", state.display()))?;
-    let report = Report {
-        concepts: blocks.concepts.len(),
-        steps: config.steps,
-        seconds_this_run: started.elapsed().as_secs_f64(),
-        last_l1: l1.get(),
-    };
-    println!(
-        "wrote {} ({:.0} s)",
-        display(&args.out),
-        report.seconds_this_run
-    );
-    if let Some(path) = &args.common.json {
-        files::write_json(path, &report)?;
-    }
-    Ok(())
+    args.training.finish(&refined, &report)?;
+    args.common.write_json(&report)
 }
 
 /// What a concept's pairs are drawn from.

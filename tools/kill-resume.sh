@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Kills `collect` and `train_generator` at random moments until they get through, and compares what
+# Kills `collect`, `train_generator` and `refine_generator` at random moments until they get through, and compares what
 # they leave with an uninterrupted run's: it has to be the same, byte for byte.
 #
 #   cargo build --release --examples && tools/kill-resume.sh [SEED]
@@ -41,4 +41,11 @@ $(train "$work/generator") >>"$work/log" 2>&1
 # shellcheck disable=SC2046
 until_done $(train "$work/generator-cut")
 diff -r "$work/generator" "$work/generator-cut"
+
+refine() { echo "$bin/refine_generator" --zoo "$work/zoo" --generator "$work/generator" --steps 24 --save-every 2 --out "$1"; }
+# shellcheck disable=SC2046
+$(refine "$work/refined") >>"$work/log" 2>&1
+# shellcheck disable=SC2046
+until_done $(refine "$work/refined-cut")
+diff -r "$work/refined" "$work/refined-cut"
 echo "interrupted and whole runs left the same files"

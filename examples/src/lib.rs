@@ -13,6 +13,7 @@ pub mod progress;
 pub mod report;
 pub mod rivals;
 pub mod sources;
+pub mod training;
 
 /// What the examples' functions give back: any error, already saying what to do.
 pub type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;

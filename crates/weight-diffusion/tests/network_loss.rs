@@ -198,7 +198,7 @@ fn what_cannot_work_is_an_error() {
         }
     }
     let len = data.layout().blocks() * data.layout().block_size();
-    let mut answer = |result| {
+    let answer = |result| {
         trainer(&data, config())
             .step_dictionary(&data, &mut Wrong(result))
             .unwrap_err()

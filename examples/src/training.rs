@@ -1,0 +1,142 @@
+//! What the trainings of the weight generator share: state, progress, writing the result.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use burn::tensor::Device;
+use clap::Args;
+use serde::Serialize;
+use weight_diffusion::{
+    BlockDataset, Precision, StepStats, TrainConfig, Trainer, UNet1dConfig, WeightGenerator,
+};
+
+use crate::Result;
+use crate::assets::display;
+use crate::progress::{Progress, RunningMean};
+
+/// `--out`, `--save-every`, `--full-precision`.
+#[derive(Debug, Clone, Args)]
+pub struct TrainingArgs {
+    /// Folder to write the weight generator to.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Steps between saved states.
+    #[arg(long, default_value_t = 100)]
+    pub save_every: u64,
+    /// Write weights as 32-bit floats; 16-bit halves the file.
+    #[arg(long)]
+    pub full_precision: bool,
+}
+
+/// What a training leaves for `--json`.
+#[derive(Debug, Clone, Serialize)]
+pub struct TrainingReport {
+    /// Networks of the zoo.
+    pub networks: usize,
+    /// Concepts of the zoo.
+    pub concepts: usize,
+    /// Blocks of a network.
+    pub blocks: usize,
+    /// Optimizer steps in all.
+    pub steps: u64,
+    /// Seconds of this run, earlier interrupted ones not counted.
+    pub seconds_this_run: f64,
+    /// Running mean of the loss at the end.
+    pub last_loss: f64,
+    /// Mean norm of the zoo's networks.
+    pub zoo_norm_mean: f64,
+    /// Deviation of the zoo's norms.
+    pub zoo_norm_std: f64,
+}
+
+impl TrainingArgs {
+    fn state(&self) -> PathBuf {
+        self.out.join("state")
+    }
+
+    /// The trainer that an earlier run left, or `fresh`.
+    ///
+    /// # Errors
+    /// A state that is damaged or was trained with other options.
+    pub fn resume_or(
+        &self,
+        config: &TrainConfig,
+        unet: &UNet1dConfig,
+        dataset: &BlockDataset,
+        device: &Device,
+        fresh: impl FnOnce() -> Result<Trainer>,
+    ) -> Result<Trainer> {
+        let state = self.state();
+        if !Trainer::has_state(&state) {
+            return fresh();
+        }
+        let trainer = Trainer::resume(&state, &dataset.spec(), device)?;
+        if trainer.config() != config || trainer.unet_config() != unet {
+            return Err(format!(
+                "{}: the state there was trained with other options; give the same ones, or remove the folder",
+                state.display()
+            )
+            .into());
+        }
+        Ok(trainer)
+    }
+
+    /// Takes all steps, saving the state now and then.
+    ///
+    /// # Errors
+    /// Whatever `step` gives, or a state that cannot be written.
+    pub fn run(
+        &self,
+        label: &str,
+        trainer: &mut Trainer,
+        dataset: &BlockDataset,
+        mut step: impl FnMut(&mut Trainer) -> Result<StepStats>,
+    ) -> Result<TrainingReport> {
+        let started = Instant::now();
+        let steps = trainer.config().steps;
+        let mut progress = Progress::new(label, steps, trainer.steps_done());
+        let mut loss = RunningMean::default();
+        while !trainer.is_finished() {
+            let stats = step(trainer)?;
+            loss.add(stats.loss);
+            let note = format!("loss {:.4}, gradient {:.3}", loss.get(), stats.grad_norm);
+            progress.set(stats.step, note);
+            if stats.step % self.save_every.max(1) == 0 || trainer.is_finished() {
+                trainer.save_state(&self.state())?;
+            }
+        }
+        progress.finish();
+        Ok(TrainingReport {
+            networks: dataset.networks(),
+            concepts: dataset.texts().len(),
+            blocks: dataset.layout().blocks(),
+            steps,
+            seconds_this_run: started.elapsed().as_secs_f64(),
+            last_loss: loss.get(),
+            zoo_norm_mean: dataset.norm().mean,
+            zoo_norm_std: dataset.norm().std,
+        })
+    }
+
+    /// Writes the trained generator; only then is the last state of no use.
+    ///
+    /// # Errors
+    /// Where a file cannot be written or removed.
+    pub fn finish(&self, generator: &WeightGenerator, report: &TrainingReport) -> Result<()> {
+        let precision = if self.full_precision {
+            Precision::Full
+        } else {
+            Precision::Half
+        };
+        generator.save(&self.out, precision)?;
+        let state = self.state();
+        std::fs::remove_dir_all(&state)
+            .map_err(|e| format!("{}: cannot be removed: {e}", state.display()))?;
+        println!(
+            "wrote {} ({:.0} s)",
+            display(&self.out),
+            report.seconds_this_run
+        );
+        Ok(())
+    }
+}
