@@ -431,10 +431,15 @@ fn print_summary(report: &Report) {
         ("the zoo's mean", &s.denoised_beats_mean_at_0),
         ("the wrong prompt", &s.denoised_beats_wrong_prompt_at_0),
     ] {
-        println!("denoised start better at epoch 0 than {what}: {count}");
+        // 0/0: one of the two was not run.
+        if count != "0/0" {
+            println!("denoised start better at epoch 0 than {what}: {count}");
+        }
     }
-    println!(
-        "zero's final quality reached by {} of the denoised starts, {:.1} times faster in the median",
-        s.reached_zero_final, s.median_speedup_over_zero
-    );
+    if let Some(speedup) = s.median_speedup_over_zero {
+        println!(
+            "zero's final quality reached by {} of the denoised starts, {speedup:.1} times faster in the median",
+            s.reached_zero_final
+        );
+    }
 }

@@ -87,8 +87,8 @@ pub struct Summary {
     /// The same against the generator asked with another concept's prompt.
     pub denoised_beats_wrong_prompt_at_0: String,
     /// Median of the zero start's total time over the time to its final quality; a concept that
-    /// never reached it counts as 1.
-    pub median_speedup_over_zero: f64,
+    /// never reached it counts as 1. None where nothing was trained.
+    pub median_speedup_over_zero: Option<f64>,
     /// Concepts that reached the zero start's final quality.
     pub reached_zero_final: String,
 }
@@ -125,9 +125,10 @@ impl ConceptReport {
     }
 
     /// Zero's total time over the denoised start's time to the same quality; 1 where that was
-    /// never reached.
+    /// never reached. None without training.
     pub fn speedup(&self) -> Option<f64> {
-        let zero = self.methods.get("zero")?.curve.last()?.seconds;
+        let end = self.methods.get("zero")?.curve.last()?;
+        let zero = (end.epoch > 0.0).then_some(end.seconds)?;
         let denoised = self.methods.get("denoised")?;
         Some(match denoised.seconds_to_zero_final {
             Some(seconds) => zero / seconds.max(1e-9),
@@ -155,7 +156,7 @@ impl Summary {
             denoised_beats_nearest_at_0: count("nearest"),
             denoised_beats_mean_at_0: count("mean"),
             denoised_beats_wrong_prompt_at_0: count("wrong_prompt"),
-            median_speedup_over_zero: median(&mut speedups),
+            median_speedup_over_zero: (!speedups.is_empty()).then(|| median(&mut speedups)),
             reached_zero_final: format!("{reached}/{}", concepts.len()),
         }
     }

@@ -111,6 +111,16 @@ pub enum Error {
         /// The parser's reason.
         why: String,
     },
+    /// A safetensors file that is not a LoRA's.
+    #[error("{}: tensor `{name}` {why}; LoRA files of PEFT, diffusers and kohya's sd-scripts can be read", path.display())]
+    LoraFile {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A tensor type that is not a float.
     #[error("{}: tensor `{name}` is of type {dtype}; F32, F16 and BF16 can be read", path.display())]
     Dtype {

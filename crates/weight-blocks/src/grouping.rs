@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::LayerGroup;
+use crate::{LayerGroup, TensorRole};
 
-/// The paper's grouping rules (§3.1, table 3). Rules 2 (concatenation along the channel dimension)
-/// and 3 (each layer alone) are to come as further variants.
+/// Most runs that a layout may have; a corrupt file cannot make anyone list more.
+const MAX_SEGMENTS: usize = 1 << 22;
+
+/// The paper's grouping rules (§3.1, table 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -13,35 +15,124 @@ pub enum GroupingRule {
     /// Rule 1, the paper's default: down, up and the norm that follows of layer i, one after
     /// another, then layer i + 1.
     Appended,
+    /// Rule 2: down and up of layer i concatenated along their common dimension, the rank, then the
+    /// norm. For each rank k comes row k of down (c·kh·kw values) and column k of up (f values), so
+    /// that what is multiplied with each other stands together. The paper says "along the channel
+    /// dimension" and no more; this is our reading.
+    Concatenated,
+    /// Rule 3: each tensor alone. It begins with a block of its own and is padded to whole blocks,
+    /// so that no block holds values of two tensors; N is larger than under rules 1 and 2.
+    Separate,
 }
 
-/// A run of consecutive values of one tensor.
+/// Values of one tensor that follow each other among the encoded values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Segment {
     /// Position of the tensor in the list of all groups' tensors.
     pub tensor: usize,
     /// First value within the tensor (row-major).
     pub start: usize,
+    /// Distance from one value to the next within the tensor, at least 1.
+    pub stride: usize,
     /// Number of values.
     pub len: usize,
+    /// Where the first one stands among the N·b encoded values.
+    pub at: usize,
+}
+
+impl Segment {
+    /// Positions of the values within the tensor.
+    pub(crate) fn places(&self) -> impl Iterator<Item = usize> {
+        let (start, stride) = (self.start, self.stride);
+        (0..self.len).map(move |i| start + i * stride)
+    }
+}
+
+/// Places runs one after another.
+struct Builder {
+    segments: Vec<Segment>,
+    at: usize,
+}
+
+impl Builder {
+    fn push(&mut self, tensor: usize, start: usize, stride: usize, len: usize) {
+        self.segments.push(Segment {
+            tensor,
+            start,
+            stride,
+            len,
+            at: self.at,
+        });
+        self.at += len;
+    }
 }
 
 impl GroupingRule {
-    /// The runs in order; together they hold each value of each tensor once. `lens` are the
-    /// tensors' sizes in the order of `groups`.
-    pub(crate) fn segments(self, groups: &[LayerGroup], lens: &[usize]) -> Vec<Segment> {
-        debug_assert_eq!(
-            groups.iter().map(|g| g.tensors.len()).sum::<usize>(),
-            lens.len()
-        );
-        match self {
-            Self::Appended => (lens.iter().enumerate())
-                .map(|(tensor, &len)| Segment {
-                    tensor,
-                    start: 0,
-                    len,
-                })
-                .collect(),
+    /// The runs in order, which together hold each value of each tensor once, and where the last one
+    /// ends. `lens` are the tensors' sizes in the order of `groups`. None where there are too many.
+    pub(crate) fn segments(
+        self,
+        groups: &[LayerGroup],
+        lens: &[usize],
+        block_size: usize,
+    ) -> Option<(Vec<Segment>, usize)> {
+        let mut runs = Builder {
+            segments: Vec::new(),
+            at: 0,
+        };
+        let mut first = 0;
+        for group in groups {
+            let lens = lens.get(first..first + group.tensors.len())?;
+            match self {
+                Self::Appended => {
+                    for (i, &len) in lens.iter().enumerate() {
+                        runs.push(first + i, 0, 1, len);
+                    }
+                }
+                Self::Separate => {
+                    for (i, &len) in lens.iter().enumerate() {
+                        runs.push(first + i, 0, 1, len);
+                        runs.at = runs.at.checked_next_multiple_of(block_size)?;
+                    }
+                }
+                Self::Concatenated => concatenate(group, lens, first, &mut runs)?,
+            }
+            if runs.segments.len() > MAX_SEGMENTS {
+                return None;
+            }
+            first += group.tensors.len();
+        }
+        Some((runs.segments, runs.at))
+    }
+}
+
+/// Rule 2 for one layer; a layer without a pair of factors of one rank is appended as it is.
+fn concatenate(group: &LayerGroup, lens: &[usize], first: usize, runs: &mut Builder) -> Option<()> {
+    let find = |role| group.tensors.iter().position(|t| t.role == role);
+    let pair = find(TensorRole::Down).zip(find(TensorRole::Up));
+    let rank = pair.and_then(|(down, up)| {
+        let rank = *group.tensors[down].shape.first()?;
+        let shared = group.tensors[up].shape.get(1) == Some(&rank) && rank > 0;
+        // [f, r] or [f, r, 1, 1]: the column of a rank is then every r-th value.
+        let flat = group.tensors[up].shape.get(2..)?.iter().all(|&d| d == 1);
+        (shared && flat).then_some((down, up, rank))
+    });
+    let mut done = [usize::MAX; 2];
+    if let Some((down, up, rank)) = rank {
+        if rank > MAX_SEGMENTS {
+            return None;
+        }
+        let (row, column) = (lens[down] / rank, lens[up] / rank);
+        for k in 0..rank {
+            runs.push(first + down, k * row, 1, row);
+            runs.push(first + up, k, rank, column);
+        }
+        done = [down, up];
+    }
+    for (i, &len) in lens.iter().enumerate() {
+        if !done.contains(&i) {
+            runs.push(first + i, 0, 1, len);
         }
     }
+    Some(())
 }

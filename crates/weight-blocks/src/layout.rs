@@ -16,8 +16,8 @@ const MAX_VALUES: usize = 1 << 34;
 
 /// Where each value of each layer stands among the N blocks of b values.
 ///
-/// The groups' values are concatenated in the rule's order and zero-padded once, at the end, to a
-/// multiple of b. (The paper's 854 × 256 is less than its own 0.2256 M weights; here N follows from
+/// The groups' values stand in the rule's order and are zero-padded to a multiple of b: once, at the
+/// end, under rules 1 and 2, after each tensor under rule 3. (The paper's 854 × 256 is less than its own 0.2256 M weights; here N follows from
 /// the layer list, and nothing is lost.)
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "LayoutSpec", into = "LayoutSpec")]
@@ -25,6 +25,8 @@ pub struct Layout {
     spec: LayoutSpec,
     lens: Vec<usize>,
     values: usize,
+    segments: Vec<Segment>,
+    blocks: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -89,7 +91,14 @@ impl Layout {
         if values == 0 || block_size > MAX_VALUES {
             return fail(format!("{values} values in blocks of {block_size}"));
         }
+        let (segments, end) = (rule.segments(&groups, &lens, block_size))
+            .filter(|(_, end)| *end <= MAX_VALUES.saturating_mul(2))
+            .ok_or_else(|| Error::Layout {
+                why: format!("too many runs or too much padding for {rule:?}"),
+            })?;
         Ok(Self {
+            segments,
+            blocks: end.div_ceil(block_size),
             spec: LayoutSpec {
                 name: name.to_owned(),
                 rule,
@@ -123,7 +132,7 @@ impl Layout {
 
     /// N.
     pub fn blocks(&self) -> usize {
-        self.values.div_ceil(self.spec.block_size)
+        self.blocks
     }
 
     /// Weights without padding.
@@ -137,8 +146,8 @@ impl Layout {
     }
 
     /// The runs of values in order; each tensor's values stand in one or more of them.
-    pub fn segments(&self) -> Vec<Segment> {
-        self.spec.rule.segments(&self.spec.groups, &self.lens)
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
     }
 
     /// All tensors, in the order that [`Segment::tensor`] counts.
@@ -163,7 +172,7 @@ impl Layout {
         hex(&hasher.finalize())
     }
 
-    /// The N·b values of `weights`, block after block, zeros at the end.
+    /// The N·b values of `weights`, block after block, zeros as padding.
     ///
     /// # Errors
     /// As [`check_tensors`].
@@ -173,17 +182,18 @@ impl Layout {
             .tensors()
             .filter_map(|t| weights.get(&t.name))
             .collect();
-        let mut flat = Vec::with_capacity(self.encoded_len());
-        for segment in self.segments() {
+        let mut flat = vec![0.0; self.encoded_len()];
+        for segment in &self.segments {
+            let target = &mut flat[segment.at..segment.at + segment.len];
             let data = &tensors[segment.tensor].data;
-            let run = data.get(segment.start..segment.start + segment.len);
-            // The check above has seen to the lengths; a rule that reached past one would end here.
-            flat.extend_from_slice(run.ok_or_else(|| Error::ValueCount {
-                shape: tensors[segment.tensor].shape.clone(),
-                values: data.len(),
-            })?);
+            if segment.stride == 1 {
+                target.copy_from_slice(&data[segment.start..segment.start + segment.len]);
+            } else {
+                for (value, place) in target.iter_mut().zip(segment.places()) {
+                    *value = data[place];
+                }
+            }
         }
-        flat.resize(self.encoded_len(), 0.0);
         Ok(flat)
     }
 
@@ -194,11 +204,16 @@ impl Layout {
     pub fn decode(&self, blocks: &[f32]) -> Result<NamedTensors, Error> {
         self.check_len(blocks.len())?;
         let mut data: Vec<Vec<f32>> = self.lens.iter().map(|&len| vec![0.0; len]).collect();
-        let mut at = 0;
-        for segment in self.segments() {
-            let target = &mut data[segment.tensor][segment.start..segment.start + segment.len];
-            target.copy_from_slice(&blocks[at..at + segment.len]);
-            at += segment.len;
+        for segment in &self.segments {
+            let source = &blocks[segment.at..segment.at + segment.len];
+            let target = &mut data[segment.tensor];
+            if segment.stride == 1 {
+                target[segment.start..segment.start + segment.len].copy_from_slice(source);
+            } else {
+                for (value, place) in source.iter().zip(segment.places()) {
+                    target[place] = *value;
+                }
+            }
         }
         Ok(self
             .tensors()

@@ -5,6 +5,7 @@
 //! flattened, concatenated, zero-padded and cut. This crate is that codec and what belongs to it:
 //!
 //! - [`WeightSpace`]: a model (or file) that lists its layer groups and reads and loads them.
+//! - [`LoraFile`]: LoRA files of PEFT, diffusers and kohya's sd-scripts as such a space.
 //! - [`Layout`]: groups + [`GroupingRule`] + block size; [`Layout::encode`] and [`Layout::decode`]
 //!   are exact inverses, bit for bit.
 //! - [`sinusoidal_encoding`]: the block index as the denoiser sees it (Eq. 2).
@@ -47,6 +48,7 @@ mod files;
 mod grouping;
 mod index;
 mod layout;
+mod lora_file;
 #[cfg(feature = "burn")]
 mod module;
 mod normalize;
@@ -59,6 +61,7 @@ pub use files::{file_digest, load_safetensors, save_safetensors, write_atomic};
 pub use grouping::{GroupingRule, Segment};
 pub use index::sinusoidal_encoding;
 pub use layout::Layout;
+pub use lora_file::LoraFile;
 #[cfg(feature = "burn")]
 pub use module::{gradients_to_named, load_named, module_to_named};
 pub use normalize::{Normalization, Normalizer};

@@ -38,6 +38,13 @@ pub struct Normalizer {
 struct Run {
     tensor: usize,
     len: usize,
+    /// Zeros between it and the next run (rule 3).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    padding: usize,
+}
+
+fn is_zero(value: &usize) -> bool {
+    *value == 0
 }
 
 /// Count, mean, and sum of squared distances to the mean (Welford): no difference of large sums, so
@@ -89,10 +96,12 @@ impl Normalizer {
         kind: Normalization,
         weights: impl IntoIterator<Item = &'a [f32]>,
     ) -> Result<Self, Error> {
-        let runs: Vec<Run> = (layout.segments().iter())
-            .map(|s| Run {
+        let segments = layout.segments();
+        let runs: Vec<Run> = (segments.iter().enumerate())
+            .map(|(i, s)| Run {
                 tensor: s.tensor,
                 len: s.len,
+                padding: (segments.get(i + 1)).map_or(0, |next| next.at - s.at - s.len),
             })
             .collect();
         let tensors = layout.tensors().count();
@@ -103,16 +112,17 @@ impl Normalizer {
         for flat in weights {
             layout.check_len(flat.len())?;
             count += 1;
-            let mut at = 0;
+            let (mut at, mut number) = (0, 0);
             for run in &runs {
-                for (i, value) in flat[at..at + run.len].iter().enumerate() {
+                for value in &flat[at..at + run.len] {
                     if elementwise {
-                        per_value[at + i].add(f64::from(*value));
+                        per_value[number].add(f64::from(*value));
                     } else {
                         per_tensor[run.tensor].add(f64::from(*value));
                     }
+                    number += 1;
                 }
-                at += run.len;
+                at += run.len + run.padding;
             }
         }
         if count == 0 {
@@ -197,22 +207,24 @@ impl Normalizer {
             return mismatch(self.encoded_len, blocks.len());
         }
         let elementwise = self.kind == Normalization::Elementwise;
-        let mut at = 0usize;
+        let mut rest = blocks;
+        let mut means = self.means.as_slice();
         for run in &self.runs {
             // The fields may come from a file, so nothing is taken for granted.
-            let (Some(values), Some(&deviation)) = (
-                blocks.get_mut(at..at.saturating_add(run.len)),
+            let (Some((values, after)), Some(&deviation)) = (
+                std::mem::take(&mut rest).split_at_mut_checked(run.len),
                 self.deviations.get(run.tensor),
             ) else {
-                return mismatch(self.encoded_len, at.saturating_add(run.len));
+                return mismatch(self.encoded_len, run.len);
             };
             if elementwise {
-                let Some(means) = self.means.get(at..at + run.len) else {
-                    return mismatch(self.means.len(), at + run.len);
+                let Some((own, others)) = means.split_at_checked(run.len) else {
+                    return mismatch(self.means.len(), run.len);
                 };
-                for (value, mean) in values.iter_mut().zip(means) {
+                for (value, mean) in values.iter_mut().zip(own) {
                     *value = f(*value, *mean, deviation);
                 }
+                means = others;
             } else {
                 let Some(&mean) = self.means.get(run.tensor) else {
                     return mismatch(self.means.len(), run.tensor);
@@ -221,9 +233,13 @@ impl Normalizer {
                     *value = f(*value, mean, deviation);
                 }
             }
-            at += run.len;
+            let Some((padding, after)) = after.split_at_mut_checked(run.padding) else {
+                return mismatch(self.encoded_len, run.padding);
+            };
+            padding.fill(0.0);
+            rest = after;
         }
-        blocks[at..].fill(0.0);
+        rest.fill(0.0);
         Ok(())
     }
 }

@@ -10,6 +10,12 @@ use weight_blocks::{
     check_tensors, sinusoidal_encoding,
 };
 
+const RULES: [GroupingRule; 3] = [
+    GroupingRule::Appended,
+    GroupingRule::Concatenated,
+    GroupingRule::Separate,
+];
+
 /// Groups of tensors of dimensions.
 type Shapes = Vec<Vec<Vec<usize>>>;
 
@@ -29,7 +35,10 @@ fn named(shapes: &Shapes) -> Vec<LayerGroup> {
                 .iter()
                 .enumerate()
                 // Names whose order differs from the layout's.
-                .map(|(t, shape)| spec(&format!("{}.{g}", 9 - t), shape, TensorRole::Up))
+                .map(|(t, shape)| {
+                    let role = [TensorRole::Down, TensorRole::Up][t % 2];
+                    spec(&format!("{}.{g}", 9 - t), shape, role)
+                })
                 .collect(),
         })
         .collect()
@@ -77,7 +86,7 @@ proptest! {
             weights.insert(spec.name.clone(), HostTensor::new(spec.shape.clone(), data).unwrap());
         }
         let values = expected.len();
-        let layout = Layout::new("random", groups, GroupingRule::Appended, block_size).unwrap();
+        let layout = Layout::new("random", groups.clone(), GroupingRule::Appended, block_size).unwrap();
         prop_assert_eq!(layout.values(), values);
         let mut blocks = 0;
         while blocks * block_size < values {
@@ -92,30 +101,39 @@ proptest! {
             // Padding is +0, to the bit.
             prop_assert_eq!(v.to_bits(), expected.get(i).copied().unwrap_or(0));
         }
-        let decoded = layout.decode(&encoded).unwrap();
-        prop_assert_eq!(decoded.len(), weights.len());
-        for (name, tensor) in &weights {
-            prop_assert_eq!(&decoded[name].shape, &tensor.shape);
-            for (a, b) in decoded[name].data.iter().zip(&tensor.data) {
-                prop_assert_eq!(a.to_bits(), b.to_bits());
+        for rule in RULES {
+            let layout = Layout::new("random", groups.clone(), rule, block_size).unwrap();
+            let decoded = layout.decode(&layout.encode(&weights).unwrap()).unwrap();
+            prop_assert_eq!(decoded.len(), weights.len());
+            for (name, tensor) in &weights {
+                prop_assert_eq!(&decoded[name].shape, &tensor.shape);
+                for (a, b) in decoded[name].data.iter().zip(&tensor.data) {
+                    prop_assert_eq!(a.to_bits(), b.to_bits());
+                }
             }
         }
     }
 
     #[test]
     fn segments_hold_each_value_once(shapes in shapes(), block_size in 1usize..=300) {
-        let layout = Layout::new("random", named(&shapes), GroupingRule::Appended, block_size).unwrap();
-        let mut seen: Vec<Vec<u32>> = shapes
-            .iter()
-            .flatten()
-            .map(|shape| vec![0; shape.iter().product()])
-            .collect();
-        for segment in layout.segments() {
-            for count in &mut seen[segment.tensor][segment.start..segment.start + segment.len] {
-                *count += 1;
+        for rule in RULES {
+            let layout = Layout::new("random", named(&shapes), rule, block_size).unwrap();
+            let mut seen: Vec<Vec<u32>> = shapes
+                .iter()
+                .flatten()
+                .map(|shape| vec![0; shape.iter().product()])
+                .collect();
+            let mut end = 0;
+            for segment in layout.segments() {
+                prop_assert!(segment.at >= end, "runs overlap");
+                end = segment.at + segment.len;
+                for i in 0..segment.len {
+                    seen[segment.tensor][segment.start + i * segment.stride] += 1;
+                }
             }
+            prop_assert!(end <= layout.encoded_len());
+            prop_assert!(seen.iter().flatten().all(|&count| count == 1));
         }
-        prop_assert!(seen.iter().flatten().all(|&count| count == 1));
     }
 }
 
@@ -148,6 +166,70 @@ fn rule_1_appends_down_up_norm_layer_by_layer() {
         (80, 3, 96)
     );
     assert_eq!(layout.encode(&weights).unwrap(), expected);
+}
+
+/// Weights numbered 1, 2, … in rule 1's order.
+fn numbered() -> NamedTensors {
+    let mut next = 0u16;
+    groups()
+        .iter()
+        .flat_map(|group| &group.tensors)
+        .map(|t| {
+            let len = t.shape.iter().product();
+            let data = (0..len)
+                .map(|_| {
+                    next += 1;
+                    f32::from(next)
+                })
+                .collect();
+            (
+                t.name.clone(),
+                HostTensor::new(t.shape.clone(), data).unwrap(),
+            )
+        })
+        .collect()
+}
+
+fn encoded(rule: GroupingRule) -> Vec<u16> {
+    let layout = Layout::new("small", groups(), rule, 32).unwrap();
+    let values = layout.encode(&numbered()).unwrap();
+    values.into_iter().map(|v| v as u16).collect()
+}
+
+#[test]
+fn rule_2_puts_a_rank_s_row_and_column_together() {
+    // conv: down 1..=54 [2, 27], up 55..=62 [4, 2], norm 63..=70; fc: down 71..=76, up 77..=80.
+    let mut expected: Vec<u16> = (1..=27).collect();
+    expected.extend([55, 57, 59, 61]);
+    expected.extend(28..=54);
+    expected.extend([56, 58, 60, 62]);
+    expected.extend(63..=70);
+    expected.extend([71, 72, 73, 77, 79, 74, 75, 76, 78, 80]);
+    expected.resize(96, 0);
+    assert_eq!(encoded(GroupingRule::Concatenated), expected);
+}
+
+#[test]
+fn rule_3_begins_each_tensor_with_a_block() {
+    let mut expected = Vec::new();
+    for tensor in [1..=54, 55..=62, 63..=66, 67..=70, 71..=76, 77..=80u16] {
+        expected.extend(tensor);
+        expected.resize(expected.len().next_multiple_of(32), 0);
+    }
+    assert_eq!(expected.len(), 7 * 32);
+    assert_eq!(encoded(GroupingRule::Separate), expected);
+}
+
+#[test]
+fn rules_have_digests_of_their_own_and_come_back_from_json() {
+    let layouts = RULES.map(|rule| Layout::new("small", groups(), rule, 32).unwrap());
+    for (i, layout) in layouts.iter().enumerate() {
+        let json = serde_json::to_string(layout).unwrap();
+        assert_eq!(&serde_json::from_str::<Layout>(&json).unwrap(), layout);
+        for other in &layouts[i + 1..] {
+            assert_ne!(layout.digest(), other.digest());
+        }
+    }
 }
 
 #[test]
@@ -193,6 +275,19 @@ fn impossible_layouts_say_why() {
         })
         .collect();
     assert_eq!(layout_error(many, 4), "more than 17179869184 values");
+    // A rank of 2³³ would be as many runs.
+    let ranks = vec![LayerGroup {
+        name: "l".into(),
+        kind: LayerKind::Linear,
+        tensors: vec![
+            spec("l.a", &[1 << 32, 1], TensorRole::Down),
+            spec("l.b", &[1, 1 << 32], TensorRole::Up),
+        ],
+    }];
+    match Layout::new("x", ranks, GroupingRule::Concatenated, 4) {
+        Err(Error::Layout { why }) => assert!(why.contains("too many runs"), "{why}"),
+        other => panic!("{other:?}"),
+    }
     assert!(layout_error(one(&[2]), usize::MAX).contains("blocks of 18446744073709551615"));
 }
 

@@ -285,3 +285,35 @@ fn a_gradient_is_scaled_as_denormalising_stretches() {
         assert!(normalizer.scale_gradient(&mut [0.0; 3]).is_err());
     }
 }
+
+#[test]
+fn padding_between_tensors_is_no_value() {
+    use common::{groups, weights};
+    use weight_blocks::{GroupingRule, Layout};
+    let rules = [GroupingRule::Appended, GroupingRule::Separate];
+    for kind in KINDS {
+        let [appended, separate] = rules.map(|rule| {
+            let layout = Layout::new("small", groups(), rule, 32).unwrap();
+            let flats: Vec<_> = (0..5)
+                .map(|i| layout.encode(&weights(i)).unwrap())
+                .collect();
+            let flats = flats.iter().map(Vec::as_slice);
+            let normalizer = Normalizer::fit(&layout, kind, flats).unwrap();
+            let mut flat = layout.encode(&weights(9)).unwrap();
+            normalizer.normalize(&mut flat).unwrap();
+            let normalized = layout.decode(&flat).unwrap();
+            // Garbage in the padding, as a network predicts it, is gone afterwards.
+            let filled = layout.encode(&normalized).unwrap();
+            let mut garbage = vec![7.0; flat.len()];
+            for segment in layout.segments() {
+                let run = segment.at..segment.at + segment.len;
+                garbage[run.clone()].copy_from_slice(&filled[run]);
+            }
+            normalizer.denormalize(&mut garbage).unwrap();
+            let back = layout.decode(&garbage).unwrap();
+            assert_eq!(layout.encode(&back).unwrap(), garbage, "{kind:?}");
+            normalized
+        });
+        assert_eq!(appended, separate, "{kind:?}");
+    }
+}

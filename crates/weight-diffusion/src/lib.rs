@@ -68,7 +68,7 @@
 //! - [`Trainer`] ([`TrainConfig`]): AdamW on the paper's loss; [`Trainer::save_state`] and
 //!   [`Trainer::resume`] continue bit for bit.
 //! - [`NetworkLoss`]: trains on what the predicted weights do, too ([`Trainer::step_dictionary`]).
-//! - [`one_step`] and [`ddim`] sample blocks from any [`Denoiser`].
+//! - [`one_step`] and [`multi_step`] (DDIM, ancestral, DPM-Solver++) sample blocks from any [`Denoiser`].
 //! - [`WeightGenerator`]: the trained artefact on disk, and its [`Prediction`]s.
 //!
 //! All randomness comes from seeds and is drawn on the host; no backend is named, the
@@ -90,6 +90,7 @@ mod network_loss;
 mod noise;
 mod sampler;
 mod schedule;
+mod solver;
 mod text;
 mod trainer;
 mod unet;
@@ -101,8 +102,9 @@ pub use error::Error;
 pub use files::Precision;
 pub use generator::{CONFIG_FILE, Prediction, WEIGHTS_FILE, WeightGenerator};
 pub use network_loss::{LossError, NetworkLoss};
-pub use sampler::{SampleOptions, ddim, ddim_step, one_step};
+pub use sampler::{SampleOptions, Sampler, ddim, multi_step, one_step};
 pub use schedule::{BetaSchedule, NoiseSchedule};
+pub use solver::{ancestral_step, ddim_step, dpm_solver_step};
 pub use text::{HostText, TextSpec};
 pub use trainer::{StepStats, Trainer};
 pub use unet::{DictionarySize, Parameterization, UNet1d, UNet1dConfig};

@@ -1,9 +1,10 @@
 //! From noise to weights: in one step, as the paper does, or in several.
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::noise::{fill_normal, stream};
+use crate::solver::{ancestral_step, ddim_step, dpm_solver_step};
 use crate::trainer::read;
 use crate::{Denoiser, Error, NoiseSchedule, TextCondition};
 
@@ -69,22 +70,37 @@ pub fn one_step(
     schedule: &NoiseSchedule,
     options: &SampleOptions,
 ) -> Result<Vec<f32>, Error> {
-    sample(denoiser, text, blocks, schedule, options, |noisy, n| {
-        denoiser.recover(noisy, options.t, n, text, schedule)
+    sample(denoiser, text, blocks, schedule, options, |rows, noisy| {
+        denoiser.recover(noisy, options.t, rows.index(), text, schedule)
     })
 }
 
-/// The same in `steps` steps of DDIM (Song et al. 2021, η = 0), from `options.t` down at equal
-/// distances. One step is [`one_step`].
+/// How a trajectory of several steps goes from one timestep to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Sampler {
+    /// DDIM (Song et al. 2021) with η = 0: deterministic.
+    Ddim,
+    /// DDPM's ancestral sampling (Ho et al. 2020, Eq. 7) with the posterior's variance: fresh noise
+    /// at each step.
+    Ancestral,
+    /// DPM-Solver++(2M) (Lu et al. 2022), midpoint, the first and the last step of first order:
+    /// deterministic.
+    DpmSolver,
+}
+
+/// All `blocks` blocks in `steps` steps of `sampler`, from `options.t` down at equal distances. Gives
+/// `blocks × b` values, still normalised. One step of any sampler is [`one_step`].
 ///
 /// # Errors
 /// As [`one_step`]; [`Error::Config`] for no steps, or more than `options.t` + 1.
-pub fn ddim(
+pub fn multi_step(
     denoiser: &dyn Denoiser,
     text: &TextCondition,
     blocks: usize,
     schedule: &NoiseSchedule,
-    steps: usize,
+    (sampler, steps): (Sampler, usize),
     options: &SampleOptions,
 ) -> Result<Vec<f32>, Error> {
     if steps == 0 || steps > options.t + 1 {
@@ -97,32 +113,74 @@ pub fn ddim(
     let times: Vec<usize> = (0..steps)
         .map(|i| (options.t as f64 * (steps - i) as f64 / steps as f64).round() as usize)
         .collect();
-    sample(denoiser, text, blocks, schedule, options, |noisy, n| {
+    sample(denoiser, text, blocks, schedule, options, |rows, noisy| {
         let mut x = noisy;
+        let mut before = None;
         for (i, &t) in times.iter().enumerate() {
-            let clean = denoiser.recover(x.clone(), t, n.clone(), text, schedule);
-            x = ddim_step(x, clean, t, times.get(i + 1).copied(), schedule);
+            let clean = denoiser.recover(x.clone(), t, rows.index(), text, schedule);
+            let to = times.get(i + 1).copied();
+            x = match sampler {
+                Sampler::Ddim => ddim_step(x, clean, t, to, schedule),
+                Sampler::Ancestral => {
+                    let noise = rows.noise(i + 1);
+                    ancestral_step(x, clean, noise, t, to, schedule)
+                }
+                Sampler::DpmSolver => {
+                    let next = dpm_solver_step(x, clean.clone(), before, t, to, schedule);
+                    before = Some((clean, t));
+                    next
+                }
+            };
         }
         x
     })
 }
 
-/// One deterministic DDIM step (η = 0) from w^t `[B, b]` and the recovered ŵ⁰ `[B, b]` to step
-/// `to`: α' ŵ⁰ + σ' ε̂ with ε̂ = (w^t − α ŵ⁰)/σ. Without a `to` the step ends at ŵ⁰.
-pub fn ddim_step(
-    noisy: Tensor<2>,
-    clean: Tensor<2>,
-    t: usize,
-    to: Option<usize>,
+/// [`multi_step`] with [`Sampler::Ddim`].
+///
+/// # Errors
+/// As [`multi_step`].
+pub fn ddim(
+    denoiser: &dyn Denoiser,
+    text: &TextCondition,
+    blocks: usize,
     schedule: &NoiseSchedule,
-) -> Tensor<2> {
-    let Some(to) = to else {
-        return clean;
-    };
-    // α' ŵ⁰ + σ'/σ (w^t − α ŵ⁰)
-    let ratio = schedule.sigma(to) / schedule.sigma(t);
-    let keep = schedule.alpha(to) - ratio * schedule.alpha(t);
-    clean.mul_scalar(keep) + noisy.mul_scalar(ratio)
+    steps: usize,
+    options: &SampleOptions,
+) -> Result<Vec<f32>, Error> {
+    let how = (Sampler::Ddim, steps);
+    multi_step(denoiser, text, blocks, schedule, how, options)
+}
+
+/// The blocks that are denoised together.
+struct Rows<'a> {
+    draw: usize,
+    first: usize,
+    count: usize,
+    size: usize,
+    seed: u64,
+    device: &'a Device,
+}
+
+impl Rows<'_> {
+    /// Block indices n `[B]`.
+    fn index(&self) -> Tensor<1, Int> {
+        let index: Vec<i64> = (self.first..self.first + self.count)
+            .map(|n| n as i64)
+            .collect();
+        Tensor::from_data(TensorData::new(index, [self.count]), self.device)
+    }
+
+    /// Standard normal noise `[B, b]` of step `step`; 0 is what the trajectory starts from.
+    fn noise(&self, step: usize) -> Tensor<2> {
+        let mut noise = vec![0.0f32; self.count * self.size];
+        for (row, values) in noise.chunks_mut(self.size).enumerate() {
+            let number =
+                ((step as u64) << 48) + ((self.draw as u64) << 32) + (self.first + row) as u64;
+            fill_normal(&mut stream(self.seed, number), values);
+        }
+        Tensor::from_data(TensorData::new(noise, [self.count, self.size]), self.device)
+    }
 }
 
 /// Runs `denoise` over all blocks in batches, for each noise, and averages.
@@ -132,7 +190,7 @@ fn sample(
     blocks: usize,
     schedule: &NoiseSchedule,
     options: &SampleOptions,
-    denoise: impl Fn(Tensor<2>, Tensor<1, Int>) -> Tensor<2>,
+    denoise: impl Fn(&Rows<'_>, Tensor<2>) -> Tensor<2>,
 ) -> Result<Vec<f32>, Error> {
     options.validate(schedule)?;
     let [prompts, _, width] = text.tokens.dims();
@@ -148,17 +206,15 @@ fn sample(
     let mut sum = vec![0.0f32; blocks * size];
     for draw in 0..options.noises {
         for first in (0..blocks).step_by(options.batch_size) {
-            let rows = options.batch_size.min(blocks - first);
-            let mut noise = vec![0.0f32; rows * size];
-            for (row, values) in noise.chunks_mut(size).enumerate() {
-                let number = ((draw as u64) << 32) + (first + row) as u64;
-                fill_normal(&mut stream(options.seed, number), values);
-            }
-            let index: Vec<i64> = (first..first + rows).map(|n| n as i64).collect();
-            let recovered = denoise(
-                Tensor::from_data(TensorData::new(noise, [rows, size]), &device),
-                Tensor::from_data(TensorData::new(index, [rows]), &device),
-            );
+            let rows = Rows {
+                draw,
+                first,
+                count: options.batch_size.min(blocks - first),
+                size,
+                seed: options.seed,
+                device: &device,
+            };
+            let recovered = denoise(&rows, rows.noise(0));
             let recovered = read("predicted weights", recovered)?;
             for (s, r) in sum[first * size..].iter_mut().zip(recovered) {
                 *s += r;

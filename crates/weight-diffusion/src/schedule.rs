@@ -25,6 +25,13 @@ pub enum BetaSchedule {
     /// ᾱ(t) = cos²((t/T + 0.008)/1.008 · π/2), β capped at 0.999 (Nichol and Dhariwal 2021;
     /// `squaredcos_cap_v2` in diffusers).
     Cosine,
+    /// β = start + (end − start)·sigmoid(x), x linear in −6..6 (GeoDiff; `sigmoid` in diffusers).
+    Sigmoid {
+        /// Lower asymptote.
+        start: f64,
+        /// Upper asymptote.
+        end: f64,
+    },
 }
 
 /// A variance-preserving schedule: α_t² + σ_t² = 1 for t in 0..T, noise growing with t.
@@ -41,13 +48,20 @@ pub struct NoiseSchedule {
 struct ScheduleSpec {
     betas: BetaSchedule,
     steps: usize,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    zero_terminal_snr: bool,
 }
 
 impl TryFrom<ScheduleSpec> for NoiseSchedule {
     type Error = Error;
 
     fn try_from(spec: ScheduleSpec) -> Result<Self, Error> {
-        Self::new(spec.betas, spec.steps)
+        let schedule = Self::new(spec.betas, spec.steps)?;
+        Ok(if spec.zero_terminal_snr {
+            schedule.with_zero_terminal_snr()
+        } else {
+            schedule
+        })
     }
 }
 
@@ -66,8 +80,9 @@ impl NoiseSchedule {
         if steps == 0 {
             return Err(Error::config("schedule.steps", "must be at least 1"));
         }
-        if let BetaSchedule::Linear { start, end } | BetaSchedule::ScaledLinear { start, end } =
-            betas
+        if let BetaSchedule::Linear { start, end }
+        | BetaSchedule::ScaledLinear { start, end }
+        | BetaSchedule::Sigmoid { start, end } = betas
         {
             let inside = |beta: f64| beta > 0.0 && beta < 1.0;
             if !inside(start) || !inside(end) {
@@ -77,6 +92,10 @@ impl NoiseSchedule {
                 ));
             }
         }
+        Ok(Self::of(betas, steps))
+    }
+
+    fn of(betas: BetaSchedule, steps: usize) -> Self {
         let mut product = 1.0;
         let alphas_cumprod = (0..steps)
             .map(|t| {
@@ -84,37 +103,50 @@ impl NoiseSchedule {
                 product
             })
             .collect();
-        Ok(Self {
-            spec: ScheduleSpec { betas, steps },
+        Self {
+            spec: ScheduleSpec {
+                betas,
+                steps,
+                zero_terminal_snr: false,
+            },
             alphas_cumprod,
-        })
+        }
+    }
+
+    /// The same schedule shifted and scaled so that nothing of the signal is left at T − 1 (Lin et
+    /// al. 2024, algorithm 1; diffusers' `rescale_betas_zero_snr`). α is 0 there, so ε-prediction
+    /// cannot recover anything at T − 1; [`UNet1dConfig`](crate::UNet1dConfig) asks for
+    /// [`Parameterization::Skip`](crate::Parameterization::Skip) with it.
+    pub fn with_zero_terminal_snr(mut self) -> Self {
+        let first = self.alphas_cumprod[0].sqrt();
+        let last = self.alphas_cumprod[self.steps() - 1].sqrt();
+        // A single step has nothing to keep at its start.
+        let scale = if first > last {
+            first / (first - last)
+        } else {
+            1.0
+        };
+        for bar in &mut self.alphas_cumprod {
+            *bar = ((bar.sqrt() - last) * scale).powi(2);
+        }
+        self.spec.zero_terminal_snr = true;
+        self
+    }
+
+    /// Whether [`NoiseSchedule::with_zero_terminal_snr`] was applied.
+    pub fn has_zero_terminal_snr(&self) -> bool {
+        self.spec.zero_terminal_snr
     }
 
     /// DDPM's: β linear from 1e-4 to 2e-2 over 1,000 steps.
     pub fn ddpm() -> Self {
-        Self::fixed(BetaSchedule::Linear {
-            start: 1e-4,
-            end: 2e-2,
-        })
+        let (start, end) = (1e-4, 2e-2);
+        Self::of(BetaSchedule::Linear { start, end }, 1000)
     }
 
     /// The cosine schedule over 1,000 steps.
     pub fn cosine() -> Self {
-        Self::fixed(BetaSchedule::Cosine)
-    }
-
-    fn fixed(betas: BetaSchedule) -> Self {
-        let steps = 1000;
-        let mut product = 1.0;
-        Self {
-            spec: ScheduleSpec { betas, steps },
-            alphas_cumprod: (0..steps)
-                .map(|t| {
-                    product *= 1.0 - beta(betas, t, steps);
-                    product
-                })
-                .collect(),
-        }
+        Self::of(BetaSchedule::Cosine, 1000)
     }
 
     /// T, the number of steps.
@@ -172,6 +204,10 @@ fn beta(betas: BetaSchedule, t: usize, steps: usize) -> f64 {
     match betas {
         BetaSchedule::Linear { start, end } => at(start, end),
         BetaSchedule::ScaledLinear { start, end } => at(start.sqrt(), end.sqrt()).powi(2),
+        BetaSchedule::Sigmoid { start, end } => {
+            let share = 1.0 / (1.0 + (-at(-6.0, 6.0)).exp());
+            start + (end - start) * share
+        }
         BetaSchedule::Cosine => {
             let bar = |u: f64| {
                 ((u + 0.008) / 1.008 * std::f64::consts::FRAC_PI_2)

@@ -139,6 +139,13 @@ impl UNet1dConfig {
                 format!("{size:?} holds a zero"),
             ));
         }
+        let epsilon = self.parameterization == Parameterization::Epsilon;
+        if epsilon && self.schedule.has_zero_terminal_snr() {
+            return Err(Error::config(
+                "parameterization",
+                "epsilon cannot recover weights where no signal is left (zero terminal SNR); use skip",
+            ));
+        }
         let multiple = |field, value: usize, of: usize| {
             if value.is_multiple_of(of) {
                 return Ok(());

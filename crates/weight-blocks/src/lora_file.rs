@@ -1,0 +1,226 @@
+//! LoRA files that other tools wrote.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::{
+    Error, LayerGroup, LayerKind, NamedTensors, TensorRole, TensorSpec, WeightSpace, check_tensors,
+    load_safetensors, save_safetensors,
+};
+
+/// Suffixes of down and up: PEFT, PEFT with an adapter's name, kohya's sd-scripts, diffusers.
+const PAIRS: [(&str, &str); 4] = [
+    (".lora_A.weight", ".lora_B.weight"),
+    (".lora_A.default.weight", ".lora_B.default.weight"),
+    (".lora_down.weight", ".lora_up.weight"),
+    (".lora.down.weight", ".lora.up.weight"),
+];
+
+/// Name parts of attention projections in transformers, diffusers and kohya's files.
+const ATTENTION: [&str; 5] = ["attn", "attention", "q_proj", "k_proj", "v_proj"];
+
+/// A LoRA safetensors file of PEFT (`adapter_model.safetensors`), diffusers or kohya's sd-scripts as
+/// a [`WeightSpace`]: a folder of such files becomes a zoo, and predicted weights become such a file.
+///
+/// Each adapted layer is a group of its down and up factor, layers in natural order (`layers.2`
+/// before `layers.10`). kohya's `alpha` is a constant of the layer and not among the weights; it is
+/// kept and written back.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use weight_blocks::{
+///     Checkpoint, ConceptRecord, GroupingRule, HostTensor, Layout, LoraFile, NamedTensors, WeightSpace, Zoo,
+/// };
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let tensor = |shape: [usize; 2], v: f32| HostTensor::new(shape.to_vec(), vec![v; shape[0] * shape[1]]);
+/// # let file = |v| -> Result<NamedTensors, weight_blocks::Error> { Ok(BTreeMap::from([
+/// #     ("base_model.model.h.0.attn.lora_A.weight".to_owned(), tensor([4, 64], v)?),
+/// #     ("base_model.model.h.0.attn.lora_B.weight".to_owned(), tensor([32, 4], -v)?),
+/// # ])) };
+/// # for (name, v) in [("pirate", 0.1), ("poet", 0.2)] {
+/// #     weight_blocks::save_safetensors(&dir.path().join(format!("{name}.safetensors")), &file(v)?, &BTreeMap::new())?;
+/// # }
+/// let first = LoraFile::open(&dir.path().join("pirate.safetensors"))?;
+/// let layout = Layout::new("my-llm", first.layer_groups(), GroupingRule::Appended, 256)?;
+/// let mut zoo = Zoo::create(&dir.path().join("zoo"), &layout, "my-llm-7b")?;
+/// for name in ["pirate", "poet"] {
+///     let file = LoraFile::open(&dir.path().join(format!("{name}.safetensors")))?;
+///     let record = ConceptRecord {
+///         concept: name.into(),
+///         prompt: format!("talks like a {name}"),
+///         seed: 0,
+///         recipe: serde_json::Value::Null,
+///         checkpoints: vec![Checkpoint { epoch: 0, metrics: BTreeMap::new() }],
+///     };
+///     zoo.append(&record, &[file.read_weights()?])?;
+/// }
+/// assert_eq!(zoo.entries().len(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoraFile {
+    groups: Vec<LayerGroup>,
+    weights: NamedTensors,
+    /// kohya's alphas.
+    constants: NamedTensors,
+    metadata: BTreeMap<String, String>,
+}
+
+impl LoraFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// As [`load_safetensors`]; [`Error::LoraFile`] naming the tensor for a factor without its
+    /// partner, ranks that differ, or a tensor that is none of a LoRA's.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let (tensors, metadata) = load_safetensors(path)?;
+        let fail = |name: &str, why: String| Error::LoraFile {
+            path: path.to_owned(),
+            name: name.to_owned(),
+            why,
+        };
+        let mut layers: BTreeMap<&str, [Option<&str>; 2]> = BTreeMap::new();
+        let mut constants = NamedTensors::new();
+        for (name, tensor) in &tensors {
+            if name.ends_with(".alpha") {
+                constants.insert(name.clone(), tensor.clone());
+                continue;
+            }
+            let Some((layer, factor)) = split(name) else {
+                let why = "is neither a LoRA factor nor an alpha".to_owned();
+                return Err(fail(name, why));
+            };
+            let slot = &mut layers.entry(layer).or_default()[factor];
+            if let Some(other) = slot {
+                return Err(fail(name, format!("is the same factor as `{other}`")));
+            }
+            *slot = Some(name);
+        }
+        let mut layers: Vec<_> = layers.into_iter().collect();
+        layers.sort_by(|a, b| natural(a.0, b.0));
+        let mut groups = Vec::with_capacity(layers.len());
+        for (layer, pair) in layers {
+            let [Some(down), Some(up)] = pair else {
+                let name = pair[0].or(pair[1]).unwrap_or(layer);
+                return Err(fail(name, "has no partner in the file".into()));
+            };
+            let (a, b) = (&tensors[down].shape, &tensors[up].shape);
+            if a.len() < 2 || a.len() != b.len() || a[0] != b[1] {
+                let why = format!("of shape {a:?} does not fit `{up}` of shape {b:?}");
+                return Err(fail(down, why));
+            }
+            let spec = |name: &str, shape: &[usize], role| TensorSpec {
+                name: name.to_owned(),
+                shape: shape.to_vec(),
+                role,
+            };
+            groups.push(LayerGroup {
+                name: layer.to_owned(),
+                kind: kind(layer, a.len()),
+                tensors: vec![spec(down, a, TensorRole::Down), spec(up, b, TensorRole::Up)],
+            });
+        }
+        if groups.is_empty() {
+            return Err(fail("", "there are no LoRA factors in it".into()));
+        }
+        let mut weights = tensors;
+        weights.retain(|name, _| !constants.contains_key(name));
+        Ok(Self {
+            groups,
+            weights,
+            constants,
+            metadata,
+        })
+    }
+
+    /// Writes the file in 32-bit floats under its own names, atomically; alphas and the header's
+    /// metadata come back as they were.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn save(&self, path: &Path) -> Result<(), Error> {
+        let mut all = self.weights.clone();
+        all.extend(self.constants.clone());
+        save_safetensors(path, &all, &self.metadata)
+    }
+}
+
+impl WeightSpace for LoraFile {
+    fn layer_groups(&self) -> Vec<LayerGroup> {
+        self.groups.clone()
+    }
+
+    fn read_weights(&self) -> Result<NamedTensors, Error> {
+        Ok(self.weights.clone())
+    }
+
+    fn load_weights(&mut self, weights: &NamedTensors) -> Result<(), Error> {
+        check_tensors(&self.groups, weights)?;
+        self.weights = weights.clone();
+        Ok(())
+    }
+}
+
+/// The layer's name, and 0 for its down, 1 for its up factor.
+fn split(name: &str) -> Option<(&str, usize)> {
+    PAIRS.iter().find_map(|(down, up)| {
+        let down = name.strip_suffix(down).map(|layer| (layer, 0));
+        down.or_else(|| name.strip_suffix(up).map(|layer| (layer, 1)))
+    })
+}
+
+fn kind(layer: &str, dims: usize) -> LayerKind {
+    if dims > 2 {
+        LayerKind::Conv
+    } else if ATTENTION.iter().any(|part| layer.contains(part)) {
+        LayerKind::Attention
+    } else {
+        LayerKind::Linear
+    }
+}
+
+/// Digits compare as numbers, everything else by bytes.
+fn natural(a: &str, b: &str) -> Ordering {
+    let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
+    loop {
+        let (run_a, run_b) = (digits(a), digits(b));
+        if run_a > 0 && run_b > 0 {
+            let (x, y) = (significant(&a[..run_a]), significant(&b[..run_b]));
+            let order = x.len().cmp(&y.len()).then_with(|| x.cmp(y));
+            // Equal numbers of different spelling (`01`, `1`) still need an order.
+            let order = order.then_with(|| run_a.cmp(&run_b));
+            if order != Ordering::Equal {
+                return order;
+            }
+            (a, b) = (&a[run_a..], &b[run_b..]);
+            continue;
+        }
+        match (a.split_first(), b.split_first()) {
+            (Some((x, rest_a)), Some((y, rest_b))) if x == y => (a, b) = (rest_a, rest_b),
+            (x, y) => return x.map(|x| x.0).cmp(&y.map(|y| y.0)),
+        }
+    }
+}
+
+fn digits(text: &[u8]) -> usize {
+    text.iter().take_while(|c| c.is_ascii_digit()).count()
+}
+
+fn significant(digits: &[u8]) -> &[u8] {
+    let zeros = digits.iter().take_while(|c| **c == b'0').count();
+    &digits[zeros..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn natural_order_counts() {
+        let mut names = ["h.10.a", "h.2.b", "h.2.a", "h", "h.02.a", "g.11"];
+        names.sort_by(|a, b| natural(a, b));
+        assert_eq!(names, ["g.11", "h", "h.2.a", "h.2.b", "h.02.a", "h.10.a"]);
+    }
+}
