@@ -63,13 +63,14 @@ pub struct Prediction {
 }
 
 impl Prediction {
-    /// A sentence where the norm is more than four deviations and 5 % away from the zoo's mean, or
+    /// A sentence where the norm is more than four deviations and 15 % away from the zoo's mean, or
     /// off by a factor of two: such weights are rarely of use.
     pub fn norm_warning(&self) -> Option<String> {
         let (mean, std) = (self.zoo_norm_mean, self.zoo_norm_std);
         let distance = (self.norm - mean).abs();
-        // A zoo of nearly equal norms would warn of nothing but rounding.
-        let far = distance > (4.0 * std).max(0.05 * mean);
+        // Adapters of one seed have nearly equal norms (±1 %), and good weights that were trained on
+        // longer than the zoo's lie 10 % above them.
+        let far = distance > (4.0 * std).max(0.15 * mean);
         let double = self.norm > 2.0 * mean || self.norm < 0.5 * mean;
         if !self.norm.is_finite() || (mean > 0.0 && (far || double)) {
             return Some(format!(

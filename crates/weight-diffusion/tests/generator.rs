@@ -195,9 +195,9 @@ fn norms_far_from_the_zoo_are_warned_of() {
         zoo_norm_mean: 10.0,
         zoo_norm_std: std,
     };
-    assert_eq!(prediction(10.5, 0.2).norm_warning(), None);
-    assert!(prediction(11.0, 0.2).norm_warning().is_some());
-    assert!(prediction(9.0, 0.2).norm_warning().is_some());
+    assert_eq!(prediction(11.4, 0.2).norm_warning(), None);
+    assert!(prediction(11.6, 0.2).norm_warning().is_some());
+    assert!(prediction(8.4, 0.2).norm_warning().is_some());
     assert_eq!(prediction(19.0, 5.0).norm_warning(), None);
     assert!(prediction(20.1, 5.0).norm_warning().is_some());
     assert!(prediction(4.9, 5.0).norm_warning().is_some());
