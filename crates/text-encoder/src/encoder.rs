@@ -3,6 +3,7 @@
 use burn::tensor::{Bool, Device, Tensor};
 
 use crate::Error;
+use crate::host::{PromptEncoding, from_device};
 
 /// What an encoder makes of a batch of B prompts.
 ///
@@ -11,9 +12,9 @@ use crate::Error;
 pub struct TextEncoding {
     /// Token embeddings `[B, L, C]`, zero at padding.
     pub tokens: Tensor<3>,
-    /// `[B, L]`, true where there is a real token, false at padding.
+    /// `[B, L]`, true where there is a real token, false at padding. Real tokens come first.
     pub mask: Tensor<2, Bool>,
-    /// One vector per prompt `[B, C]`, of Euclidean norm 1. It describes the tokens kept, not those cut off.
+    /// One vector per prompt `[B, P]`, of Euclidean norm 1; P is [`TextEncoder::pooled_width`]. It describes the tokens kept, not those cut off.
     pub pooled: Tensor<2>,
     /// For each prompt, whether it had more than [`TextEncoder::max_tokens`] tokens and lost the rest.
     pub truncated: Vec<bool>,
@@ -22,7 +23,7 @@ pub struct TextEncoding {
 /// A frozen text encoder τ: prompts → tokens, mask and pooled vectors.
 ///
 /// Object-safe. Implementations are deterministic: the same prompt gives the same vectors, whatever the batch around it
-/// (up to the padding that the longest prompt brings).
+/// (up to the padding that the longest prompt brings, and the rounding of sums in another order).
 pub trait TextEncoder: Send + Sync {
     /// Name of the encoder and its width, such as `static-minilm-128`.
     fn name(&self) -> &str;
@@ -31,10 +32,15 @@ pub trait TextEncoder: Send + Sync {
     /// refuse another.
     fn digest(&self) -> &str;
 
-    /// Embedding width C.
+    /// Width C of the token embeddings.
     fn width(&self) -> usize;
 
-    /// Most tokens of a prompt that are kept.
+    /// Width P of the pooled vectors; C unless the encoder projects them, as CLIP does.
+    fn pooled_width(&self) -> usize {
+        self.width()
+    }
+
+    /// Most tokens of a prompt that are kept, start and end tokens included where the encoder has them.
     fn max_tokens(&self) -> usize;
 
     /// Encodes a batch of prompts onto `device`.
@@ -45,25 +51,59 @@ pub trait TextEncoder: Send + Sync {
     /// nothing is known.
     fn encode(&self, prompts: &[&str], device: &Device) -> Result<TextEncoding, Error>;
 
-    /// The pooled vectors alone, on the host: B vectors of C entries and norm 1.
+    /// The same on the host, one prompt at a time and without padding: what a cache stores.
     ///
     /// The default implementation encodes on Burn's default device and reads back; encoders that can should compute it
-    /// on the host, as [`StaticEncoder`](crate::StaticEncoder) does.
+    /// without the detour, as those of this crate do.
     ///
     /// # Errors
     ///
     /// Those of [`encode`](Self::encode), and [`Error::Readback`].
+    fn encode_host(&self, prompts: &[&str]) -> Result<Vec<PromptEncoding>, Error> {
+        from_device(self.encode(prompts, &Device::default())?)
+    }
+
+    /// The pooled vectors alone, on the host: B vectors of P entries and norm 1.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`encode_host`](Self::encode_host).
     fn encode_pooled(&self, prompts: &[&str]) -> Result<Vec<Vec<f32>>, Error> {
-        let data = self
-            .encode(prompts, &Device::default())?
-            .pooled
-            .try_into_data();
-        let readback = |message: String| Error::Readback { message };
-        let flat: Vec<f32> = data
-            .map_err(|e| readback(e.to_string()))?
-            .convert::<f32>()
-            .try_to_vec()
-            .map_err(|e| readback(format!("{e:?}")))?;
-        Ok(flat.chunks(self.width()).map(<[f32]>::to_vec).collect())
+        let prompts = self.encode_host(prompts)?;
+        Ok(prompts.into_iter().map(|p| p.pooled).collect())
+    }
+}
+
+impl<T: TextEncoder + ?Sized> TextEncoder for Box<T> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn digest(&self) -> &str {
+        (**self).digest()
+    }
+
+    fn width(&self) -> usize {
+        (**self).width()
+    }
+
+    fn pooled_width(&self) -> usize {
+        (**self).pooled_width()
+    }
+
+    fn max_tokens(&self) -> usize {
+        (**self).max_tokens()
+    }
+
+    fn encode(&self, prompts: &[&str], device: &Device) -> Result<TextEncoding, Error> {
+        (**self).encode(prompts, device)
+    }
+
+    fn encode_host(&self, prompts: &[&str]) -> Result<Vec<PromptEncoding>, Error> {
+        (**self).encode_host(prompts)
+    }
+
+    fn encode_pooled(&self, prompts: &[&str]) -> Result<Vec<Vec<f32>>, Error> {
+        (**self).encode_pooled(prompts)
     }
 }

@@ -136,8 +136,100 @@ pub enum Error {
     #[error("no candidates to choose the nearest from")]
     NoCandidates,
 
+    /// A file of a checkpoint folder is larger than any such file should be.
+    #[error("{} has {bytes} bytes, more than the {limit} that such a file may have: it is no file of this kind", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+        /// The largest size that is read.
+        limit: u64,
+    },
+
+    /// A configuration file is no valid JSON, or a field has the wrong type.
+    #[error("{file} could not be parsed ({source}): fetch it again")]
+    Json {
+        /// The file.
+        file: String,
+        /// What the parser found.
+        source: serde_json::Error,
+    },
+
+    /// A configuration asks for what this crate does not compute, or contradicts itself.
+    #[error("{file}: {field} is {found}, expected {expected}")]
+    Config {
+        /// The file.
+        file: String,
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        found: String,
+        /// What would be accepted.
+        expected: String,
+    },
+
+    /// A tensor of a checkpoint is missing, or has another element type or shape than its configuration says.
+    #[error("{file}: tensor {tensor:?} is {found}, expected {expected}")]
+    Checkpoint {
+        /// The file.
+        file: String,
+        /// The tensor's name.
+        tensor: String,
+        /// What is there.
+        found: String,
+        /// What should be.
+        expected: String,
+    },
+
+    /// A tensor of a checkpoint holds NaN or infinity.
+    #[error(
+        "{file}: tensor {tensor:?} holds {value} at position {position}: the file is damaged, fetch it again"
+    )]
+    CheckpointValue {
+        /// The file.
+        file: String,
+        /// The tensor's name.
+        tensor: String,
+        /// Position in the flattened tensor.
+        position: usize,
+        /// The value.
+        value: f32,
+    },
+
+    /// A folder holds no tokenizer.
+    #[error("no tokenizer in {}: expected {expected}", dir.display())]
+    NoTokenizer {
+        /// The folder.
+        dir: PathBuf,
+        /// The files that would do.
+        expected: &'static str,
+    },
+
+    /// The batch size was set to zero.
+    #[error("the batch size is 0: it must be at least 1")]
+    ZeroBatch,
+
+    /// A cache entry could not be written.
+    #[error("could not write {}: {source}", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+
+    /// An embedding could not be put into a cache file.
+    #[error("the embedding of prompt {prompt:?} cannot be stored: {message}")]
+    Store {
+        /// The prompt.
+        prompt: String,
+        /// Why not.
+        message: String,
+    },
+
     /// A result could not be read back from the device.
-    #[error("could not read the pooled vectors from the device: {message}")]
+    #[error("could not read the embeddings from the device: {message}")]
     Readback {
         /// What the backend said.
         message: String,

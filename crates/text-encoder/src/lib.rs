@@ -4,7 +4,8 @@
 //! pooled vector per prompt `[B, C]`. [`StaticEncoder`] is the default: a table of 30,522 WordPiece tokens by 128
 //! dimensions, distilled from all-MiniLM-L6-v2 in the way of
 //! [Model2Vec](https://github.com/MinishLab/model2vec), compiled into the library (feature `embedded`, on by default),
-//! so that a prompt works with no download and no network pass.
+//! so that a prompt works with no download and no network pass. [`ClipText`] and [`MiniLm`] read Hugging Face folders
+//! from the disk; [`CachedEncoder`] keeps any encoder's results in a folder.
 //!
 //! ```
 //! use burn::tensor::Device;
@@ -33,12 +34,26 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod batches;
+mod cache;
+mod checkpoint;
+mod clip_text;
 mod encoder;
 mod error;
+mod host;
+mod layers;
+mod mini_lm;
 mod similarity;
 mod static_encoder;
+mod tokens;
 
+pub use batches::DEFAULT_BATCH;
+pub use cache::CachedEncoder;
+pub use clip_text::{ClipLayer, ClipText, ClipTextOptions, Projection};
 pub use encoder::{TextEncoder, TextEncoding};
 pub use error::Error;
+pub use host::PromptEncoding;
+pub use mini_lm::MiniLm;
 pub use similarity::{cosine_similarity, nearest};
 pub use static_encoder::{DEFAULT_MAX_TOKENS, StaticEncoder, TOKENIZER_FILE, WEIGHTS_FILE};
+pub use tokens::TokenIds;

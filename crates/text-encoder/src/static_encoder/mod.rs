@@ -5,10 +5,11 @@ mod table;
 use std::fs;
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use sha2::{Digest, Sha256};
 use tokenizers::Tokenizer;
 
+use crate::host::{self, PromptEncoding};
 use crate::{Error, TextEncoder, TextEncoding};
 use table::Table;
 
@@ -183,32 +184,21 @@ impl TextEncoder for StaticEncoder {
     }
 
     fn encode(&self, prompts: &[&str], device: &Device) -> Result<TextEncoding, Error> {
-        let kept = self.kept(prompts)?;
-        let (b, c) = (kept.len(), self.width());
-        let l = kept.iter().map(|k| k.ids.len()).max().unwrap_or(1);
+        Ok(host::to_device(
+            &self.encode_host(prompts)?,
+            self.width(),
+            device,
+        ))
+    }
 
-        let mut tokens = vec![0f32; b * l * c];
-        let mut mask = vec![false; b * l];
-        let mut pooled = Vec::with_capacity(b * c);
-        for (i, k) in kept.iter().enumerate() {
-            for (j, &id) in k.ids.iter().enumerate() {
-                let at = i * l + j;
-                mask[at] = true;
-                for (out, value) in tokens[at * c..(at + 1) * c]
-                    .iter_mut()
-                    .zip(self.table.row(id))
-                {
-                    *out = value;
-                }
-            }
-            pooled.extend(self.table.pool(&k.ids));
-        }
-        Ok(TextEncoding {
-            tokens: Tensor::from_data(TensorData::new(tokens, [b, l, c]), device),
-            mask: Tensor::from_data(TensorData::new(mask, [b, l]), device),
-            pooled: Tensor::from_data(TensorData::new(pooled, [b, c]), device),
-            truncated: kept.iter().map(|k| k.truncated).collect(),
-        })
+    fn encode_host(&self, prompts: &[&str]) -> Result<Vec<PromptEncoding>, Error> {
+        let prompts = self.kept(prompts)?;
+        let one = |kept: Kept| PromptEncoding {
+            tokens: (kept.ids.iter().flat_map(|&id| self.table.row(id))).collect(),
+            pooled: self.table.pool(&kept.ids),
+            truncated: kept.truncated,
+        };
+        Ok(prompts.into_iter().map(one).collect())
     }
 
     fn encode_pooled(&self, prompts: &[&str]) -> Result<Vec<Vec<f32>>, Error> {

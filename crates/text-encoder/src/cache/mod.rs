@@ -1,0 +1,183 @@
+//! Embeddings kept on disk.
+
+mod entry;
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use sha2::{Digest, Sha256};
+
+use crate::host::{self, PromptEncoding};
+use crate::{Error, TextEncoder, TextEncoding};
+use entry::Entry;
+
+/// An encoder that keeps what it computed in a folder, and reads it from there the next time.
+///
+/// An entry belongs to the encoder's digest, its `max_tokens` and the prompt, so that one folder can serve many encoders
+/// and never gives the vectors of another. Entries are written to a temporary name and renamed: several processes may
+/// share a folder. An entry that is damaged (its SHA-256 is stored with it) is computed again, with a warning through
+/// [`log`]. What comes out of the cache is bit for bit what was computed.
+///
+/// ```
+/// use text_encoder::{CachedEncoder, StaticEncoder, TextEncoder};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # #[cfg(feature = "embedded")] {
+/// let folder = tempfile::tempdir()?;
+/// let encoder = CachedEncoder::new(StaticEncoder::embedded()?, folder.path())?;
+/// let computed = encoder.encode_host(&["charcoal sketch"])?;
+/// assert_eq!(encoder.encode_host(&["charcoal sketch"])?, computed); // read from the folder
+/// # }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct CachedEncoder<E> {
+    encoder: E,
+    dir: PathBuf,
+}
+
+impl<E: TextEncoder> CachedEncoder<E> {
+    /// Caches `encoder`'s results below `dir`, which is made if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`] if the folder cannot be made.
+    pub fn new(encoder: E, dir: impl Into<PathBuf>) -> Result<Self, Error> {
+        let dir = dir.into();
+        match fs::create_dir_all(&dir) {
+            Ok(()) => Ok(Self { encoder, dir }),
+            Err(source) => Err(Error::Write { path: dir, source }),
+        }
+    }
+
+    /// The encoder without its cache.
+    pub fn into_inner(self) -> E {
+        self.encoder
+    }
+
+    /// The file of a prompt's entry, whether it is there or not.
+    pub fn entry_path(&self, prompt: &str) -> PathBuf {
+        let mut hasher = Sha256::new();
+        for part in [self.digest(), &self.max_tokens().to_string(), prompt] {
+            hasher.update((part.len() as u64).to_le_bytes());
+            hasher.update(part.as_bytes());
+        }
+        let hash = hasher.finalize();
+        let key: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        // A folder with a million files is slow on some file systems.
+        self.dir.join(&key[..2]).join(format!("{key}.safetensors"))
+    }
+
+    fn entry<'a>(&'a self, prompt: &'a str) -> Entry<'a> {
+        Entry {
+            encoder: self.digest(),
+            prompt,
+            width: self.width(),
+            pooled_width: self.pooled_width(),
+            max_tokens: self.max_tokens(),
+        }
+    }
+
+    fn read(&self, path: &Path, prompt: &str) -> Result<Option<PromptEncoding>, Error> {
+        match self.entry(prompt).read(path)? {
+            entry::Found::Nothing => Ok(None),
+            entry::Found::Good(encoding) => Ok(Some(encoding)),
+            entry::Found::Damaged(why) => {
+                log::warn!(
+                    "the cached embedding {} is damaged ({why}): computing it again",
+                    path.display()
+                );
+                Ok(None)
+            }
+        }
+    }
+}
+
+impl<E: TextEncoder> TextEncoder for CachedEncoder<E> {
+    fn name(&self) -> &str {
+        self.encoder.name()
+    }
+
+    fn digest(&self) -> &str {
+        self.encoder.digest()
+    }
+
+    fn width(&self) -> usize {
+        self.encoder.width()
+    }
+
+    fn pooled_width(&self) -> usize {
+        self.encoder.pooled_width()
+    }
+
+    fn max_tokens(&self) -> usize {
+        self.encoder.max_tokens()
+    }
+
+    fn encode(&self, prompts: &[&str], device: &Device) -> Result<TextEncoding, Error> {
+        Ok(host::to_device(
+            &self.encode_host(prompts)?,
+            self.width(),
+            device,
+        ))
+    }
+
+    /// Those prompts that are not in the folder go through the encoder together, each once.
+    ///
+    /// # Errors
+    ///
+    /// Those of the encoder; [`Error::Io`] for an entry that is there but cannot be read, [`Error::Write`] and
+    /// [`Error::Store`] for one that cannot be written.
+    fn encode_host(&self, prompts: &[&str]) -> Result<Vec<PromptEncoding>, Error> {
+        if prompts.is_empty() {
+            return Err(Error::NoPrompts);
+        }
+        let mut known: HashMap<&str, PromptEncoding> = HashMap::new();
+        let mut missing: Vec<(usize, &str)> = Vec::new();
+        let mut seen: HashSet<&str> = HashSet::new();
+        for (index, &prompt) in prompts.iter().enumerate() {
+            if !seen.insert(prompt) {
+                continue;
+            }
+            match self.read(&self.entry_path(prompt), prompt)? {
+                Some(encoding) => drop(known.insert(prompt, encoding)),
+                None => missing.push((index, prompt)),
+            }
+        }
+        if !missing.is_empty() {
+            let texts: Vec<&str> = missing.iter().map(|&(_, prompt)| prompt).collect();
+            let computed = self
+                .encoder
+                .encode_host(&texts)
+                .map_err(|error| in_callers_order(error, &missing))?;
+            for (prompt, encoding) in texts.into_iter().zip(computed) {
+                let path = self.entry_path(prompt);
+                self.entry(prompt).write(&path, &encoding)?;
+                known.insert(prompt, encoding);
+            }
+        }
+        Ok(prompts
+            .iter()
+            .filter_map(|prompt| known.get(prompt).cloned())
+            .collect())
+    }
+}
+
+/// The encoder saw the missing prompts only; its errors must count as the caller does.
+fn in_callers_order(error: Error, missing: &[(usize, &str)]) -> Error {
+    let original = |index: usize| missing.get(index).map_or(index, |&(i, _)| i);
+    match error {
+        Error::EmptyPrompt { index, prompt } => Error::EmptyPrompt {
+            index: original(index),
+            prompt,
+        },
+        Error::Tokenize { index, message } => Error::Tokenize {
+            index: original(index),
+            message,
+        },
+        other => other,
+    }
+}

@@ -1,0 +1,53 @@
+//! Small files of a folder, with a limit on their size.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::Error;
+
+/// Largest configuration or tokenizer file that is read. CLIP's tokenizer.json has 2 MB, multilingual ones 17 MB.
+const LIMIT: u64 = 64 << 20;
+
+/// Reads a whole file of at most [`LIMIT`] bytes.
+pub(crate) fn read_small(path: &Path) -> Result<Vec<u8>, Error> {
+    let io = |source| Error::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(io)?;
+    let bytes = file.metadata().map_err(io)?.len();
+    if bytes > LIMIT {
+        return Err(Error::TooLarge {
+            path: path.to_owned(),
+            bytes,
+            limit: LIMIT,
+        });
+    }
+    let mut content = Vec::new();
+    file.take(LIMIT).read_to_end(&mut content).map_err(io)?;
+    Ok(content)
+}
+
+/// As [`read_small`]; nothing if there is no such file.
+pub(crate) fn read_optional(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    match read_small(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Parses a JSON object; `path` names the file in errors. Serde would take an array for a struct too.
+pub(crate) fn read_json<T: DeserializeOwned>(bytes: &[u8], path: &Path) -> Result<T, Error> {
+    let object: Result<Map<String, Value>, _> = serde_json::from_slice(bytes);
+    object
+        .and_then(|object| serde_json::from_value(Value::Object(object)))
+        .map_err(|source| Error::Json {
+            file: path.display().to_string(),
+            source,
+        })
+}
