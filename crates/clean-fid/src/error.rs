@@ -173,15 +173,137 @@ pub enum Error {
         right: usize,
     },
 
-    /// The singular value decomposition did not converge, or overflowed: features of absurd size.
+    /// An image's values do not fill its size.
+    #[error("{values} values are no image of {width} × {height} pixels in three channels")]
+    PictureSize {
+        /// Values given.
+        values: usize,
+        /// Pixels in a row.
+        width: usize,
+        /// Rows.
+        height: usize,
+    },
+
+    /// An image file is damaged, or of a format that is not read.
     #[error(
-        "the Fréchet distance could not be computed: singular values of the {rows} × {columns} product of \
-         covariance factors did not converge; check the features for extreme values"
+        "{file} could not be read as a PNG, JPEG or WebP image ({source}): replace or remove it"
+    )]
+    Image {
+        /// The file.
+        file: String,
+        /// What the decoder found.
+        source: image::ImageError,
+    },
+
+    /// A folder holds an image that would count, in a format that is not read.
+    #[error(
+        "{} is of a format that is not read: turn it into PNG, or move it out of the folder",
+        path.display()
+    )]
+    UnreadableImage {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// A folder holds no image.
+    #[error(
+        "there is no image in {}: expected files that end in .png, .jpg, .jpeg or .webp",
+        path.display()
+    )]
+    EmptyFolder {
+        /// The folder.
+        path: PathBuf,
+    },
+
+    /// A folder holds too few images for the estimator.
+    #[error("{} holds {found} image, at least {minimum} are needed: add images", path.display())]
+    FewImages {
+        /// The folder.
+        path: PathBuf,
+        /// Images there.
+        found: usize,
+        /// Images needed.
+        minimum: usize,
+    },
+
+    /// A feature of an image file is NaN or infinite.
+    #[error(
+        "feature {column} of {} is {value}: look at that image and at the network's weights",
+        path.display()
+    )]
+    ImageFeature {
+        /// The image.
+        path: PathBuf,
+        /// The entry of its features.
+        column: usize,
+        /// The value found.
+        value: f32,
+    },
+
+    /// A `.npz` file is damaged or holds something else.
+    #[error(
+        "{}: {reason}; expected a .npz file of statistics (mu [d], sigma [d, d]) or of features (feats [n, d])",
+        path.display()
+    )]
+    Npz {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+
+    /// A covariance does not have `width × width` values.
+    #[error(
+        "a covariance of {values} values does not fit a mean of {width}: expected {width} squared"
+    )]
+    CovarianceSize {
+        /// Entries of the mean.
+        width: usize,
+        /// Values of the covariance.
+        values: usize,
+    },
+
+    /// A value of the statistics is NaN or infinite.
+    #[error("the {part} holds {value} at flat index {index}: compute the statistics again")]
+    StatisticsValue {
+        /// `"mean"` or `"covariance"`.
+        part: &'static str,
+        /// Row-major position.
+        index: usize,
+        /// The value found.
+        value: f64,
+    },
+
+    /// A matrix is no covariance.
+    #[error("the covariance cannot be one: {reason}; compute the statistics again")]
+    NotCovariance {
+        /// What gives it away.
+        reason: String,
+    },
+
+    /// The neighbours asked for are not there.
+    #[error(
+        "cannot take {neighbours} neighbours in sets of {left} and {right}: \
+         it must be at least 1, and below the number of rows of both sets"
+    )]
+    Neighbours {
+        /// Neighbours asked for.
+        neighbours: usize,
+        /// Rows of the first set.
+        left: usize,
+        /// Rows of the second set.
+        right: usize,
+    },
+
+    /// A decomposition did not converge, or overflowed: features of absurd size.
+    #[error(
+        "the Fréchet distance could not be computed: the decomposition of a {rows} × {columns} matrix made from \
+         covariances did not converge; check the features for extreme values"
     )]
     NoConvergence {
-        /// Rows of the product.
+        /// Rows of the matrix.
         rows: usize,
-        /// Columns of the product.
+        /// Columns of the matrix.
         columns: usize,
     },
 

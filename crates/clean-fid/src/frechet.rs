@@ -1,13 +1,14 @@
 //! Fréchet distance between Gaussians fitted to two feature sets.
 
-use faer::Mat;
+use faer::{Mat, Side};
 
-use crate::{Error, FeatureSet};
+use crate::{Error, FeatureSet, FeatureStatistics};
 
 /// The fixed side of a Fréchet distance, fitted once and compared with many sets.
 ///
-/// Holds the mean, the trace of the covariance, and a factor `F` with `FᵀF = Σ`: the centred rows over `√(n-1)` while
-/// there are no more rows than dimensions, and the triangular factor of their QR decomposition after that.
+/// Holds the mean, the trace of the covariance, and a factor `F` with `FᵀF = Σ`. From a set that is the centred rows
+/// over `√(n-1)` while there are no more rows than dimensions, and the triangular factor of their QR decomposition after
+/// that; from statistics it is the square root of the covariance's eigenvalues times its eigenvectors.
 ///
 /// ```
 /// use clean_fid::{FeatureSet, FrechetReference};
@@ -25,8 +26,11 @@ pub struct FrechetReference {
     mean: Vec<f64>,
     trace: f64,
     factor: Mat<f64>,
-    len: usize,
+    len: Option<usize>,
 }
+
+/// Of the largest eigenvalue: statistics that went through 32-bit floats have negative ones of about 1e-7.
+const NEGATIVE: f64 = 1e-5;
 
 impl FrechetReference {
     /// Fits a Gaussian: mean and unbiased covariance (over `n - 1`, as `numpy.cov`).
@@ -55,7 +59,52 @@ impl FrechetReference {
             mean,
             trace,
             factor,
-            len: n,
+            len: Some(n),
+        })
+    }
+
+    /// Takes mean and covariance as they are, by a symmetric eigen-decomposition.
+    ///
+    /// Of a singular covariance only the eigenvalues above rounding count: the `n - 1` largest where the number of
+    /// images is known, and those above `d·ε` of the largest otherwise (`numpy.linalg.matrix_rank`'s bound).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotCovariance`] for a clearly negative eigenvalue, [`Error::NoConvergence`].
+    pub fn from_statistics(statistics: &FeatureStatistics) -> Result<Self, Error> {
+        let width = statistics.width();
+        let covariance = statistics.symmetric();
+        let trace = (0..width).map(|i| covariance[(i, i)]).sum();
+        let eigen =
+            covariance
+                .self_adjoint_eigen(Side::Lower)
+                .map_err(|_| Error::NoConvergence {
+                    rows: width,
+                    columns: width,
+                })?;
+        // In rising order.
+        let (values, vectors) = (eigen.S().column_vector(), eigen.U());
+        let largest = values[width - 1];
+        if values[0] < -NEGATIVE * largest.abs() {
+            return Err(Error::NotCovariance {
+                reason: format!("its smallest eigenvalue is {:e}", values[0]),
+            });
+        }
+        let (most, least) = match statistics.images() {
+            Some(images) => (width.min(images.saturating_sub(1)), 0.0),
+            None => (width, largest * width as f64 * f64::EPSILON),
+        };
+        let kept: Vec<usize> = (width - most..width)
+            .filter(|at| values[*at] > least)
+            .collect();
+        let factor = Mat::from_fn(kept.len(), width, |i, j| {
+            values[kept[i]].sqrt() * vectors[(j, kept[i])]
+        });
+        Ok(Self {
+            mean: statistics.mean().to_vec(),
+            trace,
+            factor,
+            len: statistics.images(),
         })
     }
 
@@ -91,6 +140,10 @@ impl FrechetReference {
             .zip(&other.mean)
             .map(|(a, b)| (a - b) * (a - b))
             .sum();
+        if self.factor.nrows() == 0 || other.factor.nrows() == 0 {
+            // A covariance of zero: all images alike.
+            return Ok(means + self.trace + other.trace);
+        }
         let product = &self.factor * other.factor.transpose();
         let singular = product
             .singular_values()
@@ -107,16 +160,15 @@ impl FrechetReference {
         self.mean.len()
     }
 
-    /// Rows that the Gaussian was fitted to, at least 2.
-    #[allow(clippy::len_without_is_empty)]
-    pub fn len(&self) -> usize {
+    /// Rows that the Gaussian was fitted to, at least 2, where it is known: statistics from a file do not say.
+    pub fn images(&self) -> Option<usize> {
         self.len
     }
 
-    /// Whether the covariance cannot have full rank (`n ≤ d`). The distance is exact for the sample all the same, but
+    /// Whether the covariance has no full rank, as with `n ≤ d`. The distance is exact for the sample all the same, but
     /// biased upwards as an estimate for the population: compare values at equal sizes only.
     pub fn is_rank_deficient(&self) -> bool {
-        self.len <= self.width()
+        self.factor.nrows() < self.width() || self.len.is_some_and(|n| n <= self.width())
     }
 }
 
@@ -127,4 +179,23 @@ impl FrechetReference {
 /// [`Error::WidthMismatch`], [`Error::TooFewRows`] if a set has fewer than two rows, [`Error::NoConvergence`].
 pub fn frechet_distance(first: &FeatureSet, second: &FeatureSet) -> Result<f64, Error> {
     FrechetReference::new(first)?.distance(second)
+}
+
+/// [`frechet_distance`] between statistics.
+///
+/// # Errors
+///
+/// [`Error::WidthMismatch`], and those of [`FrechetReference::from_statistics`].
+pub fn frechet_distance_of(
+    first: &FeatureStatistics,
+    second: &FeatureStatistics,
+) -> Result<f64, Error> {
+    if first.width() != second.width() {
+        return Err(Error::WidthMismatch {
+            left: first.width(),
+            right: second.width(),
+        });
+    }
+    FrechetReference::from_statistics(first)?
+        .distance_to(&FrechetReference::from_statistics(second)?)
 }

@@ -27,17 +27,44 @@
 //! # }
 //! ```
 //!
+//! # Folders, and FID
+//!
+//! [`Extractor`] reads the images of an [`ImageFolder`], batch by batch, and gives [`FeatureStatistics`] whose memory
+//! does not grow with the number of images; they are saved and loaded as `.npz` files like those of `pytorch-fid` and of
+//! the Python `clean-fid`. With [`InceptionV3`] that is Clean-FID as Parmar et al. (2022) define it, with PIL's
+//! antialiased bicubic resize ([`ResizeMode::Clean`]), or one of the older resizes that they compare with.
+//!
+//! ```no_run
+//! use burn::tensor::Device;
+//! use clean_fid::{Extractor, FeatureStatistics, ImageFolder, InceptionV3Config};
+//!
+//! # fn main() -> Result<(), clean_fid::Error> {
+//! let device = Device::flex();
+//! let network = InceptionV3Config::new().load("inception.safetensors", &device)?;
+//! let extractor = Extractor::new(&network, &device);
+//! let (real, made) = (ImageFolder::open("real")?, ImageFolder::open("made")?);
+//! println!("FID {:.3}", extractor.frechet(&made, &real)?);
+//!
+//! let reference = FeatureStatistics::load("statistics-of-real.npz")?;
+//! println!("FID {:.3}", extractor.frechet_to(&made, &reference)?);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # What a value is called
 //!
-//! *FID* and *KID* are these distances on the features of one network, InceptionV3. On any other network the numbers
-//! are of another size, so they are named after it: [`FeatureNet::metric_name`] gives
-//! `frechet-efficientnet-lite0-128`, and nothing here prints "FID".
+//! *FID* and *KID* are these distances on the features of one network, InceptionV3 with the weights of the original
+//! FID. On any other network the numbers are of another size, so they are named after it: [`FeatureNet::metric_name`]
+//! gives `frechet-efficientnet-lite0-128` there, and `fid-clean` for [`InceptionV3`].
 //!
-//! # What is here, and what is not yet
+//! # What is here, and what is not
 //!
-//! Here: [`EfficientNetLite0`] as feature network, Fréchet and kernel distances in double precision, paired metrics.
-//! Not yet: InceptionV3 (so no FID proper), the antialiased resize that makes FID "clean" (Parmar et al., 2022), image
-//! folders and files, `.npz` statistics, streaming statistics, precision and recall.
+//! Networks: [`InceptionV3`] and [`EfficientNetLite0`]. Between sets, in double precision: Fréchet distance
+//! ([`frechet_distance`], [`frechet_distance_of`]), kernel distance ([`kernel_distance`], [`kernel_distance_subsets`]),
+//! precision, recall, density and coverage ([`manifold_metrics`]). Between images: [`l1`], [`psnr`], [`ssim`].
+//!
+//! Not here: weights of InceptionV3 (a path is asked for, nothing is downloaded) and their `.pth` files
+//! ([`InceptionV3Config::load`] says how to convert one), CLIP features, image formats other than PNG, JPEG and WebP.
 //!
 //! # Non-goals
 //!
@@ -45,20 +72,40 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod accumulator;
+mod decode;
 mod efficientnet_lite;
 mod error;
+mod extractor;
 mod features;
+mod files;
+mod folder;
 mod frechet;
+mod inception;
 mod kernel;
+mod manifold;
 mod network;
+mod npz;
 mod paired;
+mod picture;
 mod read;
+mod resize;
 mod ssim;
+mod statistics;
+mod weights;
 
+pub use accumulator::{StatisticsAccumulator, generated_statistics};
 pub use efficientnet_lite::{EfficientNetLite0, EfficientNetLite0Config, Resize};
 pub use error::Error;
+pub use extractor::Extractor;
 pub use features::FeatureSet;
-pub use frechet::{FrechetReference, frechet_distance};
+pub use folder::ImageFolder;
+pub use frechet::{FrechetReference, frechet_distance, frechet_distance_of};
+pub use inception::{InceptionV3, InceptionV3Config};
 pub use kernel::{SubsetEstimate, Subsets, kernel_distance, kernel_distance_subsets};
+pub use manifold::{ManifoldMetrics, manifold_metrics};
 pub use network::FeatureNet;
 pub use paired::{l1, psnr, ssim};
+pub use picture::Picture;
+pub use resize::{HostResize, ResizeMode};
+pub use statistics::FeatureStatistics;

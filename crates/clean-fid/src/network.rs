@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::Error;
+use crate::{Error, HostResize};
 
 /// A frozen network that describes an image by one vector.
 ///
@@ -23,6 +23,12 @@ pub trait FeatureNet {
     ///
     /// [`Error::ImageShape`] if the batch or a side is empty, or there are not three channels.
     fn features(&self, images: Tensor<4>) -> Result<Tensor<2>, Error>;
+
+    /// What is to be done with each image on the host before images of different size can share a batch. Without it
+    /// (the default) images are batched with neighbours of their own size, and the network resizes the batch.
+    fn host_resize(&self) -> Option<HostResize> {
+        None
+    }
 
     /// The name under which a value measured on this network is to be reported:
     /// `metric_name("frechet")` is `frechet-efficientnet-lite0-128`.

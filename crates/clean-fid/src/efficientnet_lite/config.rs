@@ -13,27 +13,31 @@ use super::model::EfficientNetLite0;
 use super::weights::Weights;
 use crate::Error;
 
-/// How an image is brought to the input size: half-pixel centres (`align_corners = false`), no antialiasing.
+/// How an image is brought to the input size: half-pixel centres (`align_corners = false`).
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
 pub enum Resize {
-    /// Two taps an axis.
+    /// Two taps an axis, no antialiasing, on the device.
     Bilinear,
-    /// Four taps an axis (a = -0.75, as PyTorch); overshoots are kept.
+    /// Four taps an axis (a = -0.75, as PyTorch), no antialiasing, on the device; overshoots are kept.
     Bicubic,
+    /// [`ResizeMode::Clean`](crate::ResizeMode::Clean): bicubic with antialiasing, on the host. For images of any size, and for folders.
+    Antialiased,
 }
 
 impl Resize {
-    pub(super) fn mode(self) -> InterpolateMode {
+    /// How the device interpolates, where it does.
+    pub(super) fn on_device(self) -> Option<InterpolateMode> {
         match self {
-            Self::Bilinear => InterpolateMode::Bilinear,
-            Self::Bicubic => InterpolateMode::Bicubic,
+            Self::Bilinear => Some(InterpolateMode::Bilinear),
+            Self::Bicubic => Some(InterpolateMode::Bicubic),
+            Self::Antialiased => None,
         }
     }
 }
 
 /// Configuration of [`EfficientNetLite0`]. The default is the size that the network was trained at.
 ///
-/// Without antialiasing, images much larger than `input_size` alias: scale those down before.
+/// Without antialiasing, images much larger than `input_size` alias: take [`Resize::Antialiased`] for those.
 #[derive(Config, Debug)]
 pub struct EfficientNetLite0Config {
     /// Height and width, in pixels, that every image is resized to; at least 32. Smaller is faster and looks at less

@@ -8,7 +8,7 @@ use burn::tensor::ops::InterpolateOptions;
 
 use super::block::{MbConv, relu6};
 use super::config::{EfficientNetLite0Config, FEATURES, Resize};
-use crate::{Error, FeatureNet};
+use crate::{Error, FeatureNet, HostResize, ResizeMode};
 
 /// EfficientNet-Lite0 (EfficientNet-B0 of Tan & Le, 2019, without squeeze-and-excitation and with ReLU6), up to the
 /// 1280 averages over the last map that its ImageNet classifier would read. 3.35 M weights.
@@ -42,6 +42,7 @@ impl EfficientNetLite0 {
         let filter = match config.resize {
             Resize::Bilinear => "",
             Resize::Bicubic => "-bicubic",
+            Resize::Antialiased => "-antialiased",
         };
         Self {
             stem,
@@ -67,24 +68,37 @@ impl EfficientNetLite0 {
     fn resized(&self, images: Tensor<4>) -> Tensor<4> {
         let [_, _, height, width] = images.dims();
         let size = [self.input_size; 2];
-        if [height, width] == size {
-            return images;
+        match self.resize.on_device() {
+            Some(mode) if [height, width] != size => {
+                let options = InterpolateOptions::new(mode)
+                    .with_align_corners(false)
+                    .with_output_size(size);
+                interpolate(images, options)
+            }
+            _ => images,
         }
-        let options = InterpolateOptions::new(self.resize.mode())
-            .with_align_corners(false)
-            .with_output_size(size);
-        interpolate(images, options)
     }
 }
 
 impl FeatureNet for EfficientNetLite0 {
-    /// `efficientnet-lite0-` and the input size, then `-bicubic` for that filter.
+    /// `efficientnet-lite0-` and the input size, then `-bicubic` or `-antialiased` for those filters.
     fn name(&self) -> &str {
         &self.name
     }
 
     fn width(&self) -> usize {
         FEATURES
+    }
+
+    fn host_resize(&self) -> Option<HostResize> {
+        match self.resize {
+            Resize::Antialiased => Some(HostResize {
+                mode: ResizeMode::Clean,
+                height: self.input_size,
+                width: self.input_size,
+            }),
+            Resize::Bilinear | Resize::Bicubic => None,
+        }
     }
 
     fn features(&self, images: Tensor<4>) -> Result<Tensor<2>, Error> {
@@ -96,7 +110,11 @@ impl FeatureNet for EfficientNetLite0 {
             });
         }
         let device = self.head.weight.val().device();
-        let images = images.inner().to_device(&device);
+        let images = match self.host_resize() {
+            Some(resize) => resize.apply_batch(images.inner())?,
+            None => images.inner(),
+        };
+        let images = images.to_device(&device);
         let parts = images.split(CHUNK, 0);
         let features = parts.into_iter().map(|part| self.forward(part)).collect();
         Ok(Tensor::cat(features, 0))

@@ -1,6 +1,8 @@
 //! Reading fixtures.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub(crate) mod formula;
+
 use std::path::PathBuf;
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -38,6 +40,29 @@ impl Fixture {
             .collect()
     }
 
+    pub(crate) fn bytes(&self, name: &str) -> (Vec<u8>, Vec<usize>) {
+        let file = SafeTensors::deserialize(&self.0).unwrap();
+        let view = file.tensor(name).unwrap();
+        (view.data().to_vec(), view.shape().to_vec())
+    }
+
+    /// Names that end in `suffix`, without it.
+    pub(crate) fn names(&self, suffix: &str) -> Vec<String> {
+        let file = SafeTensors::deserialize(&self.0).unwrap();
+        let mut names: Vec<String> = file
+            .names()
+            .iter()
+            .filter_map(|name| name.strip_suffix(suffix).map(str::to_owned))
+            .collect();
+        names.sort();
+        names
+    }
+
+    pub(crate) fn metadata(&self, key: &str) -> String {
+        let (_, header) = SafeTensors::read_metadata(&self.0).unwrap();
+        header.metadata().as_ref().unwrap()[key].clone()
+    }
+
     pub(crate) fn tensor<const D: usize>(&self, name: &str) -> Tensor<D> {
         let (values, shape) = self.floats(name);
         Tensor::from_data(TensorData::new(values, shape), &Device::flex())
@@ -47,6 +72,13 @@ impl Fixture {
         let (values, shape) = self.floats(name);
         FeatureSet::from_rows(values, shape[1]).unwrap()
     }
+}
+
+/// A file beside the fixtures that is no safetensors.
+pub(crate) fn fixture_path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name)
 }
 
 /// The weights in the repository.

@@ -1,0 +1,87 @@
+//! Blocks of parallel branches.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use burn::tensor::module::{avg_pool2d, max_pool2d};
+use burn::tensor::ops::{AvgPoolOptions, MaxPoolOptions};
+
+use super::unit::{Unit, chain};
+
+/// One path through a block: a chain of units, whose result goes through each of the `fork` and is joined again.
+#[derive(Module, Debug)]
+pub(super) struct Branch {
+    pub(super) chain: Vec<Unit>,
+    pub(super) fork: Vec<Unit>,
+}
+
+impl Branch {
+    fn forward(&self, input: Tensor<4>, outputs: &mut Vec<Tensor<4>>) {
+        let x = chain(&self.chain, input);
+        if self.fork.is_empty() {
+            outputs.push(x);
+        } else {
+            outputs.extend(self.fork.iter().map(|unit| unit.forward(x.clone())));
+        }
+    }
+}
+
+/// The pool on a block's last branch, 3 × 3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pool {
+    /// Mean over the pixels inside the image: TensorFlow does not count the padding.
+    Average,
+    /// Largest, at stride 1: what TensorFlow's graph of 2015 has in the last block.
+    Max,
+    /// Largest, at stride 2 without padding.
+    Halve,
+}
+
+impl Pool {
+    fn forward(self, x: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::Average => avg_pool2d(
+                x,
+                AvgPoolOptions::new([3, 3])
+                    .with_stride([1, 1])
+                    .with_padding([1, 1])
+                    .with_count_include_pad(false),
+            ),
+            Self::Max => max_pool2d(
+                x,
+                MaxPoolOptions::new([3, 3])
+                    .with_stride([1, 1])
+                    .with_padding([1, 1]),
+            ),
+            Self::Halve => halve(x),
+        }
+    }
+}
+
+/// Maximum over 3 × 3 pixels at stride 2: `n` to `(n - 3) / 2 + 1` on both axes.
+pub(super) fn halve(x: Tensor<4>) -> Tensor<4> {
+    max_pool2d(x, MaxPoolOptions::new([3, 3]).with_stride([2, 2]))
+}
+
+/// `Mixed_*` of Szegedy et al., 2016: branches, then a pooled branch, joined along the channels in that order.
+#[derive(Module, Debug)]
+pub(super) struct Mixed {
+    pub(super) branches: Vec<Branch>,
+    #[module(skip)]
+    pub(super) pool: Pool,
+    pub(super) pooled: Option<Unit>,
+}
+
+impl Mixed {
+    pub(super) fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        let mut outputs = Vec::with_capacity(2 * self.branches.len() + 1);
+        for branch in &self.branches {
+            branch.forward(input.clone(), &mut outputs);
+        }
+        let pooled = self.pool.forward(input);
+        outputs.push(match &self.pooled {
+            Some(unit) => unit.forward(pooled),
+            None => pooled,
+        });
+        Tensor::cat(outputs, 1)
+    }
+}

@@ -1,0 +1,34 @@
+//! The two passes of a separable resize.
+
+use super::taps::Taps;
+
+/// One plane of rows of `width` values to as many columns and rows as the taps have. Sums are in double precision, and
+/// what the first pass leaves is rounded to 32 bits, both as in PIL.
+pub(super) fn resample(plane: &[f32], width: usize, columns: &Taps, rows: &Taps) -> Vec<f32> {
+    let out_width = columns.runs.len();
+    let mut across = Vec::with_capacity(plane.len() / width * out_width);
+    for row in plane.chunks_exact(width) {
+        across.extend(columns.runs.iter().map(|run| {
+            let weights = columns.weights(run);
+            let sum: f64 = row[run.start..]
+                .iter()
+                .zip(weights)
+                .map(|(v, w)| f64::from(*v) * w)
+                .sum();
+            sum as f32
+        }));
+    }
+    let mut out = Vec::with_capacity(rows.runs.len() * out_width);
+    let mut sums = vec![0f64; out_width];
+    for run in &rows.runs {
+        sums.fill(0.0);
+        let sources = across[run.start * out_width..].chunks_exact(out_width);
+        for (row, weight) in sources.zip(rows.weights(run)) {
+            for (sum, value) in sums.iter_mut().zip(row) {
+                *sum += f64::from(*value) * weight;
+            }
+        }
+        out.extend(sums.iter().map(|sum| *sum as f32));
+    }
+    out
+}
