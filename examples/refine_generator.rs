@@ -117,7 +117,8 @@ fn refine(args: &Args) -> Result<()> {
         generator.zoo_norm(),
         zoo.base_digest(),
         generator.defaults(),
-    )?;
+    )?
+    .with_trained_norm(dataset.texts(), &device)?;
     args.training.finish(&refined, &report)?;
     args.common.write_json(&report)
 }

@@ -28,6 +28,7 @@ pub struct WeightGenerator {
     normalizer: Normalizer,
     text: TextSpec,
     zoo_norm: NormStats,
+    trained_norm: Option<NormStats>,
     base_digest: String,
     defaults: SampleOptions,
 }
@@ -43,6 +44,8 @@ struct Manifest {
     normalizer: Normalizer,
     text: TextSpec,
     zoo_norm: NormStats,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trained_norm: Option<NormStats>,
     base_digest: String,
     defaults: SampleOptions,
 }
@@ -60,21 +63,27 @@ pub struct Prediction {
     pub zoo_norm_mean: f64,
     /// Standard deviation of the zoo's norms.
     pub zoo_norm_std: f64,
+    /// Norms of its predictions for the training prompts, where the generator was trained on past the
+    /// zoo ([`WeightGenerator::with_trained_norm`]).
+    pub trained_norm: Option<NormStats>,
 }
 
 impl Prediction {
-    /// A sentence where the norm is more than four deviations and 15 % away from the zoo's mean, or
+    /// A sentence where the norm is more than four deviations and 5 % away from the zoo's mean (that
+    /// of the training prompts' predictions, where they are known), or
     /// off by a factor of two: such weights are rarely of use.
     pub fn norm_warning(&self) -> Option<String> {
-        let (mean, std) = (self.zoo_norm_mean, self.zoo_norm_std);
+        let (mean, std, whose) = match self.trained_norm {
+            Some(norm) => (norm.mean, norm.std, "for the training prompts"),
+            None => (self.zoo_norm_mean, self.zoo_norm_std, "of the zoo"),
+        };
         let distance = (self.norm - mean).abs();
-        // Adapters of one seed have nearly equal norms (±1 %), and good weights that were trained on
-        // longer than the zoo's lie 10 % above them.
-        let far = distance > (4.0 * std).max(0.15 * mean);
+        // A zoo of nearly equal norms would warn of nothing but rounding.
+        let far = distance > (4.0 * std).max(0.05 * mean);
         let double = self.norm > 2.0 * mean || self.norm < 0.5 * mean;
         if !self.norm.is_finite() || (mean > 0.0 && (far || double)) {
             return Some(format!(
-                "the predicted weights have norm {:.3}, those of the zoo {mean:.3} ± {std:.3}; the prompt may be far from the zoo's, or the weight generator not trained enough",
+                "the predicted weights have norm {:.3}, those {whose} {mean:.3} ± {std:.3}; the prompt may be far from the zoo's, or the weight generator not trained enough",
                 self.norm
             ));
         }
@@ -130,9 +139,24 @@ impl WeightGenerator {
             normalizer,
             text,
             zoo_norm,
+            trained_norm: None,
             base_digest: base_digest.into(),
             defaults,
         })
+    }
+
+    /// Records the norms of its predictions for the prompts `texts` it was trained on. Training through
+    /// a [`NetworkLoss`](crate::NetworkLoss) takes the weights past the zoo's; what a prediction's
+    /// norm is then to be measured by is what the generator was trained to make.
+    ///
+    /// # Errors
+    /// As [`WeightGenerator::predict`].
+    pub fn with_trained_norm(mut self, texts: &[HostText], device: &Device) -> Result<Self, Error> {
+        let norms = (texts.iter())
+            .map(|text| Ok(self.predict(text, &self.defaults, device)?.norm))
+            .collect::<Result<Vec<_>, Error>>()?;
+        self.trained_norm = (!norms.is_empty()).then(|| NormStats::of(&norms));
+        Ok(self)
     }
 
     /// Writes the generator to `dir`: the weights, then the configuration with their digest, each
@@ -153,6 +177,7 @@ impl WeightGenerator {
             normalizer: self.normalizer.clone(),
             text: self.text.clone(),
             zoo_norm: self.zoo_norm,
+            trained_norm: self.trained_norm,
             base_digest: self.base_digest.clone(),
             defaults: self.defaults,
         };
@@ -178,7 +203,8 @@ impl WeightGenerator {
             ));
         }
         let unet = load_named(unet, &weights).map_err(|error| Error::checkpoint(&path, error))?;
-        Self::new(
+        let trained_norm = manifest.trained_norm;
+        let generator = Self::new(
             unet,
             manifest.layout,
             manifest.normalizer,
@@ -186,7 +212,11 @@ impl WeightGenerator {
             manifest.zoo_norm,
             manifest.base_digest,
             manifest.defaults,
-        )
+        )?;
+        Ok(Self {
+            trained_norm,
+            ..generator
+        })
     }
 
     /// Checks that prompts come from the encoder the generator was trained with.
@@ -251,6 +281,7 @@ impl WeightGenerator {
             encoded,
             zoo_norm_mean: self.zoo_norm.mean,
             zoo_norm_std: self.zoo_norm.std,
+            trained_norm: self.trained_norm,
         })
     }
 

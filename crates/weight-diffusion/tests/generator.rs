@@ -194,10 +194,11 @@ fn norms_far_from_the_zoo_are_warned_of() {
         norm,
         zoo_norm_mean: 10.0,
         zoo_norm_std: std,
+        trained_norm: None,
     };
-    assert_eq!(prediction(11.4, 0.2).norm_warning(), None);
-    assert!(prediction(11.6, 0.2).norm_warning().is_some());
-    assert!(prediction(8.4, 0.2).norm_warning().is_some());
+    assert_eq!(prediction(10.5, 0.2).norm_warning(), None);
+    assert!(prediction(11.0, 0.2).norm_warning().is_some());
+    assert!(prediction(9.0, 0.2).norm_warning().is_some());
     assert_eq!(prediction(19.0, 5.0).norm_warning(), None);
     assert!(prediction(20.1, 5.0).norm_warning().is_some());
     assert!(prediction(4.9, 5.0).norm_warning().is_some());
@@ -207,4 +208,31 @@ fn norms_far_from_the_zoo_are_warned_of() {
             .unwrap()
             .contains("NaN")
     );
+}
+
+#[test]
+fn a_refined_generator_measures_norms_by_its_own_training_prompts() {
+    let dir = tempfile::tempdir().unwrap();
+    let plain = generator();
+    let texts = [text(1, 2), text(2, 3)];
+    let refined = plain.clone().with_trained_norm(&texts, &device()).unwrap();
+    let norms = texts.clone().map(|text| {
+        let options = plain.defaults();
+        plain.predict(&text, &options, &device()).unwrap().norm
+    });
+    refined.save(dir.path(), Precision::Full).unwrap();
+    let loaded = WeightGenerator::load(dir.path(), &device()).unwrap();
+    let mut prediction = loaded
+        .predict(&texts[0], &loaded.defaults(), &device())
+        .unwrap();
+    let trained = prediction.trained_norm.unwrap();
+    assert!((trained.mean - (norms[0] + norms[1]) / 2.0).abs() < 1e-6);
+    assert_eq!(prediction.zoo_norm_mean, plain.zoo_norm().mean);
+    // Far from the zoo's, as a refined generator's may be, and where it was trained to be.
+    prediction.norm = trained.mean;
+    prediction.zoo_norm_mean = 100.0 * trained.mean;
+    assert_eq!(prediction.norm_warning(), None);
+    prediction.norm = 3.0 * trained.mean;
+    let warning = prediction.norm_warning().unwrap();
+    assert!(warning.contains("training prompts"), "{warning}");
 }
