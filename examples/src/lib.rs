@@ -8,6 +8,7 @@ pub mod cli;
 pub mod data;
 pub mod denoised;
 pub mod files;
+pub mod overfit;
 pub mod picture;
 pub mod progress;
 pub mod report;

@@ -123,6 +123,22 @@ pub fn norm(weights: &NamedTensors) -> f64 {
     squares.sum::<f64>().sqrt()
 }
 
+/// ‖a − b‖ / ‖b − origin‖ over the weights that they share.
+pub fn relative_distance(a: &NamedTensors, b: &NamedTensors, origin: &NamedTensors) -> f64 {
+    let (apart, size) = (distance(a, b), distance(origin, b));
+    apart / size.max(f64::MIN_POSITIVE)
+}
+
+/// L2 distance over the weights that both have.
+pub fn distance(a: &NamedTensors, b: &NamedTensors) -> f64 {
+    let squares = a
+        .iter()
+        .filter_map(|(name, tensor)| Some((tensor, b.get(name)?)))
+        .flat_map(|(a, b)| a.data.iter().zip(&b.data))
+        .map(|(a, b)| f64::from(a - b).powi(2));
+    squares.sum::<f64>().sqrt()
+}
+
 /// L2 distance to the closest of the zoo's last checkpoints, and that concept's name.
 ///
 /// # Errors
@@ -131,13 +147,7 @@ pub fn zoo_distance(weights: &NamedTensors, zoo: &Zoo) -> Result<Option<(f64, St
     let mut best: Option<(f64, String)> = None;
     for entry in zoo.last_entries() {
         let other = zoo.load(entry)?;
-        let squares: f64 = weights
-            .iter()
-            .filter_map(|(name, tensor)| Some((tensor, other.get(name)?)))
-            .flat_map(|(a, b)| a.data.iter().zip(&b.data))
-            .map(|(a, b)| f64::from(a - b).powi(2))
-            .sum();
-        let distance = squares.sqrt();
+        let distance = distance(weights, &other);
         if best.as_ref().is_none_or(|(d, _)| distance < *d) {
             best = Some((distance, entry.concept.clone()));
         }

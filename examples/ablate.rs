@@ -1,0 +1,373 @@
+//! Block sizes and grouping rules, by overfitting the weight generator on one concept (paper, §4.3).
+//!
+//! ```sh
+//! cargo run --release --example ablate
+//! ```
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use burn::tensor::Device;
+use clap::Parser;
+use clean_fid::FeatureNet;
+use concepts::{art_concepts, find};
+use denoised_weights_examples::assets::{AssetArgs, Text, display};
+use denoised_weights_examples::cli::{Common, run};
+use denoised_weights_examples::data::{ConceptPairs, Counts, Photos};
+use denoised_weights_examples::denoised::layout_of;
+use denoised_weights_examples::overfit::{Cut, Subject, overfit, timed_prediction};
+use denoised_weights_examples::picture::{Column, write_grid};
+use denoised_weights_examples::rivals::relative_distance;
+use denoised_weights_examples::training::TrainingArgs;
+use denoised_weights_examples::{Result, files};
+use finetune::{HeldOut, Quality, images_to_tensor, tensor_to_images, translate};
+use image::RgbImage;
+use lora_gan::{BaseGenerator, HybridGenerator};
+use serde::Serialize;
+use weight_blocks::{GroupingRule, NamedTensors, WeightSpace, Zoo};
+use weight_diffusion::{DictionarySize, SampleOptions, TrainConfig, UNet1dConfig};
+
+/// Overfit the weight generator on one trained adapter at a time, for each block size and grouping
+/// rule, and compare what its one-step prediction does to photos with what the adapter itself does.
+/// Writes ablate.json, tables.md and a grid.png per concept. Run again after an interruption, it
+/// goes on with the training in flight.
+#[derive(Parser)]
+struct Args {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    assets: AssetArgs,
+    /// Concepts of the zoo whose adapters are learnt.
+    #[arg(long, value_delimiter = ',', default_values_t = [String::from("charcoal-sketch"), String::from("stained-glass-window")])]
+    concepts: Vec<String>,
+    /// Block sizes b.
+    #[arg(long, value_delimiter = ',', default_values_t = [128, 256, 512])]
+    block_sizes: Vec<usize>,
+    /// Grouping rules: 1 appends a layer's tensors, 2 concatenates its factors along the rank, 3
+    /// takes each tensor alone.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 3], value_parser = clap::value_parser!(u8).range(1..=3))]
+    rules: Vec<u8>,
+    /// Optimizer steps of each training; each sees 32,768 weights.
+    #[arg(long, default_value_t = 600)]
+    steps: u64,
+    /// Peak learning rate.
+    #[arg(long, default_value_t = 2e-3)]
+    lr: f64,
+    /// Width of the UNet.
+    #[arg(long, default_value_t = 128)]
+    channels: usize,
+    /// Directions per block beside the UNet; 0 for the paper's network.
+    #[arg(long, default_value_t = 0)]
+    dictionary: usize,
+    /// Predictions of which the median time is taken.
+    #[arg(long, default_value_t = 5)]
+    repeats: usize,
+    /// Test photos.
+    #[arg(long, default_value_t = 60)]
+    n_test: usize,
+    /// Folder to write to.
+    #[arg(long, value_name = "DIR", default_value = "out/ablate")]
+    out: PathBuf,
+}
+
+/// Rows of grid.png.
+const SHOWN: usize = 5;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    run(|| ablate(&args))
+}
+
+#[derive(Serialize)]
+struct Report {
+    seed: u64,
+    device: String,
+    quality: String,
+    steps: u64,
+    channels: usize,
+    dictionary: usize,
+    concepts: Vec<ConceptReport>,
+    cells: Vec<CellReport>,
+}
+
+#[derive(Serialize)]
+struct ConceptReport {
+    concept: String,
+    /// The base without an adapter.
+    base: Quality,
+    /// The adapter that is learnt.
+    ground_truth: Quality,
+}
+
+#[derive(Serialize)]
+struct CellReport {
+    concept: String,
+    block_size: usize,
+    rule: u8,
+    blocks: usize,
+    /// Of this run; absent where an earlier one had finished the training.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    train_seconds: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loss: Option<f64>,
+    predict_seconds: f64,
+    /// ‖ŵ − w‖ / ‖w − w_base‖, w_base the adapter that changes nothing.
+    weight_error: f64,
+    quality: Quality,
+    /// The deciding quality over the ground truth's.
+    ratio: f64,
+}
+
+fn ablate(args: &Args) -> Result<()> {
+    let device = args.common.device()?;
+    let base = args.assets.load_base(&device)?;
+    let text = Text::embedded()?;
+    let zoo = Zoo::open(&args.assets.zoo_dir())?;
+    zoo.check(&layout_of(&base, zoo.layout().block_size())?, &base.digest)?;
+    let network = args.assets.load_features(&device)?;
+    let photos = Photos::read(&args.assets.photos_dir(), base.config.image_size)?;
+    let mut report = Report {
+        seed: args.common.seed,
+        device: args.common.device.clone(),
+        quality: network.metric_name("frechet"),
+        steps: args.steps,
+        channels: args.channels,
+        dictionary: args.dictionary,
+        concepts: Vec::new(),
+        cells: Vec::new(),
+    };
+    for concept in &args.concepts {
+        let bench = Bench {
+            args,
+            device: &device,
+            base: &base,
+            text: &text,
+            network: &network,
+        };
+        bench.concept(concept, &zoo, &photos, &mut report)?;
+        files::write_json(&args.out.join("ablate.json"), &report)?;
+    }
+    let tables = tables(&report)?;
+    files::write(&args.out.join("tables.md"), tables.as_bytes())?;
+    println!("\n{tables}\nwrote {}", display(&args.out));
+    args.common.write_json(&report)
+}
+
+struct Bench<'a> {
+    args: &'a Args,
+    device: &'a Device,
+    base: &'a BaseGenerator,
+    text: &'a Text,
+    network: &'a dyn FeatureNet,
+}
+
+impl Bench<'_> {
+    fn concept(&self, name: &str, zoo: &Zoo, photos: &Photos, report: &mut Report) -> Result<()> {
+        let Some(entry) = zoo.last_entries().into_iter().find(|e| e.concept == name) else {
+            return Err(format!("the zoo has no concept {name}; choose one of its own").into());
+        };
+        let truth = zoo.load(entry)?;
+        let list = art_concepts();
+        let size = self.base.config.image_size;
+        let counts = Counts {
+            train: 2,
+            test: self.args.n_test,
+            shown: SHOWN,
+        };
+        let (train, test) = (&photos.train, &photos.test);
+        let pairs =
+            ConceptPairs::edited(find(&list, name)?, train, test, counts, size, self.device)?;
+        let held_out = HeldOut::new(self.network, &pairs.test)?;
+        let inputs: Vec<&RgbImage> = pairs.shown.iter().map(|pair| &pair.0).collect();
+        let shown = images_to_tensor(&inputs, size, self.device)?;
+        let measure = |weights: &NamedTensors| -> Result<(Quality, Vec<RgbImage>)> {
+            let generator = self.adapted(weights)?;
+            let images = tensor_to_images(translate(&generator, &shown));
+            Ok((held_out.measure(&generator)?, images))
+        };
+        let initial = self.base.generator.read_weights()?;
+        let (ground_truth, pictures) = measure(&truth)?;
+        let (unadapted, _) = measure(&initial)?;
+        println!(
+            "\n{name}: {} {:.2} for its adapter, {:.2} for the base",
+            report.quality, ground_truth.frechet, unadapted.frechet
+        );
+        let take = |second: bool| {
+            let pick = |(photo, target): &(RgbImage, RgbImage)| {
+                if second {
+                    target.clone()
+                } else {
+                    photo.clone()
+                }
+            };
+            pairs.shown.iter().map(pick).collect()
+        };
+        let mut columns = vec![
+            column("photo", take(false)),
+            column("target", take(true)),
+            column("ground\ntruth", pictures),
+        ];
+        report.concepts.push(ConceptReport {
+            concept: name.to_owned(),
+            base: unadapted,
+            ground_truth,
+        });
+        let tokens = self.text.tokens(&entry.prompt, self.device)?;
+        let encoder = self.text.spec();
+        let groups = self.base.generator.layer_groups();
+        let subject = Subject {
+            groups: &groups,
+            weights: &truth,
+            text: &tokens,
+            encoder: &encoder,
+            base_digest: &self.base.digest,
+        };
+        for cut in self.cuts() {
+            let (rule, block_size) = (cut.rule_number(), cut.block_size);
+            let files = TrainingArgs {
+                out: (self.args.out.join(name)).join(format!("rule{rule}-{block_size}")),
+                save_every: 100,
+                full_precision: true,
+            };
+            let layout = weight_blocks::Layout::new("", groups.clone(), cut.rule, block_size)?;
+            let unet = self.unet(layout.blocks());
+            let learnt = overfit(&subject, cut, &unet, &self.training(), &files, self.device)?;
+            let options = SampleOptions {
+                seed: self.args.common.seed,
+                ..learnt.generator.defaults()
+            };
+            let (predict_seconds, weights) = timed_prediction(
+                &learnt.generator,
+                &tokens,
+                &options,
+                self.args.repeats,
+                self.device,
+            )?;
+            let (quality, pictures) = measure(&weights)?;
+            let cell = CellReport {
+                concept: name.to_owned(),
+                block_size,
+                rule,
+                blocks: layout.blocks(),
+                train_seconds: learnt.loss.map(|_| learnt.train_seconds),
+                loss: learnt.loss,
+                predict_seconds,
+                weight_error: relative_distance(&weights, &truth, &initial),
+                ratio: quality.frechet / ground_truth.frechet,
+                quality,
+            };
+            println!(
+                "rule {rule}, b = {block_size}: N = {}, {:.3} s, weight error {:.3}, {} {:.2} ({:.2}x the adapter's)",
+                cell.blocks,
+                predict_seconds,
+                cell.weight_error,
+                report.quality,
+                quality.frechet,
+                cell.ratio
+            );
+            columns.push(column(&format!("rule {rule}\nb={block_size}"), pictures));
+            report.cells.push(cell);
+        }
+        write_grid(&self.args.out.join(name).join("grid.png"), &columns)
+    }
+
+    fn cuts(&self) -> impl Iterator<Item = Cut> {
+        let sizes = &self.args.block_sizes;
+        (self.args.rules.iter()).flat_map(move |number| {
+            let rule = match number {
+                2 => GroupingRule::Concatenated,
+                3 => GroupingRule::Separate,
+                _ => GroupingRule::Appended,
+            };
+            (sizes.iter()).map(move |&block_size| Cut { rule, block_size })
+        })
+    }
+
+    fn unet(&self, blocks: usize) -> UNet1dConfig {
+        let entries = self.args.dictionary;
+        UNet1dConfig {
+            base_channels: self.args.channels,
+            dictionary: (entries > 0).then_some(DictionarySize { blocks, entries }),
+            ..UNet1dConfig::compact()
+        }
+    }
+
+    fn training(&self) -> TrainConfig {
+        TrainConfig {
+            steps: self.args.steps,
+            learning_rate: self.args.lr,
+            // One text: dropping it would only ask for the same weights without it.
+            text_dropout: 0.0,
+            // Nothing to generalise to.
+            weight_decay: 0.0,
+            seed: self.args.common.seed,
+            ..TrainConfig::compact()
+        }
+    }
+
+    fn adapted(&self, weights: &NamedTensors) -> Result<HybridGenerator> {
+        let mut generator = self.base.generator.clone();
+        generator.load_weights(weights)?;
+        Ok(generator)
+    }
+}
+
+fn column(caption: &str, images: Vec<RgbImage>) -> Column {
+    Column {
+        caption: caption.to_owned(),
+        images,
+    }
+}
+
+/// One row per cut, one column of quality per concept.
+fn tables(report: &Report) -> Result<String> {
+    let mut cuts: BTreeMap<(u8, usize), Vec<&CellReport>> = BTreeMap::new();
+    for cell in &report.cells {
+        cuts.entry((cell.rule, cell.block_size))
+            .or_default()
+            .push(cell);
+    }
+    let mut text = String::new();
+    write!(text, "| rule | b | N | s per prediction | weight error |")?;
+    for concept in &report.concepts {
+        write!(text, " {} |", concept.concept)?;
+    }
+    writeln!(text)?;
+    writeln!(
+        text,
+        "| ---: | ---: | ---: | ---: | ---: |{}",
+        " ---: |".repeat(report.concepts.len())
+    )?;
+    for (label, pick) in [
+        (
+            "base",
+            (|c: &ConceptReport| c.base.frechet) as fn(&ConceptReport) -> f64,
+        ),
+        ("ground truth", |c| c.ground_truth.frechet),
+    ] {
+        write!(text, "| {label} | | | | |")?;
+        for concept in &report.concepts {
+            write!(text, " {:.2} |", pick(concept))?;
+        }
+        writeln!(text)?;
+    }
+    for ((rule, block_size), cells) in &cuts {
+        let mean = |pick: fn(&CellReport) -> f64| {
+            cells.iter().map(|c| pick(c)).sum::<f64>() / cells.len() as f64
+        };
+        write!(
+            text,
+            "| {rule} | {block_size} | {} | {:.3} | {:.3} |",
+            cells[0].blocks,
+            mean(|c| c.predict_seconds),
+            mean(|c| c.weight_error)
+        )?;
+        for cell in cells {
+            write!(text, " {:.2} |", cell.quality.frechet)?;
+        }
+        writeln!(text)?;
+    }
+    Ok(text)
+}

@@ -1,0 +1,153 @@
+//! The paper's ablations: a weight generator that learns one network's weights and no more.
+
+use std::time::Instant;
+
+use burn::tensor::Device;
+use weight_blocks::{GroupingRule, LayerGroup, Layout, NamedTensors, Normalization, Normalizer};
+use weight_diffusion::{
+    BlockDataset, HostText, SampleOptions, TextSpec, TrainConfig, Trainer, UNet1dConfig,
+    WeightGenerator,
+};
+
+use crate::Result;
+use crate::training::TrainingArgs;
+
+/// How the one network's weights become blocks.
+#[derive(Debug, Clone, Copy)]
+pub struct Cut {
+    /// Order of the values.
+    pub rule: GroupingRule,
+    /// Weights per block, b.
+    pub block_size: usize,
+}
+
+impl Cut {
+    /// The rule's number in the paper.
+    pub fn rule_number(self) -> u8 {
+        match self.rule {
+            GroupingRule::Concatenated => 2,
+            GroupingRule::Separate => 3,
+            _ => 1,
+        }
+    }
+}
+
+/// What is learnt: one network and its text.
+pub struct Subject<'a> {
+    /// The layers, in order.
+    pub groups: &'a [LayerGroup],
+    /// The weights to learn.
+    pub weights: &'a NamedTensors,
+    /// The concept's tokens.
+    pub text: &'a HostText,
+    /// Which encoder they come from.
+    pub encoder: &'a TextSpec,
+    /// Digest of the base that the weights belong to.
+    pub base_digest: &'a str,
+}
+
+/// A generator that learnt one network, and how it went.
+pub struct Overfitted {
+    /// The generator.
+    pub generator: WeightGenerator,
+    /// Seconds of training, zero where an earlier run had finished it.
+    pub train_seconds: f64,
+    /// Mean squared error of its last steps, likewise.
+    pub loss: Option<f64>,
+}
+
+/// Weights of all blocks that one optimizer step sees, whatever the block size: 128 blocks of 256.
+const WEIGHTS_PER_STEP: usize = 128 * 256;
+/// Weights that go through the network at once.
+const WEIGHTS_PER_PART: usize = 32 * 256;
+
+/// Trains a generator on the blocks of one network with the paper's loss, or reads the one that an
+/// earlier run left in `files.out`. A step sees as many weights for every block size.
+///
+/// # Errors
+/// Where the sizes do not fit together, the training fails or a file cannot be written.
+pub fn overfit(
+    subject: &Subject<'_>,
+    cut: Cut,
+    unet: &UNet1dConfig,
+    train: &TrainConfig,
+    files: &TrainingArgs,
+    device: &Device,
+) -> Result<Overfitted> {
+    let name = format!("overfit-rule{}-{}", cut.rule_number(), cut.block_size);
+    let layout = Layout::new(&name, subject.groups.to_vec(), cut.rule, cut.block_size)?;
+    if files.out.join(weight_diffusion::CONFIG_FILE).exists() {
+        let generator = WeightGenerator::load(&files.out, device)?;
+        generator.check_layout(&layout)?;
+        return Ok(Overfitted {
+            generator,
+            train_seconds: 0.0,
+            loss: None,
+        });
+    }
+    let flat = layout.encode(subject.weights)?;
+    // The mean of a single network is the network: statistics per tensor leave something to learn.
+    let normalizer = Normalizer::fit(&layout, Normalization::PerLayer, [flat.as_slice()])?;
+    let texts = vec![subject.text.clone()];
+    let width = subject.encoder.width;
+    let dataset = BlockDataset::new(layout.clone(), normalizer, texts, width, vec![(0, flat)])?;
+    let unet = UNet1dConfig {
+        block_size: cut.block_size,
+        context_width: width,
+        ..unet.clone()
+    };
+    let train = TrainConfig {
+        batch_size: (WEIGHTS_PER_STEP / cut.block_size).max(1),
+        micro_batch: (WEIGHTS_PER_PART / cut.block_size).max(1),
+        ..train.clone()
+    };
+    let mut trainer = files.resume_or(&train, &unet, &dataset, device, || {
+        let seed = train.seed;
+        Ok(Trainer::new(
+            train.clone(),
+            &unet,
+            dataset.spec(),
+            seed,
+            device,
+        )?)
+    })?;
+    let report = files.run(&name, &mut trainer, &dataset, |trainer| {
+        Ok(trainer.step(&dataset)?)
+    })?;
+    let generator = WeightGenerator::new(
+        trainer.ema_model(),
+        layout,
+        dataset.normalizer().clone(),
+        subject.encoder.clone(),
+        dataset.norm(),
+        subject.base_digest,
+        SampleOptions::noise_end(&unet.schedule),
+    )?;
+    files.finish(&generator, &report)?;
+    Ok(Overfitted {
+        generator,
+        train_seconds: report.seconds_this_run,
+        loss: Some(report.last_loss),
+    })
+}
+
+/// Median seconds of `repeats` predictions of all blocks, and the last one's weights.
+///
+/// # Errors
+/// Where a prediction fails.
+pub fn timed_prediction(
+    generator: &WeightGenerator,
+    text: &HostText,
+    options: &SampleOptions,
+    repeats: usize,
+    device: &Device,
+) -> Result<(f64, NamedTensors)> {
+    let mut seconds = Vec::with_capacity(repeats.max(1));
+    let mut weights = NamedTensors::new();
+    for _ in 0..repeats.max(1) {
+        let started = Instant::now();
+        weights = generator.predict(text, options, device)?.weights;
+        seconds.push(started.elapsed().as_secs_f64());
+    }
+    Ok((crate::report::median(&mut seconds), weights))
+}
