@@ -27,58 +27,109 @@ const COLOURS: [RGBColor; 7] = [
     RGBColor(90, 90, 90),
 ];
 
+/// A chart of lines over one axis.
+pub struct Chart<'a> {
+    /// Above the chart.
+    pub title: &'a str,
+    /// What the horizontal axis shows, with its unit.
+    pub x: &'a str,
+    /// What the vertical axis shows.
+    pub y: &'a str,
+    /// The lines.
+    pub lines: Vec<Line>,
+}
+
+/// A named line of points.
+pub struct Line {
+    /// In the legend.
+    pub name: String,
+    /// In order of the horizontal axis.
+    pub points: Vec<(f64, f64)>,
+    /// Drawn thick.
+    pub bold: bool,
+}
+
 /// Draws quality against wall time (prediction and training), a line per method, both axes linear
 /// from the lowest value.
 ///
 /// # Errors
 /// Names the file that cannot be written.
 pub fn write_curves(path: &Path, quality: &str, concept: &ConceptReport) -> Result<()> {
+    let lines = (concept.methods.iter())
+        .map(|(name, method)| Line {
+            name: name.clone(),
+            points: (method.curve.iter())
+                .map(|point| (point.seconds, point.quality))
+                .collect(),
+            bold: name == "denoised",
+        })
+        .collect();
+    let chart = Chart {
+        title: &format!("{} — {quality}, lower is better", concept.name),
+        x: "seconds of prediction and training",
+        y: quality,
+        lines,
+    };
+    write_chart(path, &chart)
+}
+
+/// Draws a chart as SVG; values that are no finite numbers are left out.
+///
+/// # Errors
+/// Names the file that cannot be written.
+pub fn write_chart(path: &Path, chart: &Chart<'_>) -> Result<()> {
     let mut svg = String::new();
-    draw(&mut svg, quality, concept)
+    draw(&mut svg, chart)
         .map_err(|error| format!("{}: cannot be drawn: {error}", path.display()))?;
     crate::files::write(path, svg.as_bytes())
 }
 
+/// Lowest and highest value with a margin of 2 %, never empty.
+fn range(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
+    let (low, high) = values
+        .filter(|value| value.is_finite())
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
+            (low.min(value), high.max(value))
+        });
+    if low > high {
+        return 0.0..1.0;
+    }
+    let margin = (high - low).max(1e-6) * 0.02;
+    low - margin..high + margin
+}
+
 fn draw(
     svg: &mut String,
-    quality: &str,
-    concept: &ConceptReport,
+    chart: &Chart<'_>,
 ) -> std::result::Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let points = || concept.methods.values().flat_map(|m| &m.curve);
-    let longest = points().map(|p| p.seconds).fold(0.1, f64::max);
-    let worst = points().map(|p| p.quality).fold(0.0, f64::max);
-    let best = points().map(|p| p.quality).fold(worst, f64::min);
-    let margin = (worst - best).max(1e-6) * 0.05;
-
+    let points = || chart.lines.iter().flat_map(|line| &line.points);
     let area = SVGBackend::with_string(svg, (860, 520)).into_drawing_area();
     area.fill(&WHITE)?;
-    let mut chart = ChartBuilder::on(&area)
-        .caption(
-            format!("{} — {quality}, lower is better", concept.name),
-            ("sans-serif", 18),
-        )
+    let mut frame = ChartBuilder::on(&area)
+        .caption(chart.title, ("sans-serif", 18))
         .margin(14)
         .x_label_area_size(44)
         .y_label_area_size(64)
-        .build_cartesian_2d(0.0..longest * 1.02, (best - margin)..(worst + margin))?;
-    chart
+        .build_cartesian_2d(range(points().map(|p| p.0)), range(points().map(|p| p.1)))?;
+    frame
         .configure_mesh()
-        .x_desc("seconds of prediction and training")
-        .y_desc(quality)
+        .x_desc(chart.x)
+        .y_desc(chart.y)
         .light_line_style(RGBColor(235, 235, 235))
         .draw()?;
-    for ((name, method), colour) in concept.methods.iter().zip(COLOURS.iter().cycle()) {
-        let width = if name == "denoised" { 3 } else { 1 };
-        let line = || method.curve.iter().map(|p| (p.seconds, p.quality));
-        chart
-            .draw_series(LineSeries::new(line(), colour.stroke_width(width)))?
-            .label(name.as_str())
+    for (line, colour) in chart.lines.iter().zip(COLOURS.iter().cycle()) {
+        let width = if line.bold { 3 } else { 1 };
+        let finite =
+            || (line.points.iter().copied()).filter(|(x, y)| x.is_finite() && y.is_finite());
+        frame
+            .draw_series(LineSeries::new(finite(), colour.stroke_width(width)))?
+            .label(line.name.as_str())
             .legend(move |(x, y)| {
                 PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(width))
             });
-        chart.draw_series(line().map(|at| Circle::new(at, 3, colour.filled())))?;
+        frame.draw_series(finite().map(|at| Circle::new(at, 3, colour.filled())))?;
     }
-    chart
+    frame
         .configure_series_labels()
         .background_style(WHITE.mix(0.85))
         .border_style(RGBColor(200, 200, 200))

@@ -129,6 +129,25 @@ pub fn relative_distance(a: &NamedTensors, b: &NamedTensors, origin: &NamedTenso
     apart / size.max(f64::MIN_POSITIVE)
 }
 
+/// Cosine of the angle at `origin` between `a` and `b`, over the weights that all have; 0 where one of
+/// them is the origin.
+pub fn cosine(a: &NamedTensors, b: &NamedTensors, origin: &NamedTensors) -> f64 {
+    let [mut product, mut size_a, mut size_b] = [0.0; 3];
+    for (name, o) in origin {
+        let (Some(a), Some(b)) = (a.get(name), b.get(name)) else {
+            continue;
+        };
+        for ((a, b), o) in a.data.iter().zip(&b.data).zip(&o.data) {
+            let (a, b) = (f64::from(a - o), f64::from(b - o));
+            product += a * b;
+            size_a += a * a;
+            size_b += b * b;
+        }
+    }
+    let size = (size_a * size_b).sqrt();
+    if size > 0.0 { product / size } else { 0.0 }
+}
+
 /// L2 distance over the weights that both have.
 pub fn distance(a: &NamedTensors, b: &NamedTensors) -> f64 {
     let squares = a

@@ -310,6 +310,11 @@ impl WeightGenerator {
         self.zoo_norm
     }
 
+    /// Norms of its predictions for the training prompts, where it was trained on past the zoo.
+    pub fn trained_norm(&self) -> Option<NormStats> {
+        self.trained_norm
+    }
+
     /// Digest of the frozen network its weights are for.
     pub fn base_digest(&self) -> &str {
         &self.base_digest

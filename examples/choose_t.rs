@@ -1,0 +1,272 @@
+//! At which timestep, and from how many noises, the one-step prediction is best.
+//!
+//! ```sh
+//! cargo run --release --example choose_t -- --generator out/denoiser
+//! ```
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clean_fid::FeatureNet;
+use concepts::{Concept, Split, art_concepts};
+use denoised_weights_examples::assets::{AssetArgs, Text, display};
+use denoised_weights_examples::cli::{Common, run};
+use denoised_weights_examples::data::{ConceptPairs, Counts, Photos};
+use denoised_weights_examples::denoised::load_generator;
+use denoised_weights_examples::overfit::timed_prediction;
+use denoised_weights_examples::picture::{Chart, Line, write_chart};
+use denoised_weights_examples::progress::Progress;
+use denoised_weights_examples::report::median;
+use denoised_weights_examples::rivals::norm;
+use denoised_weights_examples::{Result, files};
+use finetune::HeldOut;
+use serde::Serialize;
+use weight_blocks::WeightSpace;
+use weight_diffusion::SampleOptions;
+
+/// Measure what the weights of the validation concepts do to the validation photos, untrained,
+/// for predictions at each timestep and averages of several noises. Writes choose_t.json,
+/// choose_t.md and choose_t.svg. A generator that `refine_generator` trained on holds at the noise
+/// end only: give one of `train_generator`.
+#[derive(Parser)]
+struct Args {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    assets: AssetArgs,
+    /// Timesteps t.
+    #[arg(long, value_delimiter = ',', default_values_t = [0, 300, 600, 800, 900, 950, 980, 990, 999])]
+    timesteps: Vec<usize>,
+    /// Numbers of predictions that are averaged.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 4, 16])]
+    noises: Vec<usize>,
+    /// Seeds, each with its own noise.
+    #[arg(long, default_value_t = 2)]
+    seeds: u64,
+    /// At most this many concepts.
+    #[arg(long)]
+    limit: Option<usize>,
+    /// Validation photos.
+    #[arg(long, default_value_t = 40)]
+    n_test: usize,
+    /// Folder to write to.
+    #[arg(long, value_name = "DIR", default_value = "out/choose_t")]
+    out: PathBuf,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    run(|| choose(&args))
+}
+
+#[derive(Serialize)]
+struct Report {
+    seed: u64,
+    device: String,
+    quality: String,
+    concepts: Vec<String>,
+    /// Mean quality of the base without an adapter.
+    base: f64,
+    points: Vec<PointReport>,
+}
+
+#[derive(Serialize)]
+struct PointReport {
+    t: usize,
+    noises: usize,
+    /// Mean over concepts and seeds.
+    quality: f64,
+    l1: f64,
+    /// Standard deviation over the seeds of the mean over the concepts.
+    seed_deviation: f64,
+    /// Mean L2 norm of the predicted weights.
+    norm: f64,
+    /// Median over the predictions.
+    predict_seconds: f64,
+}
+
+fn choose(args: &Args) -> Result<()> {
+    let device = args.common.device()?;
+    let base = args.assets.load_base(&device)?;
+    let text = Text::embedded()?;
+    let generator = load_generator(&args.assets.generator_dir(), &base, &text, &device)?;
+    if generator.trained_norm().is_some() {
+        eprintln!(
+            "note: this generator was refined at the noise end; other timesteps will look worse than they are"
+        );
+    }
+    let network = args.assets.load_features(&device)?;
+    let size = base.config.image_size;
+    let photos = Photos::read(&args.assets.photos_dir(), size)?;
+    let concepts: Vec<Concept> = art_concepts()
+        .into_iter()
+        .filter(|concept| concept.split == Split::Validation)
+        .take(args.limit.unwrap_or(usize::MAX))
+        .collect();
+    let defaults = generator.defaults();
+    let options: Vec<SampleOptions> = (args.noises.iter())
+        .flat_map(|&noises| {
+            (args.timesteps.iter()).map(move |&t| SampleOptions {
+                t,
+                noises,
+                seed: args.common.seed,
+                ..defaults
+            })
+        })
+        .collect();
+    for options in &options {
+        options.validate(&generator.unet().config().schedule)?;
+    }
+
+    let per_concept = options.len() as u64 * args.seeds.max(1);
+    let mut progress = Progress::new("measure", concepts.len() as u64 * per_concept, 0);
+    let mut done = 0;
+    let mut base_quality = 0.0;
+    let mut sums: Vec<Sums> = (options.iter())
+        .map(|_| Sums::new(args.seeds.max(1) as usize))
+        .collect();
+    for concept in &concepts {
+        let counts = Counts {
+            train: 2,
+            test: args.n_test,
+            shown: 0,
+        };
+        let pairs = ConceptPairs::edited(
+            concept,
+            &photos.train,
+            &photos.validation,
+            counts,
+            size,
+            &device,
+        )?;
+        let held_out = HeldOut::new(&network, &pairs.test)?;
+        base_quality += held_out.measure(&base.generator)?.frechet;
+        let tokens = text.tokens(&concept.prompt, &device)?;
+        for (options, sums) in options.iter().zip(&mut sums) {
+            for seed in 0..args.seeds.max(1) {
+                let options = SampleOptions {
+                    seed: args.common.seed + seed,
+                    ..*options
+                };
+                let (seconds, weights) =
+                    timed_prediction(&generator, &tokens, &options, 1, &device)?;
+                let mut adapted = base.generator.clone();
+                adapted.load_weights(&weights)?;
+                let quality = held_out.measure(&adapted)?;
+                sums.quality[seed as usize] += quality.frechet;
+                sums.l1 += quality.l1;
+                sums.norm += norm(&weights);
+                sums.seconds.push(seconds);
+                done += 1;
+                progress.set(done, format!("{} t = {}", concept.name, options.t));
+            }
+        }
+    }
+    progress.finish();
+    let n = concepts.len().max(1) as f64;
+    let points = (options.iter().zip(sums))
+        .map(|(options, sums)| sums.report(*options, n))
+        .collect();
+    let report = Report {
+        seed: args.common.seed,
+        device: args.common.device.clone(),
+        quality: network.metric_name("frechet"),
+        concepts: concepts.into_iter().map(|c| c.name).collect(),
+        base: base_quality / n,
+        points,
+    };
+    let table = table(&report)?;
+    println!("{table}");
+    files::write_json(&args.out.join("choose_t.json"), &report)?;
+    files::write(&args.out.join("choose_t.md"), table.as_bytes())?;
+    draw(args, &report)?;
+    println!("wrote {}", display(&args.out));
+    args.common.write_json(&report)
+}
+
+struct Sums {
+    /// Per seed, over the concepts.
+    quality: Vec<f64>,
+    l1: f64,
+    norm: f64,
+    seconds: Vec<f64>,
+}
+
+impl Sums {
+    fn new(seeds: usize) -> Self {
+        Self {
+            quality: vec![0.0; seeds],
+            l1: 0.0,
+            norm: 0.0,
+            seconds: Vec::new(),
+        }
+    }
+
+    fn report(mut self, options: SampleOptions, concepts: f64) -> PointReport {
+        let seeds = self.quality.len() as f64;
+        let means = self.quality.iter().map(|sum| sum / concepts);
+        let quality = means.clone().sum::<f64>() / seeds;
+        let variance = means.map(|mean| (mean - quality).powi(2)).sum::<f64>() / seeds;
+        PointReport {
+            t: options.t,
+            noises: options.noises,
+            quality,
+            l1: self.l1 / concepts / seeds,
+            seed_deviation: variance.sqrt(),
+            norm: self.norm / concepts / seeds,
+            predict_seconds: median(&mut self.seconds),
+        }
+    }
+}
+
+fn table(report: &Report) -> Result<String> {
+    let mut text = String::new();
+    writeln!(
+        text,
+        "Mean over {} validation concepts; the base without an adapter: {:.1}.\n",
+        report.concepts.len(),
+        report.base
+    )?;
+    writeln!(
+        text,
+        "| noises | t | {} | ± over seeds | L1 | norm | s |",
+        report.quality
+    )?;
+    writeln!(text, "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |")?;
+    for point in &report.points {
+        writeln!(
+            text,
+            "| {} | {} | {:.1} | {:.1} | {:.4} | {:.2} | {:.3} |",
+            point.noises,
+            point.t,
+            point.quality,
+            point.seed_deviation,
+            point.l1,
+            point.norm,
+            point.predict_seconds
+        )?;
+    }
+    Ok(text)
+}
+
+fn draw(args: &Args, report: &Report) -> Result<()> {
+    let lines = (args.noises.iter())
+        .map(|&noises| Line {
+            name: format!("{noises} noise(s)"),
+            points: (report.points.iter())
+                .filter(|point| point.noises == noises)
+                .map(|point| (point.t as f64, point.quality))
+                .collect(),
+            bold: noises == 1,
+        })
+        .collect();
+    let chart = Chart {
+        title: "untrained prediction by timestep, lower is better",
+        x: "timestep t of the one denoising step",
+        y: &report.quality,
+        lines,
+    };
+    write_chart(&args.out.join("choose_t.svg"), &chart)
+}

@@ -1,0 +1,586 @@
+//! Does the weight generator generate weights, or look up those it was trained on?
+//!
+//! ```sh
+//! cargo run --release --example generated_or_remembered
+//! ```
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use burn::tensor::{Device, Tensor};
+use clap::Parser;
+use clean_fid::FeatureNet;
+use concepts::{Concept, Split, art_concepts};
+use denoised_weights_examples::assets::{AssetArgs, Text, display};
+use denoised_weights_examples::cli::{Common, run};
+use denoised_weights_examples::data::{ConceptPairs, Counts, Photos, edit, spread};
+use denoised_weights_examples::denoised::load_generator;
+use denoised_weights_examples::picture::{Column, write_grid};
+use denoised_weights_examples::progress::Progress;
+use denoised_weights_examples::report::median;
+use denoised_weights_examples::rivals::{cosine, distance};
+use denoised_weights_examples::{Result, files};
+use finetune::{
+    ConceptTrainer, HeldOut, Initializer, Recipe, ZooMean, images_to_tensor, tensor_to_images,
+    translate,
+};
+use image::RgbImage;
+use lora_gan::BaseGenerator;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+use weight_blocks::{NamedTensors, WeightSpace, Zoo, load_safetensors, save_safetensors};
+use weight_diffusion::{HostText, SampleOptions, WeightGenerator};
+
+/// For each held-out concept, compare its predicted adapter with the closest adapter of the zoo,
+/// with the zoo's mean and with the adapter that training from zero ends at: as weights, and as
+/// edited test photos. Also asks the generator with a wrong and with a random prompt, and between
+/// two prompts. Writes remembered.json, remembered.md and interpolation.png.
+#[derive(Parser)]
+struct Args {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    assets: AssetArgs,
+    /// At most this many held-out concepts.
+    #[arg(long)]
+    limit: Option<usize>,
+    /// Epochs of the training from zero.
+    #[arg(long, default_value_t = 10)]
+    epochs: usize,
+    /// Training pairs.
+    #[arg(long, default_value_t = 64)]
+    n_train: usize,
+    /// Test photos that are measured.
+    #[arg(long, default_value_t = 60)]
+    n_test: usize,
+    /// Test photos on which outputs of all zoo adapters are compared.
+    #[arg(long, default_value_t = 12)]
+    n_compared: usize,
+    /// Pairs of prompts between which is interpolated.
+    #[arg(long, default_value_t = 4)]
+    interpolations: usize,
+    /// Folder to write to; trained adapters are kept there and used again.
+    #[arg(long, value_name = "DIR", default_value = "out/remembered")]
+    out: PathBuf,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    run(|| compare(&args))
+}
+
+#[derive(Serialize)]
+struct Report {
+    seed: u64,
+    device: String,
+    quality: String,
+    /// L2 distance of a zoo adapter to the closest other one, median.
+    zoo_nearest_weights: f64,
+    /// The same between their edited photos, L1 of values in 0..1.
+    zoo_nearest_outputs: f64,
+    concepts: Vec<ConceptReport>,
+    interpolations: Vec<Interpolation>,
+}
+
+/// Distances of the predicted adapter: weights in L2, edited photos in L1 of values in 0..1.
+#[derive(Serialize)]
+struct ConceptReport {
+    concept: String,
+    prompt: String,
+    /// The zoo concept with the closest weights.
+    closest_weights: String,
+    weights_to_closest: f64,
+    weights_to_mean: f64,
+    weights_to_trained: f64,
+    /// Of the trained adapter itself to the closest of the zoo.
+    trained_to_closest: f64,
+    /// Between (prediction - mean) and (trained - mean).
+    cosine_to_trained: f64,
+    /// Between (prediction - mean) and (closest - mean).
+    cosine_to_closest: f64,
+    /// The zoo concept whose edited photos are closest to the prediction's.
+    closest_outputs: String,
+    outputs_to_closest: f64,
+    outputs_to_trained: f64,
+    outputs_to_target: f64,
+    /// The best that any zoo adapter does: its outputs' distance to the targets.
+    best_zoo_to_target: f64,
+    /// Quality of untrained starts, by what was asked or taken.
+    quality: BTreeMap<&'static str, f64>,
+}
+
+/// Between two prompts, their tokens mixed.
+#[derive(Serialize)]
+struct Interpolation {
+    from: String,
+    to: String,
+    steps: Vec<InterpolationStep>,
+}
+
+#[derive(Serialize)]
+struct InterpolationStep {
+    share: f64,
+    /// L1 of the edited photos to the two targets mixed alike.
+    to_mixed_target: f64,
+    /// L1 of the two ends' edited photos, mixed alike, to the same.
+    ends_mixed_to_mixed_target: f64,
+    to_first_target: f64,
+    to_second_target: f64,
+}
+
+struct Bench<'a> {
+    args: &'a Args,
+    device: &'a Device,
+    base: &'a BaseGenerator,
+    text: &'a Text,
+    generator: &'a WeightGenerator,
+    options: SampleOptions,
+    network: &'a dyn FeatureNet,
+    photos: &'a Photos,
+    /// Test photos to compare outputs on.
+    compared: Vec<RgbImage>,
+}
+
+/// Names, weights and outputs of the zoo's last checkpoints.
+struct ZooOutputs {
+    names: Vec<String>,
+    weights: Vec<NamedTensors>,
+    outputs: Vec<Tensor<4>>,
+}
+
+fn compare(args: &Args) -> Result<()> {
+    let device = args.common.device()?;
+    let base = args.assets.load_base(&device)?;
+    let text = Text::embedded()?;
+    let generator = load_generator(&args.assets.generator_dir(), &base, &text, &device)?;
+    let zoo = Zoo::open(&args.assets.zoo_dir())?;
+    zoo.check(generator.layout(), &base.digest)?;
+    let network = args.assets.load_features(&device)?;
+    let photos = Photos::read(&args.assets.photos_dir(), base.config.image_size)?;
+    let bench = Bench {
+        args,
+        options: SampleOptions {
+            seed: args.common.seed,
+            ..generator.defaults()
+        },
+        device: &device,
+        base: &base,
+        text: &text,
+        generator: &generator,
+        network: &network,
+        compared: spread(&photos.test, args.n_compared, 0.5),
+        photos: &photos,
+    };
+    let concepts: Vec<Concept> = art_concepts()
+        .into_iter()
+        .filter(|concept| concept.split == Split::Test)
+        .take(args.limit.unwrap_or(usize::MAX))
+        .collect();
+    let stored = bench.zoo_outputs(&zoo)?;
+    let mean = ZooMean::from_zoo(&zoo)?.start("")?.weights;
+    let mut report = Report {
+        seed: args.common.seed,
+        device: args.common.device.clone(),
+        quality: network.metric_name("frechet"),
+        zoo_nearest_weights: stored
+            .nearest(|i, j| distance(&stored.weights[i], &stored.weights[j])),
+        zoo_nearest_outputs: stored.nearest(|i, j| apart(&stored.outputs[i], &stored.outputs[j])),
+        concepts: Vec::new(),
+        interpolations: Vec::new(),
+    };
+    let mut progress = Progress::new("compare", concepts.len() as u64, 0);
+    for (done, concept) in (1..).zip(&concepts) {
+        let wrong = bench.least_similar(concept, &concepts)?;
+        report
+            .concepts
+            .push(bench.concept(concept, &wrong, &stored, &mean)?);
+        progress.set(done, concept.name.clone());
+        files::write_json(&args.out.join("remembered.json"), &report)?;
+    }
+    progress.finish();
+    report.interpolations = bench.interpolations(&concepts)?;
+    files::write_json(&args.out.join("remembered.json"), &report)?;
+    let summary = summary(&report)?;
+    files::write(&args.out.join("remembered.md"), summary.as_bytes())?;
+    println!("{summary}\nwrote {}", display(&args.out));
+    args.common.write_json(&report)
+}
+
+impl Bench<'_> {
+    fn tensor(&self, images: &[RgbImage]) -> Result<Tensor<4>> {
+        let images: Vec<&RgbImage> = images.iter().collect();
+        Ok(images_to_tensor(
+            &images,
+            self.base.config.image_size,
+            self.device,
+        )?)
+    }
+
+    /// The compared photos as the base edits them with `weights`.
+    fn outputs(&self, weights: &NamedTensors) -> Result<Tensor<4>> {
+        let mut generator = self.base.generator.clone();
+        generator.load_weights(weights)?;
+        Ok(translate(&generator, &self.tensor(&self.compared)?))
+    }
+
+    fn targets(&self, concept: &Concept) -> Result<Tensor<4>> {
+        let targets: Vec<RgbImage> = (edit(&self.compared, concept).into_iter())
+            .map(|(_, target)| target)
+            .collect();
+        self.tensor(&targets)
+    }
+
+    fn predict(&self, tokens: &HostText) -> Result<NamedTensors> {
+        let prediction = self.generator.predict(tokens, &self.options, self.device)?;
+        Ok(prediction.weights)
+    }
+
+    fn zoo_outputs(&self, zoo: &Zoo) -> Result<ZooOutputs> {
+        let mut stored = ZooOutputs {
+            names: Vec::new(),
+            weights: Vec::new(),
+            outputs: Vec::new(),
+        };
+        for entry in zoo.last_entries() {
+            let weights = zoo.load(entry)?;
+            stored.outputs.push(self.outputs(&weights)?);
+            stored.weights.push(weights);
+            stored.names.push(entry.concept.clone());
+        }
+        if stored.names.is_empty() {
+            return Err("the zoo is empty; collect some concepts first".into());
+        }
+        Ok(stored)
+    }
+
+    fn least_similar(&self, concept: &Concept, all: &[Concept]) -> Result<String> {
+        let own = self.text.pooled(&concept.prompt)?;
+        let mut worst = (f32::INFINITY, concept.prompt.clone());
+        for other in all {
+            let vector = self.text.pooled(&other.prompt)?;
+            let similarity = own.iter().zip(&vector).map(|(a, b)| a * b).sum();
+            if similarity < worst.0 {
+                worst = (similarity, other.prompt.clone());
+            }
+        }
+        Ok(worst.1)
+    }
+
+    /// Trains from zero, or reads what an earlier run trained.
+    fn trained(&self, pairs: &ConceptPairs) -> Result<NamedTensors> {
+        let recipe = Recipe {
+            epochs: self.args.epochs,
+            seed: self.args.common.seed,
+            ..Recipe::compact()
+        };
+        let key = serde_json::to_string(&recipe)?;
+        let name = format!("{}.safetensors", pairs.name);
+        let path = self.args.out.join("trained").join(name);
+        if path.exists() {
+            let (weights, kept) = load_safetensors(&path)?;
+            if kept.get("recipe") == Some(&key) {
+                return Ok(weights);
+            }
+        }
+        let start = self.base.generator.read_weights()?;
+        let mut trainer = ConceptTrainer::new(&self.base.generator, &start, recipe, self.device)?;
+        for _ in 0..self.args.epochs {
+            trainer.epoch(&pairs.train)?;
+        }
+        let weights = trainer.adapter()?;
+        save_safetensors(&path, &weights, &BTreeMap::from([("recipe".into(), key)]))?;
+        Ok(weights)
+    }
+
+    fn concept(
+        &self,
+        concept: &Concept,
+        wrong: &str,
+        stored: &ZooOutputs,
+        mean: &NamedTensors,
+    ) -> Result<ConceptReport> {
+        let counts = Counts {
+            train: self.args.n_train,
+            test: self.args.n_test,
+            shown: 0,
+        };
+        let size = self.base.config.image_size;
+        let (train, test) = (&self.photos.train, &self.photos.test);
+        let pairs = ConceptPairs::edited(concept, train, test, counts, size, self.device)?;
+        let held_out = HeldOut::new(self.network, &pairs.test)?;
+        let measure = |weights: &NamedTensors| -> Result<f64> {
+            let mut generator = self.base.generator.clone();
+            generator.load_weights(weights)?;
+            Ok(held_out.measure(&generator)?.frechet)
+        };
+        let tokens = self.text.tokens(&concept.prompt, self.device)?;
+        let predicted = self.predict(&tokens)?;
+        let trained = self.trained(&pairs)?;
+        let outputs = self.outputs(&predicted)?;
+        let targets = self.targets(concept)?;
+        let (i, weights_to_closest) = stored.closest(|i| distance(&predicted, &stored.weights[i]));
+        let (_, trained_to_closest) = stored.closest(|i| distance(&trained, &stored.weights[i]));
+        let (j, outputs_to_closest) = stored.closest(|j| apart(&outputs, &stored.outputs[j]));
+        let (_, best_zoo_to_target) = stored.closest(|j| apart(&targets, &stored.outputs[j]));
+        let random = random_like(&tokens, self.args.common.seed);
+        let quality = BTreeMap::from([
+            ("predicted", measure(&predicted)?),
+            ("trained", measure(&trained)?),
+            ("zero", measure(&self.base.generator.read_weights()?)?),
+            ("mean", measure(mean)?),
+            ("closest_weights", measure(&stored.weights[i])?),
+            ("closest_outputs", measure(&stored.weights[j])?),
+            (
+                "wrong_prompt",
+                measure(&self.predict(&self.text.tokens(wrong, self.device)?)?)?,
+            ),
+            ("random_prompt", measure(&self.predict(&random)?)?),
+        ]);
+        Ok(ConceptReport {
+            concept: concept.name.clone(),
+            prompt: concept.prompt.clone(),
+            closest_weights: stored.names[i].clone(),
+            weights_to_closest,
+            weights_to_mean: distance(&predicted, mean),
+            weights_to_trained: distance(&predicted, &trained),
+            trained_to_closest,
+            cosine_to_trained: cosine(&predicted, &trained, mean),
+            cosine_to_closest: cosine(&predicted, &stored.weights[i], mean),
+            closest_outputs: stored.names[j].clone(),
+            outputs_to_closest,
+            outputs_to_trained: apart(&outputs, &self.outputs(&trained)?),
+            outputs_to_target: apart(&outputs, &targets),
+            best_zoo_to_target,
+            quality,
+        })
+    }
+
+    /// Neighbours in the list with prompts of as many tokens, from one to the other.
+    fn interpolations(&self, concepts: &[Concept]) -> Result<Vec<Interpolation>> {
+        const SHARES: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
+        let encoded = (concepts.iter())
+            .map(|concept| Ok((concept, self.text.tokens(&concept.prompt, self.device)?)))
+            .collect::<Result<Vec<_>>>()?;
+        let pairs = (encoded.chunks_exact(2))
+            .filter_map(|pair| match pair {
+                [a, b] if a.1.len == b.1.len => Some((a, b)),
+                _ => None,
+            })
+            .take(self.args.interpolations);
+        let mut found = Vec::new();
+        let mut columns: Vec<Column> = (SHARES.iter())
+            .map(|share| Column {
+                caption: format!("{share}"),
+                images: Vec::new(),
+            })
+            .collect();
+        for ((first, a), (second, b)) in pairs {
+            let (target_a, target_b) = (self.targets(first)?, self.targets(second)?);
+            let mix = |x: &Tensor<4>, y: &Tensor<4>, share: f64| {
+                x.clone().mul_scalar(1.0 - share) + y.clone().mul_scalar(share)
+            };
+            let ends = [a, b].map(|tokens| self.outputs(&self.predict(tokens)?));
+            let [end_a, end_b] = ends;
+            let (end_a, end_b) = (end_a?, end_b?);
+            let mut steps = Vec::new();
+            for (share, column) in SHARES.into_iter().zip(&mut columns) {
+                let tokens = (a.tokens.iter().zip(&b.tokens))
+                    .map(|(x, y)| x + (y - x) * share as f32)
+                    .collect();
+                let tokens = HostText { tokens, len: a.len };
+                let outputs = self.outputs(&self.predict(&tokens)?)?;
+                let mixed = mix(&target_a, &target_b, share);
+                steps.push(InterpolationStep {
+                    share,
+                    to_mixed_target: apart(&outputs, &mixed),
+                    ends_mixed_to_mixed_target: apart(&mix(&end_a, &end_b, share), &mixed),
+                    to_first_target: apart(&outputs, &target_a),
+                    to_second_target: apart(&outputs, &target_b),
+                });
+                column
+                    .images
+                    .extend(tensor_to_images(outputs.slice([0..1])));
+            }
+            found.push(Interpolation {
+                from: first.prompt.clone(),
+                to: second.prompt.clone(),
+                steps,
+            });
+        }
+        if !found.is_empty() {
+            write_grid(&self.args.out.join("interpolation.png"), &columns)?;
+        }
+        Ok(found)
+    }
+}
+
+impl ZooOutputs {
+    fn closest(&self, distance: impl Fn(usize) -> f64) -> (usize, f64) {
+        (0..self.names.len())
+            .map(|i| (i, distance(i)))
+            .min_by(|a, b| a.1.total_cmp(&b.1))
+            .unwrap_or((0, f64::NAN))
+    }
+
+    /// Median distance of an adapter to the closest other one.
+    fn nearest(&self, distance: impl Fn(usize, usize) -> f64) -> f64 {
+        let count = self.names.len();
+        let mut nearest: Vec<f64> = vec![f64::INFINITY; count];
+        for i in 0..count {
+            for j in 0..i {
+                let apart = distance(i, j);
+                nearest[i] = nearest[i].min(apart);
+                nearest[j] = nearest[j].min(apart);
+            }
+        }
+        median(&mut nearest)
+    }
+}
+
+/// Mean absolute difference of images in -1..1, as of values in 0..1.
+fn apart(a: &Tensor<4>, b: &Tensor<4>) -> f64 {
+    let difference = (a.clone() - b.clone()).abs().mean().into_scalar::<f32>();
+    f64::from(difference) / 2.0
+}
+
+/// Random tokens with the mean square of real ones.
+fn random_like(text: &HostText, seed: u64) -> HostText {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let squares: f32 = text.tokens.iter().map(|v| v * v).sum();
+    // A uniform draw of the same deviation is √3 times as wide to each side.
+    let bound = (3.0 * squares / text.tokens.len().max(1) as f32).sqrt();
+    HostText {
+        tokens: (text.tokens.iter())
+            .map(|_| bound * (2.0 * rng.random::<f32>() - 1.0))
+            .collect(),
+        len: text.len,
+    }
+}
+
+fn summary(report: &Report) -> Result<String> {
+    let mut text = String::new();
+    let middle = |pick: &dyn Fn(&ConceptReport) -> f64| {
+        median(&mut report.concepts.iter().map(pick).collect::<Vec<_>>())
+    };
+    let count = |test: &dyn Fn(&ConceptReport) -> bool| {
+        format!(
+            "{}/{}",
+            report.concepts.iter().filter(|c| test(c)).count(),
+            report.concepts.len()
+        )
+    };
+    writeln!(
+        text,
+        "Medians over {} held-out concepts.\n",
+        report.concepts.len()
+    )?;
+    writeln!(
+        text,
+        "| the predicted adapter's distance | weights, L2 | edited photos, L1 |"
+    )?;
+    writeln!(text, "| --- | ---: | ---: |")?;
+    let row = |text: &mut String, name: &str, weights: Option<f64>, outputs: Option<f64>| {
+        let cell = |value: Option<f64>, digits: usize| {
+            value.map_or(String::new(), |v| format!("{v:.digits$}"))
+        };
+        writeln!(
+            text,
+            "| {name} | {} | {} |",
+            cell(weights, 2),
+            cell(outputs, 4)
+        )
+    };
+    row(
+        &mut text,
+        "to the closest zoo adapter",
+        Some(middle(&|c| c.weights_to_closest)),
+        Some(middle(&|c| c.outputs_to_closest)),
+    )?;
+    row(
+        &mut text,
+        "to the zoo's mean",
+        Some(middle(&|c| c.weights_to_mean)),
+        None,
+    )?;
+    row(
+        &mut text,
+        "to the adapter trained from zero",
+        Some(middle(&|c| c.weights_to_trained)),
+        Some(middle(&|c| c.outputs_to_trained)),
+    )?;
+    row(
+        &mut text,
+        "to the targets",
+        None,
+        Some(middle(&|c| c.outputs_to_target)),
+    )?;
+    row(
+        &mut text,
+        "best zoo adapter to the targets",
+        None,
+        Some(middle(&|c| c.best_zoo_to_target)),
+    )?;
+    row(
+        &mut text,
+        "trained from zero, to the closest zoo adapter",
+        Some(middle(&|c| c.trained_to_closest)),
+        None,
+    )?;
+    row(
+        &mut text,
+        "a zoo adapter to the closest other one",
+        Some(report.zoo_nearest_weights),
+        Some(report.zoo_nearest_outputs),
+    )?;
+    writeln!(
+        text,
+        "\nCosine of (prediction - mean) with (trained - mean): {:.2}, with (closest - mean): {:.2}.",
+        middle(&|c| c.cosine_to_trained),
+        middle(&|c| c.cosine_to_closest)
+    )?;
+    writeln!(
+        text,
+        "Outputs closer to the targets than to any zoo adapter's outputs: {}; closer to the targets than the best zoo adapter is: {}.",
+        count(&|c| c.outputs_to_target < c.outputs_to_closest),
+        count(&|c| c.outputs_to_target < c.best_zoo_to_target)
+    )?;
+    writeln!(text, "\n| untrained start | {} (median) |", report.quality)?;
+    writeln!(text, "| --- | ---: |")?;
+    for name in [
+        "predicted",
+        "closest_outputs",
+        "closest_weights",
+        "wrong_prompt",
+        "random_prompt",
+        "mean",
+        "zero",
+        "trained",
+    ] {
+        let value = middle(&|c| c.quality.get(name).copied().unwrap_or(f64::NAN));
+        writeln!(text, "| {name} | {value:.1} |")?;
+    }
+    writeln!(
+        text,
+        "\n| from → to | share | L1 to the mixed target | ends mixed | to the first | to the second |"
+    )?;
+    writeln!(text, "| --- | ---: | ---: | ---: | ---: | ---: |")?;
+    for pair in &report.interpolations {
+        for step in &pair.steps {
+            writeln!(
+                text,
+                "| {} → {} | {} | {:.4} | {:.4} | {:.4} | {:.4} |",
+                pair.from,
+                pair.to,
+                step.share,
+                step.to_mixed_target,
+                step.ends_mixed_to_mixed_target,
+                step.to_first_target,
+                step.to_second_target
+            )?;
+        }
+    }
+    Ok(text)
+}
