@@ -2,10 +2,11 @@
 
 use burn::tensor::Tensor;
 use clean_fid::{FeatureNet, FeatureSet, FrechetReference, kernel_distance, l1, ssim};
-use lora_gan::{HybridGenerator, Mode};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, PairSet};
+use crate::{Error, ImageTranslator, PairSet};
 
 /// Images that pass the generator and the feature network at a time.
 const BATCH: usize = 32;
@@ -67,11 +68,12 @@ impl<'a> HeldOut<'a> {
         self.photos.dims()[0]
     }
 
-    /// Translates the test photos with a generator without gradients (`valid()`) and compares.
+    /// Translates the test photos with a generator without gradients (`valid()`) and compares. Noise
+    /// that the network takes comes from one fixed seed.
     ///
     /// # Errors
     /// [`Error::Metric`], for outputs that are no numbers too.
-    pub fn measure(&self, generator: &HybridGenerator) -> Result<Quality, Error> {
+    pub fn measure(&self, generator: &impl ImageTranslator) -> Result<Quality, Error> {
         let outputs = unit(translate(generator, &self.photos));
         let features = FeatureSet::extract(self.network, outputs.clone(), BATCH)?;
         Ok(Quality {
@@ -83,16 +85,17 @@ impl<'a> HeldOut<'a> {
     }
 }
 
-/// Translates photos `[N, 3, S, S]` in −1..1 in batches, without gradients, on the adapter merged
-/// into the base.
-pub fn translate(generator: &HybridGenerator, photos: &Tensor<4>) -> Tensor<4> {
+/// Translates photos `[N, 3, S, S]` in −1..1 in batches with a generator without gradients. Noise that
+/// the network takes comes from one fixed seed.
+pub fn translate(generator: &impl ImageTranslator, photos: &Tensor<4>) -> Tensor<4> {
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
     let count = photos.dims()[0];
     let parts = (0..count)
         .step_by(BATCH)
         .map(|start| {
             let end = (start + BATCH).min(count);
             let batch = photos.clone().slice([start..end]);
-            generator.forward(batch, None, Mode::Adapted)
+            generator.translate(batch, &mut rng)
         })
         .collect();
     Tensor::cat(parts, 0)

@@ -36,6 +36,7 @@ mod pretrain;
 mod recipe;
 mod state;
 mod trainer;
+mod translator;
 
 pub use adapter_loss::AdapterLoss;
 pub use error::Error;
@@ -44,4 +45,5 @@ pub use initializer::{Embed, Initializer, Nearest, Random, Start, Zero, ZooMean}
 pub use pairs::{PairSet, images_to_tensor, tensor_to_images};
 pub use pretrain::{PretrainConcept, PretrainConfig, Pretrainer};
 pub use recipe::Recipe;
-pub use trainer::{ConceptTrainer, EpochLosses};
+pub use trainer::{ConceptTrainer, EpochLosses, GanTrainer};
+pub use translator::{ImageTranslator, PairDiscriminator};

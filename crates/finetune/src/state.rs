@@ -12,7 +12,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use weight_blocks::NamedTensors;
 
-use crate::{ConceptTrainer, EpochLosses, Error, PretrainConfig, Pretrainer, Recipe};
+use crate::{
+    ConceptTrainer, EpochLosses, Error, GanTrainer, ImageTranslator, PairDiscriminator,
+    PretrainConfig, Pretrainer, Recipe,
+};
 
 const VERSION: u32 = 1;
 const META: &str = "state.json";
@@ -151,7 +154,7 @@ impl Folder {
     }
 }
 
-impl ConceptTrainer {
+impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D> {
     /// Writes networks, optimizer moments and counters below `dir`, as a whole or not at all, and
     /// removes older states.
     ///
@@ -176,6 +179,32 @@ impl ConceptTrainer {
         })
     }
 
+    /// Goes on from the last state in `dir` that a trainer of the same networks and recipe wrote;
+    /// stays as it is where there is none. All weights of the generator train, as after
+    /// [`GanTrainer::from_scratch`].
+    ///
+    /// # Errors
+    /// [`Error::State`] for a state that cannot be read or belongs to another recipe.
+    pub fn resumed(mut self, dir: &Path) -> Result<Self, Error> {
+        let Some(folder) = Folder::last(dir)? else {
+            return Ok(self);
+        };
+        let meta: ConceptMeta = folder.load_meta()?;
+        folder.check(meta.version, &meta.recipe, &self.recipe)?;
+        (self.generator, self.optim_generator) =
+            folder.load(GENERATOR, self.generator, self.optim_generator)?;
+        (self.discriminator, self.optim_discriminator) =
+            folder.load(DISCRIMINATOR, self.discriminator, self.optim_discriminator)?;
+        self.epoch = meta.epoch;
+        self.steps = meta.steps;
+        self.spent = Duration::try_from_secs_f64(meta.seconds)
+            .map_err(|e| state(&folder.path.join(META), e))?;
+        self.history = meta.history;
+        Ok(self)
+    }
+}
+
+impl ConceptTrainer {
     /// A trainer that goes on from the last state in `dir`, or starts from `start` where there is
     /// none.
     ///
@@ -189,26 +218,8 @@ impl ConceptTrainer {
         device: &Device,
         dir: &Path,
     ) -> Result<Self, Error> {
-        let mut trainer = Self::new(base, start, recipe, device)?;
-        let Some(folder) = Folder::last(dir)? else {
-            return Ok(trainer);
-        };
-        let meta: ConceptMeta = folder.load_meta()?;
-        folder.check(meta.version, &meta.recipe, &trainer.recipe)?;
-        let (generator, optim) =
-            folder.load(GENERATOR, trainer.generator, trainer.optim_generator)?;
-        trainer.generator = generator.train_adapter();
-        trainer.optim_generator = optim;
-        (trainer.discriminator, trainer.optim_discriminator) = folder.load(
-            DISCRIMINATOR,
-            trainer.discriminator,
-            trainer.optim_discriminator,
-        )?;
-        trainer.epoch = meta.epoch;
-        trainer.steps = meta.steps;
-        trainer.spent = Duration::try_from_secs_f64(meta.seconds)
-            .map_err(|e| state(&folder.path.join(META), e))?;
-        trainer.history = meta.history;
+        let mut trainer = Self::new(base, start, recipe, device)?.resumed(dir)?;
+        trainer.generator = trainer.generator.train_adapter();
         Ok(trainer)
     }
 }

@@ -5,13 +5,16 @@ use std::time::{Duration, Instant};
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
-use lora_gan::{HybridGenerator, Mode, PatchGan, discriminator_loss, generator_gan_loss, l1_loss};
+use lora_gan::{HybridGenerator, PatchGan, discriminator_loss, generator_gan_loss, l1_loss};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use weight_blocks::{NamedTensors, WeightSpace};
 
-use crate::{Error, PairSet, Recipe};
+use crate::{Error, ImageTranslator, PairDiscriminator, PairSet, Recipe};
+
+/// Streams of the noise within a step; those of the epochs' orders lie below.
+const NOISE: u64 = 1 << 63;
 
 /// Mean losses of one epoch.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -26,13 +29,16 @@ pub struct EpochLosses {
     pub discriminator: f64,
 }
 
-/// Trains the adapter of one concept, and its discriminator; the base stays frozen.
+/// Trains an image translator against a discriminator (Eq. 4) on the pairs of one concept.
 ///
-/// `train_seconds` is the time inside [`ConceptTrainer::epoch`] alone, so that measuring between
+/// Two uses: [`ConceptTrainer`] trains the adapter of a frozen base; [`GanTrainer::from_scratch`]
+/// trains a whole network, as pix2pix does.
+///
+/// `train_seconds` is the time inside [`GanTrainer::epoch`] alone, so that measuring between
 /// epochs does not count.
-pub struct ConceptTrainer {
-    pub(crate) generator: HybridGenerator,
-    pub(crate) discriminator: PatchGan,
+pub struct GanTrainer<G, D> {
+    pub(crate) generator: G,
+    pub(crate) discriminator: D,
     pub(crate) optim_generator: ModuleOptimizer,
     pub(crate) optim_discriminator: ModuleOptimizer,
     pub(crate) recipe: Recipe,
@@ -42,6 +48,9 @@ pub struct ConceptTrainer {
     pub(crate) spent: Duration,
     pub(crate) history: Vec<EpochLosses>,
 }
+
+/// Trains the adapter of one concept, and its discriminator; the base stays frozen.
+pub type ConceptTrainer = GanTrainer<HybridGenerator, PatchGan>;
 
 impl ConceptTrainer {
     /// A trainer that starts from `start` on a copy of the frozen `base`.
@@ -59,9 +68,49 @@ impl ConceptTrainer {
         recipe.validate()?;
         let mut generator = base.clone();
         generator.load_weights(start)?;
+        let autodiff = device.clone().autodiff();
+        let discriminator = PatchGan::new(&recipe.discriminator, recipe.seed, &autodiff)?;
+        Ok(Self::of(
+            generator.train().train_adapter(),
+            discriminator,
+            recipe,
+            autodiff,
+        ))
+    }
+
+    /// The adapter as it stands.
+    ///
+    /// # Errors
+    /// Where the device cannot give the values back.
+    pub fn adapter(&self) -> Result<NamedTensors, Error> {
+        Ok(self.generator.read_weights()?)
+    }
+}
+
+impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D> {
+    /// A trainer of all weights of `generator` and `discriminator`.
+    ///
+    /// `device` is the plain device that both are on; the trainer adds autodiff.
+    ///
+    /// # Errors
+    /// [`Error::Recipe`].
+    pub fn from_scratch(
+        generator: G,
+        discriminator: D,
+        recipe: Recipe,
+        device: &Device,
+    ) -> Result<Self, Error> {
+        recipe.validate()?;
         let device = device.clone().autodiff();
-        let generator = generator.train().train_adapter();
-        let discriminator = PatchGan::new(&recipe.discriminator, recipe.seed, &device)?;
+        Ok(Self::of(
+            generator.train(),
+            discriminator.train(),
+            recipe,
+            device,
+        ))
+    }
+
+    fn of(generator: G, discriminator: D, recipe: Recipe, device: Device) -> Self {
         let adam = || {
             AdamConfig::new()
                 .with_beta_1(0.5)
@@ -69,7 +118,7 @@ impl ConceptTrainer {
                 .with_epsilon(1e-8)
                 .init()
         };
-        Ok(Self {
+        Self {
             generator,
             discriminator,
             optim_generator: adam(),
@@ -80,7 +129,7 @@ impl ConceptTrainer {
             steps: 0,
             spent: Duration::ZERO,
             history: Vec::new(),
-        })
+        }
     }
 
     /// Epochs done.
@@ -99,16 +148,8 @@ impl ConceptTrainer {
     }
 
     /// The generator without gradients, for measuring and drawing.
-    pub fn generator(&self) -> HybridGenerator {
+    pub fn generator(&self) -> G {
         self.generator.valid()
-    }
-
-    /// The adapter as it stands.
-    ///
-    /// # Errors
-    /// Where the device cannot give the values back.
-    pub fn adapter(&self) -> Result<NamedTensors, Error> {
-        Ok(self.generator.read_weights()?)
     }
 
     /// One pass over the training pairs, in an order that the seed and the epoch's number fix.
@@ -119,11 +160,11 @@ impl ConceptTrainer {
         self.epoch_observed(pairs, |_, _, _| Ok(()))
     }
 
-    /// [`ConceptTrainer::epoch`] that calls `observe` after each step, with the steps of this epoch
+    /// [`GanTrainer::epoch`] that calls `observe` after each step, with the steps of this epoch
     /// done and to do; its time does not count.
     ///
     /// # Errors
-    /// As [`ConceptTrainer::epoch`], or what `observe` gives.
+    /// As [`GanTrainer::epoch`], or what `observe` gives.
     pub fn epoch_observed<E: From<Error>>(
         &mut self,
         pairs: &PairSet,
@@ -170,14 +211,16 @@ impl ConceptTrainer {
     fn step(&mut self, photo: Tensor<4>, target: Tensor<4>) -> Result<[f32; 3], Error> {
         self.steps += 1;
         let factor = self.recipe.lr_factor(self.epoch, self.steps);
-        let fake = self.generator.forward(photo.clone(), None, Mode::Adapted);
+        let mut rng = ChaCha8Rng::seed_from_u64(self.recipe.seed);
+        rng.set_stream(NOISE | self.steps as u64);
+        let fake = self.generator.translate(photo.clone(), &mut rng);
         let l1 = l1_loss(fake.clone(), target.clone());
         let l1_value = l1.clone().detach().into_scalar::<f32>();
         let mut loss = l1.mul_scalar(self.recipe.lambda_l1);
         let mut values = [l1_value, 0.0, 0.0];
         if self.recipe.gan_weight > 0.0 {
             let n = photo.dims()[0];
-            let logits = self.discriminator.forward(
+            let logits = self.discriminator.judge(
                 Tensor::cat(vec![photo.clone(), photo.clone()], 0),
                 Tensor::cat(vec![target, fake.clone().detach()], 0),
             );
@@ -191,7 +234,7 @@ impl ConceptTrainer {
                 grads,
             );
             let judge = self.discriminator.clone().no_grad();
-            let gan = generator_gan_loss(judge.forward(photo, fake));
+            let gan = generator_gan_loss(judge.judge(photo, fake));
             values[1] = gan.clone().detach().into_scalar::<f32>();
             loss = loss + gan.mul_scalar(self.recipe.gan_weight);
         }
