@@ -2,13 +2,15 @@
 
 use burn::module::Module;
 use burn::tensor::Device;
-use lora_gan::{HybridGenerator, Mode, l1_loss};
+use lora_gan::{HybridGenerator, Mode, PatchGan, l1_loss};
 use weight_blocks::{NamedTensors, WeightSpace};
 
-use crate::{Error, PairSet};
+use crate::adversary::Adversary;
+use crate::{Error, PairSet, Recipe};
 
-/// The L1 term of Eq. 4 as a function of the adapter alone, with its gradient: what a network that
-/// *makes* adapters is trained through.
+/// Eq. 4 as a function of the adapter alone, with its gradient: what a network that *makes* adapters
+/// is trained through. Its L1 term by itself, or both terms with a discriminator that learns
+/// meanwhile.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -30,23 +32,47 @@ use crate::{Error, PairSet};
 /// ```
 pub struct AdapterLoss {
     generator: HybridGenerator,
+    adversary: Option<(Adversary<PatchGan>, Recipe)>,
     device: Device,
 }
 
 impl AdapterLoss {
-    /// On a copy of the frozen `base`; `device` is the plain device.
+    /// The L1 term on a copy of the frozen `base`; `device` is the plain device.
     pub fn new(base: &HybridGenerator, device: &Device) -> Self {
         Self {
             generator: base.clone().train().train_adapter(),
+            adversary: None,
             device: device.clone().autodiff(),
         }
     }
 
-    /// Mean absolute difference between edited photos and targets, in units of the −1..1 range, and
-    /// its gradient by every adapter weight.
+    /// λ·L1 + conditional GAN as `recipe` weighs them. Each call also takes one step of the
+    /// discriminator, on the same pairs.
     ///
     /// # Errors
-    /// [`Error::NoPairs`]; weights that do not fit the base.
+    /// [`Error::Recipe`].
+    pub fn with_discriminator(
+        base: &HybridGenerator,
+        recipe: Recipe,
+        device: &Device,
+    ) -> Result<Self, Error> {
+        recipe.validate()?;
+        let loss = Self::new(base, device);
+        let discriminator = PatchGan::new(&recipe.discriminator, recipe.seed, &loss.device)?;
+        let adversary = (Adversary::new(discriminator), recipe);
+        Ok(Self {
+            adversary: Some(adversary),
+            ..loss
+        })
+    }
+
+    /// The loss of the edits that `weights` do on `pairs`, and its gradient by every adapter weight.
+    /// Without a discriminator it is the mean absolute difference between edited photos and targets,
+    /// in units of the −1..1 range.
+    ///
+    /// # Errors
+    /// [`Error::NoPairs`]; weights that do not fit the base; [`Error::NotFinite`] where the
+    /// discriminator diverged.
     pub fn value_and_gradient(
         &mut self,
         weights: &NamedTensors,
@@ -61,8 +87,25 @@ impl AdapterLoss {
         self.generator.load_weights(weights)?;
         let all: Vec<usize> = (0..pairs.len()).collect();
         let (photos, targets) = pairs.select(&all, &self.device);
-        let edited = self.generator.forward(photos, None, Mode::Adapted);
-        let loss = l1_loss(edited, targets);
+        let edited = (self.generator).forward(photos.clone(), None, Mode::Adapted);
+        let mut loss = l1_loss(edited.clone(), targets.clone());
+        if let Some((adversary, recipe)) = &mut self.adversary {
+            let check = |value: f32| match value.is_finite() {
+                true => Ok(()),
+                false => Err(Error::NotFinite {
+                    epoch: 0,
+                    step: 0,
+                    which: "discriminator",
+                    value,
+                    learning_rate: recipe.lr_discriminator,
+                }),
+            };
+            let rates = (recipe.lr_discriminator, None);
+            let detached = edited.clone().detach();
+            adversary.step(recipe, rates, &photos, targets, detached, check)?;
+            let gan = adversary.judge(recipe, photos, edited)?;
+            loss = loss.mul_scalar(recipe.lambda_l1) + gan.mul_scalar(recipe.gan_weight);
+        }
         let value = loss.clone().detach().into_scalar::<f32>();
         let mut gradients = loss.backward();
         let gradient = self.generator.adapter_gradients(&mut gradients)?;

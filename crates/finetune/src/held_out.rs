@@ -2,8 +2,7 @@
 
 use burn::tensor::Tensor;
 use clean_fid::{FeatureNet, FeatureSet, FrechetReference, kernel_distance, l1, ssim};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
+use lora_gan::Pass;
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, ImageTranslator, PairSet};
@@ -69,12 +68,12 @@ impl<'a> HeldOut<'a> {
     }
 
     /// Translates the test photos with a generator without gradients (`valid()`) and compares. Noise
-    /// that the network takes comes from one fixed seed.
+    /// that the network takes is the same for every call.
     ///
     /// # Errors
-    /// [`Error::Metric`], for outputs that are no numbers too.
+    /// [`Error::Metric`], for outputs that are no numbers too; [`Error::Network`].
     pub fn measure(&self, generator: &impl ImageTranslator) -> Result<Quality, Error> {
-        let outputs = unit(translate(generator, &self.photos));
+        let outputs = unit(translate(generator, &self.photos)?);
         let features = FeatureSet::extract(self.network, outputs.clone(), BATCH)?;
         Ok(Quality {
             frechet: self.reference.distance(&features)?,
@@ -86,19 +85,21 @@ impl<'a> HeldOut<'a> {
 }
 
 /// Translates photos `[N, 3, S, S]` in −1..1 in batches with a generator without gradients. Noise that
-/// the network takes comes from one fixed seed.
-pub fn translate(generator: &impl ImageTranslator, photos: &Tensor<4>) -> Tensor<4> {
-    let mut rng = ChaCha8Rng::seed_from_u64(0);
+/// the network takes is the same for every call.
+///
+/// # Errors
+/// [`Error::Network`] for photos of a size that the network does not take.
+pub fn translate(generator: &impl ImageTranslator, photos: &Tensor<4>) -> Result<Tensor<4>, Error> {
     let count = photos.dims()[0];
     let parts = (0..count)
         .step_by(BATCH)
         .map(|start| {
             let end = (start + BATCH).min(count);
             let batch = photos.clone().slice([start..end]);
-            generator.translate(batch, &mut rng)
+            Ok(generator.translate(batch, Pass::Eval)?)
         })
-        .collect();
-    Tensor::cat(parts, 0)
+        .collect::<Result<_, Error>>()?;
+    Ok(Tensor::cat(parts, 0))
 }
 
 /// −1..1 to 0..1, clamped.

@@ -28,12 +28,14 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod adapter_loss;
+mod adversary;
 mod error;
 mod held_out;
 mod initializer;
 mod pairs;
 mod pretrain;
 mod recipe;
+mod selection;
 mod state;
 mod trainer;
 mod translator;
@@ -45,5 +47,6 @@ pub use initializer::{Embed, Initializer, Nearest, Random, Start, Zero, ZooMean}
 pub use pairs::{PairSet, images_to_tensor, tensor_to_images};
 pub use pretrain::{PretrainConcept, PretrainConfig, Pretrainer};
 pub use recipe::Recipe;
+pub use selection::{Selection, SelectionError, select_by_clusters};
 pub use trainer::{ConceptTrainer, EpochLosses, GanTrainer};
 pub use translator::{ImageTranslator, PairDiscriminator};

@@ -1,6 +1,6 @@
 //! How one concept is trained.
 
-use lora_gan::PatchGanConfig;
+use lora_gan::{GanLoss, NormKind, PatchGanConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -26,10 +26,24 @@ pub struct Recipe {
     pub lambda_l1: f64,
     /// Weight of the GAN term; 0 trains without a discriminator.
     pub gan_weight: f64,
-    /// The discriminator.
+    /// Which adversarial loss.
+    #[serde(default)]
+    pub gan_loss: GanLoss,
+    /// γ of the R1 penalty on the discriminator; 0 for none.
+    #[serde(default)]
+    pub r1_gamma: f64,
+    /// Steps from one R1 penalty to the next, its weight growing alike (StyleGAN2's lazy
+    /// regularisation: 16).
+    #[serde(default = "one")]
+    pub r1_every: usize,
+    /// The discriminator of [`ConceptTrainer`](crate::ConceptTrainer).
     pub discriminator: PatchGanConfig,
     /// Seed of the shuffling and of the discriminator's initial weights.
     pub seed: u64,
+}
+
+fn one() -> usize {
+    1
 }
 
 impl Recipe {
@@ -44,6 +58,9 @@ impl Recipe {
             decay: 0.0,
             lambda_l1: 100.0,
             gan_weight: 1.0,
+            gan_loss: GanLoss::Vanilla,
+            r1_gamma: 0.0,
+            r1_every: 1,
             discriminator: PatchGanConfig::paper(),
             seed: 0,
         }
@@ -55,6 +72,46 @@ impl Recipe {
             epochs: 10,
             batch_size: 8,
             lr_generator: 6e-3,
+            discriminator: PatchGanConfig::compact(),
+            ..Self::paper()
+        }
+    }
+
+    /// pix2pix from scratch (Isola et al. 2017; the paper's Table 1): 200 epochs of single pairs, Adam
+    /// at 2e-4 for both networks, decaying over the second half, 70×70 patches with batch norm.
+    pub fn pix2pix() -> Self {
+        Self {
+            epochs: 200,
+            batch_size: 1,
+            lr_generator: 2e-4,
+            decay: 0.5,
+            discriminator: PatchGanConfig::pix2pix(NormKind::Batch),
+            ..Self::paper()
+        }
+    }
+
+    /// [`Recipe::pix2pix`] for 64×64 pairs on a CPU: fewer epochs, larger batches, higher rates.
+    pub fn pix2pix_compact() -> Self {
+        Self {
+            epochs: 10,
+            batch_size: 4,
+            lr_generator: 1e-3,
+            discriminator: PatchGanConfig::compact(),
+            ..Self::pix2pix()
+        }
+    }
+
+    /// Co-Mod-GAN from scratch (Zhao et al. 2021) for 64×64 pairs on a CPU: StyleGAN2's
+    /// non-saturating loss with R1 (γ = 10, every 16 steps), and λ·L1 as for all networks compared.
+    pub fn comod_compact() -> Self {
+        Self {
+            epochs: 10,
+            batch_size: 4,
+            lr_generator: 2e-3,
+            lr_discriminator: 2e-3,
+            gan_loss: GanLoss::NonSaturating,
+            r1_gamma: 10.0,
+            r1_every: 16,
             discriminator: PatchGanConfig::compact(),
             ..Self::paper()
         }
@@ -80,6 +137,7 @@ impl Recipe {
         for (field, value) in [
             ("lambda_l1", self.lambda_l1),
             ("gan_weight", self.gan_weight),
+            ("r1_gamma", self.r1_gamma),
         ] {
             if !(value.is_finite() && value >= 0.0) {
                 return Err(Error::Recipe {
@@ -88,11 +146,13 @@ impl Recipe {
                 });
             }
         }
-        if self.batch_size == 0 {
-            return Err(Error::Recipe {
-                field: "batch_size",
-                why: "is zero".into(),
-            });
+        for (field, value) in [("batch_size", self.batch_size), ("r1_every", self.r1_every)] {
+            if value == 0 {
+                return Err(Error::Recipe {
+                    field,
+                    why: "is zero".into(),
+                });
+            }
         }
         if !(0.0..=1.0).contains(&self.decay) {
             return Err(Error::Recipe {
@@ -101,6 +161,13 @@ impl Recipe {
             });
         }
         Ok(())
+    }
+
+    /// Weight of the R1 penalty at `step` (from 1): lazily, as StyleGAN2, every k-th step with k times
+    /// the weight.
+    pub(crate) fn r1_at(&self, step: usize) -> Option<f64> {
+        let due = self.r1_gamma > 0.0 && (step - 1).is_multiple_of(self.r1_every);
+        due.then_some(self.r1_gamma * self.r1_every as f64)
     }
 
     /// Factor of both learning rates in `epoch` (from 0) at `step` (from 1, over all epochs).

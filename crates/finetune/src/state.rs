@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use weight_blocks::NamedTensors;
 
+use crate::adversary::Adversary;
 use crate::{
     ConceptTrainer, EpochLosses, Error, GanTrainer, ImageTranslator, PairDiscriminator,
     PretrainConfig, Pretrainer, Recipe,
@@ -163,11 +164,11 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
     pub fn save_state(&self, dir: &Path) -> Result<(), Error> {
         Folder::write(dir, self.epoch, |folder| {
             folder.save(GENERATOR, &self.generator, &self.optim_generator)?;
-            folder.save(
-                DISCRIMINATOR,
-                &self.discriminator,
-                &self.optim_discriminator,
-            )?;
+            let Adversary {
+                discriminator,
+                optim,
+            } = &self.adversary;
+            folder.save(DISCRIMINATOR, discriminator, optim)?;
             folder.save_meta(&ConceptMeta {
                 version: VERSION,
                 recipe: self.recipe.clone(),
@@ -193,8 +194,15 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
         folder.check(meta.version, &meta.recipe, &self.recipe)?;
         (self.generator, self.optim_generator) =
             folder.load(GENERATOR, self.generator, self.optim_generator)?;
-        (self.discriminator, self.optim_discriminator) =
-            folder.load(DISCRIMINATOR, self.discriminator, self.optim_discriminator)?;
+        let Adversary {
+            discriminator,
+            optim,
+        } = self.adversary;
+        let (discriminator, optim) = folder.load(DISCRIMINATOR, discriminator, optim)?;
+        self.adversary = Adversary {
+            discriminator,
+            optim,
+        };
         self.epoch = meta.epoch;
         self.steps = meta.steps;
         self.spent = Duration::try_from_secs_f64(meta.seconds)

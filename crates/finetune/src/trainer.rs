@@ -3,18 +3,21 @@
 use std::time::{Duration, Instant};
 
 use burn::module::Module;
-use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
-use lora_gan::{HybridGenerator, PatchGan, discriminator_loss, generator_gan_loss, l1_loss};
+use lora_gan::{HybridGenerator, Pass, PatchGan, l1_loss};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use weight_blocks::{NamedTensors, WeightSpace};
 
+use crate::adversary::{Adversary, adam};
 use crate::{Error, ImageTranslator, PairDiscriminator, PairSet, Recipe};
 
-/// Streams of the noise within a step; those of the epochs' orders lie below.
-const NOISE: u64 = 1 << 63;
+/// Seed of a step's noise: that of the run, mixed with the step's number (SplitMix64's constant).
+fn noise_seed(seed: u64, step: usize) -> u64 {
+    seed ^ (step as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
 
 /// Mean losses of one epoch.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -38,9 +41,8 @@ pub struct EpochLosses {
 /// epochs does not count.
 pub struct GanTrainer<G, D> {
     pub(crate) generator: G,
-    pub(crate) discriminator: D,
     pub(crate) optim_generator: ModuleOptimizer,
-    pub(crate) optim_discriminator: ModuleOptimizer,
+    pub(crate) adversary: Adversary<D>,
     pub(crate) recipe: Recipe,
     pub(crate) device: Device,
     pub(crate) epoch: usize,
@@ -111,18 +113,10 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
     }
 
     fn of(generator: G, discriminator: D, recipe: Recipe, device: Device) -> Self {
-        let adam = || {
-            AdamConfig::new()
-                .with_beta_1(0.5)
-                .with_beta_2(0.999)
-                .with_epsilon(1e-8)
-                .init()
-        };
         Self {
             generator,
-            discriminator,
             optim_generator: adam(),
-            optim_discriminator: adam(),
+            adversary: Adversary::new(discriminator),
             recipe,
             device,
             epoch: 0,
@@ -211,34 +205,33 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
     fn step(&mut self, photo: Tensor<4>, target: Tensor<4>) -> Result<[f32; 3], Error> {
         self.steps += 1;
         let factor = self.recipe.lr_factor(self.epoch, self.steps);
-        let mut rng = ChaCha8Rng::seed_from_u64(self.recipe.seed);
-        rng.set_stream(NOISE | self.steps as u64);
-        let fake = self.generator.translate(photo.clone(), &mut rng);
+        let pass = Pass::Train {
+            seed: noise_seed(self.recipe.seed, self.steps),
+        };
+        let fake = self.generator.translate(photo.clone(), pass)?;
         let l1 = l1_loss(fake.clone(), target.clone());
         let l1_value = l1.clone().detach().into_scalar::<f32>();
         let mut loss = l1.mul_scalar(self.recipe.lambda_l1);
         let mut values = [l1_value, 0.0, 0.0];
         if self.recipe.gan_weight > 0.0 {
-            let n = photo.dims()[0];
-            let logits = self.discriminator.judge(
-                Tensor::cat(vec![photo.clone(), photo.clone()], 0),
-                Tensor::cat(vec![target, fake.clone().detach()], 0),
-            );
-            let d_loss = discriminator_loss(logits.clone().slice([0..n]), logits.slice([n..2 * n]));
-            values[2] = d_loss.clone().detach().into_scalar::<f32>();
-            self.finite("discriminator", values[2])?;
-            let grads = GradientsParams::from_grads(d_loss.backward(), &self.discriminator);
-            self.discriminator = self.optim_discriminator.step(
-                self.recipe.lr_discriminator * factor,
-                self.discriminator.clone(),
-                grads,
-            );
-            let judge = self.discriminator.clone().no_grad();
-            let gan = generator_gan_loss(judge.judge(photo, fake));
+            let lr = self.recipe.lr_discriminator * factor;
+            let detached = fake.clone().detach();
+            let (recipe, steps) = (&self.recipe, self.steps);
+            let check = |value| check_finite(recipe, self.epoch, steps, "discriminator", value);
+            values[2] = (self.adversary).step(
+                recipe,
+                (lr, recipe.r1_at(steps)),
+                &photo,
+                target,
+                detached,
+                check,
+            )?;
+            let gan = self.adversary.judge(recipe, photo, fake)?;
             values[1] = gan.clone().detach().into_scalar::<f32>();
             loss = loss + gan.mul_scalar(self.recipe.gan_weight);
         }
-        self.finite("generator", values[0] + values[1])?;
+        let sum = values[0] + values[1];
+        check_finite(&self.recipe, self.epoch, self.steps, "generator", sum)?;
         let grads = GradientsParams::from_grads(loss.backward(), &self.generator);
         self.generator = self.optim_generator.step(
             self.recipe.lr_generator * factor,
@@ -247,17 +240,24 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
         );
         Ok(values)
     }
+}
 
-    fn finite(&self, which: &'static str, value: f32) -> Result<(), Error> {
-        if value.is_finite() {
-            return Ok(());
-        }
-        Err(Error::NotFinite {
-            epoch: self.epoch + 1,
-            step: self.steps,
-            which,
-            value,
-            learning_rate: self.recipe.lr_generator,
-        })
+/// An error where `value` is no finite number.
+fn check_finite(
+    recipe: &Recipe,
+    epoch: usize,
+    step: usize,
+    which: &'static str,
+    value: f32,
+) -> Result<(), Error> {
+    if value.is_finite() {
+        return Ok(());
     }
+    Err(Error::NotFinite {
+        epoch: epoch + 1,
+        step,
+        which,
+        value,
+        learning_rate: recipe.lr_generator,
+    })
 }

@@ -5,7 +5,7 @@ mod common;
 
 use burn::tensor::Device;
 use common::{base, negatives, recipe, tiny};
-use finetune::{AdapterLoss, ConceptTrainer, Error, PairSet, translate};
+use finetune::{AdapterLoss, ConceptTrainer, Error, PairSet, Recipe, translate};
 use weight_blocks::WeightSpace;
 
 #[test]
@@ -23,7 +23,7 @@ fn the_gradient_is_the_differences_of_the_value() {
 
     let mut loss = AdapterLoss::new(&base, &device);
     let (value, gradient) = loss.value_and_gradient(&weights, &pairs).unwrap();
-    let outputs = translate(&trainer.generator(), &pairs.photos);
+    let outputs = translate(&trainer.generator(), &pairs.photos).unwrap();
     let direct = (outputs - pairs.targets.clone()).abs().mean();
     assert!((value - f64::from(direct.into_scalar::<f32>())).abs() < 1e-6);
 
@@ -71,4 +71,39 @@ fn wrong_weights_and_no_pairs_are_errors() {
     weights.remove("stem.norm.bias");
     let error = loss.value_and_gradient(&weights, &pairs).unwrap_err();
     assert!(error.to_string().contains("`stem.norm.bias`"), "{error}");
+}
+
+#[test]
+fn with_a_discriminator_it_is_the_whole_of_eq_4() {
+    let device = Device::flex();
+    let pairs = negatives(16, 2);
+    let base = base(&tiny());
+    let weights = base.read_weights().unwrap();
+    let (l1, _) = (AdapterLoss::new(&base, &device))
+        .value_and_gradient(&weights, &pairs)
+        .unwrap();
+    let recipe = Recipe {
+        lambda_l1: 10.0,
+        gan_weight: 1.0,
+        ..recipe()
+    };
+    let mut both = AdapterLoss::with_discriminator(&base, recipe.clone(), &device).unwrap();
+    let (first, gradient) = both.value_and_gradient(&weights, &pairs).unwrap();
+    // A fresh discriminator says next to nothing: ln 2.
+    assert!(
+        (first - 10.0 * l1 - 2f64.ln()).abs() < 0.2,
+        "{first}, L1 {l1}"
+    );
+    assert_eq!(gradient.len(), weights.len());
+    // It learns meanwhile: the same fakes are told apart better and better.
+    let mut last = first;
+    for _ in 0..30 {
+        last = both.value_and_gradient(&weights, &pairs).unwrap().0;
+    }
+    assert!(last > first + 0.01, "{first} to {last}");
+    let wrong = Recipe {
+        batch_size: 0,
+        ..recipe
+    };
+    assert!(AdapterLoss::with_discriminator(&base, wrong, &device).is_err());
 }

@@ -45,7 +45,7 @@ fn other() -> HybridGenerator {
 fn own(generator: &HybridGenerator, count: u32) -> PairSet {
     let photos = negatives(16, count).photos;
     PairSet {
-        targets: translate(generator, &photos),
+        targets: translate(generator, &photos).unwrap(),
         photos,
     }
 }
@@ -82,7 +82,7 @@ fn constant_shifts_have_literal_distances() {
     }
     let generator = load_named(base(&tiny()), &named).unwrap();
     let photos = negatives(16, 6).photos;
-    let outputs = translate(&generator, &photos);
+    let outputs = translate(&generator, &photos).unwrap();
     let inside = outputs.clone().abs().max().into_scalar::<f32>();
     assert!(inside < 0.9, "{inside}");
     // 0.02 in −1..1 is 0.01 in 0..1: in each of twelve means, so 12 · 0.01².

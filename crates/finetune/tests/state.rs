@@ -183,6 +183,7 @@ fn a_state_of_another_recipe_is_refused() {
             discriminator: PatchGanConfig {
                 width: 5,
                 layers: 1,
+                ..PatchGanConfig::compact()
             },
             ..recipe()
         },

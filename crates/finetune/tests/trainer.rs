@@ -18,7 +18,7 @@ fn trainer(base: &HybridGenerator, recipe: Recipe) -> ConceptTrainer {
 
 /// Mean absolute difference of the generator's outputs to the targets.
 fn l1(generator: &HybridGenerator, pairs: &PairSet) -> f32 {
-    (translate(generator, &pairs.photos) - pairs.targets.clone())
+    (translate(generator, &pairs.photos).unwrap() - pairs.targets.clone())
         .abs()
         .mean()
         .into_scalar::<f32>()
@@ -386,7 +386,7 @@ fn translating_in_batches_is_translating_one_by_one() {
     let base = base(&tiny());
     // More than one batch of 32.
     let photos = negatives(16, 35).photos;
-    let all = translate(&base, &photos);
+    let all = translate(&base, &photos).unwrap();
     assert_eq!(all.dims(), [35, 3, 16, 16]);
     for i in [0, 31, 32, 34] {
         let one = base.forward(photos.clone().narrow(0, i, 1), None, Mode::Adapted);

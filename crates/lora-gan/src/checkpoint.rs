@@ -1,21 +1,25 @@
 //! The base generator on disk: `generator.safetensors` beside `generator.json`.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use weight_blocks::{
-    load_named, load_safetensors, module_to_named, save_safetensors, write_atomic,
+    NamedTensors, WeightSpace, load_named, load_safetensors, module_to_named, save_safetensors,
+    write_atomic,
 };
 
 use crate::error::Error;
+use crate::files::{check_size, io, read_json};
 use crate::generator::{GeneratorConfig, HybridGenerator};
 
 const VERSION: u32 = 1;
 const WEIGHTS: &str = "generator.safetensors";
 const CONFIG: &str = "generator.json";
+/// Key of the base's digest in an adapter's header.
+const ADAPTER_BASE: &str = "base_sha256";
 
 #[derive(Serialize, Deserialize)]
 struct Manifest {
@@ -80,13 +84,8 @@ impl BaseGenerator {
     /// [`Error::Weights`], each naming the file.
     pub fn load(dir: &Path, device: &Device) -> Result<Self, Error> {
         let path = dir.join(CONFIG);
-        let text = std::fs::read_to_string(&path).map_err(|source| io(&path, source))?;
-        let invalid = |source| Error::Json {
-            path: path.clone(),
-            source,
-        };
         // The version first: another one may have any fields.
-        let Version { version } = serde_json::from_str(&text).map_err(invalid)?;
+        let Version { version } = read_json(&path)?;
         if version != VERSION {
             return Err(Error::Version {
                 path,
@@ -94,15 +93,18 @@ impl BaseGenerator {
                 expected: VERSION,
             });
         }
-        let manifest: Manifest = serde_json::from_str(&text).map_err(invalid)?;
+        let manifest: Manifest = read_json(&path)?;
+        let generator = HybridGenerator::new(&manifest.config, 0, device)?;
+        let expected = module_to_named(&generator)?;
         let path = dir.join(WEIGHTS);
+        let values: usize = expected.values().map(|tensor| tensor.data.len()).sum();
+        // Four bytes a value and the header; twice that, so that a misfit is told by its tensor.
+        check_size(&path, 8 * values as u64 + (16 << 20))?;
         let digest = file_digest(&path)?;
         if digest != manifest.sha256 {
             return Err(Error::Digest { path });
         }
         let (weights, _) = load_safetensors(&path)?;
-        let generator = HybridGenerator::new(&manifest.config, 0, device)?;
-        let expected = module_to_named(&generator)?;
         if let Some(name) = expected
             .keys()
             .find(|name| !name.contains(".lora_") && !weights.contains_key(*name))
@@ -115,12 +117,34 @@ impl BaseGenerator {
             digest,
         })
     }
-}
 
-fn io(path: &Path, source: std::io::Error) -> Error {
-    Error::Io {
-        path: PathBuf::from(path),
-        source,
+    /// Writes an adapter of this base as safetensors, with the base's digest in the header.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] naming the file.
+    pub fn save_adapter(&self, path: &Path, adapter: &NamedTensors) -> Result<(), Error> {
+        let header = BTreeMap::from([(ADAPTER_BASE.to_owned(), self.digest.clone())]);
+        Ok(save_safetensors(path, adapter, &header)?)
+    }
+
+    /// Reads an adapter and checks that it is one of this base: by the digest in its header where
+    /// there is one, by names and shapes always.
+    ///
+    /// # Errors
+    /// [`Error::OtherBase`]; [`Error::Weights`] naming the file or the tensor, NaN included.
+    pub fn load_adapter(&self, path: &Path) -> Result<NamedTensors, Error> {
+        let (adapter, header) = load_safetensors(path)?;
+        if let Some(found) = header.get(ADAPTER_BASE)
+            && *found != self.digest
+        {
+            return Err(Error::OtherBase {
+                path: path.to_owned(),
+                expected: self.digest.clone(),
+                found: found.clone(),
+            });
+        }
+        weight_blocks::check_tensors(&self.generator.layer_groups(), &adapter)?;
+        Ok(adapter)
     }
 }
 

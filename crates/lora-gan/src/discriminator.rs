@@ -1,7 +1,8 @@
 //! The conditional patch discriminator of pix2pix.
 
+use std::path::Path;
+
 use burn::module::{Module, Param};
-use burn::nn::{InstanceNorm, InstanceNormConfig};
 use burn::tensor::activation::leaky_relu;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
@@ -12,6 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::layers::normal;
+use crate::losses::Dual;
+use crate::norm::{Norm, NormKind};
+use crate::state_dict::StateDict;
 
 /// Shape of a [`PatchGan`] (Isola et al., 2017, §6.1.2).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,14 +24,27 @@ pub struct PatchGanConfig {
     pub width: usize,
     /// Stride-2 layers: 3 give the 70×70 patch, 2 one of 34×34.
     pub layers: usize,
+    /// The norm between the first and the last layer.
+    #[serde(default)]
+    pub norm: NormKind,
 }
 
 impl PatchGanConfig {
-    /// pix2pix's 70×70 patches, 64 channels.
+    /// 70×70 patches, 64 channels, instance norms with γ and β.
     pub fn paper() -> Self {
         Self {
             width: 64,
             layers: 3,
+            norm: NormKind::InstanceAffine,
+        }
+    }
+
+    /// The original's `--netD basic`, 70×70 patches: [`NormKind::Batch`] is its default,
+    /// [`NormKind::Instance`] its `--norm instance`.
+    pub fn pix2pix(norm: NormKind) -> Self {
+        Self {
+            norm,
+            ..Self::paper()
         }
     }
 
@@ -36,19 +53,20 @@ impl PatchGanConfig {
         Self {
             width: 16,
             layers: 2,
+            norm: NormKind::InstanceAffine,
         }
     }
 }
 
-/// 4×4 convolution with pix2pix's N(0, 0.02) weights, an optional instance norm and leaky ReLU.
+/// 4×4 convolution with pix2pix's N(0, 0.02) weights, an optional norm and leaky ReLU.
 #[derive(Module, Debug)]
 pub struct PatchLayer {
     /// `[f, c, 4, 4]`.
     pub weight: Param<Tensor<4>>,
-    /// `[f]`.
-    pub bias: Param<Tensor<1>>,
+    /// `[f]`; none before a batch norm.
+    pub bias: Option<Param<Tensor<1>>>,
     /// None on the first and the last layer.
-    pub norm: Option<InstanceNorm>,
+    pub norm: Option<Norm>,
     stride: usize,
     activation: bool,
 }
@@ -56,13 +74,35 @@ pub struct PatchLayer {
 impl PatchLayer {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let options = ConvOptions::new([self.stride; 2], [1, 1], [1, 1], 1);
-        let y = conv2d(x, self.weight.val(), Some(self.bias.val()), options);
+        let bias = self.bias.as_ref().map(Param::val);
+        let y = conv2d(x, self.weight.val(), bias, options);
         let y = match &self.norm {
-            Some(norm) => norm.forward(y),
+            // A discriminator is only ever in training.
+            Some(norm) => norm.forward(y, true),
             None => y,
         };
         if self.activation {
             leaky_relu(y, 0.2)
+        } else {
+            y
+        }
+    }
+
+    fn forward_dual(&self, x: Dual<4>) -> Dual<4> {
+        let y = x.linear(|t| {
+            let options = ConvOptions::new([self.stride; 2], [1, 1], [1, 1], 1);
+            conv2d(t, self.weight.val(), None, options)
+        });
+        let y = match &self.bias {
+            Some(bias) => y.shift(bias.val().reshape([1, -1, 1, 1])),
+            None => y,
+        };
+        let y = match &self.norm {
+            Some(norm) => norm.forward_dual(y),
+            None => y,
+        };
+        if self.activation {
+            y.leaky_relu(1.0)
         } else {
             y
         }
@@ -97,13 +137,16 @@ impl PatchGan {
             let output = if last { 1 } else { config.width << i.min(3) };
             let shape = [output, channels, 4, 4];
             let weight = normal(shape.iter().product(), 0.02, &mut rng);
+            let norm = (i > 0 && !last).then_some(config.norm);
             layers.push(PatchLayer {
                 weight: Param::from_tensor(Tensor::from_data(
                     TensorData::new(weight, shape),
                     device,
                 )),
-                bias: Param::from_tensor(Tensor::zeros([output], device)),
-                norm: (i > 0 && !last).then(|| InstanceNormConfig::new(output).init(device)),
+                bias: norm
+                    .is_none_or(NormKind::biased)
+                    .then(|| Param::from_tensor(Tensor::zeros([output], device))),
+                norm: norm.map(|kind| Norm::new(kind, output, &mut rng, device)),
                 stride: if i < config.layers { 2 } else { 1 },
                 activation: !last,
             });
@@ -112,12 +155,102 @@ impl PatchGan {
         Ok(Self { layers })
     }
 
+    /// Whether its logits depend on what else is in the batch.
+    pub fn has_batch_norm(&self) -> bool {
+        self.layers
+            .iter()
+            .filter_map(|layer| layer.norm.as_ref())
+            .any(Norm::is_batch)
+    }
+
     /// Logits of every patch; large where it takes the pair for a real one.
+    ///
+    /// A batch norm takes the batch's statistics, always: judge real and generated pairs in two
+    /// calls then, as pix2pix does. Sizes are not checked: see [`PatchGan::try_forward`].
     pub fn forward(&self, photo: Tensor<4>, edited: Tensor<4>) -> Tensor<4> {
         self.layers
             .iter()
             .fold(Tensor::cat(vec![photo, edited], 1), |x, layer| {
                 layer.forward(x)
             })
+    }
+
+    /// [`PatchGan::forward`] on images that come from outside.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for anything but two `[B, 3, H, W]` of one shape, at least 3·2^layers high
+    /// and wide.
+    pub fn try_forward(&self, photo: Tensor<4>, edited: Tensor<4>) -> Result<Tensor<4>, Error> {
+        self.check(&photo, &edited)?;
+        Ok(self.forward(photo, edited))
+    }
+
+    /// The logits' derivative along a direction of the edited photo.
+    pub(crate) fn tangent(
+        &self,
+        photo: Tensor<4>,
+        edited: Tensor<4>,
+        direction: Tensor<4>,
+    ) -> Result<Tensor<4>, Error> {
+        self.check(&photo, &edited)?;
+        let pair = Dual {
+            tangent: Tensor::cat(vec![photo.zeros_like(), direction], 1),
+            value: Tensor::cat(vec![photo, edited], 1),
+        };
+        let logits = self
+            .layers
+            .iter()
+            .fold(pair, |x, layer| layer.forward_dual(x));
+        Ok(logits.tangent)
+    }
+
+    fn check(&self, photo: &Tensor<4>, edited: &Tensor<4>) -> Result<(), Error> {
+        let smallest = 3 << (self.layers.len() - 2);
+        let fits = |[b, c, h, w]: [usize; 4]| b > 0 && c == 3 && h.min(w) >= smallest;
+        let found = photo.dims();
+        if !fits(found) {
+            return Err(Error::Input {
+                what: "photo",
+                expected: format!("[B, 3, H, W] with H and W of at least {smallest}"),
+                found: found.to_vec(),
+            });
+        }
+        if edited.dims() != found {
+            return Err(Error::Input {
+                what: "edited photo",
+                expected: format!("{found:?}, as the photo"),
+                found: edited.dims().to_vec(),
+            });
+        }
+        Ok(())
+    }
+
+    /// The same discriminator with the weights of a file, under the names of the original's
+    /// `NLayerDiscriminator`; see [`ResnetGenerator::load_state_dict`](crate::ResnetGenerator::load_state_dict).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load_state_dict(self, path: &Path) -> Result<Self, Error> {
+        let names = self.torch_names();
+        StateDict::new(&names).load(self, path)
+    }
+
+    /// Writes the weights as safetensors under the original's names.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] naming the file.
+    pub fn save_state_dict(&self, path: &Path) -> Result<(), Error> {
+        StateDict::new(&self.torch_names()).save(self, path)
+    }
+
+    /// A leaky ReLU follows the first convolution, a norm and one each of the next.
+    fn torch_names(&self) -> Vec<[String; 3]> {
+        (0..self.layers.len())
+            .map(|i| {
+                let at = if i == 0 { 0 } else { 3 * i - 1 };
+                let model = |at| format!("model.{at}");
+                [format!("layers.{i}"), model(at), model(at + 1)]
+            })
+            .collect()
     }
 }

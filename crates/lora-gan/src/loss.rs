@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 /// Mean binary cross-entropy on logits against one label for all, in the form that never
 /// overflows: `max(x, 0) − x·y + ln(1 + e^−|x|)` (PyTorch's `BCEWithLogitsLoss`).
-pub fn bce_with_logits(logits: Tensor<4>, real: bool) -> Tensor<1> {
+pub fn bce_with_logits<const D: usize>(logits: Tensor<D>, real: bool) -> Tensor<1> {
     let size = logits.clone().abs();
     let tail = size.clone().neg().exp().log1p();
     // max(±x, 0) as (|x| ± x)/2: the same value, and the gradient ±1/2 at 0, where both a ReLU's and
@@ -14,12 +14,12 @@ pub fn bce_with_logits(logits: Tensor<4>, real: bool) -> Tensor<1> {
 }
 
 /// The discriminator's loss: half the sum over a real and a generated pair, as pix2pix takes it.
-pub fn discriminator_loss(real: Tensor<4>, fake: Tensor<4>) -> Tensor<1> {
+pub fn discriminator_loss<const D: usize>(real: Tensor<D>, fake: Tensor<D>) -> Tensor<1> {
     (bce_with_logits(real, true) + bce_with_logits(fake, false)).mul_scalar(0.5)
 }
 
 /// The generator's non-saturating GAN loss on the logits of its own pairs.
-pub fn generator_gan_loss(fake: Tensor<4>) -> Tensor<1> {
+pub fn generator_gan_loss<const D: usize>(fake: Tensor<D>) -> Tensor<1> {
     bce_with_logits(fake, true)
 }
 

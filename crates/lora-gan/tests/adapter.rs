@@ -7,7 +7,7 @@ use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Tensor};
 use common::{changed, context, is_lora, is_norm, small, small_paper, tensor, trained};
-use lora_gan::{Context, GeneratorConfig, HybridGenerator, LoraSpec, Mode, l1_loss};
+use lora_gan::{Context, GeneratorConfig, HybridGenerator, LoraConfig, Mode, l1_loss};
 use weight_blocks::{
     Error, GroupingRule, LayerKind, Layout, NamedTensors, TensorRole, WeightSpace, load_named,
     module_to_named,
@@ -162,7 +162,7 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
     });
     let short = edited(|w| w.get_mut("head.lora_A.weight").unwrap().data.truncate(71));
     let other_rank = of(GeneratorConfig {
-        lora: LoraSpec::rank(3),
+        lora: LoraConfig::rank(3),
         ..small()
     });
     let other_width = of(GeneratorConfig {

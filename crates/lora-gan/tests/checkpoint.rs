@@ -10,7 +10,7 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::Device;
 use common::{bits, changed, is_lora, small, small_paper, tensor, trained};
-use lora_gan::{BaseGenerator, Error, HybridGenerator, Mode};
+use lora_gan::{BaseGenerator, Error, GeneratorConfig, HybridGenerator, Mode};
 use weight_blocks::{WeightSpace, load_safetensors, module_to_named, save_safetensors};
 
 const WEIGHTS: &str = "generator.safetensors";
@@ -211,4 +211,16 @@ fn files_that_agree_but_do_not_fit_are_refused_by_tensor() {
     assert!(extra.to_string().contains("`tail.bias`"), "{extra}");
     let nan = rewrite(|w| w.get_mut("head.bias").unwrap().data[0] = f32::NAN);
     assert!(nan.to_string().contains("`head.bias` holds NaN"), "{nan}");
+}
+
+#[test]
+fn a_configuration_of_the_first_release_is_compact() {
+    let text = r#"{"image_size": 64, "widths": [16, 32, 64], "edge_kernel": 3, "up_kernel": 4, "heads": 4,
+        "context_width": 128, "null_tokens": 4, "bottleneck_skip": true, "reflect_padding": false,
+        "lora": {"rank": 2, "alpha": 2.0}, "lora_seed": 0}"#;
+    let config: GeneratorConfig = serde_json::from_str(text).unwrap();
+    assert_eq!(config, GeneratorConfig::compact());
+    // And it is written as it was, so that an older build reads it.
+    let old: serde_json::Value = serde_json::from_str(text).unwrap();
+    assert_eq!(serde_json::to_value(&config).unwrap(), old);
 }

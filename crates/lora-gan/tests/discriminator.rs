@@ -32,6 +32,7 @@ fn the_papers_discriminator_has_pix2pixs_layers() {
         &PatchGanConfig {
             width: 1,
             layers: 3,
+            ..PatchGanConfig::compact()
         },
         0,
         &device,
@@ -44,7 +45,11 @@ fn the_papers_discriminator_has_pix2pixs_layers() {
 /// Rows and columns of the input that one logit in the middle sees.
 fn receptive_field(layers: usize, size: usize) -> (usize, usize) {
     let device = Device::flex().autodiff();
-    let config = PatchGanConfig { width: 2, layers };
+    let config = PatchGanConfig {
+        width: 2,
+        layers,
+        ..PatchGanConfig::compact()
+    };
     let mut gan = PatchGan::new(&config, 3, &device).unwrap();
     // A norm looks at the whole plane; the patch is that of the convolutions.
     for layer in &mut gan.layers {
@@ -137,7 +142,7 @@ fn initial_weights_are_pix2pixs_and_seeded() {
     assert!(
         gan.layers
             .iter()
-            .flat_map(|l| values(l.bias.val()))
+            .flat_map(|l| values(l.bias.as_ref().unwrap().val()))
             .all(|v| v == 0.0)
     );
 }
@@ -148,10 +153,12 @@ fn impossible_shapes_are_refused() {
         PatchGanConfig {
             width: 0,
             layers: 2,
+            ..PatchGanConfig::compact()
         },
         PatchGanConfig {
             width: 8,
             layers: 0,
+            ..PatchGanConfig::compact()
         },
     ] {
         match PatchGan::new(&config, 0, &Device::flex()) {

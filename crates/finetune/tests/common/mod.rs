@@ -44,6 +44,7 @@ pub fn recipe() -> Recipe {
         discriminator: PatchGanConfig {
             width: 4,
             layers: 1,
+            ..PatchGanConfig::compact()
         },
         ..Recipe::compact()
     }

@@ -6,10 +6,11 @@ use burn::tensor::{Bool, Device, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::config::GeneratorConfig;
+use super::config::{GeneratorConfig, NoiseInput};
 use super::transformer::TransformerBlock;
 use crate::error::Error;
-use crate::layers::{ConvUnit, ConvUnitConfig, normal};
+use crate::layers::{ConvUnit, ConvUnitConfig, Noise, normal};
+use crate::pass::Pass;
 
 /// How a forward pass treats norms and adapters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,8 +41,10 @@ pub struct ResBlock {
 }
 
 impl ResBlock {
-    fn forward(&self, x: Tensor<4>, mode: Mode) -> Tensor<4> {
-        x.clone() + self.conv2.forward(self.conv1.forward(x, mode), mode)
+    fn forward(&self, x: Tensor<4>, dropout: f64, mode: Mode, noise: &mut Noise) -> Tensor<4> {
+        let y = self.conv1.forward(x.clone(), mode, noise);
+        let y = noise.drop(&y, dropout).unwrap_or(y);
+        x + self.conv2.forward(y, mode, noise)
     }
 }
 
@@ -89,8 +92,8 @@ pub struct HybridGenerator {
     pub head: ConvUnit,
     /// Learned tokens read where no text is given, `[null_tokens, C]`.
     pub null_context: Option<Param<Tensor<2>>>,
-    bottleneck_skip: bool,
-    context_width: usize,
+    #[module(skip)]
+    config: GeneratorConfig,
 }
 
 impl HybridGenerator {
@@ -101,11 +104,9 @@ impl HybridGenerator {
     pub fn new(config: &GeneratorConfig, seed: u64, device: &Device) -> Result<Self, Error> {
         config.validate()?;
         let mut base = ChaCha8Rng::seed_from_u64(seed);
-        let mut adapter = ChaCha8Rng::seed_from_u64(config.lora_seed);
-        let lora = Some(config.lora);
+        let input = 3 + usize::from(config.noise == NoiseInput::Channel);
         let [w0, w1, w2] = config.widths;
-        let mut unit =
-            |config: ConvUnitConfig| ConvUnit::new(&config, lora, &mut base, &mut adapter, device);
+        let mut unit = |config: ConvUnitConfig| ConvUnit::new(&config, &mut base, device);
         let edge = |input, output| ConvUnitConfig {
             reflect: config.reflect_padding,
             ..ConvUnitConfig::new(input, output, config.edge_kernel)
@@ -119,7 +120,7 @@ impl HybridGenerator {
             relu,
             ..ConvUnitConfig::new(w2, w2, 3)
         };
-        let stem = unit(edge(3, w0));
+        let stem = unit(edge(input, w0));
         let down1 = unit(scale(w0, w1, false));
         let down2 = unit(scale(w1, w2, false));
         let mut block = || ResBlock {
@@ -136,21 +137,14 @@ impl HybridGenerator {
             relu: false,
             ..edge(w0, 3)
         });
-        let transformer = TransformerBlock::new(
-            w2,
-            config.context_width,
-            config.heads,
-            lora,
-            &mut base,
-            &mut adapter,
-            device,
-        );
+        let transformer =
+            TransformerBlock::new(w2, config.context_width, config.heads, &mut base, device);
         let null_context = (config.null_tokens > 0).then(|| {
             let shape = [config.null_tokens, config.context_width];
             let data = normal(shape.iter().product(), 1.0, &mut base);
             Param::from_tensor(Tensor::from_data(TensorData::new(data, shape), device))
         });
-        Ok(Self {
+        let bare = Self {
             stem,
             down1,
             down2,
@@ -164,34 +158,73 @@ impl HybridGenerator {
             up1,
             head,
             null_context,
-            bottleneck_skip: config.bottleneck_skip,
-            context_width: config.context_width,
-        })
+            config: config.clone(),
+        };
+        bare.with_lora(&config.lora, config.lora_seed)
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> &GeneratorConfig {
+        &self.config
+    }
+
+    pub(crate) fn config_mut(&mut self) -> &mut GeneratorConfig {
+        &mut self.config
     }
 
     /// Translates photos; without a context the learned null tokens (or, where there are none, a
-    /// zero token) take its place.
+    /// zero token) take its place. Deterministic: no dropout, and a noise channel of zero.
+    ///
+    /// Shapes are the caller's promise; [`HybridGenerator::try_forward`] checks them.
     pub fn forward(&self, photo: Tensor<4>, context: Option<&Context>, mode: Mode) -> Tensor<4> {
+        self.forward_pass(photo, context, mode, Pass::Eval)
+    }
+
+    /// [`HybridGenerator::forward`] that, under [`Pass::Train`], draws the configuration's noise z, and
+    /// LoRA's dropout where the photo is on an autodiff device. The same seed gives the same edit.
+    ///
+    /// The pass leaves the norms alone: `mode` says what they do.
+    pub fn forward_pass(
+        &self,
+        photo: Tensor<4>,
+        context: Option<&Context>,
+        mode: Mode,
+        pass: Pass,
+    ) -> Tensor<4> {
+        let noise = &mut Noise::new(pass);
         let (tokens, mask) = match (context, &self.null_context) {
             (Some(context), _) => (context.tokens.clone(), Some(context.mask.clone())),
             (None, Some(null)) => (null.val().unsqueeze(), None),
             (None, None) => (
-                Tensor::zeros([1, 1, self.context_width], &photo.device()),
+                Tensor::zeros([1, 1, self.config.context_width], &photo.device()),
                 None,
             ),
         };
-        let x = self.stem.forward(photo, mode);
-        let x = self.down1.forward(x, mode);
-        let x = self.down2.forward(x, mode);
-        let x = self.res1.forward(x, mode);
-        let x = self.res2.forward(x, mode);
-        let y = self.down3.forward(x.clone(), mode);
-        let y = self.transformer.forward(y, tokens, mask, mode);
-        let y = self.up3.forward(y, mode);
-        let x = if self.bottleneck_skip { x + y } else { y };
-        let x = self.res3.forward(x, mode);
-        let x = self.up2.forward(x, mode);
-        let x = self.up1.forward(x, mode);
-        tanh(self.head.forward(x, mode))
+        let (photo, dropout) = match self.config.noise {
+            NoiseInput::None => (photo, 0.0),
+            NoiseInput::Dropout { p } => (photo, p),
+            NoiseInput::Channel => {
+                let [batch, _, height, width] = photo.dims();
+                let z = noise.channel([batch, 1, height, width], &photo.device());
+                (Tensor::cat(vec![photo, z], 1), 0.0)
+            }
+        };
+        let x = self.stem.forward(photo, mode, noise);
+        let x = self.down1.forward(x, mode, noise);
+        let x = self.down2.forward(x, mode, noise);
+        let x = self.res1.forward(x, dropout, mode, noise);
+        let x = self.res2.forward(x, dropout, mode, noise);
+        let y = self.down3.forward(x.clone(), mode, noise);
+        let y = self.transformer.forward(y, tokens, mask, mode, noise);
+        let y = self.up3.forward(y, mode, noise);
+        let x = if self.config.bottleneck_skip {
+            x + y
+        } else {
+            y
+        };
+        let x = self.res3.forward(x, dropout, mode, noise);
+        let x = self.up2.forward(x, mode, noise);
+        let x = self.up1.forward(x, mode, noise);
+        tanh(self.head.forward(x, mode, noise))
     }
 }

@@ -7,7 +7,7 @@ use burn::tensor::{Bool, Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 
 use super::Mode;
-use crate::layers::{LinearUnit, LoraSpec};
+use crate::layers::{LinearUnit, Noise};
 
 /// Multi-head attention from `[B, Q, C]` to `[B or 1, K, D]`, no bias on q, k and v.
 #[derive(Module, Debug)]
@@ -30,6 +30,7 @@ impl Attention {
         context: Tensor<3>,
         mask: Option<Tensor<2, Bool>>,
         mode: Mode,
+        noise: &mut Noise,
     ) -> Tensor<3> {
         let [batch, queries, width] = x.dims();
         let [contexts, keys, _] = context.dims();
@@ -37,9 +38,11 @@ impl Attention {
         let split = |t: Tensor<3>, n: usize, len: usize| {
             t.reshape([n, len, self.heads, head]).swap_dims(1, 2)
         };
-        let q = split(self.to_q.forward(x, mode), batch, queries);
-        let mut k = split(self.to_k.forward(context.clone(), mode), contexts, keys);
-        let mut v = split(self.to_v.forward(context, mode), contexts, keys);
+        let q = split(self.to_q.forward(x, mode, noise), batch, queries);
+        let k = self.to_k.forward(context.clone(), mode, noise);
+        let mut k = split(k, contexts, keys);
+        let v = self.to_v.forward(context, mode, noise);
+        let mut v = split(v, contexts, keys);
         if contexts != batch {
             k = k.expand([batch, self.heads, keys, head]);
             v = v.expand([batch, self.heads, keys, head]);
@@ -59,7 +62,7 @@ impl Attention {
             .matmul(v)
             .swap_dims(1, 2)
             .reshape([batch, queries, width]);
-        self.to_out.forward(y, mode)
+        self.to_out.forward(y, mode, noise)
     }
 }
 
@@ -89,12 +92,10 @@ impl TransformerBlock {
         width: usize,
         context: usize,
         heads: usize,
-        lora: Option<LoraSpec>,
-        base: &mut ChaCha8Rng,
-        adapter: &mut ChaCha8Rng,
+        rng: &mut ChaCha8Rng,
         device: &Device,
     ) -> Self {
-        let mut linear = |dims, bias| LinearUnit::new(dims, bias, lora, base, adapter, device);
+        let mut linear = |dims, bias| LinearUnit::new(dims, bias, rng, device);
         let mut attention = |keys: usize| Attention {
             to_q: linear([width, width], false),
             to_k: linear([keys, width], false),
@@ -121,19 +122,21 @@ impl TransformerBlock {
         context: Tensor<3>,
         mask: Option<Tensor<2, Bool>>,
         mode: Mode,
+        noise: &mut Noise,
     ) -> Tensor<4> {
         let [batch, width, height, columns] = x.dims();
         let x = x.flatten::<3>(2, 3).swap_dims(1, 2);
         let normed = self.norm1.forward(x.clone());
-        let x = x + self.attn1.forward(normed.clone(), normed, None, mode);
+        let x = x + (self.attn1).forward(normed.clone(), normed, None, mode, noise);
         let x = x.clone()
             + self
                 .attn2
-                .forward(self.norm2.forward(x), context, mask, mode);
-        let hidden = self.ff_in.forward(self.norm3.forward(x.clone()), mode);
+                .forward(self.norm2.forward(x), context, mask, mode, noise);
+        let hidden = self.norm3.forward(x.clone());
+        let hidden = self.ff_in.forward(hidden, mode, noise);
         let mut halves = hidden.chunk(2, 2).into_iter();
         let x = match (halves.next(), halves.next()) {
-            (Some(value), Some(gate)) => x + self.ff_out.forward(value * gelu(gate), mode),
+            (Some(value), Some(gate)) => x + self.ff_out.forward(value * gelu(gate), mode, noise),
             _ => x,
         };
         x.swap_dims(1, 2).reshape([batch, width, height, columns])

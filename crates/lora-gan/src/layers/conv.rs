@@ -10,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::init::normal;
 use super::lora::{LoraPair, LoraSpec};
+use super::noise::Noise;
 use crate::generator::Mode;
 
 /// What a [`ConvUnit`] is made of; built by the generator from its configuration.
@@ -59,13 +60,7 @@ pub struct ConvUnit {
 }
 
 impl ConvUnit {
-    pub(crate) fn new(
-        config: &ConvUnitConfig,
-        lora: Option<LoraSpec>,
-        base_rng: &mut ChaCha8Rng,
-        lora_rng: &mut ChaCha8Rng,
-        device: &Device,
-    ) -> Self {
+    pub(crate) fn new(config: &ConvUnitConfig, rng: &mut ChaCha8Rng, device: &Device) -> Self {
         let [input, output] = config.channels;
         let k = config.kernel;
         let shape = if config.transposed {
@@ -76,11 +71,11 @@ impl ConvUnit {
         let fan_in = input * k * k;
         // He et al.'s deviation keeps the signal's scale through ReLU at any depth.
         let std = (2.0 / fan_in as f32).sqrt();
-        let weight = normal(shape.iter().product(), std, base_rng);
+        let weight = normal(shape.iter().product(), std, rng);
         Self {
             weight: Param::from_tensor(Tensor::from_data(TensorData::new(weight, shape), device)),
             bias: Param::from_tensor(Tensor::zeros([output], device)),
-            lora: lora.map(|spec| LoraPair::new(fan_in, output, spec, lora_rng, device)),
+            lora: None,
             norm: config
                 .norm
                 .then(|| BatchNormConfig::new(output).init(device)),
@@ -89,6 +84,29 @@ impl ConvUnit {
             reflect: config.reflect,
             relu: config.relu,
         }
+    }
+
+    /// Input channels times kernel area.
+    pub(crate) fn fan_in(&self) -> usize {
+        let [_, _, kh, kw] = self.weight.dims();
+        self.channels()[0] * kh * kw
+    }
+
+    /// Input and output channels.
+    pub(crate) fn channels(&self) -> [usize; 2] {
+        let [a, b, _, _] = self.weight.dims();
+        if self.transposed { [a, b] } else { [b, a] }
+    }
+
+    pub(crate) fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// Gives the layer another LoRA pair, or none.
+    pub(crate) fn set_lora(&mut self, spec: Option<LoraSpec>, rng: &mut ChaCha8Rng) {
+        let (fan_in, [_, out]) = (self.fan_in(), self.channels());
+        let device = self.weight.val().device();
+        self.lora = spec.map(|spec| LoraPair::new(fan_in, out, spec, rng, &device));
     }
 
     /// Kernel with the adapter's update merged in, in the base's layout.
@@ -109,36 +127,70 @@ impl ConvUnit {
         }
     }
 
-    pub(crate) fn forward(&self, x: Tensor<4>, mode: Mode) -> Tensor<4> {
-        let y = match (mode, &self.norm) {
-            (Mode::PretrainBase, norm) => {
-                let y = self.convolve(x, self.weight.val(), self.bias.val());
-                match norm {
+    pub(crate) fn forward(&self, x: Tensor<4>, mode: Mode, noise: &mut Noise) -> Tensor<4> {
+        let y = match mode {
+            Mode::PretrainBase => {
+                let y = self.convolve(x, self.weight.val(), Some(self.bias.val()));
+                match &self.norm {
                     Some(norm) => norm.forward(y),
                     None => y,
                 }
             }
-            (Mode::Adapted, None) => self.convolve(x, self.merged_weight(), self.bias.val()),
-            // The base's statistics are constants of the adapted network, so its norm is an
-            // affine map that folds into the convolution: no pass over the activations at all.
-            (Mode::Adapted, Some(norm)) => {
-                let mean = norm.running_mean.value();
-                let var = norm.running_var.value();
-                let gain = norm.gamma.val() / (var + norm.epsilon).sqrt();
-                let bias = (self.bias.val() - mean) * gain.clone() + norm.beta.val();
-                let channels = gain.dims()[0];
-                let gain = if self.transposed {
-                    gain.reshape([1, channels, 1, 1])
-                } else {
-                    gain.reshape([channels, 1, 1, 1])
-                };
-                self.convolve(x, self.merged_weight() * gain, bias)
-            }
+            Mode::Adapted => self.adapted(x, noise),
         };
         if self.relu { relu(y) } else { y }
     }
 
-    fn convolve(&self, x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
+    /// The base's statistics are constants of the adapted network, so its norm is an affine map that
+    /// folds into the convolution: no pass over the activations at all.
+    fn adapted(&self, x: Tensor<4>, noise: &mut Noise) -> Tensor<4> {
+        let (gain, bias) = match &self.norm {
+            None => (None, self.bias.val()),
+            Some(norm) => {
+                let mean = norm.running_mean.value();
+                let var = norm.running_var.value();
+                let gain = norm.gamma.val() / (var + norm.epsilon).sqrt();
+                let bias = (self.bias.val() - mean) * gain.clone() + norm.beta.val();
+                (Some(gain), bias)
+            }
+        };
+        let scaled = |weight: Tensor<4>| match gain.clone() {
+            None => weight,
+            Some(gain) if self.transposed => {
+                let channels = gain.dims()[0];
+                weight * gain.reshape([1, channels, 1, 1])
+            }
+            Some(gain) => {
+                let channels = gain.dims()[0];
+                weight * gain.reshape([channels, 1, 1, 1])
+            }
+        };
+        let dropped = (self.lora.as_ref())
+            .and_then(|lora| Some((lora, noise.drop_lora_input(&x, lora.dropout)?)));
+        let Some((lora, dropped)) = dropped else {
+            return self.convolve(x, scaled(self.merged_weight()), Some(bias));
+        };
+        // Dropout acts on the LoRA branch alone, so the two branches stay apart.
+        let [_, _, kh, kw] = self.weight.dims();
+        let [input, output] = self.channels();
+        let rank = lora.down.dims()[0];
+        let down = lora.down.val().reshape([rank, input, kh, kw]);
+        let down = if self.transposed {
+            down.swap_dims(0, 1)
+        } else {
+            down
+        };
+        let mut up = lora.scaled_up();
+        if let Some(gain) = &gain {
+            up = up * gain.clone().reshape([output, 1]);
+        }
+        let inner = self.convolve(dropped, down, None);
+        let pointwise = ConvOptions::new([1, 1], [0, 0], [1, 1], 1);
+        let update = conv2d(inner, up.reshape([output, rank, 1, 1]), None, pointwise);
+        self.convolve(x, scaled(self.weight.val()), Some(bias)) + update
+    }
+
+    fn convolve(&self, x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
         let k = weight.dims()[2];
         let pad = (k - 1) / 2;
         if self.transposed {
@@ -150,7 +202,7 @@ impl ConvUnit {
                 [1, 1],
                 1,
             );
-            return conv_transpose2d(x, weight, Some(bias), options);
+            return conv_transpose2d(x, weight, bias, options);
         }
         let (x, pad) = if self.reflect && pad > 0 {
             (x.pad((pad, pad, pad, pad), PadMode::Reflect), 0)
@@ -158,6 +210,6 @@ impl ConvUnit {
             (x, pad)
         };
         let options = ConvOptions::new([self.stride; 2], [pad; 2], [1, 1], 1);
-        conv2d(x, weight, Some(bias), options)
+        conv2d(x, weight, bias, options)
     }
 }

@@ -6,6 +6,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::init::normal;
 use super::lora::{LoraPair, LoraSpec};
+use super::noise::Noise;
 use crate::generator::Mode;
 
 /// `y = x·(W + Δ)ᵀ + b`, `[.., in]` → `[.., out]`.
@@ -23,19 +24,17 @@ impl LinearUnit {
     pub(crate) fn new(
         [input, output]: [usize; 2],
         bias: bool,
-        lora: Option<LoraSpec>,
-        base_rng: &mut ChaCha8Rng,
-        lora_rng: &mut ChaCha8Rng,
+        rng: &mut ChaCha8Rng,
         device: &Device,
     ) -> Self {
-        let weight = normal(input * output, (1.0 / input as f32).sqrt(), base_rng);
+        let weight = normal(input * output, (1.0 / input as f32).sqrt(), rng);
         Self {
             weight: Param::from_tensor(Tensor::from_data(
                 TensorData::new(weight, [output, input]),
                 device,
             )),
             bias: bias.then(|| Param::from_tensor(Tensor::zeros([output], device))),
-            lora: lora.map(|spec| LoraPair::new(input, output, spec, lora_rng, device)),
+            lora: None,
         }
     }
 
@@ -47,12 +46,29 @@ impl LinearUnit {
         }
     }
 
-    pub(crate) fn forward(&self, x: Tensor<3>, mode: Mode) -> Tensor<3> {
-        let weight = match mode {
-            Mode::PretrainBase => self.weight.val(),
-            Mode::Adapted => self.merged_weight(),
+    /// Gives the layer another LoRA pair, or none.
+    pub(crate) fn set_lora(&mut self, spec: Option<LoraSpec>, rng: &mut ChaCha8Rng) {
+        let [out, input] = self.weight.dims();
+        let device = self.weight.val().device();
+        self.lora = spec.map(|spec| LoraPair::new(input, out, spec, rng, &device));
+    }
+
+    pub(crate) fn forward(&self, x: Tensor<3>, mode: Mode, noise: &mut Noise) -> Tensor<3> {
+        let apart = match (mode, &self.lora) {
+            (Mode::Adapted, Some(lora)) => noise
+                .drop_lora_input(&x, lora.dropout)
+                .map(|dropped| (lora, dropped)),
+            _ => None,
         };
-        let y = x.matmul(weight.transpose().unsqueeze());
+        let weight = match mode {
+            Mode::Adapted if apart.is_none() => self.merged_weight(),
+            _ => self.weight.val(),
+        };
+        let mut y = x.matmul(weight.transpose().unsqueeze());
+        if let Some((lora, dropped)) = apart {
+            let inner = dropped.matmul(lora.down.val().transpose().unsqueeze());
+            y = y + inner.matmul(lora.scaled_up().transpose().unsqueeze());
+        }
         match &self.bias {
             Some(bias) => y + bias.val().unsqueeze(),
             None => y,

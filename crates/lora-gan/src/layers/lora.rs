@@ -5,23 +5,12 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-/// The rank and the scale `alpha / rank` of a LoRA pair (Hu et al., 2021).
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct LoraSpec {
-    /// Inner dimension r.
-    pub rank: usize,
-    /// Scale numerator: the update is `alpha / rank · up · down`.
-    pub alpha: f64,
-}
-
-impl LoraSpec {
-    /// A pair of rank `rank` with `alpha = rank`, that is a scale of 1.
-    pub fn rank(rank: usize) -> Self {
-        Self {
-            rank,
-            alpha: rank as f64,
-        }
-    }
+/// What a [`LoraConfig`](crate::LoraConfig) comes to at one layer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct LoraSpec {
+    pub(crate) rank: usize,
+    pub(crate) scale: f64,
+    pub(crate) dropout: f64,
 }
 
 /// The trainable factors of one layer, both kept as matrices.
@@ -36,8 +25,10 @@ pub struct LoraPair {
     pub down: Param<Tensor<2>>,
     /// `[f, r]`.
     pub up: Param<Tensor<2>>,
-    /// `alpha / rank`.
+    /// `alpha / rank`, or `alpha / √rank` under rsLoRA.
     pub scale: f64,
+    /// Share of `down`'s inputs that a training pass drops.
+    pub dropout: f64,
 }
 
 impl LoraPair {
@@ -60,12 +51,18 @@ impl LoraPair {
                 device,
             )),
             up: Param::from_tensor(Tensor::zeros([out, spec.rank], device)),
-            scale: spec.alpha / spec.rank as f64,
+            scale: spec.scale,
+            dropout: spec.dropout,
         }
     }
 
     /// The update of the flattened weight, `[f, c·kh·kw]`.
     pub(crate) fn delta(&self) -> Tensor<2> {
         self.up.val().matmul(self.down.val()).mul_scalar(self.scale)
+    }
+
+    /// `scale · up`, `[f, r]`.
+    pub(crate) fn scaled_up(&self) -> Tensor<2> {
+        self.up.val().mul_scalar(self.scale)
     }
 }

@@ -3,7 +3,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
-use lora_gan::{Context, GeneratorConfig, HybridGenerator, LoraSpec};
+use lora_gan::{Context, GeneratorConfig, HybridGenerator, LoraConfig};
 use weight_blocks::{HostTensor, NamedTensors, load_named, module_to_named};
 
 /// 16×16 as small as it goes: zero padding, null tokens, bottleneck skip, as in `compact`.
@@ -25,9 +25,10 @@ pub fn small_paper() -> GeneratorConfig {
         widths: [4, 6, 8],
         heads: 4,
         context_width: 5,
-        lora: LoraSpec {
-            rank: 3,
-            alpha: 1.5,
+        null_tokens: 0,
+        lora: LoraConfig {
+            alpha: Some(1.5),
+            ..LoraConfig::rank(3)
         },
         ..GeneratorConfig::paper()
     }

@@ -1,0 +1,151 @@
+//! Several adapters on one base.
+
+use std::collections::BTreeMap;
+
+use weight_blocks::{NamedTensors, WeightSpace};
+
+use crate::error::Error;
+use crate::generator::HybridGenerator;
+use crate::layers::LoraConfig;
+
+/// Named adapters on one base, of which one or none is active.
+///
+/// The base's tensors are there once: an adapter costs its own values, and switching costs nothing.
+///
+/// ```
+/// use burn::tensor::Device;
+/// use lora_gan::{AdapterSet, GeneratorConfig, HybridGenerator};
+/// use weight_blocks::WeightSpace;
+///
+/// let base = HybridGenerator::new(&GeneratorConfig::compact(), 0, &Device::flex())?;
+/// let trained = base.read_weights()?;
+/// let mut set = AdapterSet::new(base);
+/// set.insert("teal charcoal sketch", &trained)?;
+/// set.activate("teal charcoal sketch")?;
+/// let network = set.network();
+/// set.disable();
+/// assert_eq!(set.active(), None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct AdapterSet {
+    base: HybridGenerator,
+    adapters: BTreeMap<String, HybridGenerator>,
+    active: Option<String>,
+}
+
+impl AdapterSet {
+    /// A set without adapters; `base` with its LoRA's `up` set to zero, and with its γ and β, is
+    /// what runs where none is active.
+    pub fn new(mut base: HybridGenerator) -> Self {
+        for (_, unit) in &mut base.units_mut() {
+            unit.reset();
+        }
+        Self {
+            base,
+            adapters: BTreeMap::new(),
+            active: None,
+        }
+    }
+
+    /// Adds an adapter with the base's LoRA configuration, or replaces the one of that name.
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`], or [`Error::Weights`] for names and shapes that do not fit.
+    pub fn insert(&mut self, name: &str, weights: &NamedTensors) -> Result<(), Error> {
+        self.load(name, self.base.clone(), weights)
+    }
+
+    /// [`AdapterSet::insert`] of an adapter with other layers, ranks or scales.
+    ///
+    /// # Errors
+    /// As there, and those of [`HybridGenerator::with_lora`].
+    pub fn insert_with(
+        &mut self,
+        name: &str,
+        config: &LoraConfig,
+        weights: &NamedTensors,
+    ) -> Result<(), Error> {
+        let network = self.base.clone().with_lora(config, 0)?;
+        self.load(name, network, weights)
+    }
+
+    fn load(
+        &mut self,
+        name: &str,
+        mut network: HybridGenerator,
+        weights: &NamedTensors,
+    ) -> Result<(), Error> {
+        check_finite(weights)?;
+        network.load_weights(weights)?;
+        self.adapters.insert(name.to_owned(), network);
+        Ok(())
+    }
+
+    /// Takes an adapter out; where it was active, the base runs alone.
+    ///
+    /// # Errors
+    /// [`Error::UnknownAdapter`].
+    pub fn remove(&mut self, name: &str) -> Result<(), Error> {
+        if self.adapters.remove(name).is_none() {
+            return Err(self.unknown(name));
+        }
+        self.active.take_if(|active| active == name);
+        Ok(())
+    }
+
+    /// Makes an adapter the active one.
+    ///
+    /// # Errors
+    /// [`Error::UnknownAdapter`].
+    pub fn activate(&mut self, name: &str) -> Result<(), Error> {
+        if !self.adapters.contains_key(name) {
+            return Err(self.unknown(name));
+        }
+        self.active = Some(name.to_owned());
+        Ok(())
+    }
+
+    /// Lets the base run alone.
+    pub fn disable(&mut self) {
+        self.active = None;
+    }
+
+    /// Name of the active adapter.
+    pub fn active(&self) -> Option<&str> {
+        self.active.as_deref()
+    }
+
+    /// Names of the adapters.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.adapters.keys().map(String::as_str)
+    }
+
+    /// The base with the active adapter, to run or to [merge](HybridGenerator::merge).
+    pub fn network(&self) -> &HybridGenerator {
+        (self.active.as_ref())
+            .and_then(|name| self.adapters.get(name))
+            .unwrap_or(&self.base)
+    }
+
+    fn unknown(&self, name: &str) -> Error {
+        Error::UnknownAdapter {
+            name: name.to_owned(),
+            known: self.names().collect::<Vec<_>>().join(", "),
+        }
+    }
+}
+
+/// Refuses NaN and infinities, by name.
+pub(crate) fn check_finite(weights: &NamedTensors) -> Result<(), Error> {
+    for (name, tensor) in weights {
+        if let Some(index) = tensor.data.iter().position(|v| !v.is_finite()) {
+            return Err(Error::NonFinite {
+                name: name.clone(),
+                index,
+                value: tensor.data[index],
+            });
+        }
+    }
+    Ok(())
+}

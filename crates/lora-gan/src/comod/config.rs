@@ -1,0 +1,99 @@
+//! Shape of Co-Mod-GAN's networks.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+/// Shape of a [`CoModGenerator`](super::CoModGenerator) and a
+/// [`CoModDiscriminator`](super::CoModDiscriminator).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CoModConfig {
+    /// Height and width of the images, a power of two from 8 on.
+    pub image_size: usize,
+    /// Width of the latent z.
+    pub latent: usize,
+    /// Width of w and of the mapping network's layers.
+    pub style: usize,
+    /// Layers of the mapping network.
+    pub mapping_layers: usize,
+    /// Channels at size 2^r are `width_base / 2^(r-1)`, from 1 to `width_max` (StyleGAN2's
+    /// `fmap_base`).
+    pub width_base: usize,
+    /// The most channels of any layer (StyleGAN2's `fmap_max`).
+    pub width_max: usize,
+    /// Dropout on the encoder's vector.
+    pub dropout: f64,
+    /// Images per group of the minibatch deviation.
+    pub minibatch_group: usize,
+}
+
+impl CoModConfig {
+    /// The source's defaults at 256×256.
+    pub fn paper() -> Self {
+        Self {
+            image_size: 256,
+            latent: 512,
+            style: 512,
+            mapping_layers: 8,
+            width_base: 16 << 10,
+            width_max: 512,
+            dropout: 0.5,
+            minibatch_group: 4,
+        }
+    }
+
+    /// For 64×64 images on a few CPU cores: 16 channels at full size and 64 at most.
+    pub fn compact() -> Self {
+        Self {
+            image_size: 64,
+            latent: 64,
+            style: 64,
+            mapping_layers: 4,
+            width_base: 512,
+            width_max: 64,
+            ..Self::paper()
+        }
+    }
+
+    /// log₂ of the image's size.
+    pub(crate) fn levels(&self) -> usize {
+        self.image_size.ilog2() as usize
+    }
+
+    /// Channels by StyleGAN2's `nf(stage)`; features of size 2^r have `width(r - 1)`.
+    pub(crate) fn width(&self, stage: usize) -> usize {
+        (self.width_base >> stage).clamp(1, self.width_max)
+    }
+
+    /// Width of the encoder's vector: `nf(1) * 2`.
+    pub(crate) fn global(&self) -> usize {
+        2 * self.width(1)
+    }
+
+    pub(crate) fn validate(&self) -> Result<(), Error> {
+        let fail = |field, why: String| Err(Error::Config { field, why });
+        let size = self.image_size;
+        if !size.is_power_of_two() || !(8..=1024).contains(&size) {
+            return fail(
+                "image_size",
+                format!("{size} is not a power of two in 8..=1024"),
+            );
+        }
+        for (field, value, most) in [
+            ("latent", self.latent, 4096),
+            ("style", self.style, 4096),
+            ("mapping_layers", self.mapping_layers, 64),
+            ("width_base", self.width_base, 1 << 20),
+            ("width_max", self.width_max, 4096),
+            ("minibatch_group", self.minibatch_group, 1 << 20),
+        ] {
+            if !(1..=most).contains(&value) {
+                return fail(field, format!("{value} is not in 1..={most}"));
+            }
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            return fail("dropout", format!("{} is not in 0..1", self.dropout));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,68 @@
+//! The encoder: features of every size for the skips, and one vector for the modulation.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use rand_chacha::ChaCha8Rng;
+
+use super::config::CoModConfig;
+use super::conv::EqualConv;
+use super::dense::EqualLinear;
+use crate::pass::Pass;
+
+/// One size of the [`Encoder`].
+#[derive(Module, Debug)]
+pub struct EncoderBlock {
+    /// 3×3; its output is the skip of this size.
+    pub conv0: EqualConv,
+    /// 3×3, halves the size.
+    pub conv1: EqualConv,
+}
+
+/// Photo `[B, 3, S, S]` → features of sizes S, S/2, …, 4 and a vector `[B, 2·nf(1)]`.
+#[derive(Module, Debug)]
+pub struct Encoder {
+    /// 1×1, photo → first width.
+    pub from_rgb: EqualConv,
+    /// From the largest size to 8×8.
+    pub blocks: Vec<EncoderBlock>,
+    /// 3×3 at 4×4.
+    pub conv: EqualConv,
+    /// The 4×4 features → the vector.
+    pub dense: EqualLinear,
+    dropout: f64,
+}
+
+impl Encoder {
+    pub(crate) fn new(config: &CoModConfig, rng: &mut ChaCha8Rng, device: &Device) -> Self {
+        let nf = |stage| config.width(stage);
+        let top = config.levels();
+        Self {
+            from_rgb: EqualConv::new([3, nf(top - 1), 1], rng, device),
+            blocks: (3..=top)
+                .rev()
+                .map(|r| EncoderBlock {
+                    conv0: EqualConv::new([nf(r - 1), nf(r - 1), 3], rng, device),
+                    conv1: EqualConv::new([nf(r - 1), nf(r - 2), 3], rng, device).down(),
+                })
+                .collect(),
+            conv: EqualConv::new([nf(1), nf(1), 3], rng, device),
+            dense: EqualLinear::new([nf(1) * 16, config.global()], rng, device).with_activation(),
+            dropout: config.dropout,
+        }
+    }
+
+    /// Features from the largest to 4×4, and the vector.
+    pub(crate) fn forward(&self, photo: Tensor<4>, pass: Pass) -> (Vec<Tensor<4>>, Tensor<2>) {
+        let mut features = Vec::with_capacity(self.blocks.len() + 1);
+        let mut x = self.from_rgb.forward(photo);
+        for block in &self.blocks {
+            let skip = block.conv0.forward(x);
+            features.push(skip.clone());
+            x = block.conv1.forward(skip);
+        }
+        let x = self.conv.forward(x);
+        features.push(x.clone());
+        let global = self.dense.forward(x.flatten(1, 3));
+        (features, pass.dropout(global, self.dropout, 0))
+    }
+}

@@ -1,0 +1,105 @@
+//! The merged generator as plain weights, under PyTorch's names.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+use weight_blocks::write_atomic;
+
+use crate::error::Error;
+use crate::files::read_json;
+use crate::generator::{GeneratorConfig, HybridGenerator};
+use crate::state_dict::StateDict;
+
+const FORMAT: &str = "lora-gan/hybrid-generator";
+const VERSION: u32 = 1;
+const WEIGHTS: &str = "model.safetensors";
+const CONFIG: &str = "config.json";
+
+#[derive(Serialize, Deserialize)]
+struct Manifest {
+    format: String,
+    version: u32,
+    config: GeneratorConfig,
+}
+
+#[derive(Deserialize)]
+struct Head {
+    format: String,
+    version: u32,
+}
+
+impl HybridGenerator {
+    /// Writes the network with its adapter merged in as `model.safetensors` (PyTorch's names and
+    /// layouts) and `config.json` into the folder `dir`. `tools/load_generator.py` loads the folder
+    /// into a plain `torch.nn.Module` and gives the same images.
+    ///
+    /// A convolution and its norm are `NAME.conv` and `NAME.norm` there, everything else is called as
+    /// here. Batch norms stay layers of their own: run the module in `eval` mode.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Weights`] naming the file.
+    pub fn export(&self, dir: &Path) -> Result<(), Error> {
+        let network = self.clone().merge_adapter().without_lora();
+        std::fs::create_dir_all(dir).map_err(|source| Error::Io {
+            path: dir.to_owned(),
+            source,
+        })?;
+        StateDict::new(&network.torch_names()).save(&network, &dir.join(WEIGHTS))?;
+        let manifest = Manifest {
+            format: FORMAT.to_owned(),
+            version: VERSION,
+            config: self.config().clone(),
+        };
+        let path = dir.join(CONFIG);
+        let text = serde_json::to_string_pretty(&manifest).map_err(|source| Error::Json {
+            path: path.clone(),
+            source,
+        })?;
+        Ok(write_atomic(&path, text.as_bytes())?)
+    }
+
+    /// Reads a folder that [`HybridGenerator::export`] wrote, or PyTorch under the same names, as a
+    /// base: its LoRA is the configuration's initial one.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Json`], [`Error::Version`], or [`Error::StateDict`], [`Error::StateTensor`] and
+    /// [`Error::Weights`] naming the tensor that does not fit or is no number.
+    pub fn import(dir: &Path, device: &Device) -> Result<Self, Error> {
+        let path = dir.join(CONFIG);
+        let Head { format, version } = read_json(&path)?;
+        if format != FORMAT {
+            return Err(Error::StateDict {
+                path,
+                why: format!("its format is {format:?} and not {FORMAT:?}"),
+            });
+        }
+        if version != VERSION {
+            return Err(Error::Version {
+                path,
+                found: version,
+                expected: VERSION,
+            });
+        }
+        let Manifest { config, .. } = read_json(&path)?;
+        let bare = Self::new(&config, 0, device)?.without_lora();
+        let names = bare.torch_names();
+        StateDict::new(&names)
+            .load(bare, &dir.join(WEIGHTS))?
+            .with_lora(&config.lora, config.lora_seed)
+    }
+
+    /// Per convolution: our name, PyTorch's for it and for its norm.
+    pub(crate) fn torch_names(&self) -> Vec<[String; 3]> {
+        (self.layers().into_iter())
+            .filter(|layer| layer.conv.is_some())
+            .map(|layer| {
+                let (conv, norm) = (
+                    format!("{}.conv", layer.name),
+                    format!("{}.norm", layer.name),
+                );
+                [layer.name, conv, norm]
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,162 @@
+//! Layers, shapes and counts, in the manner of torchinfo.
+
+use std::fmt;
+
+use weight_blocks::LayerKind;
+
+use super::hybrid::HybridGenerator;
+
+/// One layer of a [`GeneratorSummary`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerSummary {
+    /// Its name, as tensors and rank maps have it.
+    pub name: String,
+    /// What it is.
+    pub kind: LayerKind,
+    /// Output shape at the configured image size; `B` photos, `L` tokens of text.
+    pub output: String,
+    /// Kernel and bias, and the norms that follow it.
+    pub weights: usize,
+    /// LoRA's rank; none where the layer is frozen whole.
+    pub rank: Option<usize>,
+    /// Values of LoRA's two factors.
+    pub lora: usize,
+    /// γ and β of the norms that the adapter trains.
+    pub norms: usize,
+}
+
+/// What a generator consists of; prints as a table.
+///
+/// ```
+/// use burn::tensor::Device;
+/// use lora_gan::{GeneratorConfig, HybridGenerator};
+///
+/// let generator = HybridGenerator::new(&GeneratorConfig::paper(), 0, &Device::flex())?;
+/// let summary = generator.summary();
+/// assert_eq!(summary.weights(), 7_059_971);
+/// assert_eq!(summary.adapter(), 227_259);
+/// println!("{summary}");
+/// # Ok::<(), lora_gan::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GeneratorSummary {
+    /// Layers in the order of the forward pass.
+    pub layers: Vec<LayerSummary>,
+    /// Values of the null tokens, which no other count holds.
+    pub null_tokens: usize,
+}
+
+impl GeneratorSummary {
+    /// Weights of the network: kernels, biases, γ and β; neither LoRA nor the null tokens.
+    pub fn weights(&self) -> usize {
+        self.layers.iter().map(|layer| layer.weights).sum()
+    }
+
+    /// Values that an adapter trains: LoRA factors, and γ and β of the adapted layers' norms.
+    pub fn adapter(&self) -> usize {
+        (self.layers.iter())
+            .map(|layer| layer.lora + layer.norms)
+            .sum()
+    }
+}
+
+impl HybridGenerator {
+    /// Layers, shapes and counts.
+    pub fn summary(&self) -> GeneratorSummary {
+        let size = self.config().image_size;
+        let mut edge = size;
+        let layers = (self.layers().into_iter())
+            .map(|layer| {
+                let output = match layer.conv {
+                    Some(conv) => {
+                        edge = if layer.kind == LayerKind::ConvTranspose {
+                            edge * conv.stride
+                        } else {
+                            edge / conv.stride
+                        };
+                        format!("[B, {}, {edge}, {edge}]", layer.out)
+                    }
+                    None if layer.reads_text() => format!("[B, L, {}]", layer.out),
+                    None => format!("[B, {}, {}]", edge * edge, layer.out),
+                };
+                let norms = 2 * layer.norms.iter().map(|(_, width)| width).sum::<usize>();
+                let pair = layer.lora.map(|p| (p.down.dims(), p.up.dims()));
+                LayerSummary {
+                    output,
+                    weights: layer.weights + norms,
+                    rank: pair.map(|([rank, _], _)| rank),
+                    lora: pair.map_or(0, |([r, fan_in], [out, _])| r * (fan_in + out)),
+                    norms: if pair.is_some() { norms } else { 0 },
+                    kind: layer.kind,
+                    name: layer.name,
+                }
+            })
+            .collect();
+        let null = self.null_context.as_ref();
+        GeneratorSummary {
+            layers,
+            null_tokens: null.map_or(0, |null| null.dims().iter().product()),
+        }
+    }
+}
+
+/// `7059971` → `7,059,971`.
+fn grouped(value: usize) -> String {
+    let digits = value.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+impl fmt::Display for GeneratorSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let head = [
+            "layer", "kind", "output", "weights", "rank", "LoRA", "norms",
+        ];
+        let mut rows: Vec<[String; 7]> = vec![head.map(str::to_owned)];
+        for layer in &self.layers {
+            rows.push([
+                layer.name.clone(),
+                format!("{:?}", layer.kind),
+                layer.output.clone(),
+                grouped(layer.weights),
+                layer.rank.map_or_else(|| "-".to_owned(), |r| r.to_string()),
+                grouped(layer.lora),
+                grouped(layer.norms),
+            ]);
+        }
+        let mut widths = [0; 7];
+        for row in &rows {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.chars().count());
+            }
+        }
+        let rule = "─".repeat(widths.iter().sum::<usize>() + 2 * 6);
+        for (i, row) in rows.iter().enumerate() {
+            let mut line = String::new();
+            for (j, (cell, width)) in row.iter().zip(widths).enumerate() {
+                if j > 0 {
+                    line.push_str("  ");
+                }
+                if j < 3 {
+                    line.push_str(&format!("{cell:<width$}"));
+                } else {
+                    line.push_str(&format!("{cell:>width$}"));
+                }
+            }
+            writeln!(f, "{}", line.trim_end())?;
+            if i == 0 {
+                writeln!(f, "{rule}")?;
+            }
+        }
+        writeln!(f, "{rule}")?;
+        writeln!(f, "network      {:>12}", grouped(self.weights()))?;
+        writeln!(f, "null tokens  {:>12}", grouped(self.null_tokens))?;
+        write!(f, "adapter      {:>12}", grouped(self.adapter()))
+    }
+}

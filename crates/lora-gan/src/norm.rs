@@ -1,0 +1,142 @@
+//! The norms of pix2pix's networks.
+
+use burn::module::{Module, Param, RunningState};
+use burn::nn::InstanceNorm;
+use burn::tensor::module::{batch_norm, batch_norm_train};
+use burn::tensor::{Device, Tensor, TensorData};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::layers::normal;
+use crate::losses::Dual;
+
+const EPSILON: f64 = 1e-5;
+const MOMENTUM: f64 = 0.1;
+
+/// Which norm follows a convolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NormKind {
+    /// `BatchNorm2d`, pix2pix's own; its convolutions have no bias.
+    Batch,
+    /// `InstanceNorm2d(affine=False)`, as the option `--norm instance` makes it (CycleGAN's).
+    Instance,
+    /// Instance norm with γ and β: this crate's compact discriminator.
+    #[default]
+    InstanceAffine,
+}
+
+impl NormKind {
+    /// The original gives a convolution before an instance norm a bias, and one before a batch norm
+    /// none.
+    pub(crate) fn biased(self) -> bool {
+        self != Self::Batch
+    }
+}
+
+/// Batch or instance norm over `[B, C, H, W]`, ε = 1e-5.
+///
+/// Batch norm's running variance is updated with the unbiased variance, as PyTorch does (Burn's own
+/// layer takes the biased one), with momentum 0.1.
+#[derive(Module, Debug)]
+pub struct Norm {
+    /// γ `[C]`; none for [`NormKind::Instance`].
+    pub gamma: Option<Param<Tensor<1>>>,
+    /// β `[C]`, likewise.
+    pub beta: Option<Param<Tensor<1>>>,
+    /// Running mean `[C]`, of a batch norm only.
+    pub running_mean: Option<RunningState<Tensor<1>>>,
+    /// Running variance `[C]`, likewise.
+    pub running_var: Option<RunningState<Tensor<1>>>,
+    channels: usize,
+}
+
+impl Norm {
+    /// γ of a batch norm is drawn from N(1, 0.02) (pix2pix's `init_weights`), any other is one.
+    pub(crate) fn new(
+        kind: NormKind,
+        channels: usize,
+        rng: &mut ChaCha8Rng,
+        device: &Device,
+    ) -> Self {
+        let gamma = match kind {
+            NormKind::Batch => {
+                let drawn = normal(channels, 0.02, rng)
+                    .iter()
+                    .map(|v| v + 1.0)
+                    .collect();
+                Some(Tensor::from_data(
+                    TensorData::new::<f32, _>(drawn, [channels]),
+                    device,
+                ))
+            }
+            NormKind::InstanceAffine => Some(Tensor::ones([channels], device)),
+            NormKind::Instance => None,
+        };
+        let batch = kind == NormKind::Batch;
+        Self {
+            beta: gamma
+                .as_ref()
+                .map(|_| Param::from_tensor(Tensor::zeros([channels], device))),
+            gamma: gamma.map(Param::from_tensor),
+            running_mean: batch.then(|| RunningState::new(Tensor::zeros([channels], device))),
+            running_var: batch.then(|| RunningState::new(Tensor::ones([channels], device))),
+            channels,
+        }
+    }
+
+    pub(crate) fn is_batch(&self) -> bool {
+        self.running_mean.is_some()
+    }
+
+    /// `[B, C, H, W]` → the same; `train` matters to batch norm only.
+    pub(crate) fn forward(&self, x: Tensor<4>, train: bool) -> Tensor<4> {
+        match (
+            &self.gamma,
+            &self.beta,
+            &self.running_mean,
+            &self.running_var,
+        ) {
+            (Some(gamma), Some(beta), Some(mean), Some(var)) => {
+                if !train {
+                    let (mean, var) = (mean.value_sync(), var.value_sync());
+                    return batch_norm(x, gamma.val(), beta.val(), mean, var, EPSILON);
+                }
+                let [b, _, h, w] = x.dims();
+                let n = (b * h * w) as f64;
+                let y = batch_norm_train(x, gamma.val(), beta.val(), EPSILON);
+                let unbiased = n / (n - 1.0).max(1.0);
+                update(mean, y.mean, MOMENTUM);
+                update(var, y.variance.mul_scalar(unbiased), MOMENTUM);
+                y.output
+            }
+            _ => InstanceNorm {
+                gamma: self.gamma.clone(),
+                beta: self.beta.clone(),
+                num_channels: self.channels,
+                epsilon: EPSILON,
+                affine: self.gamma.is_some(),
+            }
+            .forward(x),
+        }
+    }
+
+    /// The norm in training and its derivative; running statistics stay as they are.
+    pub(crate) fn forward_dual(&self, x: Dual<4>) -> Dual<4> {
+        let axes: &[usize] = if self.is_batch() { &[0, 2, 3] } else { &[2, 3] };
+        let y = x.normalize(axes, EPSILON);
+        match (&self.gamma, &self.beta) {
+            (Some(gamma), Some(beta)) => {
+                let wide = |p: &Param<Tensor<1>>| p.val().reshape([1, self.channels, 1, 1]);
+                y.linear(|t| t * wide(gamma)).shift(wide(beta))
+            }
+            _ => y,
+        }
+    }
+}
+
+fn update(state: &RunningState<Tensor<1>>, value: Tensor<1>, momentum: f64) {
+    let old = state.value_sync();
+    let value = value.detach().mul_scalar(momentum);
+    state.update((old.mul_scalar(1.0 - momentum) + value).detach());
+}

@@ -1,0 +1,122 @@
+//! `adapter_config.json`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::files::read_json;
+
+/// The fields of PEFT's `LoraConfig` that this crate writes; others are ignored in reading.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct PeftConfig {
+    pub(super) peft_type: String,
+    #[serde(default)]
+    pub(super) task_type: Option<String>,
+    #[serde(default)]
+    pub(super) inference_mode: bool,
+    #[serde(default)]
+    pub(super) base_model_name_or_path: Option<String>,
+    pub(super) r: usize,
+    pub(super) lora_alpha: f64,
+    #[serde(default)]
+    pub(super) lora_dropout: f64,
+    #[serde(default)]
+    pub(super) use_rslora: bool,
+    #[serde(default)]
+    pub(super) use_dora: bool,
+    #[serde(default)]
+    pub(super) lora_bias: bool,
+    #[serde(default = "none")]
+    pub(super) bias: String,
+    #[serde(default)]
+    pub(super) fan_in_fan_out: bool,
+    /// A list or, from elsewhere, a pattern; which layers are adapted follows from the tensors.
+    pub(super) target_modules: serde_json::Value,
+    #[serde(default)]
+    pub(super) modules_to_save: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) rank_pattern: Option<BTreeMap<String, usize>>,
+    #[serde(default)]
+    pub(super) alpha_pattern: Option<BTreeMap<String, f64>>,
+}
+
+fn none() -> String {
+    "none".to_owned()
+}
+
+impl PeftConfig {
+    pub(super) fn read(path: &Path) -> Result<Self, Error> {
+        let config: Self = read_json(path).map_err(|error| match error {
+            Error::Json { path, source } => Error::Peft {
+                path,
+                why: format!("not a LoRA configuration of PEFT ({source})"),
+            },
+            other => other,
+        })?;
+        let fail = |why: &str| {
+            Err(Error::Peft {
+                path: path.to_owned(),
+                why: why.to_owned(),
+            })
+        };
+        if config.peft_type != "LORA" {
+            return fail(&format!(
+                "peft_type is {:?}, only \"LORA\" can be read",
+                config.peft_type
+            ));
+        }
+        if config.use_dora {
+            return fail(
+                "use_dora is set; DoRA's magnitudes have no place here, merge the adapter in PEFT",
+            );
+        }
+        if config.bias != "none" || config.lora_bias {
+            return fail("biases were trained; only adapters with bias \"none\" can be read");
+        }
+        Ok(config)
+    }
+
+    /// Alpha of the PyTorch module `module`, as PEFT's `alpha_pattern` gives it.
+    pub(super) fn alpha(&self, module: &str, path: &Path) -> Result<f64, Error> {
+        let mut found: Option<f64> = None;
+        for (pattern, alpha) in self.alpha_pattern.iter().flatten() {
+            if pattern.contains(['*', '+', '?', '[', ']', '(', ')', '{', '}', '|', '\\', '$']) {
+                return Err(Error::Peft {
+                    path: path.to_owned(),
+                    why: format!(
+                        "alpha_pattern `{pattern}` is a regular expression; write the modules' names out"
+                    ),
+                });
+            }
+            let whole = pattern.strip_prefix('^');
+            let matches = match whole {
+                Some(name) => module == name,
+                None => (module.strip_suffix(pattern.as_str()))
+                    .is_some_and(|rest| rest.is_empty() || rest.ends_with('.')),
+            };
+            if matches && found.is_some_and(|other| other != *alpha) {
+                return Err(Error::Peft {
+                    path: path.to_owned(),
+                    why: format!("two entries of alpha_pattern fit `{module}`; leave one"),
+                });
+            }
+            if matches {
+                found = Some(*alpha);
+            }
+        }
+        Ok(found.unwrap_or(self.lora_alpha))
+    }
+}
+
+/// `value` of most modules, and a pattern of the others.
+pub(super) fn common<T: Copy + PartialEq>(
+    values: &[(String, T)],
+) -> Option<(T, BTreeMap<String, T>)> {
+    let count = |value: &T| values.iter().filter(|(_, v)| v == value).count();
+    // The last of equals in `max_by_key`, so reversed: ties go to the first layer's.
+    let most = values.iter().rev().max_by_key(|(_, v)| count(v))?.1;
+    let others = values.iter().filter(|(_, v)| *v != most);
+    Some((most, others.cloned().collect()))
+}

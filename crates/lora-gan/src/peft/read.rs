@@ -1,0 +1,254 @@
+//! A PEFT folder as an adapter.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use weight_blocks::{HostTensor, NamedTensors, load_named, module_to_named};
+
+use super::config::PeftConfig;
+use super::{BASE, CONFIG, PREFIX, TRANSPOSED, WEIGHTS, module_name, tensors};
+use crate::error::Error;
+use crate::generator::HybridGenerator;
+use crate::layers::{LayerSet, LoraConfig, RankRule};
+
+/// How far a whole weight may lie from base and update, relative to its largest value.
+const TOLERANCE: f32 = 1e-4;
+
+impl HybridGenerator {
+    /// This base with the adapter of a PEFT folder, by PEFT or [`HybridGenerator::save_peft`]: its
+    /// layers, ranks, scales and dropout, its factors, and the norms among its `modules_to_save`.
+    ///
+    /// PEFT trains norms only where told, so they may be missing, and they may belong to layers that
+    /// are not adapted: they then change the network, but are not among the adapter's tensors.
+    ///
+    /// # Errors
+    /// [`Error::OtherBase`] where the folder records another base than `base_digest`;
+    /// [`Error::NonFinite`]; [`Error::Peft`] naming the tensor or field that has no place here,
+    /// trained statistics of batch norms among them; [`Error::RankTooLarge`]; and those of reading files.
+    pub fn load_peft(&self, dir: &Path, base_digest: Option<&str>) -> Result<Self, Error> {
+        let folder = Folder::open(self, dir, base_digest)?;
+        let adapted = self
+            .clone()
+            .with_lora(&folder.lora_config(self)?, self.config().lora_seed)?;
+        folder.check_shapes(&adapted)?;
+        let adapted = load_named(adapted, &folder.factors)?;
+        folder.check_wholes(&adapted)?;
+        Ok(load_named(adapted, &folder.norms)?)
+    }
+}
+
+/// The folder's tensors under our names.
+struct Folder {
+    config: PeftConfig,
+    config_path: PathBuf,
+    weights_path: PathBuf,
+    factors: NamedTensors,
+    norms: NamedTensors,
+    /// Whole weights of transposed convolutions.
+    wholes: NamedTensors,
+}
+
+impl Folder {
+    fn open(base: &HybridGenerator, dir: &Path, digest: Option<&str>) -> Result<Self, Error> {
+        let mut folder = Self {
+            config_path: dir.join(CONFIG),
+            weights_path: dir.join(WEIGHTS),
+            config: PeftConfig::read(&dir.join(CONFIG))?,
+            factors: NamedTensors::new(),
+            norms: NamedTensors::new(),
+            wholes: NamedTensors::new(),
+        };
+        let recorded = folder.config.base_model_name_or_path.as_deref();
+        if let (Some(found), Some(expected)) = (recorded.and_then(|r| r.strip_prefix(BASE)), digest)
+            && found != expected
+        {
+            return Err(Error::OtherBase {
+                path: folder.config_path,
+                expected: expected.to_owned(),
+                found: found.to_owned(),
+            });
+        }
+        let own = module_to_named(base)?;
+        let values: usize = own.values().map(|tensor| tensor.data.len()).sum();
+        // Room for factors of any sensible rank, and for the header.
+        let limit = 8 * values as u64 + (64 << 20);
+        let mut all = tensors::read(&folder.weights_path, limit)?;
+        let beside = dir.join(TRANSPOSED);
+        if beside.exists() {
+            all.extend(tensors::read(&beside, limit)?);
+        }
+        let modules: BTreeMap<String, String> = (base.layers().iter())
+            .map(|layer| (module_name(layer), layer.name.clone()))
+            .collect();
+        for (name, tensor) in all {
+            folder.sort(&name, tensor, &modules, &own)?;
+        }
+        folder.check_pairs()?;
+        Ok(folder)
+    }
+
+    fn fail<T>(&self, why: String) -> Result<T, Error> {
+        Err(Error::Peft {
+            path: self.weights_path.clone(),
+            why,
+        })
+    }
+
+    /// Files a tensor of the folder by what it is.
+    fn sort(
+        &mut self,
+        name: &str,
+        tensor: HostTensor,
+        modules: &BTreeMap<String, String>,
+        own: &NamedTensors,
+    ) -> Result<(), Error> {
+        let short = name.strip_prefix(PREFIX).unwrap_or(name);
+        let no_place = || format!("tensor `{name}` has no place in this generator");
+        for factor in ["lora_A", "lora_B"] {
+            if let Some(module) = short.strip_suffix(&format!(".{factor}.weight")) {
+                let Some(layer) = modules.get(module) else {
+                    return self.fail(no_place());
+                };
+                let ours = format!("{layer}.{factor}.weight");
+                self.factors.insert(ours, tensor);
+                return Ok(());
+            }
+        }
+        let Some((module, part)) = short.rsplit_once('.') else {
+            return self.fail(no_place());
+        };
+        if let Some(layer) = modules.get(module) {
+            let ours = format!("{layer}.{part}");
+            if own.get(&ours).is_none_or(|t| t.shape != tensor.shape) {
+                return self.fail(no_place());
+            }
+            self.wholes.insert(ours, tensor);
+            return Ok(());
+        }
+        let is_norm = short.contains("norm");
+        match own.get(short) {
+            Some(old) if is_norm && old.shape == tensor.shape => {
+                if part.starts_with("running_") {
+                    if far(&old.data, &tensor.data) {
+                        return self.fail(format!(
+                            "tensor `{name}` differs from the base's: its batch norms were trained with the \
+                             batch's statistics; keep them in eval mode while the adapter trains"
+                        ));
+                    }
+                } else {
+                    self.norms.insert(short.to_owned(), tensor);
+                }
+                Ok(())
+            }
+            _ => self.fail(no_place()),
+        }
+    }
+
+    /// Every factor has its partner, of the same rank.
+    fn check_pairs(&self) -> Result<(), Error> {
+        if self.factors.is_empty() {
+            return self.fail("there are no LoRA factors in it".into());
+        }
+        for (name, tensor) in &self.factors {
+            let (down, up) = (
+                name.replace("lora_B", "lora_A"),
+                name.replace("lora_A", "lora_B"),
+            );
+            let ranks = (
+                self.factors.get(&down).and_then(|t| t.shape.first()),
+                self.factors.get(&up).and_then(|t| t.shape.get(1)),
+            );
+            match ranks {
+                (Some(a), Some(b)) if a == b => {}
+                (Some(a), Some(b)) => {
+                    return self.fail(format!("`{down}` has rank {a}, its partner {b}"));
+                }
+                _ => {
+                    let shape = &tensor.shape;
+                    return self.fail(format!(
+                        "`{name}` of shape {shape:?} is no LoRA factor or has no partner"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the folder says of layers, ranks and scales.
+    fn lora_config(&self, base: &HybridGenerator) -> Result<LoraConfig, Error> {
+        let layers = base.layers();
+        let mut named = Vec::new();
+        let (mut ranks, mut alphas) = (BTreeMap::new(), BTreeMap::new());
+        for layer in &layers {
+            let factor = |name: &str| self.factors.get(&format!("{}.{name}.weight", layer.name));
+            let Some(&[rank, ..]) = factor("lora_A").map(|t| t.shape.as_slice()) else {
+                continue;
+            };
+            named.push(layer.name.clone());
+            let largest = layer.largest_rank();
+            if rank != self.config.r.min(largest) {
+                ranks.insert(layer.name.clone(), rank);
+            }
+            let alpha = (self.config).alpha(&module_name(layer), &self.config_path)?;
+            if alpha != self.config.lora_alpha {
+                alphas.insert(layer.name.clone(), alpha);
+            }
+        }
+        Ok(LoraConfig {
+            rank: RankRule::Uniform(self.config.r),
+            alpha: Some(self.config.lora_alpha),
+            use_rslora: self.config.use_rslora,
+            dropout: self.config.lora_dropout,
+            layers: if named.len() == layers.len() {
+                LayerSet::All
+            } else {
+                LayerSet::Named(named)
+            },
+            ranks,
+            alphas,
+        })
+    }
+
+    /// The factors have the layers' shapes.
+    fn check_shapes(&self, adapted: &HybridGenerator) -> Result<(), Error> {
+        for layer in adapted.layers() {
+            for (shape, factor) in (layer.factors().into_iter().flatten()).zip(["lora_A", "lora_B"])
+            {
+                let name = format!("{}.{factor}.weight", layer.name);
+                if let Some(tensor) = self.factors.get(&name)
+                    && tensor.shape != shape
+                {
+                    let found = &tensor.shape;
+                    return self.fail(format!(
+                        "`{name}` has shape {found:?}, the layer needs {shape:?}"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A whole weight has to be what base and factors give: it is there for PyTorch only.
+    fn check_wholes(&self, adapted: &HybridGenerator) -> Result<(), Error> {
+        if self.wholes.is_empty() {
+            return Ok(());
+        }
+        let merged = module_to_named(&adapted.clone().merge_adapter())?;
+        for (name, tensor) in &self.wholes {
+            if far(&merged[name].data, &tensor.data) {
+                return self.fail(format!(
+                    "`{name}` is saved whole and is not the base's with the factors of {TRANSPOSED}: PEFT has no \
+                     LoRA for this layer, and the folder is of another base, or that file is missing"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether two tensors differ by more than rounding.
+fn far(a: &[f32], b: &[f32]) -> bool {
+    let largest = a.iter().fold(0f32, |m, v| m.max(v.abs()));
+    let apart = a.iter().zip(b).map(|(a, b)| (a - b).abs());
+    apart.fold(0f32, f32::max) > TOLERANCE * largest.max(1e-6)
+}

@@ -1,0 +1,12 @@
+//! pix2pix's generator of ResNet blocks (Isola et al., 2017, §6.1.1; Johnson et al., 2016).
+
+mod block;
+mod config;
+mod conv;
+mod generator;
+mod names;
+
+pub use block::ResnetBlock;
+pub use config::ResnetConfig;
+pub use conv::ConvLayer;
+pub use generator::ResnetGenerator;
