@@ -1,10 +1,12 @@
 //! A zoo as the weight generator's training set.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use burn::tensor::Device;
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
 use weight_blocks::{Normalization, Normalizer, Zoo};
-use weight_diffusion::BlockDataset;
+use weight_diffusion::{BlockDataset, BlockSource, Statistics, StreamedBlocks};
 
 use crate::Result;
 use crate::assets::Text;
@@ -58,4 +60,54 @@ impl ZooBlocks {
             concepts,
         })
     }
+}
+
+/// The records of a zoo, in memory or, with `stream`, read from its shards when a batch needs them. The
+/// batches are the same.
+///
+/// # Errors
+/// As [`ZooBlocks::read`].
+pub fn source(
+    zoo: &Zoo,
+    text: &Text,
+    normalizer: Option<&Normalizer>,
+    stream: bool,
+    device: &Device,
+) -> Result<Box<dyn BlockSource>> {
+    if !stream {
+        return Ok(Box::new(
+            ZooBlocks::read(zoo, text, normalizer, device)?.dataset,
+        ));
+    }
+    let statistics = match normalizer {
+        Some(normalizer) => Statistics::Given(normalizer.clone()),
+        None => Statistics::Fit(Normalization::Elementwise),
+    };
+    let width = text.spec().width;
+    let blocks =
+        StreamedBlocks::open(zoo, statistics, width, |prompt| text.tokens(prompt, device))?;
+    Ok(Box::new(blocks))
+}
+
+/// The zoo without the concepts of `count` prompts that `seed` picks, and these.
+///
+/// # Errors
+/// Where there are no more prompts than that.
+pub fn hold_out(zoo: &Zoo, count: usize, seed: u64) -> Result<(Zoo, Zoo)> {
+    let prompts: BTreeSet<&str> = zoo.entries().iter().map(|e| e.prompt.as_str()).collect();
+    if count == 0 || count >= prompts.len() {
+        return Err(format!(
+            "{count} of {} prompts cannot be held out; take at least one, and leave one",
+            prompts.len()
+        )
+        .into());
+    }
+    let mut prompts: Vec<&str> = prompts.into_iter().collect();
+    prompts.shuffle(&mut rand_chacha::ChaCha8Rng::seed_from_u64(seed));
+    let held_out: BTreeSet<&str> = prompts.into_iter().take(count).collect();
+    let is_held_out = |prompt: &str| held_out.contains(prompt);
+    Ok((
+        zoo.filtered(|entry| !is_held_out(&entry.prompt)),
+        zoo.filtered(|entry| is_held_out(&entry.prompt)),
+    ))
 }

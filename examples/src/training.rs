@@ -7,11 +7,13 @@ use burn::tensor::Device;
 use clap::Args;
 use serde::Serialize;
 use weight_diffusion::{
-    BlockDataset, Precision, StepStats, TrainConfig, Trainer, UNet1dConfig, WeightGenerator,
+    BlockSource, Precision, StepStats, TrainConfig, Trainer, UNet1dConfig, Validation,
+    WeightGenerator,
 };
 
 use crate::Result;
 use crate::assets::display;
+use crate::metrics::{Metric, MetricsLog};
 use crate::progress::{Progress, RunningMean};
 
 /// `--out`, `--save-every`, `--full-precision`.
@@ -37,7 +39,7 @@ pub struct TrainingReport {
     pub concepts: usize,
     /// Blocks of a network.
     pub blocks: usize,
-    /// Optimizer steps in all.
+    /// Optimizer steps taken in all.
     pub steps: u64,
     /// Seconds of this run, earlier interrupted ones not counted.
     pub seconds_this_run: f64,
@@ -47,6 +49,9 @@ pub struct TrainingReport {
     pub zoo_norm_mean: f64,
     /// Deviation of the zoo's norms.
     pub zoo_norm_std: f64,
+    /// The last evaluation on held-out concepts, where there were any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_out: Option<Validation>,
 }
 
 impl TrainingArgs {
@@ -62,7 +67,7 @@ impl TrainingArgs {
         &self,
         config: &TrainConfig,
         unet: &UNet1dConfig,
-        dataset: &BlockDataset,
+        dataset: &dyn BlockSource,
         device: &Device,
         fresh: impl FnOnce() -> Result<Trainer>,
     ) -> Result<Trainer> {
@@ -81,40 +86,79 @@ impl TrainingArgs {
         Ok(trainer)
     }
 
-    /// Takes all steps, saving the state now and then.
+    /// Takes all steps, saving the state now and then; `OUT/metrics.jsonl` and `OUT/loss.svg` keep the
+    /// losses.
     ///
     /// # Errors
-    /// Whatever `step` gives, or a state that cannot be written.
+    /// Whatever `step` gives, or a file that cannot be written.
     pub fn run(
         &self,
         label: &str,
         trainer: &mut Trainer,
-        dataset: &BlockDataset,
+        dataset: &dyn BlockSource,
+        step: impl FnMut(&mut Trainer) -> Result<StepStats>,
+    ) -> Result<TrainingReport> {
+        self.run_watched(label, trainer, dataset, None, step)
+    }
+
+    /// [`TrainingArgs::run`] that looks at the loss on `held_out` concepts, and ends where
+    /// [`TrainConfig::early_stop`] says.
+    ///
+    /// # Errors
+    /// As [`TrainingArgs::run`].
+    pub fn run_watched(
+        &self,
+        label: &str,
+        trainer: &mut Trainer,
+        dataset: &dyn BlockSource,
+        held_out: Option<&dyn BlockSource>,
         mut step: impl FnMut(&mut Trainer) -> Result<StepStats>,
     ) -> Result<TrainingReport> {
         let started = Instant::now();
         let steps = trainer.config().steps;
         let mut progress = Progress::new(label, steps, trainer.steps_done());
         let mut loss = RunningMean::default();
+        let mut log = MetricsLog::open(&self.out, trainer.steps_done())?;
+        let mut last = None;
         while !trainer.is_finished() {
             let stats = step(trainer)?;
             loss.add(stats.loss);
+            log.add(Metric::Step(stats));
             let note = format!("loss {:.4}, gradient {:.3}", loss.get(), stats.grad_norm);
             progress.set(stats.step, note);
+            let found = match held_out {
+                Some(held_out) => trainer.watch(held_out)?,
+                None => None,
+            };
+            if let Some(found) = found {
+                log.add(Metric::HeldOut(found));
+                progress.line(&format!(
+                    "step {}: loss {:.4} on held-out concepts, lowest {:.4} at step {}{}",
+                    found.step,
+                    found.loss,
+                    found.best_loss,
+                    found.best_step,
+                    if found.stop { "; stopping" } else { "" }
+                ));
+                last = Some(found);
+            }
             if stats.step % self.save_every.max(1) == 0 || trainer.is_finished() {
+                log.flush()?;
                 trainer.save_state(&self.state())?;
             }
         }
         progress.finish();
+        log.draw()?;
         Ok(TrainingReport {
             networks: dataset.networks(),
-            concepts: dataset.texts().len(),
+            concepts: dataset.text_count(),
             blocks: dataset.layout().blocks(),
-            steps,
+            steps: trainer.steps_done(),
             seconds_this_run: started.elapsed().as_secs_f64(),
             last_loss: loss.get(),
             zoo_norm_mean: dataset.norm().mean,
             zoo_norm_std: dataset.norm().std,
+            held_out: last,
         })
     }
 

@@ -50,6 +50,18 @@ pub enum Error {
         /// The value.
         value: f32,
     },
+    /// A value that a 16-bit float cannot hold.
+    #[error(
+        "tensor `{name}` holds {value} at position {index}, past the largest 16-bit float, 65504; store it in full precision"
+    )]
+    HalfRange {
+        /// The tensor.
+        name: String,
+        /// Position in row-major order.
+        index: usize,
+        /// The value.
+        value: f32,
+    },
     /// A layout that cannot exist.
     #[error("layout: {why}")]
     Layout {

@@ -158,7 +158,7 @@ pub(crate) fn check_finite(path: &Path, name: &str, data: &[f32]) -> Result<(), 
     }
 }
 
-fn floats(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
+pub(crate) fn floats(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
     let pairs = || bytes.chunks_exact(2).map(|c| [c[0], c[1]]);
     Some(match dtype {
         Dtype::F32 => bytes

@@ -14,6 +14,13 @@ use crate::{
 /// Most values that a layout may have; a corrupt file cannot make anyone allocate more.
 const MAX_VALUES: usize = 1 << 34;
 
+/// Version of the layout's JSON and of the order it stands for. Files without one are of version 1.
+const VERSION: u32 = 1;
+
+fn first_version() -> u32 {
+    1
+}
+
 /// Where each value of each layer stands among the N blocks of b values.
 ///
 /// The groups' values stand in the rule's order and are zero-padded to a multiple of b: once, at the
@@ -32,6 +39,8 @@ pub struct Layout {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LayoutSpec {
+    #[serde(default = "first_version")]
+    version: u32,
     name: String,
     rule: GroupingRule,
     block_size: usize,
@@ -42,6 +51,14 @@ impl TryFrom<LayoutSpec> for Layout {
     type Error = Error;
 
     fn try_from(spec: LayoutSpec) -> Result<Self, Error> {
+        if spec.version != VERSION {
+            return Err(Error::Layout {
+                why: format!(
+                    "`{}` is of layout version {}, this build reads {VERSION}; use the build that wrote it",
+                    spec.name, spec.version
+                ),
+            });
+        }
         Self::new(&spec.name, spec.groups, spec.rule, spec.block_size)
     }
 }
@@ -100,6 +117,7 @@ impl Layout {
             segments,
             blocks: end.div_ceil(block_size),
             spec: LayoutSpec {
+                version: VERSION,
                 name: name.to_owned(),
                 rule,
                 block_size,
@@ -108,6 +126,12 @@ impl Layout {
             lens,
             values,
         })
+    }
+
+    /// Version of the order in which values are laid out, stored with the layout; a file of
+    /// another version is refused.
+    pub fn version(&self) -> u32 {
+        self.spec.version
     }
 
     /// The model's name.

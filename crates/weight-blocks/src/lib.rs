@@ -9,9 +9,12 @@
 //! - [`Layout`]: groups + [`GroupingRule`] + block size; [`Layout::encode`] and [`Layout::decode`]
 //!   are exact inverses, bit for bit.
 //! - [`sinusoidal_encoding`]: the block index as the denoiser sees it (Eq. 2).
-//! - [`Normalizer`]: statistics that bring blocks of all layers to one scale, and back.
+//! - [`Normalizer`]: statistics that bring blocks of all layers to one scale, and back;
+//!   [`NormalizerFit`] takes them from networks that come one after another.
 //! - [`Zoo`]: trained weights of many concepts in a folder, append-only, safe against interruption,
 //!   readable while another process writes.
+//! - [`BlockReader`]: single blocks out of a zoo's shards, for zoos larger than the memory.
+//! - `ModuleSpace` (feature `burn`): any Burn module as a [`WeightSpace`], groups by a rule.
 //! - `module_to_named`, `load_named` (feature `burn`): any Burn module as [`NamedTensors`].
 //!
 //! ```
@@ -43,27 +46,35 @@
 //! Not here: networks, training, text. The crate needs no tensor library without the feature `burn`.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod block_reader;
 mod error;
 mod files;
+mod fit;
 mod grouping;
 mod index;
 mod layout;
 mod lora_file;
 #[cfg(feature = "burn")]
 mod module;
+#[cfg(feature = "burn")]
+mod module_space;
 mod normalize;
 mod space;
 mod tensor;
 mod zoo;
 
+pub use block_reader::BlockReader;
 pub use error::Error;
 pub use files::{file_digest, load_safetensors, save_safetensors, write_atomic};
+pub use fit::NormalizerFit;
 pub use grouping::{GroupingRule, Segment};
 pub use index::sinusoidal_encoding;
 pub use layout::Layout;
 pub use lora_file::LoraFile;
 #[cfg(feature = "burn")]
 pub use module::{gradients_to_named, load_named, module_to_named};
+#[cfg(feature = "burn")]
+pub use module_space::{ModuleSpace, ModuleTensor, Place, by_layer};
 pub use normalize::{Normalization, Normalizer};
 pub use space::{LayerGroup, LayerKind, TensorRole, TensorSpec, WeightSpace, check_tensors};
 pub use tensor::{HostTensor, NamedTensors};

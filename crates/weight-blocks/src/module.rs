@@ -7,7 +7,7 @@ use crate::{Error, HostTensor, NamedTensors};
 
 /// Names as PyTorch and PEFT print them: a norm's `gamma`/`beta` become `weight`/`bias`, a LoRA
 /// pair's `lora.down`/`lora.up` become `lora_A.weight`/`lora_B.weight`.
-fn public_name(path: &[String]) -> String {
+pub(crate) fn public_name(path: &[String]) -> String {
     let mut parts: Vec<&str> = path.iter().map(String::as_str).collect();
     if let [.., lora @ "lora", factor @ ("down" | "up")] = parts.as_mut_slice() {
         *lora = if *factor == "down" {

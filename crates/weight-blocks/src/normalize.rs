@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Layout};
+use crate::{Error, Layout, NormalizerFit};
 
 /// What is subtracted and divided by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +12,9 @@ pub enum Normalization {
     None,
     /// One mean and one deviation for all weights.
     Global,
+    /// A mean and a deviation per kind of layer and role of tensor: all convolutions' `down`
+    /// factors together, say. Fewer statistics than per layer, of more values each.
+    PerKind,
     /// A mean and a deviation per tensor of each layer: `down`, `up`, γ and β of one layer differ
     /// in scale by orders of magnitude.
     PerLayer,
@@ -24,66 +27,27 @@ pub enum Normalization {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Normalizer {
-    kind: Normalization,
+    pub(crate) kind: Normalization,
     /// Length and tensor of each run of the layout.
-    runs: Vec<Run>,
-    encoded_len: usize,
+    pub(crate) runs: Vec<Run>,
+    pub(crate) encoded_len: usize,
     /// Per tensor, or per value for [`Normalization::Elementwise`].
-    means: Vec<f32>,
+    pub(crate) means: Vec<f32>,
     /// Per tensor.
-    deviations: Vec<f32>,
+    pub(crate) deviations: Vec<f32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Run {
-    tensor: usize,
-    len: usize,
+pub(crate) struct Run {
+    pub(crate) tensor: usize,
+    pub(crate) len: usize,
     /// Zeros between it and the next run (rule 3).
     #[serde(default, skip_serializing_if = "is_zero")]
-    padding: usize,
+    pub(crate) padding: usize,
 }
 
 fn is_zero(value: &usize) -> bool {
     *value == 0
-}
-
-/// Count, mean, and sum of squared distances to the mean (Welford): no difference of large sums, so
-/// that values which do not vary have a deviation of exactly 0.
-#[derive(Clone, Copy, Default)]
-struct Moments {
-    n: f64,
-    mean: f64,
-    squares: f64,
-}
-
-impl Moments {
-    fn add(&mut self, value: f64) {
-        self.n += 1.0;
-        let distance = value - self.mean;
-        self.mean += distance / self.n;
-        self.squares += distance * (value - self.mean);
-    }
-
-    /// Both samples as one (Chan et al.).
-    fn join(&mut self, other: Self) {
-        let n = self.n + other.n;
-        if n > 0.0 {
-            let distance = other.mean - self.mean;
-            self.mean += distance * other.n / n;
-            self.squares += other.squares + distance * distance * self.n * other.n / n;
-            self.n = n;
-        }
-    }
-
-    /// Population deviation; 1 where the values do not vary, so that dividing changes nothing.
-    fn deviation(self) -> f64 {
-        let variance = self.squares / self.n.max(1.0);
-        if variance > 1e-16 {
-            variance.sqrt()
-        } else {
-            1.0
-        }
-    }
 }
 
 impl Normalizer {
@@ -96,74 +60,11 @@ impl Normalizer {
         kind: Normalization,
         weights: impl IntoIterator<Item = &'a [f32]>,
     ) -> Result<Self, Error> {
-        let segments = layout.segments();
-        let runs: Vec<Run> = (segments.iter().enumerate())
-            .map(|(i, s)| Run {
-                tensor: s.tensor,
-                len: s.len,
-                padding: (segments.get(i + 1)).map_or(0, |next| next.at - s.at - s.len),
-            })
-            .collect();
-        let tensors = layout.tensors().count();
-        let elementwise = kind == Normalization::Elementwise;
-        let mut per_tensor = vec![Moments::default(); tensors];
-        let mut per_value = vec![Moments::default(); if elementwise { layout.values() } else { 0 }];
-        let mut count = 0usize;
+        let mut fit = NormalizerFit::new(layout, kind);
         for flat in weights {
-            layout.check_len(flat.len())?;
-            count += 1;
-            let (mut at, mut number) = (0, 0);
-            for run in &runs {
-                for value in &flat[at..at + run.len] {
-                    if elementwise {
-                        per_value[number].add(f64::from(*value));
-                    } else {
-                        per_tensor[run.tensor].add(f64::from(*value));
-                    }
-                    number += 1;
-                }
-                at += run.len + run.padding;
-            }
+            fit.add(flat)?;
         }
-        if count == 0 {
-            return Err(Error::NoWeights);
-        }
-        let means = match kind {
-            Normalization::None => {
-                per_tensor = vec![Moments::default(); tensors];
-                vec![0.0; tensors]
-            }
-            Normalization::Global => {
-                let mut all = Moments::default();
-                for m in &per_tensor {
-                    all.join(*m);
-                }
-                per_tensor = vec![all; tensors];
-                vec![all.mean as f32; tensors]
-            }
-            Normalization::PerLayer => per_tensor.iter().map(|m| m.mean as f32).collect(),
-            Normalization::Elementwise => {
-                // The deviation around each value's own mean, pooled over the tensor.
-                let mut at = 0;
-                for run in &runs {
-                    let pooled = &mut per_tensor[run.tensor];
-                    for m in &per_value[at..at + run.len] {
-                        pooled.n += m.n;
-                        pooled.squares += m.squares;
-                    }
-                    at += run.len;
-                }
-                per_value.iter().map(|m| m.mean as f32).collect()
-            }
-        };
-        let deviations = per_tensor.iter().map(|m| m.deviation() as f32).collect();
-        Ok(Self {
-            kind,
-            runs,
-            encoded_len: layout.encoded_len(),
-            means,
-            deviations,
-        })
+        fit.finish()
     }
 
     /// Which statistics these are.
@@ -199,6 +100,62 @@ impl Normalizer {
     /// [`Error::NormalizerMismatch`] for another number of values.
     pub fn scale_gradient(&self, blocks: &mut [f32]) -> Result<(), Error> {
         self.each(blocks, |value, _, deviation| value * deviation)
+    }
+
+    /// [`Normalizer::normalize`] of the values `at`, `at` + 1, … of the encoded ones alone: of one
+    /// block, without the others. The results are the same, to the bit.
+    ///
+    /// # Errors
+    /// [`Error::NormalizerMismatch`] for values past the end.
+    pub fn normalize_part(&self, at: usize, values: &mut [f32]) -> Result<(), Error> {
+        let end = at.checked_add(values.len());
+        let Some(end) = end.filter(|&end| end <= self.encoded_len) else {
+            return Err(self.mismatch(at.saturating_add(values.len())));
+        };
+        // Where the current run begins among the encoded values, and among all values.
+        let (mut begin, mut number) = (0usize, 0usize);
+        let mut done = at;
+        for run in &self.runs {
+            if begin >= end {
+                break;
+            }
+            let (from, to) = (begin.max(at), begin.saturating_add(run.len).min(end));
+            if from < to {
+                values[done - at..from - at].fill(0.0);
+                let deviation = self.deviation(run)?;
+                for (place, value) in (from..to).zip(&mut values[from - at..to - at]) {
+                    let mean = self.mean(run, number.saturating_add(place - begin))?;
+                    *value = (*value - mean) / deviation;
+                }
+                done = to;
+            }
+            begin = (begin.saturating_add(run.len)).saturating_add(run.padding);
+            number = number.saturating_add(run.len);
+        }
+        values[done - at..].fill(0.0);
+        Ok(())
+    }
+
+    fn mismatch(&self, found: usize) -> Error {
+        Error::NormalizerMismatch {
+            expected: self.encoded_len,
+            found,
+        }
+    }
+
+    fn deviation(&self, run: &Run) -> Result<f32, Error> {
+        let deviation = self.deviations.get(run.tensor).copied();
+        deviation.ok_or_else(|| self.mismatch(run.tensor))
+    }
+
+    /// The mean of value `number` (padding not counted), which lies in `run`.
+    fn mean(&self, run: &Run, number: usize) -> Result<f32, Error> {
+        let place = if self.kind == Normalization::Elementwise {
+            number
+        } else {
+            run.tensor
+        };
+        (self.means.get(place).copied()).ok_or_else(|| self.mismatch(place))
     }
 
     fn each(&self, blocks: &mut [f32], f: impl Fn(f32, f32, f32) -> f32) -> Result<(), Error> {

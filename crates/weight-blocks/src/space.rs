@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, NamedTensors};
 
 /// What a layer computes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LayerKind {
     /// Convolution.
@@ -16,16 +16,26 @@ pub enum LayerKind {
     Linear,
     /// Projection of an attention.
     Attention,
+    /// Norm that stands alone, and not behind a layer of its group.
+    Norm,
+    /// Table of vectors.
+    Embedding,
+    /// Anything else.
+    Other,
 }
 
 /// What a tensor is in its layer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TensorRole {
     /// LoRA's first factor (PEFT's `lora_A`).
     Down,
     /// LoRA's second factor (PEFT's `lora_B`).
     Up,
+    /// A layer's own weight, where the whole layer and not its adapter is to be generated.
+    Weight,
+    /// A layer's own bias.
+    Bias,
     /// γ of the norm that follows.
     NormWeight,
     /// β of the norm that follows.

@@ -453,3 +453,19 @@ fn the_index_encoding_is_eq_2() {
         }
     }
 }
+
+#[test]
+fn layouts_store_their_version() {
+    let layout = layout();
+    assert_eq!(layout.version(), 1);
+    let mut json = serde_json::to_value(&layout).unwrap();
+    assert_eq!(json["version"], 1);
+    // Files of before the field was there.
+    json.as_object_mut().unwrap().remove("version");
+    let old: Layout = serde_json::from_value(json.clone()).unwrap();
+    assert_eq!(old, layout);
+    assert_eq!(old.digest(), layout.digest());
+    json["version"] = 2.into();
+    let error = serde_json::from_value::<Layout>(json).unwrap_err();
+    assert!(error.to_string().contains("layout version 2"), "{error}");
+}

@@ -5,12 +5,13 @@ mod common;
 
 use std::ops::Range;
 
-use common::{layout, uniform};
-use weight_blocks::{Error, Normalization, Normalizer};
+use common::{groups, layout, uniform};
+use weight_blocks::{Error, GroupingRule, Layout, Normalization, Normalizer, NormalizerFit};
 
-const KINDS: [Normalization; 4] = [
+const KINDS: [Normalization; 5] = [
     Normalization::None,
     Normalization::Global,
+    Normalization::PerKind,
     Normalization::PerLayer,
     Normalization::Elementwise,
 ];
@@ -129,7 +130,7 @@ fn denormalising_brings_every_value_back() {
             assert!(flat[80..].iter().all(|&v| v == 0.0), "{kind:?}: padding");
             // Relative to the scale that was divided by: the largest value.
             let scale = match kind {
-                Normalization::Global => 35.0,
+                Normalization::Global | Normalization::PerKind => 35.0,
                 _ => 1.0,
             };
             for (i, (a, b)) in flat.iter().zip(&original).enumerate() {
@@ -316,4 +317,118 @@ fn padding_between_tensors_is_no_value() {
         });
         assert_eq!(appended, separate, "{kind:?}");
     }
+}
+
+/// Two more linear layers, so that kinds are shared.
+fn wide_layout(rule: GroupingRule) -> Layout {
+    let mut groups = groups();
+    let mut second = groups[1].clone();
+    second.name = "fc2".into();
+    for (tensor, name) in second.tensors.iter_mut().zip(["fc2.a", "fc2.b"]) {
+        tensor.name = name.into();
+    }
+    groups.push(second);
+    Layout::new("wide", groups, rule, 32).unwrap()
+}
+
+#[test]
+fn per_kind_pools_the_tensors_of_a_kind_and_role() {
+    let layout = wide_layout(GroupingRule::Appended);
+    let mut next = uniform(3);
+    let flats: Vec<Vec<f32>> = (0..20)
+        .map(|_| {
+            let mut flat: Vec<f32> = (0..layout.encoded_len()).map(|_| next()).collect();
+            // fc2.a (6 values) is ten times as large as fc.a and elsewhere.
+            flat[80..86].iter_mut().for_each(|v| *v = 10.0 * *v + 3.0);
+            flat
+        })
+        .collect();
+    let normalizer = Normalizer::fit(
+        &layout,
+        Normalization::PerKind,
+        flats.iter().map(Vec::as_slice),
+    )
+    .unwrap();
+    let deviations = normalizer.deviations();
+    // conv down, up, γ, β, then fc and fc2: downs share, ups share, conv's downs do not.
+    assert_eq!(deviations.len(), 8);
+    assert_eq!(
+        (deviations[4], deviations[5]),
+        (deviations[6], deviations[7])
+    );
+    assert_ne!(deviations[0], deviations[4]);
+    let pool = flats.iter().flat_map(|f| [&f[70..76], &f[80..86]].concat());
+    let (_, std) = moments(pool.collect::<Vec<_>>().into_iter());
+    assert!((f64::from(deviations[4]) / std - 1.0).abs() < 1e-6);
+    let mut normalized = flats.clone();
+    for flat in &mut normalized {
+        normalizer.normalize(flat).unwrap();
+    }
+    let pool = normalized
+        .iter()
+        .flat_map(|f| [&f[70..76], &f[80..86]].concat());
+    assert_standard("downs", pool.collect::<Vec<_>>().into_iter());
+    let json = serde_json::to_string(&normalizer).unwrap();
+    assert!(json.contains("\"per_kind\""), "{json}");
+    assert_eq!(
+        serde_json::from_str::<Normalizer>(&json).unwrap(),
+        normalizer
+    );
+}
+
+#[test]
+fn parts_are_normalised_as_the_whole_is() {
+    for rule in [
+        GroupingRule::Appended,
+        GroupingRule::Concatenated,
+        GroupingRule::Separate,
+    ] {
+        let layout = wide_layout(rule);
+        let mut next = uniform(5);
+        let flats: Vec<Vec<f32>> = (0..7)
+            .map(|_| (0..layout.encoded_len()).map(|_| next()).collect())
+            .collect();
+        for kind in KINDS {
+            let normalizer =
+                Normalizer::fit(&layout, kind, flats.iter().map(Vec::as_slice)).unwrap();
+            let mut whole = flats[0].clone();
+            normalizer.normalize(&mut whole).unwrap();
+            for size in [32, 7, 1] {
+                for (i, part) in flats[0].chunks(size).enumerate() {
+                    let mut part = part.to_vec();
+                    normalizer.normalize_part(i * size, &mut part).unwrap();
+                    let expected = &whole[i * size..i * size + part.len()];
+                    assert_eq!(part, expected, "{rule:?} {kind:?} {size} {i}");
+                }
+            }
+            for at in [layout.encoded_len(), usize::MAX] {
+                assert!(matches!(
+                    normalizer.normalize_part(at, &mut [0.0]),
+                    Err(Error::NormalizerMismatch { .. })
+                ));
+            }
+        }
+    }
+}
+
+#[test]
+fn one_network_after_another_gives_what_all_together_give() {
+    let collection = collection();
+    for kind in KINDS {
+        let mut one_by_one = NormalizerFit::new(&layout(), kind);
+        for flat in &collection {
+            one_by_one.add(flat).unwrap();
+        }
+        assert_eq!(one_by_one.finish().unwrap(), fit(kind, &collection));
+    }
+    let mut fit = NormalizerFit::new(&layout(), Normalization::Global);
+    assert!(matches!(
+        fit.add(&[0.0; 95]),
+        Err(Error::BlockCount {
+            expected: 96,
+            found: 95,
+            ..
+        })
+    ));
+    assert!(matches!(fit.finish(), Err(Error::NoWeights)));
 }

@@ -451,3 +451,20 @@ fn a_small_copy_holds_each_last_checkpoint_in_16_bits() {
     let after = files(&target);
     assert!(there.iter().all(|(path, bytes)| after[path] == *bytes));
 }
+
+#[test]
+fn a_view_holds_the_entries_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut zoo = create(dir.path());
+    for (i, name) in ["ink", "fog", "oil"].into_iter().enumerate() {
+        add(&mut zoo, name, i as u64);
+    }
+    let mut view = zoo.filtered(|entry| entry.concept != "ink");
+    assert_eq!(names(&view), [("fog", 0), ("oil", 0)]);
+    assert_eq!(view.load(&view.entries()[1]).unwrap(), weights(2));
+    // What the view leaves out is still there.
+    let again = view.append(&record("ink", &[12]), &[weights(9)]);
+    assert!(matches!(again, Err(Error::ConceptExists { .. })));
+    view.refresh().unwrap();
+    assert_eq!(names(&view), names(&zoo));
+}

@@ -1,5 +1,6 @@
 //! One training batch, drawn on the host.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -9,16 +10,18 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::noise::{fill_normal, stream};
 use crate::{
-    BlockDataset, Error, HostText, NoiseSchedule, Parameterization, TextCondition,
-    TimestepSampling, TrainConfig,
+    BlockSource, Error, HostText, NoiseSchedule, Parameterization, TextCondition, TimestepSampling,
+    TrainConfig, source,
 };
 
 /// What the network sees and what it should answer, row after row.
 pub(crate) struct Batch {
     /// w^t, `[B, b]`.
     pub(crate) noisy: Vec<f32>,
-    /// ε or v, `[B, b]`.
+    /// ε, w⁰ or v, `[B, b]`.
     pub(crate) target: Vec<f32>,
+    /// Weight of each row's error, where they differ.
+    pub(crate) weights: Option<Vec<f32>>,
     pub(crate) t: Vec<i64>,
     pub(crate) n: Vec<i64>,
     /// None where the text is dropped.
@@ -30,6 +33,8 @@ pub(crate) struct Batch {
 pub(crate) struct DeviceBatch {
     pub(crate) noisy: Tensor<2>,
     pub(crate) target: Tensor<2>,
+    /// `[B, 1]`.
+    pub(crate) weights: Option<Tensor<2>>,
     pub(crate) t: Tensor<1, Int>,
     pub(crate) n: Tensor<1, Int>,
     pub(crate) text: TextCondition,
@@ -38,48 +43,49 @@ pub(crate) struct DeviceBatch {
 impl Batch {
     /// The batch of step `step`; it depends on the arguments only.
     pub(crate) fn draw(
-        dataset: &BlockDataset,
+        dataset: &dyn BlockSource,
         config: &TrainConfig,
         schedule: &NoiseSchedule,
         parameterization: Parameterization,
         step: u64,
-    ) -> Self {
+    ) -> Result<Self, Error> {
         let repeats = config.noises_per_block.max(1);
-        let records = dataset.sample(config.seed, step, config.batch_size / repeats);
+        let blocks = config.batch_size / repeats;
         let block_size = dataset.layout().block_size();
         let mut rng = stream(config.seed, 2 * step + 1);
-        let rows = records.len() * repeats;
+        let rows = blocks * repeats;
         let mut batch = Self {
             noisy: vec![0.0; rows * block_size],
             target: vec![0.0; rows * block_size],
+            weights: config.min_snr_gamma.map(|_| Vec::with_capacity(rows)),
             t: Vec::with_capacity(rows),
             n: Vec::with_capacity(rows),
             texts: Vec::with_capacity(rows),
             block_size,
         };
         fill_normal(&mut rng, &mut batch.noisy);
-        for row in 0..rows {
-            let record = &records[row / repeats];
-            let t = timestep(config.timesteps, schedule.steps(), &mut rng);
-            let values = row * block_size..(row + 1) * block_size;
-            let noise = &mut batch.noisy[values.clone()];
-            let target = &mut batch.target[values];
-            match parameterization {
-                Parameterization::Epsilon => target.copy_from_slice(noise),
-                Parameterization::Skip => {
-                    let (alpha, sigma) = (schedule.alpha(t) as f32, schedule.sigma(t) as f32);
-                    for ((v, e), w) in target.iter_mut().zip(noise.iter()).zip(record.weights) {
-                        *v = alpha * e - sigma * w;
-                    }
+        let mut clean = vec![0.0; block_size];
+        let records = source::draw(dataset.records(), config.seed, step, blocks);
+        for (record, index) in records.enumerate() {
+            let (n, text) = dataset.read_record(index, &mut clean)?;
+            for row in record * repeats..(record + 1) * repeats {
+                let t = timestep(config.timesteps, schedule.steps(), &mut rng);
+                let values = row * block_size..(row + 1) * block_size;
+                let noise = &mut batch.noisy[values.clone()];
+                let target = &mut batch.target[values];
+                parameterization.target(&clean, noise, t, schedule, target);
+                schedule.add_noise(&clean, noise, t);
+                if let (Some(weights), Some(gamma)) = (&mut batch.weights, config.min_snr_gamma) {
+                    weights.push(parameterization.min_snr_weight(schedule.snr(t), gamma) as f32);
                 }
+                let dropped =
+                    config.text_dropout > 0.0 && rng.random::<f64>() < config.text_dropout;
+                batch.t.push(t as i64);
+                batch.n.push(n as i64);
+                batch.texts.push((!dropped).then_some(text));
             }
-            schedule.add_noise(record.weights, noise, t);
-            let dropped = config.text_dropout > 0.0 && rng.random::<f64>() < config.text_dropout;
-            batch.t.push(t as i64);
-            batch.n.push(record.n as i64);
-            batch.texts.push((!dropped).then_some(record.text));
         }
-        batch
+        Ok(batch)
     }
 
     pub(crate) fn rows(&self) -> usize {
@@ -90,27 +96,30 @@ impl Batch {
     pub(crate) fn upload(
         &self,
         part: Range<usize>,
-        texts: &[HostText],
-        width: usize,
+        dataset: &dyn BlockSource,
         device: &Device,
     ) -> Result<DeviceBatch, Error> {
         let rows = part.len();
-        let empty = HostText {
-            tokens: Vec::new(),
-            len: 0,
-        };
-        let mut distinct = Vec::new();
+        let mut numbers = Vec::new();
         let mut places = BTreeMap::new();
         let index: Vec<i64> = self.texts[part.clone()]
             .iter()
             .map(|text| {
                 *places.entry(*text).or_insert_with(|| {
-                    distinct.push(text.and_then(|i| texts.get(i)).unwrap_or(&empty));
-                    distinct.len() as i64 - 1
+                    numbers.push(*text);
+                    numbers.len() as i64 - 1
                 })
             })
             .collect();
-        let table = TextCondition::from_host(&distinct, width, device)?;
+        let texts = numbers
+            .into_iter()
+            .map(|number| match number {
+                Some(number) => dataset.read_text(number),
+                None => Ok(Cow::Owned(HostText::empty())),
+            })
+            .collect::<Result<Vec<_>, Error>>()?;
+        let distinct: Vec<&HostText> = texts.iter().map(Cow::as_ref).collect();
+        let table = TextCondition::from_host(&distinct, dataset.text_width(), device)?;
         // On the host: flex gives a selection of booleans another type (burn 0.22.1).
         let longest = table.tokens.dims()[1];
         let lens = index
@@ -130,6 +139,10 @@ impl Batch {
         Ok(DeviceBatch {
             noisy: floats(&self.noisy),
             target: floats(&self.target),
+            weights: (self.weights.as_ref()).map(|weights| {
+                let weights = weights[part.clone()].to_vec();
+                Tensor::from_data(TensorData::new(weights, [rows, 1]), device)
+            }),
             t: ints(&self.t[part.clone()]),
             n: ints(&self.n[part.clone()]),
             text: TextCondition {

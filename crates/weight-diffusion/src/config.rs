@@ -56,6 +56,39 @@ pub struct TrainConfig {
     pub timesteps: TimestepSampling,
     /// Seed of batches, timesteps, noise and text dropout.
     pub seed: u64,
+    /// γ of min-SNR-γ weighting (Hang et al. 2023; 5 there), see
+    /// [`Parameterization::min_snr_weight`](crate::Parameterization::min_snr_weight); none for equal
+    /// weights. It takes weight from the noise end, where the signal-to-noise ratio is next to 0,
+    /// except for ε-prediction: of use for sampling in several steps, not for the one step of the paper.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_snr_gamma: Option<f64>,
+    /// When to stop before `steps`, by the loss on held-out concepts; none for never. Takes effect
+    /// through [`Trainer::watch`](crate::Trainer::watch).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early_stop: Option<EarlyStop>,
+}
+
+/// When to stop early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EarlyStop {
+    /// Steps from one evaluation to the next.
+    pub every: u64,
+    /// Evaluations in a row without a new lowest loss after which training ends.
+    pub patience: u32,
+    /// Rows (w_n, t, ε) of an evaluation, the same ones each time.
+    pub rows: usize,
+}
+
+impl Default for EarlyStop {
+    /// Every 50 steps, patience 5, 512 rows.
+    fn default() -> Self {
+        Self {
+            every: 50,
+            patience: 5,
+            rows: 512,
+        }
+    }
 }
 
 impl TrainConfig {
@@ -77,6 +110,8 @@ impl TrainConfig {
             text_dropout: 0.0,
             timesteps: TimestepSampling::Uniform,
             seed: 0,
+            min_snr_gamma: None,
+            early_stop: None,
         }
     }
 
@@ -100,6 +135,8 @@ impl TrainConfig {
                 from: 0.9,
             },
             seed: 0,
+            min_snr_gamma: None,
+            early_stop: None,
         }
     }
 
@@ -167,6 +204,20 @@ impl TrainConfig {
             format!("{} must lie in 0..1", self.ema_decay),
         )?;
         share("text_dropout", self.text_dropout)?;
+        if let Some(gamma) = self.min_snr_gamma {
+            check(
+                "min_snr_gamma",
+                gamma.is_finite() && gamma > 0.0,
+                format!("{gamma} must be a positive number"),
+            )?;
+        }
+        if let Some(stop) = self.early_stop {
+            check(
+                "early_stop",
+                stop.every > 0 && stop.patience > 0 && stop.rows > 0,
+                format!("{stop:?} holds a zero"),
+            )?;
+        }
         if let TimestepSampling::NoiseEnd { share: part, from } = self.timesteps {
             share("timesteps.share", part)?;
             check(
@@ -208,6 +259,16 @@ mod tests {
             let json = serde_json::to_string(&config).unwrap();
             assert_eq!(serde_json::from_str::<TrainConfig>(&json).unwrap(), config);
         }
+        // As in files written before these fields were there.
+        let json = serde_json::to_string(&TrainConfig::paper()).unwrap();
+        assert!(!json.contains("min_snr_gamma") && !json.contains("early_stop"));
+        let full = TrainConfig {
+            min_snr_gamma: Some(5.0),
+            early_stop: Some(EarlyStop::default()),
+            ..TrainConfig::paper()
+        };
+        let json = serde_json::to_string(&full).unwrap();
+        assert_eq!(serde_json::from_str::<TrainConfig>(&json).unwrap(), full);
         let paper = TrainConfig::paper();
         assert_eq!(paper.learning_rate, 1e-5);
         assert_eq!(paper.weight_decay, 0.01);
@@ -226,7 +287,7 @@ mod tests {
     #[test]
     fn wrong_values_name_their_field() {
         type Change = fn(&mut TrainConfig);
-        let wrong: [(&str, Change); 10] = [
+        let wrong: [(&str, Change); 14] = [
             ("steps", |c| c.steps = 0),
             ("batch_size", |c| c.batch_size = 0),
             ("micro_batch", |c| c.micro_batch = 0),
@@ -236,6 +297,20 @@ mod tests {
             ("clip_norm", |c| c.clip_norm = Some(0.0)),
             ("ema_decay", |c| c.ema_decay = 1.0),
             ("text_dropout", |c| c.text_dropout = 1.5),
+            ("min_snr_gamma", |c| c.min_snr_gamma = Some(0.0)),
+            ("min_snr_gamma", |c| c.min_snr_gamma = Some(f64::INFINITY)),
+            ("early_stop", |c| {
+                c.early_stop = Some(EarlyStop {
+                    patience: 0,
+                    ..EarlyStop::default()
+                })
+            }),
+            ("early_stop", |c| {
+                c.early_stop = Some(EarlyStop {
+                    rows: 0,
+                    ..EarlyStop::default()
+                })
+            }),
             ("timesteps.from", |c| {
                 c.timesteps = TimestepSampling::NoiseEnd {
                     share: 0.5,

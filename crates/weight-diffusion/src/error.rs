@@ -112,6 +112,14 @@ pub enum Error {
         /// Why.
         source: crate::LossError,
     },
+    /// A prompt that could not be encoded.
+    #[error("encoding the prompt `{prompt}`: {source}")]
+    Text {
+        /// The prompt.
+        prompt: String,
+        /// Why.
+        source: crate::LossError,
+    },
     /// Blocks, layouts or named tensors.
     #[error(transparent)]
     Blocks(#[from] weight_blocks::Error),

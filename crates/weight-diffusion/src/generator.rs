@@ -10,8 +10,8 @@ use weight_blocks::{Layout, NamedTensors, Normalizer, load_named, module_to_name
 use crate::dataset::l2;
 use crate::files::{Precision, read_json, read_tensors, write_json, write_tensors};
 use crate::{
-    Error, HostText, NormStats, SampleOptions, TextCondition, TextSpec, UNet1d, UNet1dConfig,
-    one_step,
+    ComputePrecision, Error, HostText, NormStats, SampleOptions, TextCondition, TextSpec, UNet1d,
+    UNet1dConfig, one_step,
 };
 
 /// The file with the network's weights.
@@ -217,6 +217,12 @@ impl WeightGenerator {
             trained_norm,
             ..generator
         })
+    }
+
+    /// The same generator computing in `precision`; what is saved of it is then as precise.
+    pub fn compute_in(mut self, precision: ComputePrecision) -> Self {
+        self.unet = self.unet.compute_in(precision);
+        self
     }
 
     /// Checks that prompts come from the encoder the generator was trained with.

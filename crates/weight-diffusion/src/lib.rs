@@ -63,10 +63,12 @@
 //! # }
 //! ```
 //!
-//! - [`BlockDataset`]: records ⟨n, w_n, T⟩ of a collection, normalised.
+//! - [`BlockDataset`]: records ⟨n, w_n, T⟩ of a collection, normalised, in memory;
+//!   [`StreamedBlocks`]: the same read from a zoo's shards when needed. Both are a [`BlockSource`].
 //! - [`UNet1d`] ([`UNet1dConfig`]) is a [`Denoiser`]; [`NoiseSchedule`] says how much noise a step has.
+//! - [`Parameterization`]: whether the network says ε, w⁰ or v.
 //! - [`Trainer`] ([`TrainConfig`]): AdamW on the paper's loss; [`Trainer::save_state`] and
-//!   [`Trainer::resume`] continue bit for bit.
+//!   [`Trainer::resume`] continue bit for bit; [`Trainer::watch`] stops early on held-out concepts.
 //! - [`NetworkLoss`]: trains on what the predicted weights do, too ([`Trainer::step_dictionary`]).
 //! - [`one_step`] and [`multi_step`] (DDIM, ancestral, DPM-Solver++) sample blocks from any [`Denoiser`].
 //! - [`WeightGenerator`]: the trained artefact on disk, and its [`Prediction`]s.
@@ -82,29 +84,38 @@ mod batch;
 mod config;
 mod dataset;
 mod denoiser;
+mod early_stop;
 mod error;
 mod files;
 mod flat;
 mod generator;
 mod network_loss;
 mod noise;
+mod parameterization;
 mod sampler;
 mod schedule;
 mod solver;
+mod source;
+mod stream;
 mod text;
+mod text_file;
 mod trainer;
 mod unet;
 
-pub use config::{TimestepSampling, TrainConfig};
+pub use config::{EarlyStop, TimestepSampling, TrainConfig};
 pub use dataset::{BlockDataset, DatasetSpec, NormStats, Record};
 pub use denoiser::{Denoiser, TextCondition};
+pub use early_stop::Validation;
 pub use error::Error;
 pub use files::Precision;
 pub use generator::{CONFIG_FILE, Prediction, WEIGHTS_FILE, WeightGenerator};
 pub use network_loss::{LossError, NetworkLoss};
+pub use parameterization::Parameterization;
 pub use sampler::{SampleOptions, Sampler, ddim, multi_step, one_step};
 pub use schedule::{BetaSchedule, NoiseSchedule};
 pub use solver::{ancestral_step, ddim_step, dpm_solver_step};
+pub use source::BlockSource;
+pub use stream::{Statistics, StreamedBlocks};
 pub use text::{HostText, TextSpec};
 pub use trainer::{StepStats, Trainer};
-pub use unet::{DictionarySize, Parameterization, UNet1d, UNet1dConfig};
+pub use unet::{ComputePrecision, DictionarySize, UNet1d, UNet1dConfig};

@@ -1,11 +1,14 @@
 //! A loss on what the predicted weights do, beside the loss on what they are.
 
-use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
-use rand::seq::index::sample;
+use std::ops::Range;
 
-use crate::noise::stream;
-use crate::{BlockDataset, Error, SampleOptions, TextCondition, UNet1d, flat, one_step};
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use rand::seq::index::sample;
+use rand_chacha::ChaCha8Rng;
+
+use crate::noise::{fill_normal, stream};
+use crate::{BlockDataset, Denoiser, Error, SampleOptions, TextCondition, UNet1d, flat, one_step};
 
 /// Why a loss could not be taken.
 pub type LossError = Box<dyn std::error::Error + Send + Sync>;
@@ -62,49 +65,177 @@ pub(crate) fn through_dictionary(
     device: &Device,
 ) -> Result<(f64, Tensor<1>), Error> {
     let all = dataset.texts();
-    // The streams of the batches are those of `seed` itself.
     let mut rng = stream(!seed, step);
-    let numbers = sample(&mut rng, all.len(), count.min(all.len())).into_vec();
+    let numbers = pick(&mut rng, all.len(), count);
     let texts: Vec<_> = numbers.iter().map(|&i| &all[i]).collect();
     let condition = TextCondition::from_host(&texts, dataset.text_width(), device)?;
     let output = model
         .dictionary_output(&condition)
         .ok_or_else(|| Error::config("dictionary", "the network has none to train"))?;
     let [count, len] = output.dims();
-    // ŵ⁰ = α w^t − σ F, and the dictionary is a part of F.
-    let schedule = &model.config().schedule;
-    let sigma = schedule.sigma(schedule.steps() - 1) as f32;
+    // The dictionary is a part of F.
+    let slope = slope(model);
     let added = crate::trainer::read("predicted weights", output.clone().without_autodiff())?;
     let weights = (numbers.iter().zip(added.chunks(len)))
         .map(|(&number, added)| {
             let rest = resting[number].iter();
-            let mut weights: Vec<f32> = rest.zip(added).map(|(w, f)| w - sigma * f).collect();
+            let mut weights: Vec<f32> = rest.zip(added).map(|(w, f)| w + slope * f).collect();
             dataset.normalizer().denormalize(&mut weights)?;
             Ok(weights)
         })
         .collect::<Result<Vec<_>, Error>>()?;
+    let (mean, constants) = chain(dataset, loss, step, &numbers, &weights, slope)?;
+    // The chain rule by hand: the inner product with a constant has it as its gradient.
+    let constants = Tensor::from_data(TensorData::new(constants, [count, len]), device);
+    let mut gradients = (output * constants).sum().backward();
+    Ok((mean, flat::gradients(model, &mut gradients)))
+}
+
+/// Mean loss of the one-step predictions for `count` texts that `seed` and `step` pick, and its
+/// gradient by all weights of `model`. Rows go through the network `micro_batch` at a time, once for
+/// the predictions and once more for the gradient, so that no graph of all N blocks is held.
+pub(crate) fn through_network(
+    model: &UNet1d,
+    dataset: &BlockDataset,
+    loss: &mut dyn NetworkLoss,
+    (seed, step, count): (u64, u64, usize),
+    micro_batch: usize,
+    device: &Device,
+) -> Result<(f64, Tensor<1>), Error> {
+    let mut rng = stream(!seed, step);
+    let numbers = pick(&mut rng, dataset.texts().len(), count);
+    let (blocks, size) = (dataset.layout().blocks(), dataset.layout().block_size());
+    let mut noise = vec![0.0; numbers.len() * blocks * size];
+    fill_normal(&mut rng, &mut noise);
+    let pass = Pass {
+        dataset,
+        noise: &noise,
+        micro_batch,
+    };
+
+    let plain = device.clone().without_autodiff();
+    let network = model.valid();
+    let schedule = &model.config().schedule;
+    let end = schedule.steps() - 1;
+    let mut weights = vec![Vec::with_capacity(blocks * size); numbers.len()];
+    pass.run(&numbers, &plain, |network_number, _, rows| {
+        let clean = network.recover(rows.noisy, end, rows.n, &rows.text, schedule);
+        weights[network_number].extend(crate::trainer::read("predicted weights", clean)?);
+        Ok(())
+    })?;
+    for weights in &mut weights {
+        dataset.normalizer().denormalize(weights)?;
+    }
+    let (mean, constants) = chain(dataset, loss, step, &numbers, &weights, slope(model))?;
+
+    let mut sum: Option<Tensor<1>> = None;
+    pass.run(&numbers, device, |_, part, rows| {
+        let count = rows.noisy.dims()[0];
+        let t = Tensor::full([count], end as i64, device);
+        let output = model.forward(rows.noisy, t, rows.n, &rows.text);
+        let constants = TensorData::new(constants[part].to_vec(), [count, size]);
+        let constants = Tensor::from_data(constants, device);
+        let mut gradients = (output * constants).sum().backward();
+        let gradient = flat::gradients(model, &mut gradients);
+        sum = Some(match sum.take() {
+            None => gradient,
+            Some(sum) => sum + gradient,
+        });
+        Ok(())
+    })?;
+    let gradient = sum.ok_or(Error::EmptyDataset {
+        why: "there are no texts in it",
+    })?;
+    Ok((mean, gradient))
+}
+
+/// All blocks of some networks, a few rows at a time.
+struct Pass<'a> {
+    dataset: &'a BlockDataset,
+    noise: &'a [f32],
+    micro_batch: usize,
+}
+
+/// Rows of one network on a device.
+struct Rows {
+    noisy: Tensor<2>,
+    n: Tensor<1, Int>,
+    text: TextCondition,
+}
+
+impl Pass<'_> {
+    /// Calls `each` with the position in `numbers`, where the rows' values stand among those of all
+    /// networks, and the rows.
+    fn run(
+        &self,
+        numbers: &[usize],
+        device: &Device,
+        mut each: impl FnMut(usize, Range<usize>, Rows) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let layout = self.dataset.layout();
+        let (blocks, size) = (layout.blocks(), layout.block_size());
+        for (i, &number) in numbers.iter().enumerate() {
+            let text = &self.dataset.texts()[number];
+            let text = TextCondition::from_host(&[text], self.dataset.text_width(), device)?;
+            for first in (0..blocks).step_by(self.micro_batch.max(1)) {
+                let count = self.micro_batch.max(1).min(blocks - first);
+                let at = (i * blocks + first) * size;
+                let part = at..at + count * size;
+                let index: Vec<i64> = (first..first + count).map(|n| n as i64).collect();
+                let noisy = TensorData::new(self.noise[part.clone()].to_vec(), [count, size]);
+                let rows = Rows {
+                    noisy: Tensor::from_data(noisy, device),
+                    n: Tensor::from_data(TensorData::new(index, [count]), device),
+                    text: text.clone(),
+                };
+                each(i, part, rows)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Texts of a step. The streams of the batches are those of the seed itself.
+fn pick(rng: &mut ChaCha8Rng, texts: usize, count: usize) -> Vec<usize> {
+    sample(rng, texts, count.min(texts)).into_vec()
+}
+
+/// ŵ⁰ is linear in the network's output F at the noise end, α w^t − σ F say: the factor of F.
+fn slope(model: &UNet1d) -> f32 {
+    let schedule = &model.config().schedule;
+    let parameterization = model.config().parameterization;
+    parameterization.slope(schedule.steps() - 1, schedule) as f32
+}
+
+/// Mean loss of `weights` (not normalised), and its derivative by the network's output for each.
+fn chain(
+    dataset: &BlockDataset,
+    loss: &mut dyn NetworkLoss,
+    step: u64,
+    numbers: &[usize],
+    weights: &[Vec<f32>],
+    slope: f32,
+) -> Result<(f64, Vec<f32>), Error> {
     let answers = loss
-        .values_and_gradients(step, &numbers, &weights)
+        .values_and_gradients(step, numbers, weights)
         .map_err(|source| Error::NetworkLoss { step, source })?;
+    let count = numbers.len();
     if answers.len() != count {
         return Err(Error::shape("network losses", count, answers.len()));
     }
     let mut mean = 0.0;
-    let mut constants = Vec::with_capacity(count * len);
-    for (value, mut gradient) in answers {
-        if gradient.len() != len {
+    let mut constants = Vec::with_capacity(weights.iter().map(Vec::len).sum());
+    for ((value, mut gradient), weights) in answers.into_iter().zip(weights) {
+        if gradient.len() != weights.len() {
             return Err(Error::shape(
                 "gradient of the network loss",
-                len,
+                weights.len(),
                 gradient.len(),
             ));
         }
         mean += value / count as f64;
         dataset.normalizer().scale_gradient(&mut gradient)?;
-        constants.extend(gradient.iter().map(|g| -sigma * g / count as f32));
+        constants.extend(gradient.iter().map(|g| slope * g / count as f32));
     }
-    // The chain rule by hand: the inner product with a constant has it as its gradient.
-    let constants = Tensor::from_data(TensorData::new(constants, [count, len]), device);
-    let mut gradients = (output * constants).sum().backward();
-    Ok((mean, flat::gradients(model, &mut gradients)))
+    Ok((mean, constants))
 }

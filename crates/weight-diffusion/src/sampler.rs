@@ -1,6 +1,6 @@
 //! From noise to weights: in one step, as the paper does, or in several.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::noise::{fill_normal, stream};
@@ -9,7 +9,7 @@ use crate::trainer::read;
 use crate::{Denoiser, Error, NoiseSchedule, TextCondition};
 
 /// How weights are sampled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SampleOptions {
     /// Timestep t that the noise is taken for; near the noise end, T − 1.
@@ -21,6 +21,20 @@ pub struct SampleOptions {
     pub noises: usize,
     /// Blocks that go through the network at once (the paper: 64).
     pub batch_size: usize,
+    /// Scale s of classifier-free guidance (Ho and Salimans 2022): ε̂ = ε̂_∅ + s (ε̂_text − ε̂_∅), where
+    /// ε̂_∅ is predicted without a text. 1 is the plain prediction; any other value takes twice the
+    /// rows, both halves in one batch, and a network that was trained with
+    /// [`TrainConfig::text_dropout`](crate::TrainConfig::text_dropout).
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub guidance: f64,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn is_one(value: &f64) -> bool {
+    *value == 1.0
 }
 
 impl SampleOptions {
@@ -31,13 +45,15 @@ impl SampleOptions {
             seed: 0,
             noises: 1,
             batch_size: 64,
+            guidance: 1.0,
         }
     }
 
     /// Checks the values.
     ///
     /// # Errors
-    /// [`Error::Config`] for a t past the schedule, no noises, or an empty batch.
+    /// [`Error::Config`] for a t past the schedule, no noises, an empty batch, or a guidance that is
+    /// no finite number or negative.
     pub fn validate(&self, schedule: &NoiseSchedule) -> Result<(), Error> {
         if self.t >= schedule.steps() {
             return Err(Error::config(
@@ -50,6 +66,12 @@ impl SampleOptions {
         }
         if self.batch_size == 0 {
             return Err(Error::config("batch_size", "must be at least 1"));
+        }
+        if !self.guidance.is_finite() || self.guidance < 0.0 {
+            return Err(Error::config(
+                "guidance",
+                format!("{} must be a finite number, at least 0", self.guidance),
+            ));
         }
         Ok(())
     }
@@ -71,7 +93,7 @@ pub fn one_step(
     options: &SampleOptions,
 ) -> Result<Vec<f32>, Error> {
     sample(denoiser, text, blocks, schedule, options, |rows, noisy| {
-        denoiser.recover(noisy, options.t, rows.index(), text, schedule)
+        rows.recover(denoiser, noisy, options.t, schedule)
     })
 }
 
@@ -117,7 +139,7 @@ pub fn multi_step(
         let mut x = noisy;
         let mut before = None;
         for (i, &t) in times.iter().enumerate() {
-            let clean = denoiser.recover(x.clone(), t, rows.index(), text, schedule);
+            let clean = rows.recover(denoiser, x.clone(), t, schedule);
             let to = times.get(i + 1).copied();
             x = match sampler {
                 Sampler::Ddim => ddim_step(x, clean, t, to, schedule),
@@ -160,6 +182,8 @@ struct Rows<'a> {
     size: usize,
     seed: u64,
     device: &'a Device,
+    text: &'a TextCondition,
+    guidance: f64,
 }
 
 impl Rows<'_> {
@@ -169,6 +193,41 @@ impl Rows<'_> {
             .map(|n| n as i64)
             .collect();
         Tensor::from_data(TensorData::new(index, [self.count]), self.device)
+    }
+
+    /// ŵ⁰ `[B, b]`, guided. It is linear in ε̂ for one w^t, so guiding it is guiding ε̂.
+    fn recover(
+        &self,
+        denoiser: &dyn Denoiser,
+        noisy: Tensor<2>,
+        t: usize,
+        schedule: &NoiseSchedule,
+    ) -> Tensor<2> {
+        if self.guidance == 1.0 {
+            return denoiser.recover(noisy, t, self.index(), self.text, schedule);
+        }
+        let twice = Tensor::cat(vec![noisy.clone(), noisy], 0);
+        let index = Tensor::cat(vec![self.index(), self.index()], 0);
+        let both = denoiser.recover(twice, t, index, &self.with_and_without_text(), schedule);
+        let with = both.clone().narrow(0, 0, self.count);
+        let without = both.narrow(0, self.count, self.count);
+        without.clone() + (with - without).mul_scalar(self.guidance)
+    }
+
+    /// The prompt for the first B rows, no token for the other B.
+    fn with_and_without_text(&self) -> TextCondition {
+        let [_, length, width] = self.text.tokens.dims();
+        let tokens = self.text.tokens.clone();
+        let mask = self.text.mask.clone();
+        let none = Tensor::<2, Bool>::full([self.count, length], false, self.device);
+        let shape = [self.count, length, width];
+        TextCondition {
+            tokens: Tensor::cat(
+                vec![tokens.expand(shape), Tensor::zeros(shape, self.device)],
+                0,
+            ),
+            mask: Tensor::cat(vec![mask.expand([self.count, length]), none], 0),
+        }
     }
 
     /// Standard normal noise `[B, b]` of step `step`; 0 is what the trajectory starts from.
@@ -213,6 +272,8 @@ fn sample(
                 size,
                 seed: options.seed,
                 device: &device,
+                text,
+                guidance: options.guidance,
             };
             let recovered = denoise(&rows, rows.noise(0));
             let recovered = read("predicted weights", recovered)?;

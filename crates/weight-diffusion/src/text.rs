@@ -14,6 +14,14 @@ pub struct HostText {
 }
 
 impl HostText {
+    /// No text: what a dropped prompt becomes, and the unconditional half of guidance.
+    pub(crate) fn empty() -> Self {
+        Self {
+            tokens: Vec::new(),
+            len: 0,
+        }
+    }
+
     /// Checks that the values are `len × width`.
     pub(crate) fn check(&self, width: usize) -> Result<(), Error> {
         if Some(self.tokens.len()) == self.len.checked_mul(width) {

@@ -18,6 +18,38 @@ struct Fixture {
     ddim: Vec<Case>,
     ancestral: Vec<Ancestral>,
     dpm_solver: Vec<Trajectory>,
+    predictions: Vec<Prediction>,
+    min_snr: Vec<MinSnr>,
+}
+
+#[derive(Deserialize)]
+struct Prediction {
+    schedule: String,
+    prediction_type: String,
+    t: usize,
+    to: i64,
+    sample: Vec<f32>,
+    output: Vec<f32>,
+    original: Vec<f32>,
+    ddim: Option<Vec<f32>>,
+    noise: Vec<f32>,
+    ddpm: Vec<f32>,
+    ddpm_to: usize,
+    clean: Vec<f32>,
+    velocity: Vec<f32>,
+    solver: Option<Vec<f32>>,
+    solver_t: Option<usize>,
+    solver_to: Option<usize>,
+}
+
+#[derive(Deserialize)]
+struct MinSnr {
+    schedule: String,
+    gamma: f64,
+    snr: Vec<f64>,
+    epsilon: Vec<f64>,
+    v_prediction: Vec<f64>,
+    sample: Vec<f64>,
 }
 
 #[derive(Deserialize)]
@@ -205,6 +237,96 @@ fn dpm_solver_trajectories_equal_diffusers() {
 }
 
 #[test]
+fn sample_and_v_predictions_step_as_in_diffusers() {
+    let host = |tensor: Tensor<2>| tensor.try_into_vec_as::<f32>().unwrap();
+    let mut steps = 0;
+    for case in fixture().predictions {
+        let schedule = schedule(&case.schedule);
+        // Skip differs from Velocity in what the network sees, not in what it says.
+        let kinds: &[Parameterization] = match case.prediction_type.as_str() {
+            "sample" => &[Parameterization::Sample],
+            _ => &[Parameterization::Velocity, Parameterization::Skip],
+        };
+        for kind in kinds {
+            let recover = |t| kind.recover(row(&case.sample), row(&case.output), t, &schedule);
+            let clean = recover(case.t);
+            assert_near(&host(clean.clone()), &case.original, 1e-5);
+            let to = usize::try_from(case.to).ok();
+            if let (Some(expected), Some(_)) = (&case.ddim, to) {
+                let next = ddim_step(row(&case.sample), clean.clone(), case.t, to, &schedule);
+                assert_near(&host(next), expected, 1e-5);
+                steps += 1;
+            }
+            let (noise, to) = (row(&case.noise), Some(case.ddpm_to));
+            let next = ancestral_step(row(&case.sample), clean, noise, case.t, to, &schedule);
+            assert_near(&host(next), &case.ddpm, 1e-5);
+            steps += 1;
+            if let (Some(expected), Some(t)) = (&case.solver, case.solver_t) {
+                let sample = row(&case.sample);
+                let next = dpm_solver_step(sample, recover(t), None, t, case.solver_to, &schedule);
+                assert_near(&host(next), expected, 1e-5);
+                steps += 1;
+            }
+        }
+    }
+    assert!(steps > 150, "{steps}");
+}
+
+#[test]
+fn velocities_and_noisy_weights_are_diffusers() {
+    for case in fixture().predictions {
+        let schedule = schedule(&case.schedule);
+        let (alpha, sigma) = (schedule.alpha(case.t) as f32, schedule.sigma(case.t) as f32);
+        let pairs = case.noise.iter().zip(&case.clean);
+        let velocity: Vec<f32> = pairs.map(|(e, w)| alpha * e - sigma * w).collect();
+        assert_near(&velocity, &case.velocity, 1e-5);
+        let mut noisy = case.noise.clone();
+        schedule.add_noise(&case.clean, &mut noisy, case.t);
+        let recovered =
+            Parameterization::Velocity.recover(row(&noisy), row(&velocity), case.t, &schedule);
+        assert_near(
+            &recovered.try_into_vec_as::<f32>().unwrap(),
+            &case.clean,
+            1e-5,
+        );
+    }
+}
+
+#[test]
+fn min_snr_weights_are_those_of_diffusers_training() {
+    let fixture = fixture();
+    for case in &fixture.min_snr {
+        let schedule = schedule(&case.schedule);
+        for (i, &t) in fixture.times.iter().enumerate() {
+            let near = |what: &str, found: f64, expected: f64, tolerance: f64| {
+                assert!(
+                    (found - expected).abs() <= tolerance * expected.abs().max(1.0),
+                    "{what} {} {t}: {found} {expected}",
+                    case.schedule
+                );
+            };
+            let snr = schedule.snr(t);
+            // The ratio itself has few of ᾱ's 32 bits left where ᾱ is next to 1.
+            let bar = case.snr[i] / (1.0 + case.snr[i]);
+            near("ᾱ", snr / (1.0 + snr), bar, 1e-6);
+            for (kind, expected) in [
+                (Parameterization::Epsilon, case.epsilon[i]),
+                (Parameterization::Velocity, case.v_prediction[i]),
+                (Parameterization::Skip, case.v_prediction[i]),
+                (Parameterization::Sample, case.sample[i]),
+            ] {
+                near(
+                    "weight",
+                    kind.min_snr_weight(snr, case.gamma),
+                    expected,
+                    1e-5,
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn zero_terminal_snr_keeps_the_start_and_ends_in_noise() {
     let plain = NoiseSchedule::ddpm();
     let schedule = plain.clone().with_zero_terminal_snr();
@@ -223,11 +345,17 @@ fn zero_terminal_snr_keeps_the_start_and_ends_in_noise() {
         Err(Error::Config { field, .. }) => assert_eq!(field, "parameterization"),
         other => panic!("{other:?}"),
     }
-    let skip = UNet1dConfig {
-        parameterization: Parameterization::Skip,
-        ..config
-    };
-    skip.validate().unwrap();
+    for parameterization in [
+        Parameterization::Skip,
+        Parameterization::Velocity,
+        Parameterization::Sample,
+    ] {
+        let other = UNet1dConfig {
+            parameterization,
+            ..config.clone()
+        };
+        other.validate().unwrap();
+    }
 }
 
 /// Knows the clean weights, so that every ε̂ is exact.
@@ -298,7 +426,7 @@ fn only_ancestral_sampling_adds_noise_and_batches_do_not_change_it() {
             batch_size,
             seed,
             t: 600,
-            noises: 1,
+            ..SampleOptions::noise_end(&schedule)
         };
         multi_step(&denoiser, &no_text(), 5, &schedule, (sampler, 4), &options).unwrap()
     };
@@ -320,6 +448,7 @@ fn batch_size_does_not_change_the_noise() {
             noises,
             seed: 9,
             t: 500,
+            ..SampleOptions::noise_end(&schedule)
         };
         one_step(&denoiser, &no_text(), 7, &schedule, &options).unwrap()
     };
@@ -339,6 +468,14 @@ fn wrong_options_are_refused() {
         SampleOptions { noises: 0, ..good },
         SampleOptions {
             batch_size: 0,
+            ..good
+        },
+        SampleOptions {
+            guidance: f64::NAN,
+            ..good
+        },
+        SampleOptions {
+            guidance: -1.0,
             ..good
         },
     ] {

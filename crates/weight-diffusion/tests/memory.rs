@@ -5,7 +5,9 @@
 mod common;
 
 use common::{dataset, device, text, text_spec, train, unet};
-use weight_diffusion::{Parameterization, SampleOptions, Trainer, WeightGenerator};
+use weight_diffusion::{
+    EarlyStop, Parameterization, SampleOptions, TrainConfig, Trainer, WeightGenerator,
+};
 
 /// Resident bytes of this process.
 fn resident() -> usize {
@@ -26,10 +28,22 @@ fn growth(rounds: usize, mut call: impl FnMut()) -> usize {
 fn memory_does_not_grow() {
     let data = dataset();
     let unet = unet(Parameterization::Skip);
-    let mut trainer = Trainer::new(train(), &unet, data.spec(), 1, &device()).unwrap();
+    let config = TrainConfig {
+        early_stop: Some(EarlyStop {
+            every: 1,
+            patience: u32::MAX,
+            rows: 16,
+        }),
+        ..train()
+    };
+    let mut trainer = Trainer::new(config, &unet, data.spec(), 1, &device()).unwrap();
     let model = trainer.ema_model();
     assert!(!model.device().is_autodiff());
-    let options = SampleOptions::noise_end(&unet.schedule);
+    // Guided, so that both halves of the batch are there.
+    let options = SampleOptions {
+        guidance: 2.0,
+        ..SampleOptions::noise_end(&unet.schedule)
+    };
     let generator = WeightGenerator::new(
         model,
         data.layout().clone(),
@@ -48,6 +62,7 @@ fn memory_does_not_grow() {
     assert!(sampling < limit, "sampling grew by {sampling} bytes");
     let training = growth(60, || {
         trainer.step(&data).unwrap();
+        trainer.watch(&data).unwrap();
         trainer.ema_model();
     });
     assert!(training < limit, "training grew by {training} bytes");

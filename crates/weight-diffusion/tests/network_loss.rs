@@ -212,3 +212,63 @@ fn what_cannot_work_is_an_error() {
     let nan = vec![(f64::NAN, vec![0.0; len]); 2];
     assert!(matches!(answer(Ok(nan)), Error::NotFinite { .. }));
 }
+
+#[test]
+fn a_combined_loss_of_weight_zero_is_the_plain_one() {
+    let data = dataset();
+    let moved = |take: &dyn Fn(&mut Trainer) -> f64| {
+        let mut trainer =
+            Trainer::new(config(), &network(&data), data.spec(), 1, &device()).unwrap();
+        let loss = take(&mut trainer);
+        (loss, trainer)
+    };
+    let (plain, _) = moved(&|t| t.step(&data).unwrap().loss);
+    let (without, a) =
+        moved(&|t| (t.step_combined(&data, &mut squares(&data), 0.0, 2).unwrap()).loss);
+    let (_, b) = moved(&|t| {
+        t.step(&data).unwrap();
+        0.0
+    });
+    assert_eq!(plain, without);
+    assert_eq!(
+        module_to_named(&a.model()).unwrap(),
+        module_to_named(&b.model()).unwrap()
+    );
+    let (both, _) = moved(&|t| (t.step_combined(&data, &mut squares(&data), 2.0, 2).unwrap()).loss);
+    assert!(both > plain, "{both} against {plain}");
+}
+
+#[test]
+fn the_combined_loss_pulls_the_whole_network_to_what_the_loss_asks_for() {
+    let data = dataset();
+    let mut loss = squares(&data);
+    // No dictionary: the gradient has to reach the UNet.
+    let unet = unet(Parameterization::Skip);
+    let config = TrainConfig {
+        batch_size: 8,
+        learning_rate: 3e-3,
+        ..config()
+    };
+    let mut trainer = Trainer::new(config, &unet, data.spec(), 1, &device()).unwrap();
+    // A weight that leaves the paper's loss no say.
+    let first = (trainer.step_combined(&data, &mut loss, 1e3, 2).unwrap()).loss;
+    let mut last = first;
+    while trainer.steps_done() < 200 {
+        last = (trainer.step_combined(&data, &mut loss, 1e3, 2).unwrap()).loss;
+    }
+    assert!(last < first / 3.0, "{first} to {last}");
+}
+
+#[test]
+fn a_combined_loss_without_sense_is_refused() {
+    let data = dataset();
+    let mut trainer = trainer(&data, config());
+    for (weight, networks) in [(f64::NAN, 1), (-1.0, 1), (1.0, 0)] {
+        let error = trainer.step_combined(&data, &mut squares(&data), weight, networks);
+        assert!(
+            matches!(error, Err(Error::Config { .. })),
+            "{weight} {networks}"
+        );
+    }
+    assert_eq!(trainer.steps_done(), 0);
+}

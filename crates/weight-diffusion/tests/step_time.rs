@@ -1,5 +1,6 @@
 //! How long a training step and a prediction of the compact preset take:
-//! `cargo test --release -p weight-diffusion --test step_time -- --ignored --nocapture`
+//! `cargo test --release --workspace --test step_time compact -- --ignored --nocapture`; `paper` in place
+//! of `compact` for the memory of a prediction with the paper's preset.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -108,4 +109,36 @@ fn compact() {
             }
         }
     }
+}
+
+/// Most resident memory so far, MiB.
+fn peak() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|l| l.starts_with("VmHWM")).unwrap();
+    line.split_whitespace()
+        .nth(1)
+        .unwrap()
+        .parse::<usize>()
+        .unwrap()
+        / 1024
+}
+
+#[test]
+#[ignore = "measures"]
+fn paper() {
+    let config = UNet1dConfig::paper();
+    let device = Device::flex();
+    let unet = weight_diffusion::UNet1d::new(&config, 0, &device).unwrap();
+    let text = HostText {
+        tokens: common::uniform(1, 77 * config.context_width),
+        len: 77,
+    };
+    let text = weight_diffusion::TextCondition::from_host(&[&text], config.context_width, &device)
+        .unwrap();
+    let options = SampleOptions::noise_end(&config.schedule);
+    println!("network: {} MiB", peak());
+    let start = Instant::now();
+    weight_diffusion::one_step(&unet, &text, 64, &config.schedule, &options).unwrap();
+    let seconds = start.elapsed().as_secs_f64();
+    println!("64 blocks of 256: {} MiB, {seconds:.1} s", peak());
 }

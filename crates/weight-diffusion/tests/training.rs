@@ -6,8 +6,8 @@ mod common;
 use common::{dataset, device, distance, layout, text, text_spec, train, unet, weights};
 use weight_blocks::{Normalization, Normalizer, module_to_named};
 use weight_diffusion::{
-    BlockDataset, Error, Parameterization, SampleOptions, TimestepSampling, TrainConfig, Trainer,
-    WeightGenerator,
+    BlockDataset, Error, Parameterization, Precision, SampleOptions, TimestepSampling, TrainConfig,
+    Trainer, WeightGenerator,
 };
 
 fn trainer(config: TrainConfig) -> Trainer {
@@ -129,6 +129,82 @@ fn an_untrained_state_resumes() {
         module_to_named(&trainer.model()).unwrap(),
         module_to_named(&again.model()).unwrap()
     );
+}
+
+#[test]
+fn sample_and_v_prediction_recover_weights_in_one_step() {
+    let data = dataset();
+    for parameterization in [Parameterization::Sample, Parameterization::Velocity] {
+        let unet = unet(parameterization);
+        let mut trainer = Trainer::new(train(), &unet, data.spec(), 1, &device()).unwrap();
+        while !trainer.is_finished() {
+            trainer.step(&data).unwrap();
+        }
+        let generator = WeightGenerator::new(
+            trainer.ema_model(),
+            data.layout().clone(),
+            data.normalizer().clone(),
+            text_spec(),
+            data.norm(),
+            "base",
+            SampleOptions::noise_end(&unet.schedule),
+        )
+        .unwrap();
+        // As loaded from disk.
+        let dir = tempfile::tempdir().unwrap();
+        generator.save(dir.path(), Precision::Full).unwrap();
+        let generator = WeightGenerator::load(dir.path(), &device()).unwrap();
+        for concept in 0..2 {
+            let options = generator.defaults();
+            let prediction = generator
+                .predict(&data.texts()[concept], &options, &device())
+                .unwrap();
+            let own = weights(data.layout(), concept as u64 + 1);
+            let near = distance(&prediction.encoded, &own);
+            assert!(near < 0.25, "{parameterization:?} {concept}: {near}");
+        }
+    }
+}
+
+#[test]
+fn min_snr_weighs_each_row_of_the_loss() {
+    let data = dataset();
+    // At one timestep all rows weigh the same, so that the loss is a multiple of the plain one.
+    for parameterization in [
+        Parameterization::Epsilon,
+        Parameterization::Sample,
+        Parameterization::Skip,
+    ] {
+        let unet = unet(parameterization);
+        let run = |min_snr_gamma| {
+            let config = TrainConfig {
+                min_snr_gamma,
+                micro_batch: 10,
+                timesteps: TimestepSampling::NoiseEnd {
+                    share: 1.0,
+                    from: 0.999,
+                },
+                ..train()
+            };
+            let mut trainer = Trainer::new(config, &unet, data.spec(), 1, &device()).unwrap();
+            trainer.step(&data).unwrap()
+        };
+        let (plain, weighted) = (run(None), run(Some(1e-5)));
+        let snr = unet.schedule.snr(999);
+        assert!(snr > 1e-5);
+        let expected = parameterization.min_snr_weight(snr, 1e-5);
+        assert!(expected < 1.0);
+        let ratio = weighted.loss / plain.loss;
+        assert!(
+            (ratio / expected - 1.0).abs() < 1e-4,
+            "{parameterization:?}: {ratio} {expected}"
+        );
+        let ratio = weighted.grad_norm / plain.grad_norm;
+        assert!(
+            (ratio / expected - 1.0).abs() < 1e-3,
+            "{parameterization:?}: {ratio} {expected}"
+        );
+    }
 }
 
 fn files(dir: &std::path::Path) -> Vec<String> {

@@ -3,9 +3,15 @@
 use burn::module::Module;
 use burn::nn::{LayerNorm, Linear};
 use burn::tensor::activation::{gelu, softmax};
+use burn::tensor::module::attention;
+use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, Tensor};
 
 use super::init::Init;
+use super::precision::like;
+
+/// Most attention scores that are held at once where no gradient is needed, 16 MiB of them.
+const MAX_SCORES: usize = 1 << 22;
 
 /// The prompt as the cross-attentions see it: tokens `[B or 1, L, C]` and an additive mask
 /// `[B or 1, 1, 1, L]`, 0 for a real token and a large negative number for padding.
@@ -18,7 +24,7 @@ pub(super) struct Context {
 impl Context {
     pub(super) fn new(tokens: Tensor<3>, mask: Tensor<2, Bool>) -> Self {
         let [batch, length] = mask.dims();
-        let bias = mask.bool_not().float().mul_scalar(-1e9);
+        let bias = like(mask.bool_not().float().mul_scalar(-1e9), tokens.dtype());
         Self {
             tokens,
             bias: bias.reshape([batch, 1, 1, length]),
@@ -84,16 +90,42 @@ impl Attention {
         let query = split(self.query.forward(x).mul_scalar(scale));
         let key = split(self.key.forward(to.clone()));
         let value = split(self.value.forward(to));
-        let mut scores = query.matmul(key.swap_dims(2, 3));
-        if let Some(bias) = bias {
-            scores = scores + bias;
-        }
-        let mixed = softmax(scores, 3)
-            .matmul(value)
+        let lean = !query.is_autodiff() && scores(&query, &key) > MAX_SCORES;
+        let mixed = attend(query, key, value, bias, lean)
             .swap_dims(1, 2)
             .reshape([batch, length, width]);
         self.output.forward(mixed)
     }
+}
+
+/// Number of scores of queries `[G, H, L, D]` against keys `[G, H, M, D]`.
+fn scores(query: &Tensor<4>, key: &Tensor<4>) -> usize {
+    let [groups, heads, length, _] = query.dims();
+    groups * heads * length * key.dims()[2]
+}
+
+/// softmax(QKᵗ + bias) V of scaled queries. `lean` asks the backend's own attention, which holds the
+/// scores of a part at a time; gradients need them all.
+fn attend(
+    query: Tensor<4>,
+    key: Tensor<4>,
+    value: Tensor<4>,
+    bias: Option<Tensor<4>>,
+    lean: bool,
+) -> Tensor<4> {
+    if lean {
+        let options = AttentionModuleOptions {
+            scale: Some(1.0),
+            softcap: None,
+            is_causal: false,
+        };
+        return attention(query, key, value, None, bias, options);
+    }
+    let mut scores = query.matmul(key.swap_dims(2, 3));
+    if let Some(bias) = bias {
+        scores = scores + bias;
+    }
+    softmax(scores, 3).matmul(value)
 }
 
 /// Pre-norm transformer block on `[B, L, C]`.
@@ -140,5 +172,78 @@ impl TransformerBlock {
         let half = wide.dims()[2] / 2;
         let gate = gelu(wide.clone().narrow(2, half, half));
         x + self.ff_out.forward(wide.narrow(2, 0, half) * gate)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, Distribution};
+
+    use super::*;
+
+    #[test]
+    fn lean_attention_gives_the_same_values() {
+        let device = Device::flex();
+        let random =
+            |shape: [usize; 4]| Tensor::<4>::random(shape, Distribution::Normal(0.0, 1.0), &device);
+        // Self-attention, cross-attention of a batch, one prompt for all, and more scores than Burn's
+        // CPU backend holds at once (2¹⁸).
+        for (groups, length, keys) in [(3, 10, 10), (3, 10, 7), (1, 500, 7), (1, 700, 700)] {
+            let (query, key) = (random([groups, 2, length, 8]), random([groups, 2, keys, 8]));
+            let value = random([groups, 2, keys, 8]);
+            let hidden = (0..groups * keys).map(|i| if i % 5 == 3 { -1e9f32 } else { 0.0 });
+            let hidden = burn::tensor::TensorData::new(hidden.collect(), [groups, 1, 1, keys]);
+            let bias = Tensor::<4>::from_data(hidden, &device);
+            for bias in [None, Some(bias)] {
+                let with = |lean| {
+                    let mixed = attend(
+                        query.clone(),
+                        key.clone(),
+                        value.clone(),
+                        bias.clone(),
+                        lean,
+                    );
+                    mixed.try_into_vec_as::<f32>().unwrap()
+                };
+                for (a, b) in with(true).iter().zip(with(false)) {
+                    assert!((a - b).abs() < 1e-5, "{groups} {length} {keys}: {a} {b}");
+                }
+            }
+        }
+    }
+
+    /// Most resident memory so far, MiB.
+    #[cfg(target_os = "linux")]
+    fn peak() -> usize {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find(|l| l.starts_with("VmHWM")).unwrap();
+        line.split_whitespace()
+            .nth(1)
+            .unwrap()
+            .parse::<usize>()
+            .unwrap()
+            / 1024
+    }
+
+    /// The `paper` preset's widest level for 64 blocks:
+    /// `cargo test --release --workspace --lib memory_of_attention -- --ignored --nocapture`
+    #[test]
+    #[ignore = "measures"]
+    #[cfg(target_os = "linux")]
+    fn memory_of_attention() {
+        let device = Device::flex();
+        let random = || {
+            let normal = Distribution::Normal(0.0, 1.0);
+            Tensor::<4>::random([64, 8, 256, 16], normal, &device)
+        };
+        let (query, key, value) = (random(), random(), random());
+        println!("inputs: {} MiB", peak());
+        for lean in [true, false] {
+            let start = std::time::Instant::now();
+            let mixed = attend(query.clone(), key.clone(), value.clone(), None, lean);
+            drop(mixed.try_into_vec_as::<f32>().unwrap());
+            let seconds = start.elapsed().as_secs_f64();
+            println!("lean {lean}: {} MiB, {seconds:.2} s", peak());
+        }
     }
 }

@@ -7,6 +7,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 
 use super::conv::{Conv3, GroupNormLast};
 use super::init::Init;
+use super::precision::like;
 
 /// GroupNorm → SiLU → conv k3 → GroupNorm with FiLM of the embedding → SiLU → conv k3, plus the
 /// input (through a 1×1 convolution where the widths differ).
@@ -92,7 +93,7 @@ impl IndexEmbedding {
 
     /// `[B]` → `[B, E]`.
     pub(super) fn forward(&self, index: Tensor<1, Int>) -> Tensor<2> {
-        let encoded = self.encode(index);
+        let encoded = like(self.encode(index), self.hidden.weight.dtype());
         self.output.forward(silu(self.hidden.forward(encoded)))
     }
 }

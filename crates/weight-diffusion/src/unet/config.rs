@@ -3,25 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::dictionary::DictionarySize;
-use crate::{Error, NoiseSchedule};
-
-/// What the network's output F stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Parameterization {
-    /// ε̂ = F, as in the paper.
-    Epsilon,
-    /// ε̂ = σ_t w^t + α_t F, so that F learns v = α_t ε − σ_t w⁰ (Salimans and Ho 2022).
-    ///
-    /// The recovered weights are then ŵ⁰ = α_t w^t − σ_t F, without the division by α_t that
-    /// multiplies every error of ε̂ by σ_t/α_t (157 at DDPM's noise end). Where no information is
-    /// left in w^t, ε̂ = w^t is already nearly right and F carries what the text says.
-    ///
-    /// The network then sees α_t w^t, the best linear estimate of w⁰ for weights of unit variance,
-    /// in place of w^t (compare the input scaling of Karras et al. 2022): near the noise end it
-    /// need not learn to disregard pure noise first.
-    Skip,
-}
+use crate::{Error, NoiseSchedule, Parameterization};
 
 /// Shape of [`UNet1d`](crate::UNet1d).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -143,7 +125,7 @@ impl UNet1dConfig {
         if epsilon && self.schedule.has_zero_terminal_snr() {
             return Err(Error::config(
                 "parameterization",
-                "epsilon cannot recover weights where no signal is left (zero terminal SNR); use skip",
+                "epsilon cannot recover weights where no signal is left (zero terminal SNR); use skip, velocity or sample",
             ));
         }
         let multiple = |field, value: usize, of: usize| {

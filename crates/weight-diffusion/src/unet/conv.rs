@@ -2,9 +2,10 @@
 
 use burn::module::{Module, Param};
 use burn::nn::Linear;
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 use super::init::Init;
+use super::precision::like;
 
 /// Convolution of kernel 3, stride 1, zero padding 1, as one matrix product over the three
 /// shifted inputs laid side by side: `[B·L, 3C] × [3C, C']`.
@@ -27,7 +28,7 @@ impl Conv3 {
     /// `[B, L, C]` → `[B, L, C']`.
     pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let [batch, length, channels] = x.dims();
-        let zeros = Tensor::zeros([batch, 1, channels], &x.device());
+        let zeros = like(Tensor::zeros([batch, 1, channels], &x.device()), x.dtype());
         let (left, right) = if length > 1 {
             (
                 Tensor::cat(vec![zeros.clone(), x.clone().narrow(1, 0, length - 1)], 1),
@@ -60,6 +61,9 @@ impl GroupNormLast {
 
     /// `norm(x)·(1 + scale) + shift` with `film` = (scale, shift), each `[B, 1, C]`.
     pub(crate) fn forward(&self, x: Tensor<3>, film: Option<(Tensor<3>, Tensor<3>)>) -> Tensor<3> {
+        // Sums of squares need more digits than 16-bit floats have.
+        let dtype = x.dtype();
+        let x = like(x, DType::F32);
         let [batch, _, channels] = x.dims();
         let per_group = channels / self.groups;
         // Mean of each group, spread over its channels: [B, 1, C] → [B, G, C/G] → [B, 1, C].
@@ -73,14 +77,16 @@ impl GroupNormLast {
         let centred = x.clone() - group_mean(x.mean_dim(1));
         let variance = group_mean(centred.clone().square().mean_dim(1));
         let inverse = variance.add_scalar(1e-5).sqrt().recip();
-        let gamma = self.gamma.val().reshape([1, 1, channels]);
-        let beta = self.beta.val().reshape([1, 1, channels]);
-        match film {
+        let gamma = like(self.gamma.val(), DType::F32).reshape([1, 1, channels]);
+        let beta = like(self.beta.val(), DType::F32).reshape([1, 1, channels]);
+        let normed = match film {
             None => centred * (inverse * gamma) + beta,
             Some((scale, shift)) => {
-                let scale = scale.add_scalar(1.0);
+                let scale = like(scale, DType::F32).add_scalar(1.0);
+                let shift = like(shift, DType::F32);
                 centred * (inverse * gamma * scale.clone()) + (beta * scale + shift)
             }
-        }
+        };
+        like(normed, dtype)
     }
 }

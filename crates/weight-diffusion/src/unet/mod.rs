@@ -7,21 +7,26 @@ pub(crate) mod conv;
 mod dictionary;
 mod init;
 #[cfg(test)]
+mod parity_tests;
+mod precision;
+#[cfg(test)]
 mod tests;
 
 use burn::module::{Module, Param};
 use burn::nn::{LayerNorm, Linear};
 use burn::tensor::activation::silu;
-use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
 
 use self::attention::{Context, TransformerBlock};
 use self::blocks::{Downsample, IndexEmbedding, ResBlock, Upsample};
-pub use self::config::{Parameterization, UNet1dConfig};
+pub use self::config::UNet1dConfig;
 use self::conv::GroupNormLast;
 use self::dictionary::BlockDictionary;
 pub use self::dictionary::DictionarySize;
 use self::init::Init;
-use crate::{Denoiser, Error, NoiseSchedule, TextCondition};
+pub use self::precision::ComputePrecision;
+use self::precision::{cast, like};
+use crate::{Denoiser, Error, NoiseSchedule, Parameterization, TextCondition};
 
 /// 1-D UNet over weight blocks.
 ///
@@ -136,12 +141,23 @@ impl UNet1d {
         &self.config
     }
 
+    /// The type of its weights.
+    pub fn dtype(&self) -> DType {
+        self.stem.weight.dtype()
+    }
+
     /// The device it is on.
     pub fn device(&self) -> Device {
         self.positions.val().device()
     }
 
-    /// The raw output F `[B, b]`: ε̂ or v̂, see [`Parameterization`].
+    /// The network without autodiff, computing in `precision` from now on. What 16 bits drop of the
+    /// weights is gone: to train on or to save, keep the network as it was.
+    pub fn compute_in(&self, precision: ComputePrecision) -> Self {
+        cast(self.valid(), precision)
+    }
+
+    /// The raw output F `[B, b]`: ε̂, ŵ⁰ or v̂, see [`Parameterization`].
     pub fn forward(
         &self,
         noisy: Tensor<2>,
@@ -154,12 +170,18 @@ impl UNet1d {
         let entries =
             (self.dictionary.as_ref()).map(|dictionary| dictionary.forward(n.clone(), &context));
         let noisy = match self.config.parameterization {
-            Parameterization::Epsilon => noisy,
+            Parameterization::Epsilon | Parameterization::Sample | Parameterization::Velocity => {
+                noisy
+            }
             // The best linear estimate of w⁰: where w^t says nothing, noise does not drown the text.
             Parameterization::Skip => noisy * self.shares(t.clone()).0,
         };
         let embedding = silu(self.embed_n.forward(n) + self.embed_t.forward(t));
-        let patches = noisy.reshape([batch, self.config.positions(), self.config.patch_size]);
+        let patches = like(noisy, self.dtype()).reshape([
+            batch,
+            self.config.positions(),
+            self.config.patch_size,
+        ]);
         let x = self.stem.forward(patches) + self.positions.val();
 
         let x = self.down_0.forward(x, embedding.clone());
@@ -184,10 +206,11 @@ impl UNet1d {
 
         let x = silu(self.norm_out.forward(x, None));
         let output = self.output.forward(x).reshape([batch, block]);
-        match entries {
+        let output = match entries {
             Some(entries) => output + entries,
             None => output,
-        }
+        };
+        like(output, DType::F32)
     }
 
     /// What the dictionary adds to the raw output of all N blocks, `[B, N·b]`; none without one.
@@ -207,10 +230,11 @@ impl UNet1d {
 
     fn context(&self, tokens: &Tensor<3>, mask: &Tensor<2, Bool>) -> Context {
         let [batch, _, width] = tokens.dims();
+        let tokens = like(tokens.clone(), self.dtype());
         let null = self.null_token.val().expand([batch, 1, width]);
         let visible = Tensor::<2, Bool>::full([batch, 1], true, &mask.device());
         Context::new(
-            Tensor::cat(vec![null, self.context_norm.forward(tokens.clone())], 1),
+            Tensor::cat(vec![null, self.context_norm.forward(tokens)], 1),
             Tensor::cat(vec![visible, mask.clone()], 1),
         )
     }
@@ -253,13 +277,7 @@ impl Denoiser for UNet1d {
         text: &TextCondition,
     ) -> Tensor<2> {
         let output = self.forward(noisy.clone(), t.clone(), n, text);
-        match self.config.parameterization {
-            Parameterization::Epsilon => output,
-            Parameterization::Skip => {
-                let (alpha, sigma) = self.shares(t);
-                noisy * sigma + output * alpha
-            }
-        }
+        (self.config.parameterization).noise(noisy, output, || self.shares(t))
     }
 
     fn recover(
@@ -271,12 +289,8 @@ impl Denoiser for UNet1d {
         schedule: &NoiseSchedule,
     ) -> Tensor<2> {
         let steps = Tensor::full([noisy.dims()[0]], t as i64, &noisy.device());
-        let (alpha, sigma) = (schedule.alpha(t), schedule.sigma(t));
         let output = self.forward(noisy.clone(), steps, n, text);
-        match self.config.parameterization {
-            Parameterization::Epsilon => (noisy - output.mul_scalar(sigma)).div_scalar(alpha),
-            Parameterization::Skip => noisy.mul_scalar(alpha) - output.mul_scalar(sigma),
-        }
+        (self.config.parameterization).recover(noisy, output, t, schedule)
     }
 
     fn block_size(&self) -> usize {

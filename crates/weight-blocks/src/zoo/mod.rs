@@ -1,13 +1,15 @@
 //! Trained weights of many concepts in a folder.
 
+mod append;
+mod read;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use safetensors::Dtype;
 use serde::{Deserialize, Serialize};
 
-use crate::files::{check_finite, from_bytes, hex, to_bytes};
-use crate::{Error, HostTensor, Layout, NamedTensors, write_atomic};
+use crate::files::hex;
+use crate::{Error, Layout, write_atomic};
 
 const VERSION: u32 = 1;
 const HEADER: &str = "zoo.json";
@@ -235,122 +237,22 @@ impl Zoo {
         last.into_values().collect()
     }
 
+    /// A view of the entries for which `keep` holds, to train on some concepts and hold others out.
+    /// The folder is the same; [`Zoo::refresh`] brings all entries back.
+    pub fn filtered(&self, mut keep: impl FnMut(&Entry) -> bool) -> Self {
+        Self {
+            dir: self.dir.clone(),
+            header: self.header.clone(),
+            entries: (self.entries.iter())
+                .filter(|entry| keep(entry))
+                .cloned()
+                .collect(),
+        }
+    }
+
     /// Whether a concept of that name is in.
     pub fn contains(&self, concept: &str) -> bool {
         self.entries.iter().any(|entry| entry.concept == concept)
-    }
-
-    /// Adds a concept with the weights of each of its checkpoints.
-    ///
-    /// # Errors
-    /// [`Error::ConceptName`], [`Error::ConceptExists`], weights that do not fit the layout,
-    /// [`Error::Layout`] for another number of weights than checkpoints (or none),
-    /// [`Error::NonFinite`] and [`Error::Metric`] for what could not be read back, [`Error::Io`].
-    pub fn append(
-        &mut self,
-        record: &ConceptRecord,
-        weights: &[NamedTensors],
-    ) -> Result<(), Error> {
-        self.append_as(record, weights, Dtype::F32)
-    }
-
-    fn append_as(
-        &mut self,
-        record: &ConceptRecord,
-        weights: &[NamedTensors],
-        dtype: Dtype,
-    ) -> Result<(), Error> {
-        check_name(&record.concept)?;
-        let path = self.file(&record.concept, "json");
-        if self.contains(&record.concept) || path.exists() {
-            return Err(Error::ConceptExists {
-                name: record.concept.clone(),
-            });
-        }
-        if weights.len() != record.checkpoints.len() || weights.is_empty() {
-            return Err(Error::Layout {
-                why: format!(
-                    "concept `{}` has {} checkpoints but {} sets of weights",
-                    record.concept,
-                    record.checkpoints.len(),
-                    weights.len()
-                ),
-            });
-        }
-        let metrics = record.checkpoints.iter().flat_map(|c| &c.metrics);
-        if let Some((name, value)) = metrics.into_iter().find(|(_, v)| !v.is_finite()) {
-            return Err(Error::Metric {
-                concept: record.concept.clone(),
-                name: name.clone(),
-                value: *value,
-            });
-        }
-        let shard = self.file(&record.concept, "safetensors");
-        let mut tensors = NamedTensors::new();
-        for (index, weights) in weights.iter().enumerate() {
-            crate::check_tensors(self.header.layout.groups(), weights)?;
-            for (name, tensor) in weights {
-                check_finite(&shard, name, &tensor.data)?;
-                tensors.insert(format!("{index}/{name}"), tensor.clone());
-            }
-        }
-        let bytes = to_bytes(&shard, &tensors, &BTreeMap::new(), dtype)?;
-        write_atomic(&shard, &bytes)?;
-        let sha256 = digest(&bytes);
-        let file = RecordFile {
-            version: VERSION,
-            sha256: sha256.clone(),
-            record: record.clone(),
-        };
-        write_atomic(&path, &json(&path, "concept record", &file)?)?;
-        list(record.clone(), &sha256, &mut self.entries);
-        sort(&mut self.entries);
-        Ok(())
-    }
-
-    /// The weights of an entry; the shard's digest is checked.
-    ///
-    /// # Errors
-    /// [`Error::Io`], [`Error::Digest`], [`Error::Safetensors`], or weights that do not fit the
-    /// layout.
-    pub fn load(&self, entry: &Entry) -> Result<NamedTensors, Error> {
-        let path = self.file(&entry.concept, "safetensors");
-        let bytes = std::fs::read(&path).map_err(|source| Error::io(&path, source))?;
-        if digest(&bytes) != entry.sha256 {
-            return Err(Error::Digest {
-                path,
-                record: self.file(&entry.concept, "json"),
-            });
-        }
-        let (tensors, _) = from_bytes(&path, &bytes)?;
-        let prefix = format!("{}/", entry.checkpoint);
-        let weights: BTreeMap<String, HostTensor> = tensors
-            .into_iter()
-            .filter_map(|(name, tensor)| {
-                name.strip_prefix(&prefix)
-                    .map(|name| (name.to_owned(), tensor))
-            })
-            .collect();
-        crate::check_tensors(self.header.layout.groups(), &weights)?;
-        Ok(weights)
-    }
-
-    /// Writes a small copy for shipping to `dir`: the last checkpoint of each concept, as 16-bit
-    /// floats. Concepts that are there already stay.
-    ///
-    /// # Errors
-    /// As [`Zoo::create`], [`Zoo::load`] and [`Zoo::append`].
-    pub fn export_small(&self, dir: &Path) -> Result<Self, Error> {
-        let mut small = Self::create(dir, &self.header.layout, &self.header.base_digest)?;
-        for entry in self.last_entries() {
-            if small.contains(&entry.concept) {
-                continue;
-            }
-            let (mut record, _) = self.record(&entry.concept)?;
-            record.checkpoints.drain(..entry.checkpoint);
-            small.append_as(&record, &[self.load(entry)?], Dtype::F16)?;
-        }
-        Ok(small)
     }
 
     fn record(&self, concept: &str) -> Result<(ConceptRecord, String), Error> {
@@ -361,10 +263,17 @@ impl Zoo {
     }
 
     fn file(&self, concept: &str, extension: &str) -> PathBuf {
-        self.dir
-            .join(RECORDS)
-            .join(format!("{concept}.{extension}"))
+        file(&self.dir, concept, extension)
     }
+}
+
+fn file(zoo: &Path, concept: &str, extension: &str) -> PathBuf {
+    zoo.join(RECORDS).join(format!("{concept}.{extension}"))
+}
+
+/// Where a concept's weights are.
+pub(crate) fn shard_path(zoo: &Path, concept: &str) -> PathBuf {
+    file(zoo, concept, "safetensors")
 }
 
 fn list(record: ConceptRecord, sha256: &str, entries: &mut Vec<Entry>) {

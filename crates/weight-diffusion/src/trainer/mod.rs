@@ -1,34 +1,29 @@
 //! Training the denoiser.
 
-use std::path::{Path, PathBuf};
+mod state;
 
 use burn::module::Module;
-use burn::optim::{AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, Optimizer};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::optim::{AdamW, AdamWConfig, AdamWState, Optimizer};
+use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use weight_blocks::{HostTensor, NamedTensors};
 
-use crate::batch::{Batch, DeviceBatch};
-use crate::files::{Precision, read_json, read_tensors, write_json, write_tensors};
-use crate::network_loss::{resting_predictions, through_dictionary};
+use crate::batch::Batch;
+use crate::early_stop::{Watch, held_out_loss, mean_loss};
+use crate::network_loss::{resting_predictions, through_dictionary, through_network};
 use crate::{
-    BlockDataset, DatasetSpec, Error, NetworkLoss, TrainConfig, UNet1d, UNet1dConfig, flat,
+    BlockDataset, BlockSource, DatasetSpec, Error, NetworkLoss, TrainConfig, UNet1d, UNet1dConfig,
+    Validation, flat,
 };
 
-const STATE_FILE: &str = "state.json";
-const STATE_VERSION: u32 = 1;
-const WEIGHTS: &str = "weights";
-const AVERAGE: &str = "average";
-const MOMENT_1: &str = "moment_1";
-const MOMENT_2: &str = "moment_2";
-
-/// Trains a [`UNet1d`] on a [`BlockDataset`] (paper, Eq. 1): AdamW on the mean squared error of
+/// Trains a [`UNet1d`] on a [`BlockSource`] (paper, Eq. 1): AdamW on the mean squared error of
 /// the predicted noise, with warm-up, gradient clipping and a moving average of the weights.
 ///
 /// With [`Parameterization::Epsilon`](crate::Parameterization::Epsilon) the loss is the paper's,
 /// mean (ε̂ − ε)². With [`Parameterization::Skip`](crate::Parameterization::Skip) the network
 /// predicts v = α ε − σ w⁰ and the loss is mean (F − v)²; since ε̂ − ε = α (F − v), that is the
-/// paper's loss weighted by 1/α_t², which keeps the noise end from vanishing.
+/// paper's loss weighted by 1/α_t², which keeps the noise end from vanishing. In the same way it is
+/// the mean squared error of what each [`Parameterization`](crate::Parameterization) predicts,
+/// weighted by [`TrainConfig::min_snr_gamma`] where that is given.
 ///
 /// Batches, noise and timesteps depend on [`TrainConfig::seed`] and the step's number only, so a
 /// run that was saved and resumed takes the same steps, bit for bit on the same device, as one
@@ -46,6 +41,7 @@ pub struct Trainer {
     device: Device,
     /// What the network predicts per text without its dictionary, once that trains alone.
     resting: Option<Vec<Vec<f32>>>,
+    watch: Option<Watch>,
 }
 
 /// What one step did.
@@ -59,19 +55,6 @@ pub struct StepStats {
     pub learning_rate: f64,
     /// L2 norm of the gradient before clipping.
     pub grad_norm: f64,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct State {
-    version: u32,
-    step: u64,
-    /// Name of the file with the tensors, in the same folder.
-    tensors: String,
-    sha256: String,
-    train: TrainConfig,
-    unet: UNet1dConfig,
-    data: DatasetSpec,
 }
 
 impl Trainer {
@@ -136,6 +119,7 @@ impl Trainer {
             weights,
             device,
             resting: None,
+            watch: None,
         }
     }
 
@@ -144,8 +128,8 @@ impl Trainer {
     /// # Errors
     /// [`Error::NotFinite`] where the loss or its gradient diverged; the weights are then those of
     /// the step before. [`Error::Layout`] and [`Error::Shape`] for another data set than the one
-    /// the trainer was made for; [`Error::Device`].
-    pub fn step(&mut self, dataset: &BlockDataset) -> Result<StepStats, Error> {
+    /// the trainer was made for; [`Error::Device`]; what the data set cannot read.
+    pub fn step(&mut self, dataset: &dyn BlockSource) -> Result<StepStats, Error> {
         self.check(&dataset.spec())?;
         let unet = self.model.config();
         let batch = Batch::draw(
@@ -154,7 +138,7 @@ impl Trainer {
             &unet.schedule,
             unet.parameterization,
             self.step + 1,
-        );
+        )?;
         let (loss, gradient) = self.loss_and_gradient(dataset, &batch)?;
         let loss = scalar("the loss", loss)?;
         self.descend(loss, gradient)
@@ -193,6 +177,46 @@ impl Trainer {
         self.descend(loss, gradient)
     }
 
+    /// One optimizer step on the sum of the paper's loss on a batch (Eq. 1) and `weight` times `loss` of
+    /// the one-step predictions for `networks` of the data set's texts: the combination that the paper
+    /// tried and dropped. The reported loss is the sum.
+    ///
+    /// # Errors
+    /// As [`Trainer::step`]; [`Error::Config`] for a weight that is no finite number or negative, or no
+    /// networks; [`Error::NetworkLoss`] where `loss` fails.
+    pub fn step_combined(
+        &mut self,
+        dataset: &BlockDataset,
+        loss: &mut dyn NetworkLoss,
+        weight: f64,
+        networks: usize,
+    ) -> Result<StepStats, Error> {
+        self.check(&dataset.spec())?;
+        if !(weight.is_finite() && weight >= 0.0) || networks == 0 {
+            return Err(Error::config(
+                "combined loss",
+                format!(
+                    "a weight of {weight} on {networks} networks; give a weight of at least 0 and a network"
+                ),
+            ));
+        }
+        let (unet, step) = (self.model.config(), self.step + 1);
+        let batch = Batch::draw(
+            dataset,
+            &self.config,
+            &unet.schedule,
+            unet.parameterization,
+            step,
+        )?;
+        let (on_blocks, gradient) = self.loss_and_gradient(dataset, &batch)?;
+        let draw = (self.config.seed, step, networks);
+        let micro_batch = self.config.micro_batch;
+        let (on_networks, through) =
+            through_network(&self.model, dataset, loss, draw, micro_batch, &self.device)?;
+        let loss = scalar("the loss", on_blocks)? + weight * on_networks;
+        self.descend(loss, gradient + through.mul_scalar(weight))
+    }
+
     /// Checks, clips and takes the step.
     fn descend(&mut self, loss: f64, gradient: Tensor<1>) -> Result<StepStats, Error> {
         let step = self.step + 1;
@@ -224,7 +248,7 @@ impl Trainer {
     /// Loss and gradient of the whole batch, one part after another.
     fn loss_and_gradient(
         &self,
-        dataset: &BlockDataset,
+        dataset: &dyn BlockSource,
         batch: &Batch,
     ) -> Result<(Tensor<1>, Tensor<1>), Error> {
         let rows = batch.rows();
@@ -232,8 +256,8 @@ impl Trainer {
         for first in (0..rows).step_by(self.config.micro_batch) {
             let part = first..rows.min(first + self.config.micro_batch);
             let share = part.len() as f64 / rows as f64;
-            let part = batch.upload(part, dataset.texts(), dataset.text_width(), &self.device)?;
-            let loss = self.loss(part).mul_scalar(share);
+            let part = batch.upload(part, dataset, &self.device)?;
+            let loss = mean_loss(&self.model, part).mul_scalar(share);
             let mut gradients = loss.backward();
             let gradient = flat::gradients(&self.model, &mut gradients);
             let loss = loss.without_autodiff();
@@ -245,13 +269,6 @@ impl Trainer {
         sums.ok_or(Error::EmptyDataset {
             why: "the batch has no rows",
         })
-    }
-
-    fn loss(&self, batch: DeviceBatch) -> Tensor<1> {
-        let output = self
-            .model
-            .forward(batch.noisy, batch.t, batch.n, &batch.text);
-        (output - batch.target).square().mean()
     }
 
     fn update(&mut self, step: u64, learning_rate: f64, gradient: Tensor<1>) {
@@ -279,9 +296,52 @@ impl Trainer {
         self.step
     }
 
-    /// Whether [`TrainConfig::steps`] are done.
+    /// Whether [`TrainConfig::steps`] are done, or [`Trainer::watch`] said to stop.
     pub fn is_finished(&self) -> bool {
-        self.step >= self.config.steps
+        let stops = self.watch.as_ref().zip(self.config.early_stop);
+        self.step >= self.config.steps || stops.is_some_and(|(watch, stop)| watch.state.stops(stop))
+    }
+
+    /// Evaluates the averaged weights on `held_out`, concepts that are not trained on, where
+    /// [`TrainConfig::early_stop`] says that it is time: each `every` steps, and after the last one.
+    /// Rows, noise and timesteps are the same each time; timesteps are drawn and errors weighted as in
+    /// training, and no text is dropped.
+    ///
+    /// Call it after each [`Trainer::step`] and before [`Trainer::save_state`]: the state then holds the
+    /// best weights so far, and a resumed run stops where an uninterrupted one does.
+    ///
+    /// # Errors
+    /// [`Error::Layout`] and [`Error::Shape`] for another kind of data set; [`Error::NotFinite`];
+    /// [`Error::Device`]; what the data set cannot read.
+    pub fn watch(&mut self, held_out: &dyn BlockSource) -> Result<Option<Validation>, Error> {
+        let Some(stop) = self.config.early_stop else {
+            return Ok(None);
+        };
+        let seen = (self.watch.as_ref()).is_some_and(|watch| watch.state.last_step == self.step);
+        let due = self.step.is_multiple_of(stop.every) || self.step >= self.config.steps;
+        if seen || !due {
+            return Ok(None);
+        }
+        let loss = self.held_out_loss(held_out, stop.rows)?;
+        let watch = Watch::take(self.watch.take(), loss, self.step, &self.average);
+        let validation = watch.validation(loss, stop);
+        self.watch = Some(watch);
+        Ok(Some(validation))
+    }
+
+    fn held_out_loss(&self, held_out: &dyn BlockSource, rows: usize) -> Result<f32, Error> {
+        self.check(&held_out.spec())?;
+        let device = self.device.clone().without_autodiff();
+        let loss = held_out_loss(&self.ema_model(), held_out, &self.config, rows, &device)?;
+        if loss.is_finite() {
+            return Ok(loss);
+        }
+        Err(Error::NotFinite {
+            what: "held-out loss",
+            value: f64::from(loss),
+            step: self.step,
+            learning_rate: self.config.learning_rate_at(self.step),
+        })
     }
 
     /// How it trains.
@@ -299,102 +359,18 @@ impl Trainer {
         flat::with_parameters(self.model.valid(), &self.average)
     }
 
+    /// A network of the averaged weights at the step where [`Trainer::watch`] found the lowest loss,
+    /// without autodiff; of those now where it was never called.
+    pub fn best_model(&self) -> UNet1d {
+        match &self.watch {
+            Some(watch) => flat::with_parameters(self.model.valid(), &watch.best),
+            None => self.ema_model(),
+        }
+    }
+
     /// A network of the current weights, without autodiff.
     pub fn model(&self) -> UNet1d {
         self.model.valid()
-    }
-
-    /// Writes everything that [`Trainer::resume`] needs to `dir`: weights, average, AdamW's
-    /// moments, step, configurations.
-    ///
-    /// The tensors go to a new file, then `state.json` is replaced by one that names it, then
-    /// older tensor files are removed: whenever the process ends, `dir` holds a state that loads,
-    /// the previous one or this.
-    ///
-    /// # Errors
-    /// [`Error::Blocks`] and [`Error::Io`] naming the file; [`Error::Device`].
-    pub fn save_state(&self, dir: &Path) -> Result<(), Error> {
-        let mut tensors = NamedTensors::new();
-        let mut add = |name: &'static str, tensor: &Tensor<1>| {
-            let data = read(name, tensor.clone())?;
-            let shape = vec![data.len()];
-            tensors.insert(name.to_owned(), HostTensor { shape, data });
-            Ok::<(), Error>(())
-        };
-        add(WEIGHTS, &self.weights)?;
-        add(AVERAGE, &self.average)?;
-        if let Some(moments) = &self.moments {
-            add(MOMENT_1, &moments.momentum.moment_1)?;
-            add(MOMENT_2, &moments.momentum.moment_2)?;
-        }
-        let name = format!("state-{:09}.safetensors", self.step);
-        let path = dir.join(&name);
-        write_tensors(&path, &tensors, Precision::Full)?;
-        let state = State {
-            version: STATE_VERSION,
-            step: self.step,
-            sha256: weight_blocks::file_digest(&path)?,
-            tensors: name.clone(),
-            train: self.config.clone(),
-            unet: self.model.config().clone(),
-            data: self.data.clone(),
-        };
-        write_json(&dir.join(STATE_FILE), &state)?;
-        remove_older(dir, &name);
-        Ok(())
-    }
-
-    /// Whether `dir` holds a state to resume from.
-    pub fn has_state(dir: &Path) -> bool {
-        dir.join(STATE_FILE).is_file()
-    }
-
-    /// Continues from what [`Trainer::save_state`] wrote to `dir`, on the data set `data` it was
-    /// trained on.
-    ///
-    /// # Errors
-    /// [`Error::Io`] without a state; [`Error::Json`], [`Error::Version`], [`Error::Checkpoint`]
-    /// or [`Error::Blocks`], all naming the file, for a damaged or foreign one; [`Error::Layout`]
-    /// and [`Error::Shape`] for another data set.
-    pub fn resume(dir: &Path, data: &DatasetSpec, device: &Device) -> Result<Self, Error> {
-        let state: State = read_json(&dir.join(STATE_FILE), STATE_VERSION)?;
-        check_data(&state.data, data)?;
-        // The name comes from a file: it must not lead out of the folder.
-        if Path::new(&state.tensors).file_name() != Some(state.tensors.as_ref()) {
-            let why = format!("`{}` is not a file name", state.tensors);
-            return Err(Error::checkpoint(&dir.join(STATE_FILE), why));
-        }
-        let path = dir.join(&state.tensors);
-        let mut tensors = read_tensors(&path, &state.sha256)?;
-        let mut trainer = Self::new(state.train, &state.unet, state.data, 0, device)?;
-        let plain = trainer.weights.device();
-        let len = trainer.weights.dims()[0];
-        let mut take = |name: &str| -> Result<Tensor<1>, Error> {
-            let tensor = tensors
-                .remove(name)
-                .ok_or_else(|| Error::checkpoint(&path, format!("`{name}` is missing")))?;
-            if tensor.data.len() != len {
-                let found = tensor.data.len();
-                let why = format!("`{name}` has {found} values, the network {len}");
-                return Err(Error::checkpoint(&path, why));
-            }
-            Ok(Tensor::from_data(
-                TensorData::new(tensor.data, [len]),
-                &plain,
-            ))
-        };
-        trainer.weights = take(WEIGHTS)?;
-        trainer.average = take(AVERAGE)?;
-        if state.step > 0 {
-            trainer.moments = Some(AdamWState::new(AdaptiveMomentumState::new(
-                state.step as usize,
-                take(MOMENT_1)?,
-                take(MOMENT_2)?,
-            )));
-        }
-        trainer.model = flat::with_parameters(trainer.model, &trainer.weights);
-        trainer.step = state.step;
-        Ok(trainer)
     }
 }
 
@@ -415,24 +391,7 @@ fn check_data(expected: &DatasetSpec, found: &DatasetSpec) -> Result<(), Error> 
     Ok(())
 }
 
-/// Removes tensor files that `state.json` no longer names. One that cannot be removed does no harm.
-fn remove_older(dir: &Path, keep: &str) {
-    let Ok(entries) = std::fs::read_dir(dir) else {
-        return;
-    };
-    let stale = |path: &PathBuf| {
-        path.file_name()
-            .and_then(|name| name.to_str())
-            .is_some_and(|name| {
-                name != keep && name.starts_with("state-") && name.ends_with(".safetensors")
-            })
-    };
-    for path in entries.flatten().map(|entry| entry.path()).filter(stale) {
-        let _ = std::fs::remove_file(path);
-    }
-}
-
-fn scalar(what: &'static str, tensor: Tensor<1>) -> Result<f64, Error> {
+pub(crate) fn scalar(what: &'static str, tensor: Tensor<1>) -> Result<f64, Error> {
     let values = read(what, tensor)?;
     Ok(f64::from(values.first().copied().unwrap_or(f32::NAN)))
 }

@@ -1,0 +1,199 @@
+//! Taking normalisation statistics, one network after another.
+
+use std::collections::HashMap;
+
+use crate::normalize::Run;
+use crate::{Error, Layout, Normalization, Normalizer};
+
+/// Count, mean, and sum of squared distances to the mean (Welford): no difference of large sums, so
+/// that values which do not vary have a deviation of exactly 0.
+#[derive(Debug, Clone, Copy, Default)]
+struct Moments {
+    n: f64,
+    mean: f64,
+    squares: f64,
+}
+
+impl Moments {
+    fn add(&mut self, value: f64) {
+        self.n += 1.0;
+        let distance = value - self.mean;
+        self.mean += distance / self.n;
+        self.squares += distance * (value - self.mean);
+    }
+
+    /// Both samples as one (Chan et al.).
+    fn join(&mut self, other: Self) {
+        let n = self.n + other.n;
+        if n > 0.0 {
+            let distance = other.mean - self.mean;
+            self.mean += distance * other.n / n;
+            self.squares += other.squares + distance * distance * self.n * other.n / n;
+            self.n = n;
+        }
+    }
+
+    /// Population deviation; 1 where the values do not vary, so that dividing changes nothing.
+    fn deviation(self) -> f64 {
+        let variance = self.squares / self.n.max(1.0);
+        if variance > 1e-16 {
+            variance.sqrt()
+        } else {
+            1.0
+        }
+    }
+}
+
+/// Takes statistics in one pass, holding no weights: networks may come from disk one at a time.
+///
+/// ```
+/// # use weight_blocks::*;
+/// # let spec = TensorSpec { name: "a".into(), shape: vec![3], role: TensorRole::NormBias };
+/// # let group = LayerGroup { name: "l".into(), kind: LayerKind::Linear, tensors: vec![spec] };
+/// # let layout = Layout::new("tiny", vec![group], GroupingRule::Appended, 4)?;
+/// let mut fit = NormalizerFit::new(&layout, Normalization::PerLayer);
+/// for network in [[1.0, 2.0, 3.0, 0.0], [3.0, 4.0, 5.0, 0.0]] {
+///     fit.add(&network)?; // as `Layout::encode` gives them
+/// }
+/// let normalizer = fit.finish()?;
+/// let mut values = [3.0, 3.0, 3.0, 0.0];
+/// normalizer.normalize(&mut values)?;
+/// assert_eq!(values, [0.0; 4]);
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct NormalizerFit {
+    kind: Normalization,
+    runs: Vec<Run>,
+    /// Position among the kinds that occur, by tensor.
+    kinds: Vec<usize>,
+    encoded_len: usize,
+    blocks: usize,
+    block_size: usize,
+    per_tensor: Vec<Moments>,
+    per_value: Vec<Moments>,
+    networks: usize,
+}
+
+impl NormalizerFit {
+    /// Nothing taken yet.
+    pub fn new(layout: &Layout, kind: Normalization) -> Self {
+        let segments = layout.segments();
+        let runs = (segments.iter().enumerate())
+            .map(|(i, s)| Run {
+                tensor: s.tensor,
+                len: s.len,
+                padding: (segments.get(i + 1)).map_or(0, |next| next.at - s.at - s.len),
+            })
+            .collect();
+        let mut seen = HashMap::new();
+        let kinds: Vec<usize> = (layout.groups().iter())
+            .flat_map(|group| group.tensors.iter().map(|t| (group.kind, t.role)))
+            .map(|kind| {
+                let next = seen.len();
+                *seen.entry(kind).or_insert(next)
+            })
+            .collect();
+        let elementwise = kind == Normalization::Elementwise;
+        Self {
+            kind,
+            runs,
+            encoded_len: layout.encoded_len(),
+            blocks: layout.blocks(),
+            block_size: layout.block_size(),
+            per_tensor: vec![Moments::default(); kinds.len()],
+            per_value: vec![Moments::default(); if elementwise { layout.values() } else { 0 }],
+            kinds,
+            networks: 0,
+        }
+    }
+
+    /// Takes the N·b values of one network in.
+    ///
+    /// # Errors
+    /// [`Error::BlockCount`] for one of another layout.
+    pub fn add(&mut self, flat: &[f32]) -> Result<(), Error> {
+        if flat.len() != self.encoded_len {
+            return Err(Error::BlockCount {
+                expected: self.encoded_len,
+                blocks: self.blocks,
+                block_size: self.block_size,
+                found: flat.len(),
+            });
+        }
+        self.networks += 1;
+        let (mut at, mut number) = (0, 0);
+        for run in &self.runs {
+            let values = &flat[at..at + run.len];
+            if self.kind == Normalization::Elementwise {
+                let moments = &mut self.per_value[number..number + run.len];
+                for (moments, value) in moments.iter_mut().zip(values) {
+                    moments.add(f64::from(*value));
+                }
+            } else {
+                let moments = &mut self.per_tensor[run.tensor];
+                for value in values {
+                    moments.add(f64::from(*value));
+                }
+            }
+            number += run.len;
+            at += run.len + run.padding;
+        }
+        Ok(())
+    }
+
+    /// The normaliser.
+    ///
+    /// # Errors
+    /// [`Error::NoWeights`] where nothing was added.
+    pub fn finish(self) -> Result<Normalizer, Error> {
+        if self.networks == 0 {
+            return Err(Error::NoWeights);
+        }
+        let tensors = self.per_tensor.len();
+        let (means, per_tensor) = match self.kind {
+            Normalization::None => (vec![0.0; tensors], vec![Moments::default(); tensors]),
+            Normalization::Global => {
+                let mut all = Moments::default();
+                for m in &self.per_tensor {
+                    all.join(*m);
+                }
+                (vec![all.mean as f32; tensors], vec![all; tensors])
+            }
+            Normalization::PerKind => {
+                let mut pooled = vec![Moments::default(); tensors];
+                for (m, &kind) in self.per_tensor.iter().zip(&self.kinds) {
+                    pooled[kind].join(*m);
+                }
+                let all: Vec<Moments> = self.kinds.iter().map(|&kind| pooled[kind]).collect();
+                (all.iter().map(|m| m.mean as f32).collect(), all)
+            }
+            Normalization::PerLayer => {
+                let means = self.per_tensor.iter().map(|m| m.mean as f32).collect();
+                (means, self.per_tensor)
+            }
+            Normalization::Elementwise => {
+                // The deviation around each value's own mean, pooled over the tensor.
+                let mut per_tensor = self.per_tensor;
+                let mut at = 0;
+                for run in &self.runs {
+                    let pooled = &mut per_tensor[run.tensor];
+                    for m in &self.per_value[at..at + run.len] {
+                        pooled.n += m.n;
+                        pooled.squares += m.squares;
+                    }
+                    at += run.len;
+                }
+                let means = self.per_value.iter().map(|m| m.mean as f32).collect();
+                (means, per_tensor)
+            }
+        };
+        Ok(Normalizer {
+            kind: self.kind,
+            runs: self.runs,
+            encoded_len: self.encoded_len,
+            means,
+            deviations: per_tensor.iter().map(|m| m.deviation() as f32).collect(),
+        })
+    }
+}

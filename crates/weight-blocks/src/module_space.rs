@@ -1,0 +1,290 @@
+//! A user's own Burn module as a weight space (feature `burn`).
+
+use std::collections::HashMap;
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::Tensor;
+
+use crate::module::public_name;
+use crate::{
+    Error, LayerGroup, LayerKind, NamedTensors, TensorRole, TensorSpec, WeightSpace, check_tensors,
+    load_named, module_to_named,
+};
+
+/// A float tensor of a module, as a rule of [`ModuleSpace::with_rule`] sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ModuleTensor<'a> {
+    /// Its name, as [`module_to_named`] gives it.
+    pub name: &'a str,
+    /// Its dimensions.
+    pub shape: &'a [usize],
+    /// Name of the struct that holds it, `Linear` or `Conv2d` say.
+    pub layer: &'a str,
+}
+
+/// Where a tensor belongs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Name of its group; tensors of one name make one group.
+    pub group: String,
+    /// What the layer computes; the first tensor of a group decides.
+    pub kind: LayerKind,
+    /// What the tensor is in its layer.
+    pub role: TensorRole,
+}
+
+/// Any Burn module as a [`WeightSpace`]: its float tensors are visited in the order of its fields, and a
+/// rule says of each to which group it belongs, or that it is not to be generated.
+///
+/// [`ModuleSpace::new`] takes the rule [`by_layer`]. A whole zoo of a module of one's own:
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use burn::module::Module;
+/// use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
+/// use burn::tensor::Device;
+/// use weight_blocks::{
+///     Checkpoint, ConceptRecord, GroupingRule, Layout, ModuleSpace, WeightSpace, Zoo, by_layer,
+/// };
+///
+/// #[derive(Module, Debug)]
+/// struct Mine {
+///     encoder: Linear,
+///     norm: BatchNorm,
+///     head: Linear,
+/// }
+/// # fn mine(device: &Device) -> Mine {
+/// #     Mine {
+/// #         encoder: LinearConfig::new(4, 6).init(device),
+/// #         norm: BatchNormConfig::new(6).init(device),
+/// #         head: LinearConfig::new(6, 2).init(device),
+/// #     }
+/// # }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// let device = Device::default();
+/// // All layers but `encoder`, which stays as it is: (6 + 6) + (6·2 + 2) values.
+/// let space = |module| ModuleSpace::with_rule(module, |tensor| {
+///     by_layer(tensor).filter(|place| place.group != "encoder")
+/// });
+/// let first = space(mine(&device))?;
+/// let names: Vec<String> = first.layer_groups().into_iter().map(|group| group.name).collect();
+/// assert_eq!(names, ["norm", "head"]);
+/// let layout = Layout::new("mine", first.layer_groups(), GroupingRule::Appended, 8)?;
+/// assert_eq!((layout.values(), layout.blocks()), (26, 4));
+///
+/// let mut zoo = Zoo::create(dir.path(), &layout, "digest of the encoder")?;
+/// for name in ["one", "two"] {
+///     let trained = space(mine(&device))?; // … after its training
+///     let record = ConceptRecord {
+///         concept: name.into(),
+///         prompt: format!("task {name}"),
+///         seed: 0,
+///         recipe: serde_json::Value::Null,
+///         checkpoints: vec![Checkpoint { epoch: 0, metrics: BTreeMap::new() }],
+///     };
+///     zoo.append(&record, &[trained.read_weights()?])?;
+/// }
+///
+/// // And back into a module.
+/// let mut again = space(mine(&device))?;
+/// again.load_weights(&zoo.load(&zoo.entries()[1])?)?;
+/// let _module: Mine = again.into_module();
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct ModuleSpace<M> {
+    module: M,
+    groups: Vec<LayerGroup>,
+}
+
+impl<M: Module> ModuleSpace<M> {
+    /// All float tensors of `module` but running statistics, a group per layer ([`by_layer`]).
+    ///
+    /// # Errors
+    /// As [`ModuleSpace::with_rule`].
+    pub fn new(module: M) -> Result<Self, Error> {
+        Self::with_rule(module, by_layer)
+    }
+
+    /// The tensors of `module` for which `rule` gives a place. Groups stand in the order in which the
+    /// first tensor of each is visited, within a group the roles in the order of [`TensorRole`].
+    ///
+    /// # Errors
+    /// [`Error::Layout`] where no tensor is left, or two have one name.
+    pub fn with_rule(
+        module: M,
+        rule: impl Fn(&ModuleTensor<'_>) -> Option<Place>,
+    ) -> Result<Self, Error> {
+        let mut lister = Lister::default();
+        module.visit(&mut lister);
+        let mut groups: Vec<LayerGroup> = Vec::new();
+        let mut places = HashMap::new();
+        let mut names = std::collections::HashSet::new();
+        for found in lister.found {
+            if !names.insert(found.name.clone()) {
+                return Err(Error::Layout {
+                    why: format!(
+                        "the module has two tensors named `{}`; rename one of its fields",
+                        found.name
+                    ),
+                });
+            }
+            let place = rule(&ModuleTensor {
+                name: &found.name,
+                shape: &found.shape,
+                layer: &found.layer,
+            });
+            let Some(place) = place else { continue };
+            let at = *places.entry(place.group.clone()).or_insert_with(|| {
+                groups.push(LayerGroup {
+                    name: place.group,
+                    kind: place.kind,
+                    tensors: Vec::new(),
+                });
+                groups.len() - 1
+            });
+            groups[at].tensors.push(TensorSpec {
+                name: found.name,
+                shape: found.shape,
+                role: place.role,
+            });
+        }
+        if groups.is_empty() {
+            return Err(Error::Layout {
+                why: "the rule takes none of the module's tensors".into(),
+            });
+        }
+        for group in &mut groups {
+            group.tensors.sort_by_key(|tensor| tensor.role);
+        }
+        Ok(Self { module, groups })
+    }
+
+    /// The module.
+    pub fn module(&self) -> &M {
+        &self.module
+    }
+
+    /// The module, by value.
+    pub fn into_module(self) -> M {
+        self.module
+    }
+}
+
+impl<M: Module> WeightSpace for ModuleSpace<M> {
+    fn layer_groups(&self) -> Vec<LayerGroup> {
+        self.groups.clone()
+    }
+
+    fn read_weights(&self) -> Result<NamedTensors, Error> {
+        let mut all = module_to_named(&self.module)?;
+        let mut weights = NamedTensors::new();
+        for spec in self.groups.iter().flat_map(|group| &group.tensors) {
+            let Some(tensor) = all.remove(&spec.name) else {
+                let name = spec.name.clone();
+                return Err(Error::MissingTensor { name });
+            };
+            weights.insert(spec.name.clone(), tensor);
+        }
+        Ok(weights)
+    }
+
+    fn load_weights(&mut self, weights: &NamedTensors) -> Result<(), Error> {
+        check_tensors(&self.groups, weights)?;
+        self.module = load_named(self.module.clone(), weights)?;
+        Ok(())
+    }
+}
+
+/// The default rule. A group per layer, that is per name without its last part (and without
+/// `lora_A`, `lora_B`, `lora_down`, `lora_up` before that). The role follows from the last part: LoRA
+/// factors are [`TensorRole::Down`] and [`TensorRole::Up`], in a norm `weight` and `bias` are
+/// [`TensorRole::NormWeight`] and [`TensorRole::NormBias`], elsewhere a `bias` is
+/// [`TensorRole::Bias`], and everything else [`TensorRole::Weight`]. The kind follows from the
+/// struct's name. Running statistics are left out: they are no trained weights.
+pub fn by_layer(tensor: &ModuleTensor<'_>) -> Option<Place> {
+    let (path, last) = tensor.name.rsplit_once('.').unwrap_or(("", tensor.name));
+    if ["running_mean", "running_var"].contains(&last) {
+        return None;
+    }
+    let kind = kind(tensor.layer);
+    let (outer, inner) = path.rsplit_once('.').unwrap_or(("", path));
+    let factor = match inner {
+        "lora_A" | "lora_down" => Some(TensorRole::Down),
+        "lora_B" | "lora_up" => Some(TensorRole::Up),
+        _ => None,
+    };
+    let (group, role) = match (factor, last) {
+        (Some(role), "weight") => (outer, role),
+        (_, "weight") if kind == LayerKind::Norm => (path, TensorRole::NormWeight),
+        (_, "bias") if kind == LayerKind::Norm => (path, TensorRole::NormBias),
+        (_, "bias") => (path, TensorRole::Bias),
+        _ => (path, TensorRole::Weight),
+    };
+    let group = if group.is_empty() { tensor.name } else { group };
+    Some(Place {
+        group: group.to_owned(),
+        kind,
+        role,
+    })
+}
+
+/// By the names of Burn's own layers; a user's struct counts by its name too.
+fn kind(layer: &str) -> LayerKind {
+    let is = |part: &str| layer.contains(part);
+    if is("ConvTranspose") {
+        LayerKind::ConvTranspose
+    } else if is("Conv") {
+        LayerKind::Conv
+    } else if is("Attention") {
+        LayerKind::Attention
+    } else if is("Linear") {
+        LayerKind::Linear
+    } else if is("Norm") {
+        LayerKind::Norm
+    } else if is("Embedding") {
+        LayerKind::Embedding
+    } else {
+        LayerKind::Other
+    }
+}
+
+struct Found {
+    name: String,
+    shape: Vec<usize>,
+    layer: String,
+}
+
+#[derive(Default)]
+struct Lister {
+    path: Vec<String>,
+    /// The structs that hold each part of the path.
+    layers: Vec<String>,
+    found: Vec<Found>,
+}
+
+impl ModuleVisitor for Lister {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.push(name.to_owned());
+        let layer = container
+            .rsplit_once(':')
+            .map_or(container, |(_, name)| name);
+        self.layers.push(layer.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+        self.layers.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.found.push(Found {
+            name: public_name(&self.path),
+            shape: param.shape().to_vec(),
+            layer: self.layers.last().cloned().unwrap_or_default(),
+        });
+    }
+}

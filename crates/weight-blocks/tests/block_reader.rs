@@ -1,0 +1,224 @@
+//! Single blocks from shards: the same values as from the whole zoo, and errors that name the file.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::{groups, weights};
+use weight_blocks::{
+    BlockReader, Checkpoint, ConceptRecord, Entry, Error, GroupingRule, HostTensor, Layout, Zoo,
+};
+
+const RULES: [GroupingRule; 3] = [
+    GroupingRule::Appended,
+    GroupingRule::Concatenated,
+    GroupingRule::Separate,
+];
+
+fn record(concept: &str, checkpoints: usize) -> ConceptRecord {
+    let checkpoint = |epoch| Checkpoint {
+        epoch,
+        metrics: BTreeMap::new(),
+    };
+    ConceptRecord {
+        concept: concept.to_owned(),
+        prompt: concept.to_owned(),
+        seed: 0,
+        recipe: serde_json::Value::Null,
+        checkpoints: (0..checkpoints).map(checkpoint).collect(),
+    }
+}
+
+/// Five concepts of two checkpoints; the last two in 16 bits.
+fn zoo(dir: &Path, rule: GroupingRule, block_size: usize) -> Zoo {
+    let layout = Layout::new("small", groups(), rule, block_size).unwrap();
+    let mut zoo = Zoo::create(dir, &layout, "base").unwrap();
+    for i in 0..5u64 {
+        let record = record(&format!("concept-{i}"), 2);
+        let both = [weights(2 * i), weights(2 * i + 1)];
+        if i < 3 {
+            zoo.append(&record, &both).unwrap();
+        } else {
+            zoo.append_half(&record, &both).unwrap();
+        }
+    }
+    zoo
+}
+
+#[test]
+fn blocks_are_those_of_the_encoded_weights() {
+    for rule in RULES {
+        for size in [32, 5, 256] {
+            let dir = tempfile::tempdir().unwrap();
+            let zoo = zoo(dir.path(), rule, size);
+            let layout = zoo.layout().clone();
+            let mut reader = BlockReader::new(&zoo, 2);
+            let mut block = vec![9.0; size];
+            let mut seen = 0;
+            zoo.for_each_encoded(|entry, flat| {
+                assert_eq!(flat, layout.encode(&zoo.load(entry)?)?);
+                for (n, expected) in flat.chunks(size).enumerate() {
+                    reader.read(entry, n, &mut block)?;
+                    assert_eq!(block, expected, "{rule:?} {size} {entry:?} {n}");
+                    assert!(reader.open_files() <= 2);
+                }
+                seen += 1;
+                Ok::<(), Error>(())
+            })
+            .unwrap();
+            assert_eq!(seen, 10);
+        }
+    }
+}
+
+#[test]
+fn few_files_stay_open_and_the_oldest_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let zoo = zoo(dir.path(), GroupingRule::Appended, 32);
+    let mut reader = BlockReader::new(&zoo, 3);
+    let mut block = [0.0; 32];
+    let mut expected = Vec::new();
+    for round in 0..3 {
+        for (i, entry) in zoo.entries().iter().enumerate() {
+            reader.read(entry, 1, &mut block).unwrap();
+            if round == 0 {
+                expected.push(block);
+            }
+            assert_eq!(block, expected[i]);
+        }
+    }
+    assert_eq!(reader.open_files(), 3);
+    reader.set_open_files(2);
+    assert_eq!(reader.open_files(), 2);
+    // No room at all still means one.
+    let mut reader = BlockReader::new(&zoo, 0);
+    reader.read(&zoo.entries()[0], 0, &mut block).unwrap();
+    assert_eq!(reader.open_files(), 1);
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let zoo = zoo(dir.path(), GroupingRule::Appended, 32);
+    let mut reader = BlockReader::new(&zoo, 3);
+    let entry = &zoo.entries()[0];
+    for (n, len) in [(3, 32), (0, 31)] {
+        let error = reader.read(entry, n, &mut vec![0.0; len]).unwrap_err();
+        assert!(matches!(error, Error::Layout { .. }), "{error}");
+    }
+}
+
+fn shard(dir: &Path) -> PathBuf {
+    dir.join("concepts/concept-0.safetensors")
+}
+
+/// What a fresh reader says of the first block of a shard of these bytes.
+fn refused(zoo: &Zoo, bytes: &[u8]) -> Error {
+    fs::write(shard(zoo.dir()), bytes).unwrap();
+    let entry: &Entry = &zoo.entries()[0];
+    let mut reader = BlockReader::new(zoo, 3);
+    let error = reader.read(entry, 0, &mut [0.0; 32]).unwrap_err();
+    let damaged = matches!(
+        error,
+        Error::Safetensors { .. } | Error::Dtype { .. } | Error::NonFinite { .. }
+    );
+    if damaged {
+        assert!(error.to_string().contains("concept-0"), "{error}");
+    }
+    error
+}
+
+#[test]
+fn damaged_shards_are_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let zoo = zoo(dir.path(), GroupingRule::Appended, 32);
+    let good = fs::read(shard(dir.path())).unwrap();
+    let damaged = |bytes: &[u8]| {
+        let error = refused(&zoo, bytes);
+        assert!(matches!(error, Error::Safetensors { .. }), "{error}");
+    };
+    damaged(&[]);
+    damaged(&good[..7]);
+    damaged(&good[..20]);
+    damaged(&good[..good.len() - 1]);
+    damaged(&[good.as_slice(), &[0]].concat());
+    // Headers said to be longer than the file, or than any.
+    for len in [good.len() as u64, u64::MAX] {
+        let mut bytes = good.clone();
+        bytes[..8].copy_from_slice(&len.to_le_bytes());
+        damaged(&bytes);
+    }
+    let mut bytes = good.clone();
+    bytes[8] = b'x';
+    damaged(&bytes);
+
+    // NaN as the first value of all tensors.
+    let header = u64::from_le_bytes(good[..8].try_into().unwrap()) as usize + 8;
+    let mut bytes = good.clone();
+    for value in bytes[header..].chunks_exact_mut(4) {
+        value.copy_from_slice(&f32::NAN.to_le_bytes());
+    }
+    assert!(matches!(refused(&zoo, &bytes), Error::NonFinite { .. }));
+
+    // Other tensors under good headers.
+    let text = String::from_utf8(good[8..header].to_vec()).unwrap();
+    let with = |from: &str, to: &str| {
+        assert_eq!(from.len(), to.len());
+        assert!(text.contains(from), "{text}");
+        let mut bytes = good.clone();
+        bytes[8..header].copy_from_slice(text.replace(from, to).as_bytes());
+        refused(&zoo, &bytes)
+    };
+    let error = with("0/conv.lora_A.weight", "0/conv.lora_X.weight");
+    assert!(matches!(error, Error::MissingTensor { .. }), "{error}");
+    let error = with("[2,3,3,3]", "[3,3,3,2]");
+    assert!(matches!(error, Error::ShapeMismatch { .. }), "{error}");
+    let error = with("F32", "I32");
+    assert!(matches!(error, Error::Dtype { .. }), "{error}");
+
+    fs::remove_file(shard(dir.path())).unwrap();
+    let mut reader = BlockReader::new(&zoo, 3);
+    let error = reader.read(&zoo.entries()[0], 0, &mut [0.0; 32]);
+    assert!(matches!(error, Err(Error::Io { .. })));
+}
+
+#[test]
+fn going_through_checks_digests() {
+    let dir = tempfile::tempdir().unwrap();
+    let zoo = zoo(dir.path(), GroupingRule::Appended, 32);
+    let path = shard(dir.path());
+    let mut bytes = fs::read(&path).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let error = zoo.for_each_encoded(|_, _| Ok::<(), Error>(()));
+    assert!(matches!(error, Err(Error::Digest { .. })));
+}
+
+#[test]
+fn sixteen_bits_hold_what_they_can() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut zoo = zoo(dir.path(), GroupingRule::Appended, 32);
+    let (full, half) = (weights(6), zoo.load(&zoo.entries()[6]).unwrap());
+    for (name, tensor) in &half {
+        for (h, f) in tensor.data.iter().zip(&full[name].data) {
+            assert!((h - f).abs() <= f.abs() / 1024.0 + 1e-7, "{name}: {h} {f}");
+        }
+    }
+    let mut large = weights(1);
+    large.insert(
+        "fc.lora_B.weight".into(),
+        HostTensor::new(vec![2, 2], vec![0.0, 65504.0, 7e4, 0.0]).unwrap(),
+    );
+    let error = zoo.append_half(&record("large", 1), &[large.clone()]);
+    match error {
+        Err(Error::HalfRange { name, index, value }) => {
+            assert_eq!((name.as_str(), index, value), ("fc.lora_B.weight", 2, 7e4));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(!zoo.contains("large"));
+    zoo.append(&record("large", 1), &[large]).unwrap();
+}

@@ -1,0 +1,240 @@
+//! Burn modules as weight spaces.
+#![cfg(feature = "burn")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use burn::module::{Module, Param};
+use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
+use burn::nn::{
+    BatchNorm, BatchNormConfig, Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear,
+    LinearConfig, PaddingConfig2d,
+};
+use burn::tensor::{Device, Distribution, Tensor};
+use weight_blocks::{
+    Error, GroupingRule, HostTensor, LayerKind, Layout, ModuleSpace, Place, TensorRole,
+    WeightSpace, by_layer, module_to_named,
+};
+
+#[derive(Module, Debug)]
+struct Factors {
+    down: Param<Tensor<2>>,
+    up: Param<Tensor<2>>,
+}
+
+#[derive(Module, Debug)]
+struct Adapted {
+    linear: Linear,
+    lora: Factors,
+}
+
+#[derive(Module, Debug)]
+struct Net {
+    stem: Conv2d,
+    stem_norm: BatchNorm,
+    words: Embedding,
+    layers: Vec<Adapted>,
+    up: ConvTranspose2d,
+    out_norm: LayerNorm,
+    scale: Param<Tensor<1>>,
+}
+
+fn random<const D: usize>(shape: [usize; D]) -> Param<Tensor<D>> {
+    let normal = Distribution::Normal(0.0, 1.0);
+    Param::from_tensor(Tensor::random(shape, normal, &Device::flex()))
+}
+
+fn net() -> Net {
+    let device = Device::flex();
+    let adapted = || Adapted {
+        linear: LinearConfig::new(4, 3).with_bias(false).init(&device),
+        lora: Factors {
+            down: random([2, 4]),
+            up: random([3, 2]),
+        },
+    };
+    Net {
+        stem: Conv2dConfig::new([2, 3], [3, 3])
+            .with_padding(PaddingConfig2d::Same)
+            .init(&device),
+        stem_norm: BatchNormConfig::new(3).init(&device),
+        words: EmbeddingConfig::new(5, 2).init(&device),
+        layers: vec![adapted(), adapted()],
+        up: ConvTranspose2dConfig::new([3, 2], [2, 2]).init(&device),
+        out_norm: LayerNormConfig::new(2).init(&device),
+        scale: random([1]),
+    }
+}
+
+/// Name, kind, and the tensors' names and roles.
+type Group<Name> = (Name, LayerKind, Vec<(Name, TensorRole)>);
+
+fn described(space: &ModuleSpace<Net>) -> Vec<Group<String>> {
+    let groups = space.layer_groups().into_iter();
+    groups
+        .map(|group| {
+            let tensors = group.tensors.into_iter().map(|t| (t.name, t.role));
+            (group.name, group.kind, tensors.collect())
+        })
+        .collect()
+}
+
+#[test]
+fn layers_become_groups_in_the_order_of_the_fields() {
+    use TensorRole::{Bias, Down, NormBias, NormWeight, Up, Weight};
+    let space = ModuleSpace::new(net()).unwrap();
+    let expected: Vec<Group<&str>> = vec![
+        (
+            "stem",
+            LayerKind::Conv,
+            vec![("stem.weight", Weight), ("stem.bias", Bias)],
+        ),
+        (
+            "stem_norm",
+            LayerKind::Norm,
+            vec![
+                ("stem_norm.weight", NormWeight),
+                ("stem_norm.bias", NormBias),
+            ],
+        ),
+        (
+            "words",
+            LayerKind::Embedding,
+            vec![("words.weight", Weight)],
+        ),
+        (
+            "layers.0.linear",
+            LayerKind::Linear,
+            vec![("layers.0.linear.weight", Weight)],
+        ),
+        (
+            "layers.0",
+            LayerKind::Other,
+            vec![
+                ("layers.0.lora_A.weight", Down),
+                ("layers.0.lora_B.weight", Up),
+            ],
+        ),
+        (
+            "layers.1.linear",
+            LayerKind::Linear,
+            vec![("layers.1.linear.weight", Weight)],
+        ),
+        (
+            "layers.1",
+            LayerKind::Other,
+            vec![
+                ("layers.1.lora_A.weight", Down),
+                ("layers.1.lora_B.weight", Up),
+            ],
+        ),
+        (
+            "up",
+            LayerKind::ConvTranspose,
+            vec![("up.weight", Weight), ("up.bias", Bias)],
+        ),
+        (
+            "out_norm",
+            LayerKind::Norm,
+            vec![("out_norm.weight", NormWeight), ("out_norm.bias", NormBias)],
+        ),
+        ("scale", LayerKind::Other, vec![("scale", Weight)]),
+    ];
+    let expected: Vec<_> = expected
+        .into_iter()
+        .map(|(name, kind, tensors)| {
+            let tensors = tensors.into_iter().map(|(n, r)| (n.to_owned(), r));
+            (name.to_owned(), kind, tensors.collect::<Vec<_>>())
+        })
+        .collect();
+    assert_eq!(described(&space), expected);
+}
+
+#[test]
+fn weights_go_through_blocks_and_back() {
+    let first = ModuleSpace::new(net()).unwrap();
+    let mut second = ModuleSpace::new(net()).unwrap();
+    let statistics = |space: &ModuleSpace<Net>| {
+        module_to_named(space.module()).unwrap()["stem_norm.running_mean"].clone()
+    };
+    let before = statistics(&second);
+    for rule in [
+        GroupingRule::Appended,
+        GroupingRule::Concatenated,
+        GroupingRule::Separate,
+    ] {
+        let layout = Layout::new("net", first.layer_groups(), rule, 16).unwrap();
+        let weights = first.read_weights().unwrap();
+        assert!(!weights.contains_key("stem_norm.running_mean"));
+        let blocks = layout.encode(&weights).unwrap();
+        second
+            .load_weights(&layout.decode(&blocks).unwrap())
+            .unwrap();
+        assert_eq!(second.read_weights().unwrap(), weights);
+    }
+    assert_eq!(statistics(&second), before);
+    assert_eq!(
+        module_to_named(&second.into_module()).unwrap()["scale"],
+        module_to_named(first.module()).unwrap()["scale"]
+    );
+}
+
+#[test]
+fn a_rule_chooses_groups_kinds_and_roles() {
+    // LoRA factors alone, both layers in one group.
+    let space = ModuleSpace::with_rule(net(), |tensor| {
+        let place = by_layer(tensor)?;
+        matches!(place.role, TensorRole::Down | TensorRole::Up).then(|| Place {
+            group: "adapters".into(),
+            kind: LayerKind::Linear,
+            ..place
+        })
+    })
+    .unwrap();
+    let groups = space.layer_groups();
+    assert_eq!(groups.len(), 1);
+    assert_eq!(groups[0].kind, LayerKind::Linear);
+    let names: Vec<&str> = groups[0].tensors.iter().map(|t| t.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "layers.0.lora_A.weight",
+            "layers.1.lora_A.weight",
+            "layers.0.lora_B.weight",
+            "layers.1.lora_B.weight"
+        ]
+    );
+}
+
+#[derive(Module, Debug)]
+struct Twice {
+    gamma: Param<Tensor<1>>,
+    weight: Param<Tensor<1>>,
+}
+
+#[test]
+fn what_cannot_be_a_space_is_refused() {
+    let error = ModuleSpace::with_rule(net(), |_| None).unwrap_err();
+    assert!(matches!(error, Error::Layout { .. }), "{error}");
+    let twice = Twice {
+        gamma: random([1]),
+        weight: random([1]),
+    };
+    let error = ModuleSpace::new(twice).unwrap_err();
+    assert!(error.to_string().contains("`weight`"), "{error}");
+
+    let mut space = ModuleSpace::new(net()).unwrap();
+    let good = space.read_weights().unwrap();
+    let mut short = good.clone();
+    short.remove("scale");
+    let mut other = good.clone();
+    other.insert(
+        "scale".into(),
+        HostTensor::new(vec![2], vec![1.0, 2.0]).unwrap(),
+    );
+    let mut more = good.clone();
+    more.insert("extra".into(), HostTensor::new(vec![1], vec![1.0]).unwrap());
+    for (weights, expected) in [(&short, "missing"), (&other, "shape"), (&more, "not one")] {
+        let error = space.load_weights(weights).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    assert_eq!(space.read_weights().unwrap(), good);
+}

@@ -1,0 +1,68 @@
+//! The shipped weight generator, and what computing in 16 bits does to its predictions.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::path::Path;
+
+use burn::tensor::{DType, Device};
+use weight_diffusion::{ComputePrecision, HostText, Parameterization, WeightGenerator};
+
+fn shipped() -> WeightGenerator {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/weight-generator");
+    WeightGenerator::load(&dir, &Device::flex()).unwrap()
+}
+
+fn prompt(width: usize, seed: u64) -> HostText {
+    HostText {
+        tokens: common::uniform(seed, 3 * width),
+        len: 3,
+    }
+}
+
+#[test]
+fn it_loads_as_what_it_was_saved_as() {
+    let generator = shipped();
+    assert_eq!(
+        generator.unet().config().parameterization,
+        Parameterization::Skip
+    );
+    // Its files are older than these.
+    assert_eq!(generator.defaults().guidance, 1.0);
+    assert_eq!(generator.layout().version(), 1);
+}
+
+#[test]
+fn brain_floats_predict_nearly_the_same_weights() {
+    let full = shipped();
+    let short = full.clone().compute_in(ComputePrecision::Bf16);
+    assert_eq!(short.unet().dtype(), DType::BF16);
+    let same = full.clone().compute_in(ComputePrecision::F32);
+    let mean_of = |weights: &[f32]| {
+        let mut normalised = weights.to_vec();
+        full.normalizer().normalize(&mut normalised).unwrap();
+        normalised
+    };
+    for seed in 0..4 {
+        let text = prompt(full.text().width, seed);
+        let predict = |generator: &WeightGenerator| {
+            let options = generator.defaults();
+            generator
+                .predict(&text, &options, &Device::flex())
+                .unwrap()
+                .encoded
+        };
+        let expected = predict(&full);
+        assert_eq!(predict(&same), expected);
+        let found = predict(&short);
+        assert_ne!(found, expected);
+        let whole = common::distance(&found, &expected);
+        // Of what is learnt, the zoo's mean not counted.
+        let learnt = common::distance(&mean_of(&found), &mean_of(&expected));
+        println!(
+            "prompt {seed}: {whole:.5} of the weights, {learnt:.5} of what differs from the mean"
+        );
+        assert!(whole < 0.01, "{whole}");
+        assert!(learnt < 0.05, "{learnt}");
+    }
+}
