@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo run --release --example fid -- out/made assets/photos
-//! cargo run --release --example fid -- out/made assets/photos --weights inception.safetensors --json out/fid.json
+//! cargo run --release --example fid -- out/made assets/photos --weights pt_inception-2015-12-05-6726825d.pth --json out/fid.json
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -12,9 +12,9 @@ use std::time::Instant;
 use burn::tensor::Device;
 use clap::{Parser, ValueEnum};
 use clean_fid::{
-    EfficientNetLite0Config, Extractor, FeatureNet, FeatureSet, FeatureStatistics, ImageFolder,
-    InceptionV3Config, Resize, ResizeMode, StatisticsAccumulator, Subsets, frechet_distance_of,
-    kernel_distance_subsets, manifold_metrics,
+    EfficientNetLite0Config, Extractor, FeatureNet, FeatureSet, FeatureStatistics,
+    FrechetReference, ImageFolder, InceptionV3Config, Resize, ResizeMode, StatisticsAccumulator,
+    Subsets, kernel_distance_subsets, manifold_metrics,
 };
 use denoised_weights_examples::Result;
 use denoised_weights_examples::assets::{AssetArgs, display};
@@ -35,7 +35,7 @@ struct Args {
     dir_a: PathBuf,
     /// The reference: a folder, or statistics in a .npz file.
     dir_b: PathBuf,
-    /// InceptionV3's weights as safetensors, with pytorch-fid's names.
+    /// InceptionV3's weights: pytorch-fid's or torch-fidelity's .pth file, or one of safetensors.
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     /// The resize before InceptionV3.
@@ -72,6 +72,48 @@ impl From<Mode> for ResizeMode {
     }
 }
 
+/// One side as it was given, opened before anything is measured.
+enum Input {
+    Folder(ImageFolder),
+    Statistics(FeatureStatistics),
+}
+
+impl Input {
+    /// A `.npz` file or a folder. `features` says that statistics will not do.
+    fn open(path: &Path, features: bool) -> Result<Self> {
+        let is_file = path
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("npz"));
+        if is_file && features {
+            let why = "statistics hold no features; give --kernel and --manifold two folders";
+            return Err(format!("{}: {why}", display(path)).into());
+        }
+        if is_file {
+            return Ok(Self::Statistics(FeatureStatistics::load(path)?));
+        }
+        let folder = ImageFolder::open(path)?;
+        if let [only] = folder.files() {
+            return Err(format!("{} is the only image there: add images", display(only)).into());
+        }
+        Ok(Self::Folder(folder))
+    }
+
+    /// Statistics come from some network; this one's features have to be as wide.
+    fn check_width(&self, path: &Path, network: &dyn FeatureNet) -> Result<()> {
+        match self {
+            Self::Statistics(statistics) if statistics.width() != network.width() => Err(format!(
+                "{} is of features {} wide, those of {} are {} wide: it comes from another network",
+                display(path),
+                statistics.width(),
+                network.name(),
+                network.width()
+            )
+            .into()),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// What is known of one side.
 struct Side {
     statistics: FeatureStatistics,
@@ -86,6 +128,8 @@ struct Report {
     images_b: Option<usize>,
     frechet_name: String,
     frechet: f64,
+    /// Whether a covariance has no full rank, for want of images: the value is biased upwards.
+    rank_deficient: bool,
     kernel: Option<Kernel>,
     manifold: Option<Manifold>,
     extract_seconds: f64,
@@ -119,20 +163,35 @@ fn main() -> ExitCode {
 
 fn fid(args: &Args) -> Result<()> {
     let device = args.common.device()?;
-    let network = network(args, &device)?;
-    let extractor = Extractor::new(network.as_ref(), &device).with_batch_size(args.batch_size)?;
     let keep = args.kernel.is_some() || args.manifold.is_some();
+    let paths = [&args.dir_a, &args.dir_b];
+    let inputs = [Input::open(paths[0], keep)?, Input::open(paths[1], keep)?];
+    let network = network(args, &device)?;
+    for (input, path) in inputs.iter().zip(paths) {
+        input.check_width(path, network.as_ref())?;
+    }
+    let extractor = Extractor::new(network.as_ref(), &device).with_batch_size(args.batch_size)?;
     let started = Instant::now();
-    let a = side(&extractor, network.width(), &args.dir_a, keep)?;
-    let b = side(&extractor, network.width(), &args.dir_b, keep)?;
+    let [a, b] = inputs;
+    let a = side(&extractor, network.width(), a, keep)?;
+    let b = side(&extractor, network.width(), b, keep)?;
     let extract_seconds = started.elapsed().as_secs_f64();
     if let Some(path) = &args.save_statistics {
         a.statistics.save(path)?;
     }
 
-    let frechet = frechet_distance_of(&a.statistics, &b.statistics)?;
+    let left = FrechetReference::from_statistics(&a.statistics)?;
+    let right = FrechetReference::from_statistics(&b.statistics)?;
+    let frechet = left.distance_to(&right)?;
+    let rank_deficient = left.is_rank_deficient() || right.is_rank_deficient();
     let frechet_name = network.metric_name("frechet");
     println!("{frechet_name}: {frechet:.6}");
+    if rank_deficient {
+        println!(
+            "fewer images than features ({}): compare only with values of as many images",
+            network.width()
+        );
+    }
     let mut kernel = None;
     let mut manifold = None;
     if let (Some(left), Some(right)) = (&a.features, &b.features) {
@@ -160,6 +219,7 @@ fn fid(args: &Args) -> Result<()> {
         images_b: b.statistics.images(),
         frechet_name,
         frechet,
+        rank_deficient,
         kernel,
         manifold,
         extract_seconds,
@@ -188,25 +248,20 @@ fn network(args: &Args, device: &Device) -> Result<Box<dyn FeatureNet>> {
     })
 }
 
-/// Reads a `.npz` file, or runs a folder through the network. Features are kept only if `keep`.
-fn side(extractor: &Extractor<'_>, width: usize, path: &Path, keep: bool) -> Result<Side> {
-    if path
-        .extension()
-        .is_some_and(|e| e.eq_ignore_ascii_case("npz"))
-    {
-        if keep {
-            let why = "statistics hold no features; give --kernel and --manifold two folders";
-            return Err(format!("{}: {why}", display(path)).into());
+/// Runs a folder through the network. Features are kept only if `keep`.
+fn side(extractor: &Extractor<'_>, width: usize, input: Input, keep: bool) -> Result<Side> {
+    let folder = match input {
+        Input::Folder(folder) => folder,
+        Input::Statistics(statistics) => {
+            return Ok(Side {
+                statistics,
+                features: None,
+            });
         }
-        return Ok(Side {
-            statistics: FeatureStatistics::load(path)?,
-            features: None,
-        });
-    }
-    let folder = ImageFolder::open(path)?;
+    };
     let mut accumulator = StatisticsAccumulator::new(width)?;
     let mut features: Option<FeatureSet> = None;
-    let label = display(path);
+    let label = display(folder.root());
     let mut progress = Progress::new(&label, folder.files().len() as u64, 0);
     extractor.each_batch(&folder, |batch| {
         accumulator.add(&batch)?;
@@ -222,7 +277,7 @@ fn side(extractor: &Extractor<'_>, width: usize, path: &Path, keep: bool) -> Res
     progress.finish();
     let statistics = accumulator
         .finish()
-        .map_err(|error| format!("{}: {error}", display(path)))?;
+        .map_err(|error| format!("{}: {error}", display(folder.root())))?;
     Ok(Side {
         statistics,
         features,

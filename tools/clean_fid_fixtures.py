@@ -5,10 +5,20 @@
 
 resize.safetensors     clean-fid's resizers (PIL in float, torch) and torch-fidelity's TensorFlow 1 resize on images of
                        a formula: 160 sizes to 299 x 299 at 64 positions each, 40 sizes to small ones in full.
-decode.safetensors     PNG, JPEG and WebP files with what PIL's convert("RGB") makes of them.
+decode.safetensors     PNG, JPEG and WebP files with what PIL's convert("RGB") makes of them, and clean-fid's resize of that.
+jpeg.safetensors       JPEG files of photographs, with size and SHA-256 of what PIL's convert("RGB") makes of them. The
+                       photographs are crops of "seeding" by Clemens Engelhardt (CC0), from --photos.
 inception.safetensors  pytorch-fid's InceptionV3 in float64 on weights of a formula (so that no weights are shipped):
                        names and shapes of the weights, two images, features in the three modes, and the value of
                        clean-fid's compare_folders on two folders of eight images.
+inception_*.pth        state dicts of pytorch-fid's InceptionV3 as torch.save writes them, in its present and its older
+                       format, with torch-fidelity's names compared. All tensors are overlapping views of a few short
+                       storages, which keeps the files small.
+tiny_*.pth             three tensors in both formats, small enough to be damaged at every byte.
+checkpoint.safetensors features of pytorch-fid's network on those weights, in float64.
+clip.safetensors       transformers' CLIPVisionModelWithProjection, tiny and random, on images that torchvision prepares as
+                       clean-fid's clip_features.py does: weights, sizes of images of the formula, prepared images,
+                       features.
 statistics_*.npz       mu and sigma as pytorch-fid and clean-fid write them, and clean-fid's features for KID.
 statistics.safetensors the features behind them and distances between them by clean-fid.
 manifold.safetensors   precision, recall, density and coverage by the package prdc, and clean-fid's KID.
@@ -18,6 +28,8 @@ The formula: entry i of the tensor called NAME is the 32-bit hash of i, seeded w
 
 import argparse
 import contextlib
+import glob
+import hashlib
 import io
 import json
 import os
@@ -155,7 +167,10 @@ def decode():
     out = {}
     for name, data in files.items():
         out[f"{name}/file"] = np.frombuffer(data, dtype=np.uint8)
-        out[f"{name}/rgb"] = np.array(Image.open(io.BytesIO(data)).convert("RGB"))
+        rgb = np.array(Image.open(io.BytesIO(data)).convert("RGB"))
+        out[f"{name}/rgb"] = rgb
+        planes = resizers(13, 57)["clean"](rgb).transpose(2, 0, 1)
+        out[f"{name}/resized"] = np.ascontiguousarray(planes, dtype=np.float32)
     return out, None
 
 
@@ -174,6 +189,52 @@ def png16(rgb):
 
     head = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def jpeg(photos):
+    paths = sorted(glob.glob(os.path.join(photos, "seeding*.jpg")))
+    assert len(paths) == 40, f"{len(paths)} crops of the photograph seeding in {photos}"
+    rng = np.random.default_rng(SEED + 5)
+    files = {}
+
+    def add(name, image, **options):
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", **options)
+        files[name] = buffer.getvalue()
+
+    def crop():
+        width, height = rng.integers(1, 73, 2)
+        left, top = rng.integers(0, [129 - width, 129 - height])
+        image = Image.open(paths[len(files) % len(paths)]).convert("RGB")
+        return image.crop((left, top, left + width, top + height))
+
+    for quality in (5, 30, 60, 75, 90, 100):
+        for sampling in ("4:4:4", "4:2:2", "4:2:0"):
+            name = f"{sampling.replace(':', '')}-{quality}"
+            add(f"{name}-sequential", crop(), quality=quality, subsampling=sampling)
+            add(f"{name}-progressive", crop(), quality=quality, subsampling=sampling, progressive=True)
+            add(f"{name}-restarts", crop(), quality=quality, subsampling=sampling, optimize=True, restart_marker_blocks=3)
+    for quality in (20, 85):
+        for progressive in (False, True):
+            kind = f"{quality}-{'progressive' if progressive else 'sequential'}"
+            options = {"quality": quality, "progressive": progressive}
+            add(f"411-{kind}", crop(), subsampling="4:1:1", **options)
+            add(f"grey-{kind}", crop().convert("L"), **options)
+            add(f"rgb-{kind}", crop(), keep_rgb=True, **options)
+            add(f"cmyk-{kind}", crop().convert("CMYK"), **options)
+            # PIL writes no YCCK. The last byte of Adobe's marker tells the two apart.
+            inks = bytearray(files[f"cmyk-{kind}"])
+            at = inks.index(b"Adobe") + 11
+            assert inks[at] == 0
+            inks[at] = 2
+            files[f"ycck-{kind}"] = bytes(inks)
+    out = {}
+    for name, data in files.items():
+        rgb = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+        out[f"{name}/file"] = np.frombuffer(data, dtype=np.uint8)
+        out[f"{name}/size"] = np.array(rgb.shape[:2], dtype=np.float32)
+        out[f"{name}/sha256"] = np.frombuffer(hashlib.sha256(rgb.tobytes()).digest(), dtype=np.uint8)
+    return out, None
 
 
 def formula_state():
@@ -198,6 +259,74 @@ def formula_state():
             values = 0.2 * u - 0.1
         state[name] = torch.from_numpy(values.astype(np.float32)).reshape(shape)
     return state
+
+
+def viewed_state():
+    """A state dict whose tensors are views of a few short storages."""
+    rng = np.random.default_rng(SEED + 6)
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    shapes = {name: tuple(t.shape) for name, t in formula_state().items()}
+    names = set(meta_state(FeatureExtractorInceptionV3))
+    assert names == set(shapes), sorted(names ^ set(shapes))
+    weights = torch.from_numpy(rng.uniform(-1, 1, 20000).astype(np.float32))
+    gains = torch.from_numpy(rng.uniform(0.8, 1.2, 2048).astype(np.float32))
+    shifts = torch.from_numpy(rng.uniform(-0.1, 0.1, 2048).astype(np.float32))
+    count = torch.tensor(7)
+    fan_in = {name: int(np.prod(shape[1:])) for name, shape in shapes.items() if name.endswith("conv.weight")}
+    spreads = torch.tensor(sorted({n / 6 for n in fan_in.values()}))
+    state = {}
+    for name, shape in shapes.items():
+        at = int(rng.integers(0, 64))
+        if name.endswith("num_batches_tracked"):
+            state[name] = count
+        elif name.endswith("running_var"):
+            n = fan_in[name.replace("bn.running_var", "conv.weight")]
+            state[name] = spreads.as_strided(shape, (0,), int((spreads - n / 6).abs().argmin()))
+        elif name.endswith("bn.weight"):
+            state[name] = gains.as_strided(shape, (1,), at)
+        elif len(shape) == 1:
+            state[name] = shifts.as_strided(shape, (1,), at)
+        else:
+            state[name] = weights.as_strided(shape, (17, 5, 3, 1) if len(shape) == 4 else (5, 1), at)
+    return state
+
+
+def meta_state(network):
+    """Names of a network's state dict, whose weights it would otherwise load."""
+    loaded = network.load_state_dict
+    network.load_state_dict = lambda *_, **__: None
+    try:
+        import torch_fidelity.feature_extractor_inceptionv3 as module
+
+        module.load_state_dict_from_url = lambda *_, **__: {}
+        return list(network("inception-v3-compat", ["2048"]).state_dict())
+    finally:
+        network.load_state_dict = loaded
+
+
+@torch.no_grad()
+def checkpoint(output):
+    state = viewed_state()
+    torch.save(state, os.path.join(output, "inception_zip.pth"))
+    nested = {"epoch": 3, "state_dict": state, "optimizer": {"momentum": torch.ones(3)}}
+    torch.save(nested, os.path.join(output, "inception_legacy.pth"), _use_new_zipfile_serialization=False)
+    tiny = {
+        "rows": torch.arange(6, dtype=torch.float32).reshape(2, 3),
+        "inner.columns": torch.arange(6, dtype=torch.float16).reshape(2, 3).t(),
+        "count": torch.tensor(7),
+    }
+    torch.save(tiny, os.path.join(output, "tiny_zip.pth"))
+    torch.save(tiny, os.path.join(output, "tiny_legacy.pth"), _use_new_zipfile_serialization=False)
+    rng = np.random.default_rng(SEED + 7)
+    image = picture(rng, 44, 60)
+    x = torch.from_numpy(resizers(SIDE, SIDE)["clean"](image).transpose(2, 0, 1).copy())[None].double()
+    features = inception_model(state).double()(normalised(x, "clean"))[0].flatten(1)
+    print("features", float(features.min()), float(features.mean()), float(features.max()))
+    return {
+        "images": np.ascontiguousarray(image.transpose(2, 0, 1)[None], dtype=np.float32),
+        "features": features.numpy().astype(np.float32),
+    }, None
 
 
 def inception_model(state):
@@ -259,6 +388,47 @@ def inception():
     out["kernel"] = np.array([kid])
     shapes = {name: list(t.shape) for name, t in state.items()}
     return out, {"shapes": json.dumps(shapes)}
+
+
+@torch.no_grad()
+def clip():
+    from torchvision import transforms
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    torch.manual_seed(SEED)
+    config = CLIPVisionConfig(
+        hidden_size=32,
+        intermediate_size=48,
+        projection_dim=24,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        image_size=32,
+        patch_size=8,
+    )
+    model = CLIPVisionModelWithProjection(config).eval()
+    for name, parameter in model.named_parameters():
+        norm = "norm" in name or "layrnorm" in name
+        torch.nn.init.normal_(parameter, 1.0 if norm and name.endswith("weight") else 0.0, 0.3)
+    # As clean-fid's img_preprocess_clip and CLIP_fx, at another size.
+    prepare = transforms.Compose(
+        [
+            transforms.Resize(32, interpolation=transforms.InterpolationMode.BICUBIC),
+            transforms.CenterCrop(32),
+        ]
+    )
+    normalise = transforms.Normalize((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+    sizes = [(32, 32), (32, 57), (64, 64), (45, 90), (91, 47), (7, 9), (100, 3), (33, 200)]
+    prepared = [
+        np.asarray(prepare(Image.fromarray(noise_image(f"clip {i}", *size)))).transpose(2, 0, 1)
+        for i, size in enumerate(sizes)
+    ]
+    x = torch.from_numpy(np.stack(prepared)).double() / 255
+    features = model.double()(pixel_values=normalise(x)).image_embeds
+    out = {f"weights.{k}": v.float().numpy() for k, v in model.state_dict().items() if v.is_floating_point()}
+    out["sizes"] = np.array(sizes, dtype=np.float32)
+    out["prepared"] = np.ascontiguousarray(np.stack(prepared), dtype=np.uint8)
+    out["features"] = features.numpy().astype(np.float32)
+    return out, None
 
 
 def nuclear_frechet(a, b):
@@ -324,12 +494,17 @@ def manifold():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("output")
-    parser.add_argument("names", nargs="*", default=["resize", "decode", "inception", "statistics", "manifold"])
+    names = ["resize", "decode", "jpeg", "inception", "checkpoint", "clip", "statistics", "manifold"]
+    parser.add_argument("names", nargs="*", default=names)
+    parser.add_argument("--photos", default="../shared/photos/cc", help="folder of the photographs for jpeg")
     args = parser.parse_args()
     makers = {
         "resize": resize,
         "decode": decode,
+        "jpeg": lambda: jpeg(args.photos),
         "inception": inception,
+        "checkpoint": lambda: checkpoint(args.output),
+        "clip": clip,
         "statistics": lambda: statistics(args.output),
         "manifold": manifold,
     }

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat};
 
-use crate::{Error, FeatureNet, FeatureSet, FeatureStatistics};
+use crate::{Error, FeatureNet, FeatureSet, FeatureStatistics, frechet_distance_of};
 
 /// Gathers mean and covariance batch by batch. It holds `width² + width` numbers in double precision (34 MB for
 /// InceptionV3's 2048), however many images come.
@@ -152,4 +152,44 @@ pub fn generated_statistics<E: From<Error>>(
         accumulator.add_images(network, batch?)?;
     }
     Ok(accumulator.finish()?)
+}
+
+/// Fréchet distance between what a generator makes and statistics, of a folder or from a file: `batches` as in
+/// [`generated_statistics`].
+///
+/// ```
+/// use burn::tensor::{Device, Distribution, Tensor};
+/// use clean_fid::{EfficientNetLite0Config, Error, generated_frechet, generated_statistics};
+///
+/// # fn main() -> Result<(), Error> {
+/// let device = Device::flex();
+/// let network = EfficientNetLite0Config::new().with_input_size(32).init(&device)?;
+/// let made = |highest| {
+///     let noise = Distribution::Uniform(0.0, highest);
+///     let device = device.clone();
+///     (0..3).map(move |_| Ok::<_, Error>(Tensor::<4>::random([2, 3, 32, 32], noise, &device)))
+/// };
+/// let reference = generated_statistics(&network, made(1.0))?; // or FeatureStatistics::load("….npz")?
+/// assert!(generated_frechet(&network, made(0.5), &reference)? > 0.0);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// [`Error::WidthMismatch`] before the first batch is asked for, those of [`generated_statistics`] and of
+/// [`frechet_distance_of`].
+pub fn generated_frechet<E: From<Error>>(
+    network: &dyn FeatureNet,
+    batches: impl IntoIterator<Item = Result<Tensor<4>, E>>,
+    reference: &FeatureStatistics,
+) -> Result<f64, E> {
+    if network.width() != reference.width() {
+        return Err(E::from(Error::WidthMismatch {
+            left: network.width(),
+            right: reference.width(),
+        }));
+    }
+    let own = generated_statistics(network, batches)?;
+    Ok(frechet_distance_of(&own, reference)?)
 }

@@ -1,35 +1,39 @@
-//! Image files, read as PIL's `Image.open(path).convert("RGB")` reads them.
+//! Image files, as PIL's `Image.open(path).convert("RGB")` reads them.
 
-use std::io::{BufReader, Cursor};
+use std::io::{Cursor, Read};
 use std::path::Path;
 
-use image::{DynamicImage, ImageReader};
+use image::{DynamicImage, ImageError, ImageFormat, ImageReader};
 
-use crate::{Error, Picture};
+use crate::{Error, Picture, jpeg};
+
+/// Largest file that is read, and most memory that decoding one may take.
+pub(crate) const LIMIT: u64 = 512 << 20;
 
 impl Picture {
     /// Reads a PNG, JPEG or WebP file. The content decides, not the file's extension.
     ///
     /// Values are those of PIL's `convert("RGB")`: transparency is dropped, not blended; 16-bit colour keeps the high
-    /// byte; 16-bit grey is cut at 255. PNG and WebP give PIL's bytes. JPEG is decoded by another library than PIL's, and
-    /// differs from it by up to 4 of 255 levels (0.1 to 0.4 on average) where the colours are stored at half size. That
-    /// shows in a very small distance between a folder of JPEGs and one of PNGs: decode both in the same way then. An
-    /// orientation in EXIF is not applied (PIL does not either).
+    /// byte; 16-bit grey is cut at 255; JPEG has the bytes of libjpeg-turbo, which PIL is built on, in grey, colour and
+    /// CMYK, sequential or progressive. An orientation in EXIF is not applied (PIL does not either).
+    ///
+    /// A JPEG file whose data is damaged or cut short is refused; PIL fills up what is damaged.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`]; [`Error::Image`] for a damaged file, another format, or one that would take more than 512 MiB.
+    /// [`Error::Io`]; [`Error::Image`] for a damaged file, another format, or one that is, or would take, more than
+    /// 512 MiB.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let io = |source| Error::Io {
             path: path.to_path_buf(),
             source,
         };
-        let file = std::fs::File::open(path).map_err(io)?;
-        let reader = ImageReader::new(BufReader::new(file))
-            .with_guessed_format()
+        let mut bytes = Vec::new();
+        std::fs::File::open(path)
+            .and_then(|file| file.take(LIMIT + 1).read_to_end(&mut bytes))
             .map_err(io)?;
-        convert(reader.decode(), &path.display().to_string())
+        Self::decode(&bytes, &path.display().to_string())
     }
 
     /// [`open`](Self::open) from memory; `file` names the bytes in errors.
@@ -38,19 +42,33 @@ impl Picture {
     ///
     /// [`Error::Image`].
     pub fn decode(bytes: &[u8], file: &str) -> Result<Self, Error> {
+        Self::decoded(bytes).map_err(|source| Error::Image {
+            file: file.to_owned(),
+            source,
+        })?
+    }
+
+    /// Two kinds of errors: of the file, and of a picture made from it.
+    fn decoded(bytes: &[u8]) -> Result<Result<Self, Error>, ImageError> {
+        if bytes.len() as u64 > LIMIT {
+            let kind = image::error::LimitErrorKind::InsufficientMemory;
+            return Err(ImageError::Limits(image::error::LimitError::from_kind(
+                kind,
+            )));
+        }
+        if image::guess_format(bytes).is_ok_and(|format| format == ImageFormat::Jpeg) {
+            let (rgb, width, height) = jpeg::decode(bytes)?;
+            return Ok(Self::from_rgb8(&rgb, width, height));
+        }
         let image = ImageReader::new(Cursor::new(bytes))
             .with_guessed_format()
-            .map_err(image::ImageError::IoError)
-            .and_then(ImageReader::decode);
-        convert(image, file)
+            .map_err(ImageError::IoError)?
+            .decode()?;
+        Ok(convert(image))
     }
 }
 
-fn convert(image: image::ImageResult<DynamicImage>, file: &str) -> Result<Picture, Error> {
-    let image = image.map_err(|source| Error::Image {
-        file: file.to_owned(),
-        source,
-    })?;
+fn convert(image: DynamicImage) -> Result<Picture, Error> {
     let (width, height) = (image.width() as usize, image.height() as usize);
     let rgb = match image {
         // PIL keeps 16-bit grey as integers, and cuts where it converts them to bytes.

@@ -26,6 +26,30 @@ pub enum Error {
         source: safetensors::SafeTensorError,
     },
 
+    /// The weights are neither a safetensors file nor a PyTorch checkpoint that can be read.
+    #[error(
+        "{} is neither a safetensors file nor a readable PyTorch checkpoint ({source}): it may be truncated; make or \
+         fetch it again",
+        path.display()
+    )]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What the reader found.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    /// A file is larger than any that this crate reads.
+    #[error("{} has {found} bytes, more than the limit of {limit}: it is no file of weights", path.display())]
+    FileSize {
+        /// The file.
+        path: PathBuf,
+        /// Its bytes.
+        found: u64,
+        /// The most that is read.
+        limit: u64,
+    },
+
     /// A metadata entry of the weights is missing or not what this version reads.
     #[error("{file}: metadata {key:?} is {found:?}, expected {expected:?}")]
     Metadata {
@@ -78,6 +102,13 @@ pub enum Error {
         found: usize,
         /// The smallest size that works.
         minimum: usize,
+    },
+
+    /// The sizes of a vision transformer do not fit together.
+    #[error("no vision transformer has these sizes: {reason}")]
+    ClipSizes {
+        /// What does not fit.
+        reason: String,
     },
 
     /// An image batch has a shape that the operation cannot take.
@@ -305,6 +336,60 @@ pub enum Error {
         rows: usize,
         /// Columns of the matrix.
         columns: usize,
+    },
+
+    /// What is to be downloaded is not described well enough.
+    #[cfg(feature = "hub")]
+    #[error("{url:?} cannot be downloaded: {reason}")]
+    RemoteFile {
+        /// The address.
+        url: String,
+        /// What is wrong.
+        reason: &'static str,
+    },
+
+    /// There is no folder to keep downloads in.
+    #[cfg(feature = "hub")]
+    #[error(
+        "no folder for downloads: set CLEAN_FID_CACHE, XDG_CACHE_HOME or HOME, or give one to Hub::new"
+    )]
+    NoCache,
+
+    /// A file is not in the cache, and the network is not to be asked.
+    #[cfg(feature = "hub")]
+    #[error("{} is not there, and this is offline: download {url} elsewhere and put it there", path.display())]
+    Offline {
+        /// Where it would be.
+        path: PathBuf,
+        /// Where it comes from.
+        url: String,
+    },
+
+    /// A download failed.
+    #[cfg(feature = "hub")]
+    #[error(
+        "could not download {url} ({reason}): try again, or download it elsewhere and put it at {}",
+        path.display()
+    )]
+    Download {
+        /// The address.
+        url: String,
+        /// Where it would have gone.
+        path: PathBuf,
+        /// What happened.
+        reason: String,
+    },
+
+    /// A file is not the one that was asked for.
+    #[cfg(feature = "hub")]
+    #[error("{from} has the SHA-256 {found}, expected {expected}: it is damaged or another file")]
+    Digest {
+        /// A path, or the address of a download.
+        from: String,
+        /// Its digest.
+        found: String,
+        /// The digest asked for.
+        expected: String,
     },
 
     /// A result could not be read back from the device.

@@ -7,14 +7,14 @@ use rayon::prelude::*;
 
 use crate::resize::to_batch;
 use crate::{
-    Error, FeatureNet, FeatureSet, FeatureStatistics, FrechetReference, ImageFolder, Picture,
-    StatisticsAccumulator,
+    Error, FeatureNet, FeatureSet, FeatureStatistics, FrechetReference, HostResize, ImageFolder,
+    Picture, StatisticsAccumulator,
 };
 
 /// Reads images from files, in batches, and runs them through a network.
 ///
-/// The images of one batch are in memory at a time. They are decoded, and resized if the network has a
-/// [`host_resize`](FeatureNet::host_resize), on rayon's threads.
+/// The images of two batches are in memory at a time: while one passes the network, the next is decoded, and resized if
+/// the network has a [`host_resize`](FeatureNet::host_resize), on rayon's threads.
 pub struct Extractor<'a> {
     network: &'a dyn FeatureNet,
     device: &'a Device,
@@ -56,27 +56,48 @@ impl<'a> Extractor<'a> {
         folder: &ImageFolder,
         mut take: impl FnMut(FeatureSet) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        for files in folder.files().chunks(self.batch_size) {
-            let resize = self.network.host_resize();
-            let pictures: Vec<Picture> = files
-                .par_iter()
-                .map(|file| {
-                    let picture = Picture::open(file)?;
-                    match &resize {
-                        Some(resize) => resize.apply(&picture),
-                        None => Ok(picture),
-                    }
-                })
-                .collect::<Result<_, Error>>()?;
-            // Neighbours of one size share a tensor.
-            let size = |picture: &Picture| (picture.height(), picture.width());
-            let mut start = 0;
-            for group in pictures.chunk_by(|a, b| size(a) == size(b)) {
-                take(self.features_of(group, &files[start..start + group.len()])?)?;
-                start += group.len();
+        let resize = self.network.host_resize();
+        let mut chunks = folder.files().chunks(self.batch_size);
+        let mut ready = chunks.next().map(|files| (files, read(files, resize)));
+        while let Some((files, pictures)) = ready {
+            let pictures = pictures?;
+            let (batches, next) = std::thread::scope(|scope| {
+                let next = chunks
+                    .next()
+                    .map(|files| (files, scope.spawn(move || read(files, resize))));
+                let batches = self.features_of_all(&pictures, files);
+                let next = next.map(|(files, reader)| {
+                    let pictures = reader
+                        .join()
+                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                    (files, pictures)
+                });
+                (batches, next)
+            });
+            for batch in batches? {
+                take(batch)?;
             }
+            ready = next;
         }
         Ok(())
+    }
+
+    /// Neighbours of one size share a tensor.
+    fn features_of_all(
+        &self,
+        pictures: &[Picture],
+        files: &[PathBuf],
+    ) -> Result<Vec<FeatureSet>, Error> {
+        let size = |picture: &Picture| (picture.height(), picture.width());
+        let mut start = 0;
+        pictures
+            .chunk_by(|a, b| size(a) == size(b))
+            .map(|group| {
+                let own = &files[start..start + group.len()];
+                start += group.len();
+                self.features_of(group, own)
+            })
+            .collect()
     }
 
     fn features_of(&self, pictures: &[Picture], files: &[PathBuf]) -> Result<FeatureSet, Error> {
@@ -176,4 +197,18 @@ impl<'a> Extractor<'a> {
         FrechetReference::from_statistics(&own)?
             .distance_to(&FrechetReference::from_statistics(reference)?)
     }
+}
+
+/// Decodes and resizes on rayon's threads.
+fn read(files: &[PathBuf], resize: Option<HostResize>) -> Result<Vec<Picture>, Error> {
+    files
+        .par_iter()
+        .map(|file| {
+            let picture = Picture::open(file)?;
+            match &resize {
+                Some(resize) => resize.apply(&picture),
+                None => Ok(picture),
+            }
+        })
+        .collect()
 }

@@ -40,7 +40,7 @@
 //!
 //! # fn main() -> Result<(), clean_fid::Error> {
 //! let device = Device::flex();
-//! let network = InceptionV3Config::new().load("inception.safetensors", &device)?;
+//! let network = InceptionV3Config::new().load("pt_inception-2015-12-05-6726825d.pth", &device)?;
 //! let extractor = Extractor::new(&network, &device);
 //! let (real, made) = (ImageFolder::open("real")?, ImageFolder::open("made")?);
 //! println!("FID {:.3}", extractor.frechet(&made, &real)?);
@@ -59,12 +59,15 @@
 //!
 //! # What is here, and what is not
 //!
-//! Networks: [`InceptionV3`] and [`EfficientNetLite0`]. Between sets, in double precision: Fréchet distance
-//! ([`frechet_distance`], [`frechet_distance_of`]), kernel distance ([`kernel_distance`], [`kernel_distance_subsets`]),
-//! precision, recall, density and coverage ([`manifold_metrics`]). Between images: [`l1`], [`psnr`], [`ssim`].
+//! Networks: [`InceptionV3`], from `pytorch-fid`'s and `torch-fidelity`'s `.pth` files or safetensors, [`ClipVision`] for
+//! FID-CLIP, and [`EfficientNetLite0`], whose weights the repository has. Between sets, in double precision: Fréchet
+//! distance ([`frechet_distance`], [`frechet_distance_of`], [`generated_frechet`]), kernel distance
+//! ([`kernel_distance`], [`kernel_distance_subsets`]), precision, recall, density and coverage ([`manifold_metrics`]).
+//! Between images: [`l1`], [`psnr`], [`ssim`].
 //!
-//! Not here: weights of InceptionV3 (a path is asked for, nothing is downloaded) and their `.pth` files
-//! ([`InceptionV3Config::load`] says how to convert one), CLIP features, image formats other than PNG, JPEG and WebP.
+//! Not here: weights of InceptionV3 and CLIP. A path is asked for; with the feature `hub`, which is off by default,
+//! `InceptionV3Config::fetch` downloads InceptionV3's once and checks their digest. Nor image formats other than PNG,
+//! JPEG and WebP.
 //!
 //! # Non-goals
 //!
@@ -73,6 +76,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod accumulator;
+mod clip_vision;
 mod decode;
 mod efficientnet_lite;
 mod error;
@@ -81,7 +85,10 @@ mod features;
 mod files;
 mod folder;
 mod frechet;
+#[cfg(feature = "hub")]
+mod hub;
 mod inception;
+mod jpeg;
 mod kernel;
 mod manifold;
 mod network;
@@ -94,13 +101,16 @@ mod ssim;
 mod statistics;
 mod weights;
 
-pub use accumulator::{StatisticsAccumulator, generated_statistics};
+pub use accumulator::{StatisticsAccumulator, generated_frechet, generated_statistics};
+pub use clip_vision::{ClipVision, ClipVisionConfig};
 pub use efficientnet_lite::{EfficientNetLite0, EfficientNetLite0Config, Resize};
 pub use error::Error;
 pub use extractor::Extractor;
 pub use features::FeatureSet;
 pub use folder::ImageFolder;
 pub use frechet::{FrechetReference, frechet_distance, frechet_distance_of};
+#[cfg(feature = "hub")]
+pub use hub::{Hub, RemoteFile};
 pub use inception::{InceptionV3, InceptionV3Config};
 pub use kernel::{SubsetEstimate, Subsets, kernel_distance, kernel_distance_subsets};
 pub use manifold::{ManifoldMetrics, manifold_metrics};

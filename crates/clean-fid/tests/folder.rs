@@ -9,7 +9,7 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor};
 use clean_fid::{
     EfficientNetLite0Config, Error, Extractor, FeatureNet, FeatureSet, FeatureStatistics,
-    ImageFolder, Picture, Resize, generated_statistics,
+    ImageFolder, Picture, Resize, generated_frechet, generated_statistics,
 };
 use common::{Fixture, asset};
 
@@ -175,6 +175,19 @@ fn a_generator_gives_the_statistics_of_its_images() {
     for value in statistics.covariance() {
         assert!((value - 20.0 / 9.0).abs() < 1e-6, "{value}");
     }
+    // Against statistics, of which a wrong width is found before anything is made.
+    let made = || (0..5).map(|i| Ok::<_, Error>(batch(i)));
+    let moved = statistics.mean().iter().map(|mean| mean + 2.0).collect();
+    let reference = FeatureStatistics::new(moved, statistics.covariance().to_vec(), None).unwrap();
+    let distance = generated_frechet(&network, made(), &reference).unwrap();
+    assert!((distance - 12.0).abs() < 1e-4, "{distance}"); // 3 · 2²
+    let wide = FeatureStatistics::new(vec![0.0; 4], vec![0.0; 16], None).unwrap();
+    let nothing = (0..1).map(|_| -> Result<Tensor<4>, Error> { panic!("it was asked for") });
+    let outcome = generated_frechet(&network, nothing, &wide);
+    assert!(matches!(
+        outcome,
+        Err(Error::WidthMismatch { left: 3, right: 4 })
+    ));
     let failing = (0..2).map(|i| match i {
         0 => Ok(batch(0)),
         _ => Err(Error::ZeroBatchSize),

@@ -11,7 +11,7 @@ use burn::tensor::ops::InterpolateMode;
 use super::block::MbConv;
 use super::model::EfficientNetLite0;
 use super::weights::Weights;
-use crate::Error;
+use crate::{Error, weights};
 
 /// How an image is brought to the input size: half-pixel centres (`align_corners = false`).
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl EfficientNetLite0Config {
     ///
     /// # Errors
     ///
-    /// [`Error::InputSize`], [`Error::Io`], [`Error::Safetensors`] for a truncated or damaged file,
+    /// [`Error::InputSize`], [`Error::Io`], [`Error::FileSize`], [`Error::Safetensors`] for a truncated or damaged file,
     /// [`Error::Metadata`], [`Error::Weights`] and [`Error::WeightValue`] for weights of something else.
     pub fn load(
         &self,
@@ -89,10 +89,7 @@ impl EfficientNetLite0Config {
         device: &Device,
     ) -> Result<EfficientNetLite0, Error> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|source| Error::Io {
-            path: path.to_path_buf(),
-            source,
-        })?;
+        let bytes = weights::read(path)?;
         self.load_bytes(&bytes, &path.display().to_string(), device)
     }
 

@@ -9,6 +9,7 @@ use super::builder::{Builder, Fill};
 use super::model::InceptionV3;
 use super::stages::{mixed, stem};
 use super::weights::Weights;
+use crate::weights::{Stored, WeightFile};
 use crate::{Error, ResizeMode};
 
 /// Configuration of [`InceptionV3`]. The default is Clean-FID's.
@@ -26,44 +27,41 @@ impl InceptionV3Config {
         self.build(device, &mut |_, _| Ok(()))
     }
 
-    /// The network with the weights of the original FID from a safetensors file, under the names that `pytorch-fid`'s
-    /// `pt_inception-2015-12-05-6726825d.pth` has (`Conv2d_1a_3x3.conv.weight`, `Mixed_5b.branch1x1.bn.bias`, …), in
-    /// float32 or float16. That file is turned into one with
+    /// The network with the weights of the original FID from a file: `pytorch-fid`'s
+    /// `pt_inception-2015-12-05-6726825d.pth` or `torch-fidelity`'s `weights-inception-2015-12-05-6726825d.pth` (equal
+    /// but for the name), a safetensors file with the same tensors, or a checkpoint that holds them under a key, as
+    /// `state_dict`. The content decides, not the file's extension. Tensors are float32 or float16 and called
+    /// `Conv2d_1a_3x3.conv.weight`, `Mixed_5b.branch1x1.bn.bias`, ….
     ///
-    /// ```python
-    /// import torch
-    /// from safetensors.torch import save_file
-    ///
-    /// save_file(torch.load("pt_inception-2015-12-05-6726825d.pth"), "inception.safetensors")
-    /// ```
-    ///
-    /// Weights that torchvision trained itself have another classifier and are refused: features on them give no FID.
+    /// No code in a `.pth` file is run. Weights that torchvision trained itself have another classifier and are refused:
+    /// features on them give no FID.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`], [`Error::Safetensors`] for a truncated or damaged file, [`Error::Weights`] and
-    /// [`Error::WeightValue`] for weights of something else.
+    /// [`Error::Io`], [`Error::FileSize`], [`Error::Checkpoint`] and [`Error::Safetensors`] for a truncated or damaged
+    /// file, [`Error::Weights`] and [`Error::WeightValue`] for weights of something else.
     pub fn load(&self, path: impl AsRef<Path>, device: &Device) -> Result<InceptionV3, Error> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|source| Error::Io {
-            path: path.to_path_buf(),
-            source,
-        })?;
-        self.load_bytes(&bytes, &path.display().to_string(), device)
+        let stored = Stored::open(path)?;
+        let name = path.display().to_string();
+        self.fill(Weights::new(stored.file(&name)?), device)
     }
 
-    /// [`load`](Self::load) from memory; `file` names the bytes in errors.
+    /// [`load`](Self::load) of a safetensors file in memory; `file` names the bytes in errors.
     ///
     /// # Errors
     ///
-    /// As [`load`](Self::load), without [`Error::Io`].
+    /// [`Error::Safetensors`], [`Error::Weights`] and [`Error::WeightValue`].
     pub fn load_bytes(
         &self,
         bytes: &[u8],
         file: &str,
         device: &Device,
     ) -> Result<InceptionV3, Error> {
-        let mut weights = Weights::parse(bytes, file)?;
+        self.fill(Weights::new(WeightFile::parse(bytes, file)?), device)
+    }
+
+    fn fill(&self, mut weights: Weights<'_>, device: &Device) -> Result<InceptionV3, Error> {
         let network = self.build(device, &mut |name, conv| weights.fill(name, conv))?;
         weights.finish()?;
         Ok(network)

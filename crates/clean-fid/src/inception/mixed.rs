@@ -1,9 +1,9 @@
 //! Blocks of parallel branches.
 
 use burn::module::Module;
-use burn::tensor::Tensor;
 use burn::tensor::module::{avg_pool2d, max_pool2d};
 use burn::tensor::ops::{AvgPoolOptions, MaxPoolOptions};
+use burn::tensor::{Tensor, s};
 
 use super::unit::{Unit, chain};
 
@@ -57,9 +57,20 @@ impl Pool {
     }
 }
 
-/// Maximum over 3 × 3 pixels at stride 2: `n` to `(n - 3) / 2 + 1` on both axes.
+/// Maximum over 3 × 3 pixels at stride 2: `n` to `(n - 3) / 2 + 1` on both axes. In elementwise maxima, first of rows and
+/// then of columns: less work than nine comparisons a pixel, and no indices.
 pub(super) fn halve(x: Tensor<4>) -> Tensor<4> {
-    max_pool2d(x, MaxPoolOptions::new([3, 3]).with_stride([2, 2]))
+    let [_, _, height, width] = x.dims();
+    let rows = |from: usize| {
+        let to = from + height - 2;
+        x.clone().slice(s![.., .., from..to;2, ..])
+    };
+    let x = rows(0).max_pair(rows(1)).max_pair(rows(2));
+    let columns = |from: usize| {
+        let to = from + width - 2;
+        x.clone().slice(s![.., .., .., from..to;2])
+    };
+    columns(0).max_pair(columns(1)).max_pair(columns(2))
 }
 
 /// `Mixed_*` of Szegedy et al., 2016: branches, then a pooled branch, joined along the channels in that order.
@@ -77,10 +88,10 @@ impl Mixed {
         for branch in &self.branches {
             branch.forward(input.clone(), &mut outputs);
         }
-        let pooled = self.pool.forward(input);
-        outputs.push(match &self.pooled {
-            Some(unit) => unit.forward(pooled),
-            None => pooled,
+        outputs.push(match (&self.pooled, self.pool) {
+            (Some(unit), Pool::Average) => unit.forward_mean(input, |x| self.pool.forward(x)),
+            (Some(unit), _) => unit.forward(self.pool.forward(input)),
+            (None, _) => self.pool.forward(input),
         });
         Tensor::cat(outputs, 1)
     }

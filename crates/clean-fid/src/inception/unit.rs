@@ -14,6 +14,16 @@ impl Unit {
     pub(super) fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         self.conv.forward(input).clamp_min(0.0)
     }
+
+    /// What [`forward`](Self::forward) makes of a mean over neighbours, where `mean` takes it: a convolution of single
+    /// pixels gives the mean of its results, and of those there are fewer channels.
+    pub(super) fn forward_mean(
+        &self,
+        input: Tensor<4>,
+        mean: impl Fn(Tensor<4>) -> Tensor<4>,
+    ) -> Tensor<4> {
+        mean(self.conv.forward(input)).clamp_min(0.0)
+    }
 }
 
 /// One unit after the other.

@@ -13,8 +13,9 @@ const BATCH_NORM_EPSILON: f64 = 1e-3;
 pub(super) struct Weights<'a>(WeightFile<'a>);
 
 impl<'a> Weights<'a> {
-    pub(super) fn parse(bytes: &'a [u8], file: &'a str) -> Result<Self, Error> {
-        Ok(Self(WeightFile::parse(bytes, file)?))
+    pub(super) fn new(mut file: WeightFile<'a>) -> Self {
+        file.seek("Conv2d_1a_3x3.conv.weight");
+        Self(file)
     }
 
     /// Folds `NAME.bn` into `NAME.conv` and puts the result into `conv`.

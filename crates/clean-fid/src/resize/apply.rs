@@ -32,3 +32,40 @@ pub(super) fn resample(plane: &[f32], width: usize, columns: &Taps, rows: &Taps)
     }
     out
 }
+
+/// [`resample`] as PIL has it for bytes: weights are whole numbers of 2⁻²², and both passes end in bytes.
+pub(super) fn resample_bytes(plane: &[f32], width: usize, columns: &Taps, rows: &Taps) -> Vec<f32> {
+    let bytes: Vec<u8> = plane.iter().map(|v| v.round() as u8).collect();
+    let across: Vec<u8> = bytes
+        .chunks_exact(width)
+        .flat_map(|row| {
+            columns.runs.iter().map(|run| {
+                let weights = columns.weights(run).iter();
+                to_byte(row[run.start..].iter().copied().zip(weights))
+            })
+        })
+        .collect();
+    let out_width = columns.runs.len();
+    let mut out = Vec::with_capacity(rows.runs.len() * out_width);
+    for run in &rows.runs {
+        for column in 0..out_width {
+            let sources = across[run.start * out_width + column..].iter();
+            let weights = rows.weights(run).iter();
+            let byte = to_byte(sources.step_by(out_width).copied().zip(weights));
+            out.push(f32::from(byte));
+        }
+    }
+    out
+}
+
+fn to_byte<'a>(terms: impl Iterator<Item = (u8, &'a f64)>) -> u8 {
+    const BITS: i32 = 22;
+    let sum: i64 = terms
+        .map(|(value, weight)| {
+            // Away from zero at one half, as in C.
+            let whole = (weight * f64::from(1 << BITS)).round() as i64;
+            i64::from(value) * whole
+        })
+        .sum();
+    ((sum + (1 << (BITS - 1))) >> BITS).clamp(0, 255) as u8
+}

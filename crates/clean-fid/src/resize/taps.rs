@@ -1,5 +1,7 @@
 //! Which source pixels a target pixel is made of, on one axis.
 
+use std::ops::Range;
+
 /// For each target position a run of source positions and their weights.
 pub(super) struct Taps {
     pub(super) runs: Vec<Run>,
@@ -19,10 +21,15 @@ const SUPPORT: f64 = 2.0;
 impl Taps {
     /// PIL's `precompute_coeffs` (`src/libImaging/Resample.c`) with its bicubic filter.
     pub(super) fn bicubic(input: usize, output: usize) -> Self {
+        Self::bicubic_part(input, output, 0..output)
+    }
+
+    /// [`bicubic`](Self::bicubic) for some of the target positions only.
+    pub(super) fn bicubic_part(input: usize, output: usize, part: Range<usize>) -> Self {
         let scale = input as f64 / output as f64;
         let widening = scale.max(1.0);
         let support = SUPPORT * widening;
-        Self::build(output, |at, push| {
+        Self::build(part, |at, push| {
             let center = (at as f64 + 0.5) * scale;
             // Half is added and the fraction dropped, as in C; below 0 both end at 0.
             let start = (center - support + 0.5).max(0.0) as usize;
@@ -51,7 +58,7 @@ impl Taps {
     }
 
     fn bilinear(input: usize, output: usize, source: impl Fn(usize) -> f32) -> Self {
-        Self::build(output, |at, push| {
+        Self::build(0..output, |at, push| {
             let source = source(at);
             let start = (source as usize).min(input - 1);
             let part = source - start as f32;
@@ -66,9 +73,9 @@ impl Taps {
     }
 
     /// `run` pushes the weights of a target position and gives their first source position.
-    fn build(output: usize, run: impl Fn(usize, &mut dyn FnMut(f64)) -> usize) -> Self {
+    fn build(part: Range<usize>, run: impl Fn(usize, &mut dyn FnMut(f64)) -> usize) -> Self {
         let mut weights = Vec::new();
-        let runs = (0..output)
+        let runs = part
             .map(|at| {
                 let offset = weights.len();
                 let start = run(at, &mut |weight| weights.push(weight));
