@@ -17,17 +17,24 @@ use denoised_weights_examples::assets::{AssetArgs, Text, display};
 use denoised_weights_examples::cli::{Common, run};
 use denoised_weights_examples::data::{ConceptPairs, Counts, Photos};
 use denoised_weights_examples::denoised::layout_of;
-use denoised_weights_examples::overfit::{Cut, Subject, overfit, timed_prediction};
+use denoised_weights_examples::overfit::{Combined, Cut, Subject, overfit, timed_prediction};
 use denoised_weights_examples::picture::{Column, write_grid};
 use denoised_weights_examples::rivals::relative_distance;
 use denoised_weights_examples::training::TrainingArgs;
 use denoised_weights_examples::{Result, files};
-use finetune::{HeldOut, Quality, images_to_tensor, tensor_to_images, translate};
+use finetune::{
+    AdapterLoss, HeldOut, PairSet, Quality, Recipe, images_to_tensor, tensor_to_images, translate,
+};
 use image::RgbImage;
 use lora_gan::{BaseGenerator, HybridGenerator};
+use rand::SeedableRng;
+use rand::seq::index::sample;
+use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
-use weight_blocks::{GroupingRule, NamedTensors, WeightSpace, Zoo};
-use weight_diffusion::{DictionarySize, SampleOptions, TrainConfig, UNet1dConfig};
+use weight_blocks::{GroupingRule, Layout, NamedTensors, WeightSpace, Zoo};
+use weight_diffusion::{
+    DictionarySize, LossError, NetworkLoss, SampleOptions, TrainConfig, UNet1dConfig,
+};
 
 /// Overfit the weight generator on one trained adapter at a time, for each block size and grouping
 /// rule, and compare what its one-step prediction does to photos with what the adapter itself does.
@@ -61,6 +68,14 @@ struct Args {
     /// Directions per block beside the UNet; 0 for the paper's network.
     #[arg(long, default_value_t = 0)]
     dictionary: usize,
+    /// Weight of Eq. 4 (λ·L1 + conditional GAN of the predicted adapter on --pairs-per-step training
+    /// photos) beside the paper's loss: the combination that the paper tried and dropped. An
+    /// interrupted training of this kind starts anew, its discriminator is not in the state.
+    #[arg(long, value_name = "WEIGHT")]
+    combined: Option<f64>,
+    /// Training pairs that each step of --combined sees.
+    #[arg(long, default_value_t = 4)]
+    pairs_per_step: usize,
     /// Predictions of which the median time is taken.
     #[arg(long, default_value_t = 5)]
     repeats: usize,
@@ -74,6 +89,8 @@ struct Args {
 
 /// Rows of grid.png.
 const SHOWN: usize = 5;
+/// Training pairs that --combined draws from.
+const TRAIN: usize = 64;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -88,6 +105,8 @@ struct Report {
     steps: u64,
     channels: usize,
     dictionary: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    combined: Option<f64>,
     concepts: Vec<ConceptReport>,
     cells: Vec<CellReport>,
 }
@@ -135,6 +154,7 @@ fn ablate(args: &Args) -> Result<()> {
         steps: args.steps,
         channels: args.channels,
         dictionary: args.dictionary,
+        combined: args.combined,
         concepts: Vec::new(),
         cells: Vec::new(),
     };
@@ -172,7 +192,7 @@ impl Bench<'_> {
         let list = art_concepts();
         let size = self.base.config.image_size;
         let counts = Counts {
-            train: 2,
+            train: TRAIN,
             test: self.args.n_test,
             shown: SHOWN,
         };
@@ -184,7 +204,7 @@ impl Bench<'_> {
         let shown = images_to_tensor(&inputs, size, self.device)?;
         let measure = |weights: &NamedTensors| -> Result<(Quality, Vec<RgbImage>)> {
             let generator = self.adapted(weights)?;
-            let images = tensor_to_images(translate(&generator, &shown));
+            let images = tensor_to_images(translate(&generator, &shown)?);
             Ok((held_out.measure(&generator)?, images))
         };
         let initial = self.base.generator.read_weights()?;
@@ -228,12 +248,32 @@ impl Bench<'_> {
             let (rule, block_size) = (cut.rule_number(), cut.block_size);
             let files = TrainingArgs {
                 out: (self.args.out.join(name)).join(format!("rule{rule}-{block_size}")),
-                save_every: 100,
+                save_every: match self.args.combined {
+                    None => 100,
+                    Some(_) => u64::MAX,
+                },
                 full_precision: true,
             };
-            let layout = weight_blocks::Layout::new("", groups.clone(), cut.rule, block_size)?;
+            let layout = Layout::new("", groups.clone(), cut.rule, block_size)?;
             let unet = self.unet(layout.blocks());
-            let learnt = overfit(&subject, cut, &unet, &self.training(), &files, self.device)?;
+            let mut edits = match self.args.combined {
+                None => None,
+                Some(weight) => Some((self.edit_loss(&layout, &pairs)?, weight)),
+            };
+            let combined = edits.as_mut().map(|(loss, weight)| Combined {
+                loss,
+                weight: *weight,
+            });
+            let training = self.training();
+            let learnt = overfit(
+                &subject,
+                cut,
+                &unet,
+                &training,
+                combined,
+                &files,
+                self.device,
+            )?;
             let options = SampleOptions {
                 seed: self.args.common.seed,
                 ..learnt.generator.defaults()
@@ -307,10 +347,58 @@ impl Bench<'_> {
         }
     }
 
+    fn edit_loss<'p>(&self, layout: &Layout, pairs: &'p ConceptPairs) -> Result<EditLoss<'p>> {
+        let recipe = Recipe {
+            seed: self.args.common.seed,
+            ..Recipe::compact()
+        };
+        Ok(EditLoss {
+            loss: AdapterLoss::with_discriminator(&self.base.generator, recipe, self.device)?,
+            layout: layout.clone(),
+            pairs: &pairs.train,
+            count: self.args.pairs_per_step,
+            seed: self.args.common.seed,
+            device: self.device.clone(),
+        })
+    }
+
     fn adapted(&self, weights: &NamedTensors) -> Result<HybridGenerator> {
         let mut generator = self.base.generator.clone();
         generator.load_weights(weights)?;
         Ok(generator)
+    }
+}
+
+/// Eq. 4 of the adapter that the generator predicts.
+struct EditLoss<'p> {
+    loss: AdapterLoss,
+    layout: Layout,
+    pairs: &'p PairSet,
+    count: usize,
+    seed: u64,
+    device: Device,
+}
+
+impl NetworkLoss for EditLoss<'_> {
+    fn values_and_gradients(
+        &mut self,
+        step: u64,
+        _texts: &[usize],
+        weights: &[Vec<f32>],
+    ) -> Result<Vec<(f64, Vec<f32>)>, LossError> {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        rng.set_stream(step);
+        let count = self.count.clamp(1, self.pairs.len());
+        let picked = sample(&mut rng, self.pairs.len(), count).into_vec();
+        let (photos, targets) = self.pairs.select(&picked, &self.device);
+        let pairs = PairSet { photos, targets };
+        (weights.iter())
+            .map(|weights| {
+                let weights = self.layout.decode(weights)?;
+                let (value, gradient) = self.loss.value_and_gradient(&weights, &pairs)?;
+                Ok((value, self.layout.encode(&gradient)?))
+            })
+            .collect()
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Instant;
 use burn::tensor::Device;
 use weight_blocks::{GroupingRule, LayerGroup, Layout, NamedTensors, Normalization, Normalizer};
 use weight_diffusion::{
-    BlockDataset, HostText, SampleOptions, TextSpec, TrainConfig, Trainer, UNet1dConfig,
-    WeightGenerator,
+    BlockDataset, HostText, NetworkLoss, SampleOptions, TextSpec, TrainConfig, Trainer,
+    UNet1dConfig, WeightGenerator,
 };
 
 use crate::Result;
@@ -46,6 +46,14 @@ pub struct Subject<'a> {
     pub base_digest: &'a str,
 }
 
+/// A loss on what the predicted weights do, beside the one on what they are.
+pub struct Combined<'a> {
+    /// The loss.
+    pub loss: &'a mut dyn NetworkLoss,
+    /// Its weight.
+    pub weight: f64,
+}
+
 /// A generator that learnt one network, and how it went.
 pub struct Overfitted {
     /// The generator.
@@ -61,8 +69,9 @@ const WEIGHTS_PER_STEP: usize = 128 * 256;
 /// Weights that go through the network at once.
 const WEIGHTS_PER_PART: usize = 32 * 256;
 
-/// Trains a generator on the blocks of one network with the paper's loss, or reads the one that an
-/// earlier run left in `files.out`. A step sees as many weights for every block size.
+/// Trains a generator on the blocks of one network with the paper's loss (and with `combined` where
+/// there is one), or reads the one that an earlier run left in `files.out`. A step sees as many
+/// weights for every block size.
 ///
 /// # Errors
 /// Where the sizes do not fit together, the training fails or a file cannot be written.
@@ -71,6 +80,7 @@ pub fn overfit(
     cut: Cut,
     unet: &UNet1dConfig,
     train: &TrainConfig,
+    mut combined: Option<Combined<'_>>,
     files: &TrainingArgs,
     device: &Device,
 ) -> Result<Overfitted> {
@@ -112,7 +122,12 @@ pub fn overfit(
         )?)
     })?;
     let report = files.run(&name, &mut trainer, &dataset, |trainer| {
-        Ok(trainer.step(&dataset)?)
+        Ok(match &mut combined {
+            None => trainer.step(&dataset)?,
+            Some(Combined { loss, weight }) => {
+                trainer.step_combined(&dataset, *loss, *weight, 1)?
+            }
+        })
     })?;
     let generator = WeightGenerator::new(
         trainer.ema_model(),
