@@ -223,7 +223,7 @@ impl Bench<'_> {
     fn outputs(&self, weights: &NamedTensors) -> Result<Tensor<4>> {
         let mut generator = self.base.generator.clone();
         generator.load_weights(weights)?;
-        Ok(translate(&generator, &self.tensor(&self.compared)?))
+        Ok(translate(&generator, &self.tensor(&self.compared)?)?)
     }
 
     fn targets(&self, concept: &Concept) -> Result<Tensor<4>> {
@@ -400,9 +400,10 @@ impl Bench<'_> {
                     to_first_target: apart(&outputs, &target_a),
                     to_second_target: apart(&outputs, &target_b),
                 });
+                let shown = self.compared.len() / 2;
                 column
                     .images
-                    .extend(tensor_to_images(outputs.slice([0..1])));
+                    .extend(tensor_to_images(outputs.slice([shown..shown + 1])));
             }
             found.push(Interpolation {
                 from: first.prompt.clone(),

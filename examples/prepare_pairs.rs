@@ -8,10 +8,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use concepts::{Concept, Pair, Split, art_concepts, find, write_pairs};
+use concepts::prepare::PairLayout;
+use concepts::{Concept, Pair, Split, art_concepts, find};
 use denoised_weights_examples::assets::{AssetArgs, display};
 use denoised_weights_examples::cli::{Common, run};
 use denoised_weights_examples::data::{Photos, edit, spread};
+use denoised_weights_examples::layout::Layout;
 use denoised_weights_examples::progress::Progress;
 use denoised_weights_examples::{Result, files};
 use image::RgbImage;
@@ -19,8 +21,8 @@ use lora_gan::GeneratorConfig;
 use serde::Serialize;
 
 /// Edit the photos with concepts of the shipped list and write OUT/CONCEPT/{train,val,test}/
-/// {input,target}/NAME.png with the concept's text in OUT/CONCEPT/prompt.txt. The photos are split
-/// by source. Concepts that are complete already are left as they are.
+/// {input,target}/NAME.png (or another layout) with the concept's text in OUT/CONCEPT/prompt.txt. The
+/// photos are split by source. Concepts that are complete already are left as they are.
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -45,6 +47,9 @@ struct Args {
     /// Edge of the square images in pixels.
     #[arg(long, default_value_t = GeneratorConfig::compact().image_size)]
     size: usize,
+    /// How the pairs are laid out.
+    #[arg(long, value_enum, default_value_t = Layout::Folders)]
+    layout: Layout,
     /// Print the concepts with their prompts and splits, and stop.
     #[arg(long)]
     list: bool,
@@ -108,14 +113,14 @@ fn prepare(args: &Args) -> Result<()> {
         // Written last, so its presence says that the rest is there.
         let prompt = dir.join("prompt.txt");
         if !prompt.exists() {
-            for (name, photos, count) in [
-                ("train", &photos.train, args.n_train),
-                ("val", &photos.validation, args.n_test),
-                ("test", &photos.test, args.n_test),
+            for (split, photos, count) in [
+                (Split::Train, &photos.train, args.n_train),
+                (Split::Validation, &photos.validation, args.n_test),
+                (Split::Test, &photos.test, args.n_test),
             ] {
                 let edited = edit(&spread(photos, count, 0.0), concept);
                 let pairs: Vec<Pair> = edited.into_iter().enumerate().map(pair).collect();
-                write_pairs(&dir.join(name), &pairs)?;
+                PairLayout::from(args.layout).write(&dir, split, &pairs, &concept.prompt)?;
                 report.pairs += pairs.len();
             }
             files::write(&prompt, format!("{}\n", concept.prompt).as_bytes())?;

@@ -16,6 +16,12 @@ pub trait ImageEditor {
     /// # Errors
     /// When the editor does not know the prompt, or fails.
     fn edit(&self, photo: &RgbImage, prompt: &str, seed: u64) -> Result<RgbImage, Error>;
+
+    /// What else decides the result (model, steps, strength, ...), for the record that is kept beside an edit. An
+    /// edit whose record says other parameters is made again. No secrets: this is written to files.
+    fn parameters(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
 }
 
 /// Looks the prompt up in a list of concepts and applies that concept's filters.

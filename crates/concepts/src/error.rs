@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use crate::ServerError;
+
 /// What can go wrong in this crate; every message names the file or the name at fault and what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -179,6 +181,40 @@ pub enum Error {
         editor: String,
         /// What happened and what to do about it.
         message: String,
+    },
+
+    /// A server behind an editor or a chat model failed, or answered what cannot be used.
+    #[error("{server}: {source}")]
+    Server {
+        /// The name that the editor or the model was given.
+        server: String,
+        /// What happened.
+        source: ServerError,
+    },
+
+    /// A setting that cannot work.
+    #[error("{setting}: {message}")]
+    BadSetting {
+        /// The setting.
+        setting: &'static str,
+        /// What is wrong with it and what to do.
+        message: String,
+    },
+
+    /// A text, JSON or JSON-lines file is not what it should be.
+    #[error("{}: {message}", path.display())]
+    BadFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, where, and what to do.
+        message: String,
+    },
+
+    /// Another process is writing to this folder or file.
+    #[error("{} is in use by another run; wait for it or stop it", path.display())]
+    Busy {
+        /// The lock that is held.
+        path: PathBuf,
     },
 }
 

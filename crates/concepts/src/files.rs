@@ -1,7 +1,7 @@
 //! Reading one image, listing a folder's images, fitting an image to the working size.
 
 use std::collections::BTreeMap;
-use std::io::{BufReader, ErrorKind};
+use std::io::{BufRead, BufReader, ErrorKind, Seek};
 use std::path::{Path, PathBuf};
 
 use image::imageops::{self, FilterType};
@@ -84,8 +84,23 @@ pub(crate) fn by_stem(files: Vec<PathBuf>) -> Result<BTreeMap<String, PathBuf>, 
 /// Decodes the file, whose content and not its extension says the format; turns it as its Exif orientation says, and
 /// lays transparent pixels over white.
 pub(crate) fn read_image(path: &Path) -> Result<RgbImage, Error> {
-    let io = |source| Error::Io {
+    let file = std::fs::File::open(path).map_err(|source| Error::Io {
         action: "open",
+        path: path.to_owned(),
+        source,
+    })?;
+    decode(BufReader::new(file), path, MAX_SIDE, MAX_DECODED_BYTES)
+}
+
+/// [`read_image`] of what `reader` gives, with limits of its own; `path` is for the error.
+pub(crate) fn decode(
+    reader: impl BufRead + Seek,
+    path: &Path,
+    max_side: u32,
+    max_bytes: u64,
+) -> Result<RgbImage, Error> {
+    let io = |source| Error::Io {
+        action: "read",
         path: path.to_owned(),
         source,
     };
@@ -99,20 +114,17 @@ pub(crate) fn read_image(path: &Path) -> Result<RgbImage, Error> {
         },
     };
 
-    let file = std::fs::File::open(path).map_err(io)?;
-    let mut reader = ImageReader::new(BufReader::new(file))
-        .with_guessed_format()
-        .map_err(io)?;
+    let mut reader = ImageReader::new(reader).with_guessed_format().map_err(io)?;
     let mut limits = Limits::default();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
-    limits.max_alloc = Some(MAX_DECODED_BYTES);
+    limits.max_image_width = Some(max_side);
+    limits.max_image_height = Some(max_side);
+    limits.max_alloc = Some(max_bytes);
     reader.limits(limits);
 
     let mut decoder = reader.into_decoder().map_err(decode)?;
     let (width, height) = decoder.dimensions();
     // Some decoders look at the limits only while they decode.
-    if width > MAX_SIDE || height > MAX_SIDE || decoder.total_bytes() > MAX_DECODED_BYTES {
+    if width > max_side || height > max_side || decoder.total_bytes() > max_bytes {
         return Err(Error::TooLarge {
             path: path.to_owned(),
         });

@@ -37,23 +37,43 @@
 //! | edit by prompt | [`ImageEditor`], [`ClassicalEditor`] |
 //! | photos | [`read_photos`], [`split_by_source`], [`Photo`], [`PhotoSplit`] |
 //! | folders of pairs | [`read_pairs`], [`write_pairs`], [`read_pair_splits`], [`Pair`], [`PairSplits`] |
+//! | pix2pix's aligned files, WebDataset | [`read_aligned`], [`write_aligned`], [`prepare::PairLayout`], [`prepare::ShardWriter`] |
+//! | photos of your own: crop, split, manifest | [`prepare`] |
+//! | many photos, several editors, the best one | [`editing`] |
+//! | diffusion models behind servers | `http` (feature `http`) |
+//! | a data set of prompts | [`prompts`] |
 //!
 //! Edits are deterministic, draw no random numbers and add no grain: what a filter adds can be told from the photo and
 //! the place in it, so a network can learn it under an L1 loss. Radii and periods are given for 64-pixel images and
 //! grow with the image. No function panics on any input.
+//!
+//! # Features
+//!
+//! `http` (off by default) brings the clients: AUTOMATIC1111/Forge, ComfyUI, Hugging Face's image-to-image API, and
+//! OpenAI-compatible chat and embedding servers. Without it nothing here knows of a network.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod aligned;
 mod catalogue;
 mod concept;
+pub mod editing;
 mod editor;
 mod error;
 mod files;
+#[cfg(feature = "http")]
+pub mod http;
 mod ops;
 mod pairs;
+mod parallel;
 mod photos;
+pub mod prepare;
+pub mod prompts;
 mod random;
+mod server_error;
+mod store;
 mod suggest;
 
+pub use aligned::{Aligned, read_aligned, write_aligned};
 pub use catalogue::{SPLIT_SEED, TEST_CONCEPTS, VALIDATION_CONCEPTS, art_concepts};
 pub use concept::{Concept, Split, find};
 pub use editor::{ClassicalEditor, ImageEditor};
@@ -62,3 +82,4 @@ pub use files::{MAX_DECODED_BYTES, MAX_SIDE};
 pub use ops::{Op, Screen, Texture};
 pub use pairs::{Pair, PairSplits, read_pair_splits, read_pairs, write_pairs};
 pub use photos::{Photo, PhotoSplit, read_photos, split_by_source};
+pub use server_error::ServerError;

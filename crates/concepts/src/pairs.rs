@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use image::{ImageFormat, RgbImage, imageops};
 
-use crate::{Error, files};
+use crate::{Aligned, Error, files};
 
 const INPUT: &str = "input";
 const TARGET: &str = "target";
@@ -39,7 +39,7 @@ pub fn read_pairs(dir: &Path, size: usize) -> Result<Vec<Pair>, Error> {
     if input.is_dir() || target.is_dir() {
         read_folders(&input, &target, size)
     } else {
-        read_aligned(dir, size)
+        read_halves(dir, size, Aligned::InputLeft)
     }
 }
 
@@ -92,7 +92,7 @@ fn read_folders(input: &Path, target: &Path, size: u32) -> Result<Vec<Pair>, Err
         .collect()
 }
 
-fn read_aligned(dir: &Path, size: u32) -> Result<Vec<Pair>, Error> {
+pub(crate) fn read_halves(dir: &Path, size: u32, order: Aligned) -> Result<Vec<Pair>, Error> {
     let named = files::by_stem(files::image_files(dir)?)?;
     if named.is_empty() {
         return Err(Error::EmptyFolder {
@@ -112,10 +112,14 @@ fn read_aligned(dir: &Path, size: u32) -> Result<Vec<Pair>, Error> {
                 });
             }
             let half = |left| imageops::crop_imm(&both, left, 0, height, height).to_image();
+            let (input, target) = match order {
+                Aligned::InputLeft => (0, height),
+                Aligned::TargetLeft => (height, 0),
+            };
             Ok(Pair {
                 name,
-                input: files::fit(half(0), size),
-                target: files::fit(half(height), size),
+                input: files::fit(half(input), size),
+                target: files::fit(half(target), size),
             })
         })
         .collect()
@@ -132,30 +136,7 @@ fn read_aligned(dir: &Path, size: u32) -> Result<Vec<Pair>, Error> {
 /// [`Error::PairSize`], [`Error::NoPixels`]. Then [`Error::Io`] and [`Error::Encode`].
 pub fn write_pairs(dir: &Path, pairs: &[Pair]) -> Result<(), Error> {
     let (input, target) = (dir.join(INPUT), dir.join(TARGET));
-    let mut names = BTreeSet::new();
-    for pair in pairs {
-        check_name(&pair.name)?;
-        if !names.insert(pair.name.as_str()) {
-            return Err(Error::BadName {
-                name: pair.name.clone(),
-            });
-        }
-        let (input_size, target_size) = (pair.input.dimensions(), pair.target.dimensions());
-        if input_size != target_size {
-            return Err(Error::PairSize {
-                input: png(&input, &pair.name),
-                input_size,
-                target: png(&target, &pair.name),
-                target_size,
-            });
-        }
-        if input_size.0 == 0 || input_size.1 == 0 {
-            return Err(Error::NoPixels {
-                path: png(&input, &pair.name),
-            });
-        }
-    }
-
+    check_pairs(pairs, &input, &target)?;
     for folder in [&input, &target] {
         std::fs::create_dir_all(folder).map_err(|source| Error::Io {
             action: "create the folder",
@@ -170,7 +151,35 @@ pub fn write_pairs(dir: &Path, pairs: &[Pair]) -> Result<(), Error> {
     Ok(())
 }
 
-fn check_name(name: &str) -> Result<(), Error> {
+/// Fails on names that cannot be files or appear twice, and on pairs of two sizes or without pixels.
+pub(crate) fn check_pairs(pairs: &[Pair], input: &Path, target: &Path) -> Result<(), Error> {
+    let mut names = BTreeSet::new();
+    for pair in pairs {
+        check_name(&pair.name)?;
+        if !names.insert(pair.name.as_str()) {
+            return Err(Error::BadName {
+                name: pair.name.clone(),
+            });
+        }
+        let (input_size, target_size) = (pair.input.dimensions(), pair.target.dimensions());
+        if input_size != target_size {
+            return Err(Error::PairSize {
+                input: png(input, &pair.name),
+                input_size,
+                target: png(target, &pair.name),
+                target_size,
+            });
+        }
+        if input_size.0 == 0 || input_size.1 == 0 {
+            return Err(Error::NoPixels {
+                path: png(input, &pair.name),
+            });
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn check_name(name: &str) -> Result<(), Error> {
     let unsafe_char = |c: char| matches!(c, '/' | '\\') || c.is_control();
     if name.is_empty() || name.starts_with('.') || name.contains(unsafe_char) {
         return Err(Error::BadName {
@@ -181,11 +190,11 @@ fn check_name(name: &str) -> Result<(), Error> {
 }
 
 /// `folder/NAME.png`; the name may itself hold dots.
-fn png(folder: &Path, name: &str) -> PathBuf {
+pub(crate) fn png(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.png"))
 }
 
-fn write_png(folder: &Path, name: &str, image: &RgbImage) -> Result<(), Error> {
+pub(crate) fn write_png(folder: &Path, name: &str, image: &RgbImage) -> Result<(), Error> {
     let path = png(folder, name);
     let temporary = folder.join(format!(".{name}.png.{}.tmp", std::process::id()));
     let written = image

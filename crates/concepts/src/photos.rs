@@ -45,7 +45,7 @@ pub fn read_photos(dir: &Path, size: usize) -> Result<Vec<Photo>, Error> {
         .collect()
 }
 
-fn source(stem: &str) -> String {
+pub(crate) fn source(stem: &str) -> String {
     match stem.rsplit_once('-') {
         Some((source, number))
             if !source.is_empty()

@@ -1,0 +1,133 @@
+use image::RgbImage;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::canvas;
+use super::client::{Client, HttpSettings};
+use super::credentials::Credentials;
+use super::reply;
+use super::request::Request;
+use crate::{Error, ImageEditor};
+
+/// What an [`InferenceEditor`] asks for. The server's own defaults hold where a field is `None`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct InferenceSettings {
+    /// The text sent, with `{prompt}` where the concept's goes.
+    pub template: String,
+    /// What the image should not show.
+    pub negative_prompt: Option<String>,
+    /// Denoising steps.
+    pub num_inference_steps: Option<u32>,
+    /// Guidance towards the text.
+    pub guidance_scale: Option<f32>,
+    /// The shorter side of the image that the server works on, in pixels; results are scaled back.
+    pub side: u32,
+    /// Further parameters of the pipeline (`strength`, `image_guidance_scale`, ...), which replace those above.
+    pub extra: Map<String, Value>,
+}
+
+impl Default for InferenceSettings {
+    fn default() -> Self {
+        Self {
+            template: "{prompt}".to_owned(),
+            negative_prompt: None,
+            num_inference_steps: None,
+            guidance_scale: None,
+            side: 512,
+            extra: Map::new(),
+        }
+    }
+}
+
+/// A diffusers pipeline behind the image-to-image API of Hugging Face's inference endpoints and toolkit: `POST` of
+/// `{"inputs": BASE64, "parameters": {...}}`, answered with the image's bytes.
+///
+/// `tools/editor_fixtures_diffusers_server.py` serves any diffusers pipeline in this shape.
+///
+/// ```no_run
+/// use concepts::http::{Credentials, HttpSettings, InferenceEditor, InferenceSettings};
+/// use concepts::ImageEditor;
+///
+/// let settings = InferenceSettings { template: "turn it into a {prompt}".to_owned(), ..Default::default() };
+/// let editor = InferenceEditor::new(
+///     "ip2p", "https://example.endpoints.huggingface.cloud", settings, HttpSettings::default(),
+///     Credentials::bearer_from_env("HF_TOKEN")?,
+/// )?;
+/// let edited = editor.edit(&image::RgbImage::new(256, 256), "charcoal sketch", 7)?;
+/// # Ok::<(), concepts::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct InferenceEditor {
+    client: Client,
+    settings: InferenceSettings,
+}
+
+impl InferenceEditor {
+    /// An editor named `name` (for reports and file names) behind the endpoint at `address`.
+    ///
+    /// # Errors
+    /// [`Error::BadName`], [`Error::BadSetting`]. The server is not asked.
+    pub fn new(
+        name: &str,
+        address: &str,
+        settings: InferenceSettings,
+        http: HttpSettings,
+        credentials: Credentials,
+    ) -> Result<Self, Error> {
+        canvas::check_template(&settings.template)?;
+        canvas::check_side(settings.side)?;
+        Ok(Self {
+            client: Client::new(name, address, http, credentials)?,
+            settings,
+        })
+    }
+
+    fn body(&self, png: &[u8], (width, height): (u32, u32), prompt: &str, seed: u64) -> Value {
+        let settings = &self.settings;
+        let mut parameters = json!({
+            "prompt": canvas::word(&settings.template, prompt),
+            "seed": seed,
+            "target_size": { "width": width, "height": height },
+        });
+        if let Some(text) = &settings.negative_prompt {
+            parameters["negative_prompt"] = json!(text);
+        }
+        if let Some(steps) = settings.num_inference_steps {
+            parameters["num_inference_steps"] = json!(steps);
+        }
+        if let Some(scale) = settings.guidance_scale {
+            parameters["guidance_scale"] = json!(scale);
+        }
+        for (key, value) in &settings.extra {
+            parameters[key] = value.clone();
+        }
+        json!({ "inputs": reply::to_base64(png), "parameters": parameters })
+    }
+}
+
+impl ImageEditor for InferenceEditor {
+    fn name(&self) -> &str {
+        self.client.name()
+    }
+
+    /// # Errors
+    /// [`Error::Server`] when no attempt gave an image.
+    fn edit(&self, photo: &RgbImage, prompt: &str, seed: u64) -> Result<RgbImage, Error> {
+        let size = canvas::working_size(photo, self.settings.side);
+        let png = canvas::enlarge(photo, size)?;
+        // The address may be the endpoint itself, so nothing is added to its path.
+        let request = Request::json("", &self.body(&png, size, prompt, seed));
+        let (width, height) = photo.dimensions();
+        self.client
+            .call(&request, |bytes| {
+                reply::fit(reply::image(bytes)?, width, height)
+            })
+            .map(|answer| answer.value)
+            .map_err(|error| self.client.fail(error))
+    }
+
+    fn parameters(&self) -> Value {
+        json!({ "api": "image-to-image", "server": self.client.base(), "settings": self.settings })
+    }
+}

@@ -1,0 +1,23 @@
+//! Editors and chat models behind HTTP servers (feature `http`).
+
+mod canvas;
+mod chat;
+mod client;
+mod comfy;
+mod comfy_reply;
+mod config;
+mod credentials;
+mod inference;
+mod reply;
+mod request;
+mod webui;
+mod workflow;
+
+pub use chat::{ChatClient, ChatSettings, EmbeddingClient};
+pub use client::HttpSettings;
+pub use comfy::{ComfyEditor, ComfySettings};
+pub use config::{EditorApi, EditorConfig};
+pub use credentials::Credentials;
+pub use inference::{InferenceEditor, InferenceSettings};
+pub use webui::{ControlUnit, WebUiEditor, WebUiSettings};
+pub use workflow::Workflow;

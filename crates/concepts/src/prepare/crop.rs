@@ -1,0 +1,178 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, store, suggest};
+
+/// A face in a photo, in pixels from the upper left corner of the upright photo.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(from = "[f64; 4]", into = "[f64; 4]")]
+pub struct FaceBox {
+    /// Left edge.
+    pub x: f64,
+    /// Upper edge.
+    pub y: f64,
+    /// Width.
+    pub width: f64,
+    /// Height.
+    pub height: f64,
+}
+
+impl From<[f64; 4]> for FaceBox {
+    fn from([x, y, width, height]: [f64; 4]) -> Self {
+        Self {
+            x,
+            y,
+            width,
+            height,
+        }
+    }
+}
+
+impl From<FaceBox> for [f64; 4] {
+    fn from(face: FaceBox) -> Self {
+        [face.x, face.y, face.width, face.height]
+    }
+}
+
+/// Faces by photo: a JSON object `{"NAME.jpg": [x, y, width, height], ...}`, as any detector's output is brought to
+/// with a few lines; the keys are file names, or stems.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FaceBoxes(BTreeMap<String, FaceBox>);
+
+impl FaceBoxes {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::BadFile`] where it is not such an object, or a box has no area or numbers that are not
+    /// finite.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let boxes: Self = store::read_json(path)?;
+        for (name, face) in &boxes.0 {
+            let values = <[f64; 4]>::from(*face);
+            if !values.iter().all(|v| v.is_finite()) || face.width <= 0.0 || face.height <= 0.0 {
+                return Err(Error::BadFile {
+                    path: path.to_owned(),
+                    message: format!("the box of {name:?} has no area; fix it or remove it"),
+                });
+            }
+        }
+        Ok(boxes)
+    }
+
+    /// The face in the file `name`.
+    ///
+    /// # Errors
+    /// [`Error::BadSetting`] with near names where there is none.
+    pub(super) fn find(&self, name: &str) -> Result<FaceBox, Error> {
+        let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+        self.0
+            .get(name)
+            .or_else(|| self.0.get(stem))
+            .copied()
+            .ok_or_else(|| {
+                let near = suggest::nearest(name, self.0.keys().map(String::as_str));
+                Error::BadSetting {
+                    setting: "face boxes",
+                    message: format!(
+                        "there is no box for {name:?} (near: {near:?}); add it, or move the photo out of the folder"
+                    ),
+                }
+            })
+    }
+}
+
+/// Which square of a photo is taken.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Crop {
+    /// The largest square in the middle.
+    Centre,
+    /// A square around the face.
+    Face {
+        /// The faces.
+        boxes: FaceBoxes,
+        /// Side of the square over the longer side of the face's box. FFHQ's crops have about 1.8.
+        margin: f64,
+    },
+}
+
+impl Crop {
+    /// Left, top and side of the square in a photo of `width` × `height` pixels; always within the photo.
+    pub(super) fn square(
+        &self,
+        name: &str,
+        width: u32,
+        height: u32,
+    ) -> Result<(u32, u32, u32), Error> {
+        let longest = width.min(height);
+        match self {
+            Self::Centre => Ok(((width - longest) / 2, (height - longest) / 2, longest)),
+            Self::Face { boxes, margin } => {
+                let face = boxes.find(name)?;
+                let (x, y) = (face.x + face.width / 2.0, face.y + face.height / 2.0);
+                if x < 0.0 || y < 0.0 || x > f64::from(width) || y > f64::from(height) {
+                    return Err(Error::BadSetting {
+                        setting: "face boxes",
+                        message: format!(
+                            "the middle of the box of {name:?} is outside of its {width}x{height} pixels; boxes are \
+                             pixels of the upright photo"
+                        ),
+                    });
+                }
+                let side = (face.width.max(face.height) * margin).round();
+                let side = side.clamp(1.0, f64::from(longest)) as u32;
+                let place = |middle: f64, length: u32| {
+                    let first = (middle - f64::from(side) / 2.0).round();
+                    first.clamp(0.0, f64::from(length - side)) as u32
+                };
+                Ok((place(x, width), place(y, height), side))
+            }
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::Face { margin, .. } if !(0.5..=10.0).contains(margin) => Err(Error::BadSetting {
+                setting: "face margin",
+                message: format!("{margin} is not from 0.5 to 10"),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Centre => "centre",
+            Self::Face { .. } => "face",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn face(values: [f64; 4], margin: f64) -> Crop {
+        let boxes = FaceBoxes([("a".to_owned(), values.into())].into());
+        Crop::Face { boxes, margin }
+    }
+
+    #[test]
+    fn squares() {
+        let square = |crop: Crop| crop.square("a.jpg", 200, 100).unwrap();
+        assert_eq!(square(Crop::Centre), (50, 0, 100));
+        assert_eq!(square(face([90.0, 40.0, 20.0, 10.0], 2.0)), (80, 25, 40));
+        // Pushed back into the photo, and no larger than it.
+        assert_eq!(square(face([0.0, 0.0, 20.0, 20.0], 2.0)), (0, 0, 40));
+        assert_eq!(square(face([190.0, 90.0, 10.0, 10.0], 4.0)), (160, 60, 40));
+        assert_eq!(square(face([10.0, 10.0, 90.0, 90.0], 9.0)), (5, 0, 100));
+        assert!(
+            face([300.0, 0.0, 5.0, 5.0], 2.0)
+                .square("a.jpg", 200, 100)
+                .is_err()
+        );
+        assert!(Crop::square(&face([0.0; 4], 2.0), "b.jpg", 9, 9).is_err());
+    }
+}

@@ -1,0 +1,35 @@
+//! From a folder of photos to square crops, split by person or photograph, with a manifest.
+//!
+//! ```
+//! use concepts::prepare::*;
+//!
+//! let dir = tempfile::tempdir().unwrap();
+//! let (photos, out) = (dir.path().join("photos"), dir.path().join("prepared"));
+//! std::fs::create_dir(&photos).unwrap();
+//! for i in 0..10u8 {
+//!     image::RgbImage::from_fn(96, 80, |x, y| image::Rgb([x as u8, y as u8, 20 * i]))
+//!         .save(photos.join(format!("{i}.png")))
+//!         .unwrap();
+//! }
+//!
+//! let settings = PrepareSettings { size: 64, ..PrepareSettings::default() };
+//! let plan = plan(&photos, &settings)?; // nothing is decoded or written yet
+//! let manifest = prepare(&plan, &out, &settings, &|_, _| {})?;
+//! assert_eq!(manifest.photos.len(), 10);
+//! assert_eq!(concepts::read_photos(&out.join("train"), 64)?.len(), 8); // 80 %
+//! # Ok::<(), concepts::Error>(())
+//! ```
+
+mod crop;
+mod layout;
+mod manifest;
+mod photos;
+mod shards;
+mod split;
+
+pub use crop::{Crop, FaceBox, FaceBoxes};
+pub use layout::PairLayout;
+pub use manifest::{Manifest, PreparedPhoto};
+pub use photos::{PlannedPhoto, PrepareSettings, plan, prepare};
+pub use shards::{Sample, ShardSettings, ShardWriter};
+pub use split::{Fractions, Identities, split_groups};

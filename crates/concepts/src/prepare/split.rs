@@ -1,0 +1,114 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Split, random, store};
+
+/// Shares of the groups for validation and for test; the rest is for training. The default is the paper's 10 % and
+/// 10 %.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Fractions {
+    /// For validation, 0 to 1.
+    pub validation: f64,
+    /// For test, 0 to 1.
+    pub test: f64,
+}
+
+impl Default for Fractions {
+    fn default() -> Self {
+        Self {
+            validation: 0.1,
+            test: 0.1,
+        }
+    }
+}
+
+/// Who is in a photo: a JSON object `{"NAME.jpg": "person", ...}`; the keys are file names, or stems. Photos that it
+/// does not name are groups of their own, by [source](crate::Photo::source).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Identities(BTreeMap<String, String>);
+
+impl Identities {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::BadFile`].
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        store::read_json(path)
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<&str> {
+        let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+        self.0
+            .get(name)
+            .or_else(|| self.0.get(stem))
+            .map(String::as_str)
+    }
+}
+
+/// The split of each item, given the group of each: items of one group (one person, one photograph) stay together.
+/// Shares are of the groups, rounded, and at least one where a share is above zero. The draw depends on the set of
+/// groups and the seed, not on the order of items.
+///
+/// ```
+/// use concepts::Split;
+/// use concepts::prepare::{Fractions, split_groups};
+///
+/// let groups: Vec<String> = (0..200).map(|i| format!("person {}", i / 2)).collect();
+/// let splits = split_groups(&groups, Fractions::default(), 7)?;
+/// assert_eq!(splits.iter().filter(|s| **s == Split::Train).count(), 160);
+/// assert!(splits.chunks(2).all(|pair| pair[0] == pair[1]));
+/// # Ok::<(), concepts::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::BadSetting`] for shares that are no shares; [`Error::NotEnoughSources`] when no group would be left to
+/// train on.
+pub fn split_groups(
+    groups: &[String],
+    fractions: Fractions,
+    seed: u64,
+) -> Result<Vec<Split>, Error> {
+    let valid = |share: f64| (0.0..1.0).contains(&share);
+    if !valid(fractions.validation) || !valid(fractions.test) {
+        return Err(Error::BadSetting {
+            setting: "split",
+            message: format!(
+                "{} and {} are not shares from 0 to below 1",
+                fractions.validation, fractions.test
+            ),
+        });
+    }
+    let distinct: BTreeSet<&str> = groups.iter().map(String::as_str).collect();
+    let mut distinct: Vec<&str> = distinct.into_iter().collect();
+    let count = |share: f64| {
+        let rounded = (share * distinct.len() as f64).round() as usize;
+        if share > 0.0 { rounded.max(1) } else { 0 }
+    };
+    let (validation, test) = (count(fractions.validation), count(fractions.test));
+    if validation + test >= distinct.len() {
+        return Err(Error::NotEnoughSources {
+            found: distinct.len(),
+            validation,
+            test,
+        });
+    }
+    random::shuffle(&mut distinct, seed);
+    let splits: BTreeMap<&str, Split> = distinct
+        .into_iter()
+        .enumerate()
+        .map(|(rank, group)| {
+            let split = if rank < test {
+                Split::Test
+            } else if rank < test + validation {
+                Split::Validation
+            } else {
+                Split::Train
+            };
+            (group, split)
+        })
+        .collect();
+    Ok(groups.iter().map(|group| splits[group.as_str()]).collect())
+}

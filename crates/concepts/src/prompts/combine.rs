@@ -1,0 +1,197 @@
+use std::collections::HashSet;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::category::Category;
+use super::normal::{normalise, stems};
+use super::set::{PromptSet, TextConcept};
+use crate::{Error, Split, random};
+
+/// Two categories whose concepts are combined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PairRule {
+    /// The category of `{a}`.
+    pub a: Category,
+    /// The category of `{b}`, another one.
+    pub b: Category,
+    /// The text of a combination.
+    pub template: String,
+}
+
+/// How combinations are formed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CombineRules {
+    /// The pairs of categories. Default: all three, "{a}, {b}" with the character first and the style last.
+    pub pairs: Vec<PairRule>,
+    /// Pairs of words that exclude each other ("bald", "hair"): no combination has one in `{a}` and the other in
+    /// `{b}`, in either order. Compared word by word in normal form.
+    pub conflicts: Vec<(String, String)>,
+    /// Most words of a combination. Default: 16.
+    pub max_words: usize,
+    /// The most combinations; where there are more, this many are drawn with the seed. Default: all.
+    pub limit: Option<usize>,
+    /// The seed of the draw.
+    pub seed: u64,
+}
+
+impl Default for CombineRules {
+    fn default() -> Self {
+        use Category::{Art, Character, Facial};
+        let rule = |a, b| PairRule {
+            a,
+            b,
+            template: "{a}, {b}".to_owned(),
+        };
+        Self {
+            pairs: vec![
+                rule(Character, Art),
+                rule(Facial, Art),
+                rule(Character, Facial),
+            ],
+            conflicts: Vec::new(),
+            max_words: 16,
+            limit: None,
+            seed: 0,
+        }
+    }
+}
+
+/// Two training concepts in one prompt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Combination {
+    /// The prompt.
+    pub text: String,
+    /// The first concept.
+    pub a: String,
+    /// The second concept.
+    pub b: String,
+}
+
+/// All combinations of training concepts that the rules allow, one at a time: the memory needed is a few bytes per
+/// combination (against doubles), whatever their number.
+///
+/// Left out: two concepts that share a word ("neon sign", "neon edges": the text would say it twice), conflicts,
+/// texts that are too long, and texts that are there already.
+///
+/// # Errors
+/// [`Error::BadSetting`] for a rule that combines a category with itself, or whose template lacks `{a}` or `{b}`.
+pub fn combine<'a>(
+    set: &'a PromptSet,
+    rules: &CombineRules,
+) -> Result<impl Iterator<Item = Combination> + use<'a>, Error> {
+    for rule in &rules.pairs {
+        if rule.a == rule.b || !rule.template.contains("{a}") || !rule.template.contains("{b}") {
+            return Err(Error::BadSetting {
+                setting: "combination rule",
+                message: format!(
+                    "{:?} of {} and {} must have {{a}} and {{b}} and two categories",
+                    rule.template,
+                    rule.a.name(),
+                    rule.b.name()
+                ),
+            });
+        }
+    }
+    let all = || candidates(set, rules.clone());
+    let total = match rules.limit {
+        Some(_) => all().count(),
+        None => 0,
+    };
+    let limit = rules.limit.unwrap_or(0);
+    let mut draw = (total > limit && rules.limit.is_some())
+        .then(|| random::Sample::new(limit, total, rules.seed));
+    Ok(all().filter(move |_| draw.as_mut().is_none_or(random::Sample::take_next)))
+}
+
+/// A training concept with what the filters look at.
+struct Part<'a> {
+    concept: &'a TextConcept,
+    normal: String,
+    stems: Vec<String>,
+}
+
+fn parts(set: &PromptSet, category: Category) -> Vec<Part<'_>> {
+    set.of(category, Split::Train)
+        .map(|concept| {
+            let normal = normalise(&concept.text);
+            Part {
+                concept,
+                stems: stems(&normal),
+                normal,
+            }
+        })
+        .collect()
+}
+
+fn candidates(set: &PromptSet, rules: CombineRules) -> impl Iterator<Item = Combination> + use<'_> {
+    let conflicts: Vec<(String, String)> = rules
+        .conflicts
+        .iter()
+        .map(|(a, b)| (normalise(a), normalise(b)))
+        .collect();
+    let mut seen: HashSet<u64> = HashSet::new();
+    let max_words = rules.max_words;
+    rules
+        .pairs
+        .into_iter()
+        .flat_map(move |rule| {
+            let (left, right) = (parts(set, rule.a), parts(set, rule.b));
+            let count = left.len() * right.len();
+            let conflicts = conflicts.clone();
+            (0..count).filter_map(move |i| {
+                let (a, b) = (&left[i / right.len()], &right[i % right.len()]);
+                let shared = a
+                    .stems
+                    .iter()
+                    .any(|stem| b.stems.binary_search(stem).is_ok());
+                let clash = |x: &str, y: &str| has_words(&a.normal, x) && has_words(&b.normal, y);
+                if shared || conflicts.iter().any(|(x, y)| clash(x, y) || clash(y, x)) {
+                    return None;
+                }
+                Some(Combination {
+                    // The parts are put in at once: one of them may itself hold "{b}".
+                    text: fill(&rule.template, &a.concept.text, &b.concept.text),
+                    a: a.concept.text.clone(),
+                    b: b.concept.text.clone(),
+                })
+            })
+        })
+        .filter(move |combination| {
+            let normal = normalise(&combination.text);
+            normal.split(' ').count() <= max_words && seen.insert(digest(&normal))
+        })
+}
+
+/// Whether the words of `part` stand in `normal` one after another.
+fn has_words(normal: &str, part: &str) -> bool {
+    !part.is_empty() && format!(" {normal} ").contains(&format!(" {part} "))
+}
+
+fn fill(template: &str, a: &str, b: &str) -> String {
+    let mut out = String::with_capacity(template.len() + a.len() + b.len());
+    let mut rest = template;
+    while let Some(at) = rest.find('{') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        if let Some(tail) = rest.strip_prefix("{a}") {
+            out.push_str(a);
+            rest = tail;
+        } else if let Some(tail) = rest.strip_prefix("{b}") {
+            out.push_str(b);
+            rest = tail;
+        } else {
+            out.push('{');
+            rest = &rest[1..];
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+fn digest(text: &str) -> u64 {
+    let hash = Sha256::digest(text.as_bytes());
+    let mut first = [0; 8];
+    first.copy_from_slice(&hash[..8]);
+    u64::from_le_bytes(first)
+}

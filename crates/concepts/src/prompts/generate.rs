@@ -1,0 +1,323 @@
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::budget::{Budget, Purse};
+use super::category::Category;
+use super::chat::{ChatModel, ChatReply, ChatRequest};
+use super::journal::{self, Journal};
+use super::list;
+use super::outcome::{GeneratorSettings, Outcome, Step, Stop};
+use super::screen::Dropped;
+use super::set::PromptSet;
+use super::templates::Templates;
+use crate::Error;
+use crate::parallel::{self, Pace, lock};
+
+/// Generates concepts and paraphrases with a chat model.
+///
+/// Requests are determined by the set, the templates and the settings; answers are kept in a [`Journal`]. To go on
+/// after an interruption, start again from the same set: what was answered is not asked again.
+///
+/// ```
+/// use concepts::prompts::*;
+///
+/// struct Parrot;
+/// impl ChatModel for Parrot {
+///     fn name(&self) -> &str {
+///         "parrot"
+///     }
+///     fn complete(&self, _: &ChatRequest) -> Result<ChatReply, concepts::Error> {
+///         Ok(ChatReply { text: "1. oil painting\n2. Oil Painting\n3. Batik".to_owned(), ..Default::default() })
+///     }
+/// }
+///
+/// let dir = tempfile::tempdir().unwrap();
+/// let journal = Journal::open(&dir.path().join("answers.jsonl"))?;
+/// let templates = Templates::default();
+/// let generator = Generator::new(&Parrot, &templates, &journal, Budget::default(), GeneratorSettings::default());
+/// let mut set = PromptSet::default();
+/// let outcome = generator.concepts(&mut set, &[(Category::Art, 2)], &|_| {})?;
+/// assert_eq!(outcome.stop, Stop::Complete);
+/// assert_eq!(set.concepts[1].text, "Batik");
+/// # Ok::<(), concepts::Error>(())
+/// ```
+pub struct Generator<'a> {
+    model: &'a (dyn ChatModel + Sync),
+    pub(super) templates: &'a Templates,
+    journal: &'a Journal,
+    pub(super) budget: Budget,
+    pub(super) settings: GeneratorSettings,
+    purse: Purse,
+    pace: Pace,
+}
+
+/// Known entries that a request names; more would cost more than the repetitions they avoid.
+pub(super) const KNOWN: usize = 150;
+
+impl<'a> Generator<'a> {
+    /// A generator that asks `model` and writes to `journal`.
+    pub fn new(
+        model: &'a (dyn ChatModel + Sync),
+        templates: &'a Templates,
+        journal: &'a Journal,
+        budget: Budget,
+        settings: GeneratorSettings,
+    ) -> Self {
+        Self {
+            purse: Purse::new(budget.clone(), journal.spent()),
+            pace: Pace::new(settings.interval),
+            model,
+            templates,
+            journal,
+            budget,
+            settings,
+        }
+    }
+
+    /// Adds concepts until each category has as many as wanted.
+    ///
+    /// # Errors
+    /// Those of the model, when it gives up; what was answered before is in the journal.
+    pub fn concepts(
+        &self,
+        set: &mut PromptSet,
+        wanted: &[(Category, usize)],
+        observe: &dyn Fn(Step),
+    ) -> Result<Outcome, Error> {
+        let (mut stop, mut dropped, before) = (Stop::Complete, Vec::new(), set.concepts.len());
+        let total: usize = wanted.iter().map(|(_, count)| count).sum();
+        for &(category, count) in wanted {
+            let (mut dry, mut round) = (0, 0);
+            loop {
+                let known: Vec<&str> = set
+                    .concepts
+                    .iter()
+                    .filter(|c| c.category == category)
+                    .map(|c| c.text.as_str())
+                    .collect();
+                if known.len() >= count {
+                    break;
+                }
+                if dry == self.settings.dry_requests {
+                    stop = Stop::Dry;
+                    break;
+                }
+                let request = self.generate_request(category, count - known.len(), &known, round);
+                let label = format!("concepts/{}/{round}", category.name());
+                let Some(reply) = self.ask(&request, &label)? else {
+                    return Ok(self.outcome(Stop::Budget, set.concepts.len() - before, dropped));
+                };
+                let texts = list::entries(&reply.text, reply.cut, 4 * self.settings.per_request);
+                let there = set.concepts.len();
+                dropped.extend(set.add(category, &texts, &self.settings.screening));
+                // More than asked for is not kept, so that the numbers are those that were wanted.
+                let surplus = known_count(set, category).saturating_sub(count);
+                set.concepts.truncate(set.concepts.len() - surplus);
+                dry = if set.concepts.len() > there {
+                    0
+                } else {
+                    dry + 1
+                };
+                round += 1;
+                observe(Step {
+                    done: wanted
+                        .iter()
+                        .map(|&(category, count)| known_count(set, category).min(count))
+                        .sum(),
+                    wanted: total,
+                    requests: self.journal.spent().requests,
+                });
+            }
+        }
+        Ok(self.outcome(stop, set.concepts.len() - before, dropped))
+    }
+
+    /// Adds paraphrases until each concept of a category has as many as wanted.
+    ///
+    /// # Errors
+    /// Those of the model, when it gives up; what was answered before is in the journal.
+    pub fn paraphrases(
+        &self,
+        set: &mut PromptSet,
+        wanted: &[(Category, usize)],
+        observe: &(dyn Fn(Step) + Sync),
+    ) -> Result<Outcome, Error> {
+        let wanted: HashMap<Category, usize> = wanted.iter().copied().collect();
+        let want = |set: &PromptSet, i: usize| {
+            let category = set.concepts[i].category;
+            wanted.get(&category).copied().unwrap_or(0)
+        };
+        let total = (0..set.concepts.len()).map(|i| want(set, i)).sum();
+        let count = |set: &PromptSet| -> usize {
+            (0..set.concepts.len())
+                .map(|i| set.concepts[i].paraphrases.len().min(want(set, i)))
+                .sum()
+        };
+        let (mut dropped, before) = (Vec::new(), count(set));
+        let mut stop = Stop::Complete;
+        let mut dry = vec![0; set.concepts.len()];
+        for round in 0.. {
+            let mut requests = Vec::new();
+            for (index, &dry) in dry.iter().enumerate() {
+                let missing =
+                    want(set, index).saturating_sub(set.concepts[index].paraphrases.len());
+                if missing == 0 {
+                    continue;
+                }
+                if dry == self.settings.dry_requests {
+                    stop = Stop::Dry;
+                    continue;
+                }
+                requests.push((index, self.paraphrase_request(set, index, missing, round)));
+            }
+            if requests.is_empty() {
+                break;
+            }
+            let (replies, within) = self.ask_all(&requests, set, round, &|requests| {
+                observe(Step {
+                    done: count(set),
+                    wanted: total,
+                    requests,
+                });
+            })?;
+            // In order, so that which of two equal paraphrases stays does not depend on the threads.
+            for (index, reply) in replies {
+                let texts = list::entries(&reply.text, reply.cut, 4 * self.settings.per_request);
+                let there = set.concepts[index].paraphrases.len();
+                dropped.extend(set.add_paraphrases(index, &texts, &self.settings.screening));
+                let most = want(set, index);
+                let paraphrases = &mut set.concepts[index].paraphrases;
+                paraphrases.truncate(most.max(there));
+                dry[index] = if paraphrases.len() > there {
+                    0
+                } else {
+                    dry[index] + 1
+                };
+            }
+            if !within {
+                stop = Stop::Budget;
+                break;
+            }
+        }
+        let added = count(set) - before;
+        Ok(self.outcome(stop, added, dropped))
+    }
+
+    pub(super) fn request(&self, user: String, round: usize) -> ChatRequest {
+        ChatRequest {
+            system: self.templates.system().to_owned(),
+            user,
+            max_tokens: self.settings.max_tokens,
+            seed: self.settings.seed.wrapping_add(round as u64) & 0x7fff_ffff,
+        }
+    }
+
+    pub(super) fn generate_request(
+        &self,
+        category: Category,
+        missing: usize,
+        known: &[&str],
+        round: usize,
+    ) -> ChatRequest {
+        // A few more than needed near the end, since some will be refused.
+        let count = (missing + 3).min(self.settings.per_request).max(1);
+        let known = &known[known.len().saturating_sub(KNOWN)..];
+        let words = self.settings.screening.max_words;
+        self.request(
+            self.templates.generate(category, count, words, known),
+            round,
+        )
+    }
+
+    fn paraphrase_request(
+        &self,
+        set: &PromptSet,
+        index: usize,
+        missing: usize,
+        round: usize,
+    ) -> ChatRequest {
+        let concept = &set.concepts[index];
+        let count = (missing + 1).min(self.settings.per_request).max(1);
+        let words = self.settings.screening.max_words;
+        self.request(
+            self.templates
+                .paraphrase(concept.category, &concept.text, count, words),
+            round,
+        )
+    }
+
+    /// The journal's answer, or the model's; `None` when the budget does not allow to ask.
+    fn ask(&self, request: &ChatRequest, label: &str) -> Result<Option<ChatReply>, Error> {
+        let key = journal::key(self.model.name(), request);
+        if let Some(reply) = self.journal.get(&key) {
+            return Ok(Some(reply));
+        }
+        if !self.purse.reserve(request) {
+            return Ok(None);
+        }
+        self.pace.wait();
+        let answer = self.model.complete(request);
+        self.purse.settle(request, answer.as_ref().ok());
+        let reply = answer?;
+        self.journal
+            .append(key, label, self.model.name(), request, &reply)?;
+        Ok(Some(reply))
+    }
+
+    /// Asks side by side. Gives the answers in order, and whether the budget sufficed.
+    #[allow(
+        clippy::type_complexity,
+        reason = "one private caller, which takes it apart at once"
+    )]
+    fn ask_all(
+        &self,
+        requests: &[(usize, ChatRequest)],
+        set: &PromptSet,
+        round: usize,
+        observe: &(dyn Fn(u64) + Sync),
+    ) -> Result<(Vec<(usize, ChatReply)>, bool), Error> {
+        let stop = AtomicBool::new(false);
+        let failed = Mutex::new(None);
+        let replies = parallel::map(self.settings.workers, requests.len(), &stop, |i| {
+            let (index, request) = &requests[i];
+            let label = format!("paraphrases/{}/{round}", set.concepts[*index].text);
+            match self.ask(request, &label) {
+                Ok(Some(reply)) => {
+                    observe(self.journal.spent().requests);
+                    Some((*index, reply))
+                }
+                Ok(None) => {
+                    stop.store(true, Ordering::Relaxed);
+                    None
+                }
+                Err(error) => {
+                    stop.store(true, Ordering::Relaxed);
+                    lock(&failed).get_or_insert(error);
+                    None
+                }
+            }
+        });
+        if let Some(error) = lock(&failed).take() {
+            return Err(error);
+        }
+        let within = !stop.load(Ordering::Relaxed);
+        Ok((replies.into_iter().flatten().flatten().collect(), within))
+    }
+
+    fn outcome(&self, stop: Stop, added: usize, dropped: Vec<Dropped>) -> Outcome {
+        Outcome {
+            stop,
+            added,
+            dropped,
+            spent: self.journal.spent(),
+        }
+    }
+}
+
+pub(super) fn known_count(set: &PromptSet, category: Category) -> usize {
+    set.concepts
+        .iter()
+        .filter(|c| c.category == category)
+        .count()
+}

@@ -1,0 +1,185 @@
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use serde::{Deserialize, Serialize};
+
+use super::budget::Spent;
+use super::chat::{ChatReply, ChatRequest};
+use crate::Error;
+use crate::parallel::lock;
+use crate::store::{self, Lock, io};
+
+/// The longest line that is read, in bytes.
+const MAX_LINE: u64 = 4 << 20;
+
+/// Answers of a chat model in a JSON-lines file, one line per request, by the request's digest.
+///
+/// A run that is killed goes on where it stopped: requests that are in the journal are not sent again, and half a
+/// line at the end is cut off. One process at a time can have it open.
+///
+/// ```
+/// let dir = tempfile::tempdir().unwrap();
+/// let path = dir.path().join("answers.jsonl");
+/// let journal = concepts::prompts::Journal::open(&path)?;
+/// assert_eq!(journal.len(), 0);
+/// assert!(concepts::prompts::Journal::open(&path).is_err(), "it is open already");
+/// # Ok::<(), concepts::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    state: Mutex<State>,
+    _lock: Lock,
+}
+
+#[derive(Debug)]
+struct State {
+    file: File,
+    entries: HashMap<String, ChatReply>,
+    spent: Spent,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    key: String,
+    label: String,
+    model: String,
+    text: String,
+    #[serde(default)]
+    cut: bool,
+    prompt_tokens: u64,
+    completion_tokens: u64,
+}
+
+impl Journal {
+    /// Opens or creates the file; beside it lies `FILE.lock`.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when another run has it open; [`Error::BadFile`] when a line before the last is broken;
+    /// [`Error::Io`].
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(".lock");
+        let held = Lock::take(path.with_file_name(name))?;
+        let file = OpenOptions::new()
+            .create(true)
+            .read(true)
+            .append(true)
+            .open(path)
+            .map_err(io("open", path))?;
+        let (mut entries, mut spent, mut whole) = (HashMap::new(), Spent::default(), 0u64);
+        let mut reader = BufReader::new(&file);
+        for number in 1.. {
+            let mut line = Vec::new();
+            let length = reader
+                .by_ref()
+                .take(MAX_LINE)
+                .read_until(b'\n', &mut line)
+                .map_err(io("read", path))? as u64;
+            if length == 0 {
+                break;
+            }
+            if line.last() != Some(&b'\n') && length < MAX_LINE {
+                // What a killed run left.
+                break;
+            }
+            let entry: Line = serde_json::from_slice(&line).map_err(|error| Error::BadFile {
+                path: path.to_owned(),
+                message: format!(
+                    "line {number} is not an answer of a chat model: {error}; remove the line, and it is asked again"
+                ),
+            })?;
+            whole += length;
+            spent.requests += 1;
+            spent.prompt_tokens = spent.prompt_tokens.saturating_add(entry.prompt_tokens);
+            spent.completion_tokens = spent
+                .completion_tokens
+                .saturating_add(entry.completion_tokens);
+            entries.entry(entry.key).or_insert(ChatReply {
+                text: entry.text,
+                cut: entry.cut,
+                prompt_tokens: Some(entry.prompt_tokens),
+                completion_tokens: Some(entry.completion_tokens),
+                unanswered: 0,
+            });
+        }
+        file.set_len(whole).map_err(io("shorten", path))?;
+        Ok(Self {
+            path: path.to_owned(),
+            state: Mutex::new(State {
+                file,
+                entries,
+                spent,
+            }),
+            _lock: held,
+        })
+    }
+
+    /// Number of answers.
+    pub fn len(&self) -> usize {
+        lock(&self.state).entries.len()
+    }
+
+    /// Whether there is no answer.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What all answers together used.
+    pub fn spent(&self) -> Spent {
+        lock(&self.state).spent
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<ChatReply> {
+        lock(&self.state).entries.get(key).cloned()
+    }
+
+    pub(super) fn append(
+        &self,
+        key: String,
+        label: &str,
+        model: &str,
+        request: &ChatRequest,
+        reply: &ChatReply,
+    ) -> Result<(), Error> {
+        let used = Spent::of(request, reply);
+        let line = Line {
+            key,
+            label: label.to_owned(),
+            model: model.to_owned(),
+            text: reply.text.clone(),
+            cut: reply.cut,
+            prompt_tokens: used.prompt_tokens,
+            completion_tokens: used.completion_tokens,
+        };
+        let mut bytes = serde_json::to_vec(&line).map_err(|error| Error::BadFile {
+            path: self.path.clone(),
+            message: format!("cannot be written as JSON: {error}"),
+        })?;
+        bytes.push(b'\n');
+        let mut state = lock(&self.state);
+        state
+            .file
+            .write_all(&bytes)
+            .map_err(io("write", &self.path))?;
+        state.spent.requests += 1;
+        state.spent.prompt_tokens += used.prompt_tokens;
+        state.spent.completion_tokens += used.completion_tokens;
+        state.entries.insert(line.key, reply.clone());
+        Ok(())
+    }
+}
+
+/// What a request is known by: everything that decides its answer.
+pub(super) fn key(model: &str, request: &ChatRequest) -> String {
+    store::hex(&store::sha256_parts(&[
+        model.as_bytes(),
+        request.system.as_bytes(),
+        request.user.as_bytes(),
+        &request.max_tokens.to_le_bytes(),
+        &request.seed.to_le_bytes(),
+    ]))
+}

@@ -1,0 +1,293 @@
+//! Edits photos with diffusion models behind servers and keeps the best editor for each concept.
+//!
+//! ```sh
+//! cargo run --release --example edit_photos -- \
+//!     --photos out/photos --prompts prompts.txt --editors editors.json --out out/pairs --dry-run
+//! ```
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use clap::Parser;
+use concepts::editing::{EditConcept, EditRun, EditSettings, EditorScore, NamedImage, NoReference};
+use concepts::http::{EditorConfig, HttpSettings};
+use concepts::prepare::PairLayout;
+use concepts::{ClassicalEditor, ImageEditor, Pair, Photo, Split, read_photos};
+use denoised_weights_examples::assets::display;
+use denoised_weights_examples::cli::run;
+use denoised_weights_examples::confirm::Confirm;
+use denoised_weights_examples::layout::Layout;
+use denoised_weights_examples::progress::Progress;
+use denoised_weights_examples::{Result, files};
+use indicatif::HumanDuration;
+use serde::Serialize;
+
+/// Edit photos for each prompt with each editor, and write the pairs of the best editor, a sheet to
+/// look at, and a record of every edit. Interrupted at any time, the same command goes on.
+///
+/// OUT/CONCEPT/edits/EDITOR/PHOTO.{png,json}, OUT/CONCEPT/{train,val,test}/...,
+/// OUT/CONCEPT/{prompt.txt,sheet.png,best.json}
+#[derive(Parser)]
+struct Args {
+    /// Folder of prepare_photos (with train/, val/, test/), or with photos themselves.
+    #[arg(long, value_name = "DIR")]
+    photos: PathBuf,
+    /// Prompts, one per line; `NAME: PROMPT` names the folder, else it is made from the prompt.
+    #[arg(long, value_name = "FILE")]
+    prompts: PathBuf,
+    /// JSON list of editors (docs/data.md) [default: the classical filters, which need no server].
+    #[arg(long, value_name = "FILE")]
+    editors: Option<PathBuf>,
+    /// Folder to write to.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Edge of the square images in pixels.
+    #[arg(long, default_value_t = 256)]
+    size: usize,
+    /// How the pairs are laid out.
+    #[arg(long, value_enum, default_value_t = Layout::Folders)]
+    layout: Layout,
+    /// Edits under way at a time.
+    #[arg(long, default_value_t = 2)]
+    workers: usize,
+    /// Most edits begun per minute [default: no limit].
+    #[arg(long)]
+    per_minute: Option<f64>,
+    /// Longest time for one request, in seconds.
+    #[arg(long, default_value_t = 300)]
+    timeout: u64,
+    /// How often a request is sent at most.
+    #[arg(long, default_value_t = 5)]
+    attempts: u32,
+    /// Failed edits in a row that end the run.
+    #[arg(long, default_value_t = 8)]
+    max_failures: usize,
+    /// Price of an edit, for the estimate.
+    #[arg(long, default_value_t = 0.0)]
+    price: f64,
+    /// Time of an edit in seconds, for the estimate [default: what earlier edits took].
+    #[arg(long)]
+    seconds: Option<f64>,
+    /// Photos on a sheet.
+    #[arg(long, default_value_t = 8)]
+    sheet_rows: usize,
+    /// Seed of the edits' seeds.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    confirm: Confirm,
+}
+
+#[derive(Serialize)]
+struct BestReport<'a> {
+    concept: &'a str,
+    prompt: &'a str,
+    editor: &'a str,
+    score: &'a str,
+    ranking: &'a [EditorScore],
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    run(|| edit(&args))
+}
+
+fn edit(args: &Args) -> Result<()> {
+    let concepts = read_prompts(&args.prompts)?;
+    let (photos, splits) = read_split_photos(&args.photos, args.size)?;
+    let http = HttpSettings {
+        timeout: Duration::from_secs(args.timeout),
+        attempts: args.attempts,
+        ..HttpSettings::default()
+    };
+    let mut editors: Vec<Box<dyn ImageEditor + Sync>> = Vec::new();
+    match &args.editors {
+        Some(file) => {
+            for config in EditorConfig::read_list(file)? {
+                editors.push(config.open(&http)?);
+            }
+        }
+        None => editors.push(Box::new(ClassicalEditor::default())),
+    }
+    if editors.is_empty() {
+        return Err("the list of editors is empty".into());
+    }
+    let editors: Vec<&(dyn ImageEditor + Sync)> = editors.iter().map(AsRef::as_ref).collect();
+    let settings = EditSettings {
+        seed: args.seed,
+        workers: args.workers,
+        interval: match args.per_minute {
+            Some(rate) if rate > 0.0 => Duration::try_from_secs_f64(60.0 / rate)?,
+            Some(_) => return Err("--per-minute must be above 0".into()),
+            None => Duration::ZERO,
+        },
+        max_failures: args.max_failures,
+    };
+    let run = EditRun::new(&args.out, &concepts, &photos, &editors, settings)?;
+
+    let plan = run.plan();
+    println!(
+        "{} prompts x {} photos x {} editors: {} edits are there, {} to make ({} of them replace others)",
+        concepts.len(),
+        photos.len(),
+        editors.len(),
+        plan.done,
+        plan.todo,
+        plan.stale
+    );
+    if plan.todo > 0 {
+        match plan.seconds(args.seconds) {
+            Some(seconds) => println!(
+                "about {}",
+                HumanDuration(Duration::try_from_secs_f64(seconds)?)
+            ),
+            None => println!("time unknown: no edit was made yet; pass --seconds"),
+        }
+        if args.price > 0.0 {
+            println!(
+                "cost {:.2}, and more where attempts fail after they were charged",
+                plan.cost(args.price)
+            );
+        }
+        if !args.confirm.go_on()? {
+            return Ok(());
+        }
+        make(&run, plan.done, plan.todo)?;
+    } else if args.confirm.dry_run {
+        return Ok(());
+    }
+    for concept in &concepts {
+        choose(args, &run, concept, &splits)?;
+    }
+    println!("done: {}", display(&args.out));
+    Ok(())
+}
+
+fn make(run: &EditRun<'_>, done: usize, todo: usize) -> Result<()> {
+    let progress = Progress::new("edits", (done + todo) as u64, done as u64);
+    let progress = Mutex::new(progress);
+    let summary = run.run(&|event| {
+        let Ok(mut progress) = progress.lock() else {
+            return;
+        };
+        if let Some(error) = event.error {
+            progress.line(&format!("{} {}: {error}", event.concept, event.photo));
+        }
+        progress.set(
+            event.done as u64,
+            format!("{} {}", event.concept, event.editor),
+        );
+    })?;
+    if let Ok(progress) = progress.into_inner() {
+        progress.finish();
+    }
+    if let Some(first) = summary.failures.first() {
+        return Err(format!(
+            "{} edits made, {} failed, {} not begun; the first: {}. Run the command again for the rest",
+            summary.made, summary.failures.len(), summary.skipped, first.error
+        )
+        .into());
+    }
+    Ok(())
+}
+
+fn choose(
+    args: &Args,
+    run: &EditRun<'_>,
+    concept: &EditConcept,
+    splits: &HashMap<String, Split>,
+) -> Result<()> {
+    let best = run.choose(concept, &NoReference)?;
+    let dir = args.out.join(&concept.name);
+    let layout = PairLayout::from(args.layout);
+    for split in [Split::Train, Split::Validation, Split::Test] {
+        let of_split = |pair: &&Pair| splits.get(&pair.name) == Some(&split);
+        let pairs: Vec<Pair> = best.pairs().iter().filter(of_split).cloned().collect();
+        layout.write(&dir, split, &pairs, &concept.prompt)?;
+    }
+    files::write_png(&dir.join("sheet.png"), &best.sheet(args.sheet_rows, 128)?)?;
+    files::write_json(
+        &dir.join("best.json"),
+        &BestReport {
+            concept: &concept.name,
+            prompt: &concept.prompt,
+            editor: &best.editor,
+            score: &best.score,
+            ranking: &best.ranking,
+        },
+    )?;
+    files::write(
+        &dir.join("prompt.txt"),
+        format!("{}\n", concept.prompt).as_bytes(),
+    )?;
+    println!(
+        "{}: {} ({} {:.4})",
+        concept.name, best.editor, best.score, best.ranking[0].mean
+    );
+    Ok(())
+}
+
+/// The photos, and which split each name belongs to; all for training where there are no subfolders.
+fn read_split_photos(dir: &Path, size: usize) -> Result<(Vec<NamedImage>, HashMap<String, Split>)> {
+    let mut photos: Vec<NamedImage> = Vec::new();
+    let mut splits = HashMap::new();
+    let mut add = |read: Vec<Photo>, split| {
+        for photo in read {
+            let photo = NamedImage::from(photo);
+            splits.insert(photo.name.clone(), split);
+            photos.push(photo);
+        }
+    };
+    let parts = [
+        ("train", Split::Train),
+        ("val", Split::Validation),
+        ("test", Split::Test),
+    ];
+    if parts.iter().any(|(name, _)| dir.join(name).is_dir()) {
+        for (name, split) in parts {
+            if dir.join(name).is_dir() {
+                add(read_photos(&dir.join(name), size)?, split);
+            }
+        }
+    } else {
+        add(read_photos(dir, size)?, Split::Train);
+    }
+    Ok((photos, splits))
+}
+
+fn read_prompts(path: &Path) -> Result<Vec<EditConcept>> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("{}: cannot be read: {error}", path.display()))?;
+    let concepts: Vec<EditConcept> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(|line| match line.split_once(": ") {
+            Some((name, prompt)) => EditConcept {
+                name: name.trim().to_owned(),
+                prompt: prompt.trim().to_owned(),
+            },
+            None => EditConcept {
+                name: slug(line),
+                prompt: line.to_owned(),
+            },
+        })
+        .collect();
+    if concepts.is_empty() {
+        return Err(format!("{}: holds no prompt; write one per line", path.display()).into());
+    }
+    Ok(concepts)
+}
+
+fn slug(prompt: &str) -> String {
+    let words: Vec<String> = prompt
+        .to_lowercase()
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect();
+    words.join("-")
+}

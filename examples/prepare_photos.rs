@@ -1,0 +1,125 @@
+//! Prepares a folder of photos: square crops, split by person or photograph, with a manifest.
+//!
+//! ```sh
+//! cargo run --release --example prepare_photos -- --photos ffhq/ --out out/photos --size 256
+//! ```
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Mutex;
+
+use clap::Parser;
+use concepts::Split;
+use concepts::prepare::{Crop, FaceBoxes, Fractions, Identities, PrepareSettings, plan, prepare};
+use denoised_weights_examples::Result;
+use denoised_weights_examples::assets::display;
+use denoised_weights_examples::cli::run;
+use denoised_weights_examples::progress::Progress;
+
+/// Crop photos to squares, resize them with an antialiasing filter and write
+/// OUT/{train,val,test}/NAME.png and OUT/manifest.json. Photos of one person, or crops of one
+/// photograph (NAME-01.jpg, NAME-02.jpg), stay in one split.
+#[derive(Parser)]
+struct Args {
+    /// Folder with the photos (jpg, png, webp).
+    #[arg(long, value_name = "DIR")]
+    photos: PathBuf,
+    /// Folder to write to.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Edge of the square results in pixels.
+    #[arg(long, default_value_t = 256)]
+    size: usize,
+    /// Crop faces: JSON {"NAME.jpg": [x, y, width, height], ...} in pixels of the upright photo
+    /// [default: the middle of the photo].
+    #[arg(long, value_name = "FILE")]
+    faces: Option<PathBuf>,
+    /// Edge of a face's crop over the longer edge of its box.
+    #[arg(long, default_value_t = 1.8)]
+    face_margin: f64,
+    /// Who is who: JSON {"NAME.jpg": "person", ...} [default: every photograph by itself].
+    #[arg(long, value_name = "FILE")]
+    identities: Option<PathBuf>,
+    /// Share of the people or photographs for validation.
+    #[arg(long, default_value_t = 0.1)]
+    val: f64,
+    /// Share of them for test.
+    #[arg(long, default_value_t = 0.1)]
+    test: f64,
+    /// Seed of the split.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Threads.
+    #[arg(long, default_value_t = 2)]
+    workers: usize,
+    /// Print which photo would go where, and stop.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    run(|| main_with(&args))
+}
+
+fn main_with(args: &Args) -> Result<()> {
+    let settings = PrepareSettings {
+        size: args.size,
+        crop: match &args.faces {
+            Some(file) => Crop::Face {
+                boxes: FaceBoxes::read(file)?,
+                margin: args.face_margin,
+            },
+            None => Crop::Centre,
+        },
+        identities: match &args.identities {
+            Some(file) => Identities::read(file)?,
+            None => Identities::default(),
+        },
+        fractions: Fractions {
+            validation: args.val,
+            test: args.test,
+        },
+        seed: args.seed,
+        workers: args.workers,
+    };
+    let planned = plan(&args.photos, &settings)?;
+    let count = |split| planned.iter().filter(|photo| photo.split == split).count();
+    println!(
+        "{} photos: {} to train on, {} for validation, {} for test",
+        planned.len(),
+        count(Split::Train),
+        count(Split::Validation),
+        count(Split::Test)
+    );
+    if args.dry_run {
+        let mut out = std::io::stdout().lock();
+        for photo in &planned {
+            let (split, group) = (photo.split, &photo.group);
+            let line = writeln!(out, "{split:?}\t{group}\t{}", photo.path.display());
+            // `| head` closes the pipe when it has seen enough.
+            if line.is_err() {
+                break;
+            }
+        }
+        return Ok(());
+    }
+    let progress = Mutex::new(Progress::new("photos", planned.len() as u64, 0));
+    let manifest = prepare(&planned, &args.out, &settings, &|done, name| {
+        if let Ok(mut progress) = progress.lock() {
+            progress.set(done as u64, name.to_owned());
+        }
+    })?;
+    if let Ok(progress) = progress.into_inner() {
+        progress.finish();
+    }
+    println!(
+        "{} photos of {}x{} pixels in {}",
+        manifest.photos.len(),
+        manifest.size,
+        manifest.size,
+        display(&args.out)
+    );
+    Ok(())
+}
