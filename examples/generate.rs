@@ -12,14 +12,14 @@ use std::time::Instant;
 use burn::tensor::Device;
 use clap::Parser;
 use concepts::read_photos;
-use denoised_weights_examples::assets::{AssetArgs, Text, display};
+use denoised_weights_examples::assets::{AssetArgs, TextArgs, display};
 use denoised_weights_examples::cli::{Common, run};
 use denoised_weights_examples::denoised::load_generator;
 use denoised_weights_examples::{Result, files};
 use finetune::{images_to_tensor, tensor_to_images, translate};
-use lora_gan::BaseGenerator;
+use lora_gan::{BaseGenerator, Mode};
 use serde::Serialize;
-use weight_blocks::{NamedTensors, WeightSpace, save_safetensors};
+use weight_blocks::{HostTensor, NamedTensors, WeightSpace, save_safetensors};
 
 /// Ask the weight generator for the LoRA weights of a prompt and write them as safetensors; with
 /// --apply also translate photos with them, before any fine-tuning.
@@ -29,6 +29,8 @@ struct Args {
     common: Common,
     #[command(flatten)]
     assets: AssetArgs,
+    #[command(flatten)]
+    text: TextArgs,
     /// The concept, in words.
     #[arg(long)]
     prompt: String,
@@ -47,6 +49,10 @@ struct Args {
     /// Folder for the translated photos, PNG.
     #[arg(long, value_name = "DIR", requires = "apply")]
     images: Option<PathBuf>,
+    /// Write the base with the new adapter for PyTorch: DIR merged, DIR/base and DIR/peft apart, and
+    /// DIR/check.safetensors with a photo and its edit; tools/load_generator.py reads them.
+    #[arg(long, value_name = "DIR")]
+    export: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -70,7 +76,7 @@ fn generate(args: &Args) -> Result<()> {
     let device = args.common.device()?;
     let started = Instant::now();
     let base = args.assets.load_base(&device)?;
-    let text = Text::embedded()?;
+    let text = args.text.load(&device)?;
     let generator = load_generator(&args.assets.generator_dir(), &base, &text, &device)?;
     let load_seconds = started.elapsed().as_secs_f64();
 
@@ -108,7 +114,42 @@ fn generate(args: &Args) -> Result<()> {
     if let (Some(photos), Some(images)) = (&args.apply, &args.images) {
         apply(&base, &prediction.weights, photos, images, &device)?;
     }
+    if let Some(dir) = &args.export {
+        let photos = args.apply.clone().unwrap_or(args.assets.photos_dir());
+        export(&base, &prediction.weights, dir, &photos, &device)?;
+    }
     args.common.write_json(&report)
+}
+
+fn export(
+    base: &BaseGenerator,
+    adapter: &NamedTensors,
+    dir: &std::path::Path,
+    photos: &std::path::Path,
+    device: &Device,
+) -> Result<()> {
+    base.generator.export(&dir.join("base"))?;
+    let mut network = base.generator.clone();
+    network.load_weights(adapter)?;
+    network.export(dir)?;
+    network.save_peft(&dir.join("peft"), Some(&base.digest))?;
+
+    let size = base.config.image_size;
+    let photos = read_photos(photos, size)?;
+    let Some(photo) = photos.first() else {
+        return Err("no photo to translate for the check".into());
+    };
+    let photo = images_to_tensor(&[&photo.image], size, device)?;
+    let edited = network.try_forward(photo.clone(), None, Mode::Adapted)?;
+    let mut check = NamedTensors::new();
+    for (name, image) in [("photo", photo), ("edited", edited)] {
+        let shape = image.dims().to_vec();
+        let data = image.into_data().try_into_vec::<f32>()?;
+        check.insert(name.into(), HostTensor::new(shape, data)?);
+    }
+    save_safetensors(&dir.join("check.safetensors"), &check, &BTreeMap::new())?;
+    println!("exported into {}", display(dir));
+    Ok(())
 }
 
 fn apply(
@@ -126,7 +167,7 @@ fn apply(
     let outputs = translate(
         &network.merge_adapter(),
         &images_to_tensor(&inputs, size, device)?,
-    );
+    )?;
     for (photo, output) in photos.iter().zip(tensor_to_images(outputs)) {
         let stem = photo.path.file_stem().unwrap_or_default();
         let path = images.join(stem).with_extension("png");

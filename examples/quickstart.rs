@@ -12,7 +12,7 @@ use burn::tensor::Device;
 use clap::{Parser, ValueEnum};
 use clean_fid::{EfficientNetLite0, FeatureNet};
 use concepts::{Concept, Split, art_concepts, find};
-use denoised_weights_examples::assets::{AssetArgs, Text, display};
+use denoised_weights_examples::assets::{AssetArgs, Text, TextArgs, display};
 use denoised_weights_examples::cli::{Common, run};
 use denoised_weights_examples::data::{ConceptPairs, Counts, Photos};
 use denoised_weights_examples::denoised::{Denoised, layout_of, load_generator};
@@ -37,6 +37,8 @@ struct Args {
     common: Common,
     #[command(flatten)]
     assets: AssetArgs,
+    #[command(flatten)]
+    text: TextArgs,
     /// A held-out concept of the shipped list [default: teal-charcoal-sketch].
     #[arg(long, conflicts_with_all = ["prompt", "all_held_out", "validation"])]
     concept: Option<String>,
@@ -134,7 +136,7 @@ struct Bench<'a> {
 fn quickstart(args: &Args) -> Result<()> {
     let device = args.common.device()?;
     let base = args.assets.load_base(&device)?;
-    let text = Text::embedded()?;
+    let text = args.text.load(&device)?;
     let generator = load_generator(&args.assets.generator_dir(), &base, &text, &device)?;
     let zoo = Zoo::open(&args.assets.zoo_dir())?;
     zoo.check(&layout_of(&base, zoo.layout().block_size())?, &base.digest)?;

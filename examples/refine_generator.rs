@@ -12,7 +12,7 @@ use burn::tensor::Device;
 use clap::Parser;
 use concepts::{Concept, Pair, read_pair_splits, read_pairs};
 use denoised_weights_examples::Result;
-use denoised_weights_examples::assets::{AssetArgs, Text};
+use denoised_weights_examples::assets::{AssetArgs, TextArgs};
 use denoised_weights_examples::blocks::ZooBlocks;
 use denoised_weights_examples::cli::{Common, run};
 use denoised_weights_examples::data::{Photos, edit};
@@ -36,6 +36,8 @@ struct Args {
     common: Common,
     #[command(flatten)]
     assets: AssetArgs,
+    #[command(flatten)]
+    text: TextArgs,
     #[command(flatten)]
     training: TrainingArgs,
     /// Folder of prepared pairs that the zoo was collected from (see collect). Without it, the
@@ -64,7 +66,7 @@ fn main() -> ExitCode {
 fn refine(args: &Args) -> Result<()> {
     let device = args.common.device()?;
     let base = args.assets.load_base(&device)?;
-    let text = Text::embedded()?;
+    let text = args.text.load(&device)?;
     let generator = load_generator(&args.assets.generator_dir(), &base, &text, &device)?;
     let zoo = Zoo::open(&args.assets.zoo_dir())?;
     zoo.check(generator.layout(), &base.digest)?;

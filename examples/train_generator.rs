@@ -7,15 +7,16 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use denoised_weights_examples::Result;
-use denoised_weights_examples::assets::Text;
-use denoised_weights_examples::blocks::ZooBlocks;
+use denoised_weights_examples::assets::TextArgs;
+use denoised_weights_examples::blocks::{hold_out, source};
 use denoised_weights_examples::cli::{Common, run};
 use denoised_weights_examples::training::TrainingArgs;
 use weight_blocks::Zoo;
 use weight_diffusion::{
-    DictionarySize, SampleOptions, TrainConfig, Trainer, UNet1dConfig, WeightGenerator,
+    DictionarySize, EarlyStop, Parameterization, SampleOptions, TrainConfig, Trainer, UNet1dConfig,
+    WeightGenerator,
 };
 
 /// Train the 1-D UNet on the blocks of a zoo (paper, Eq. 1). Run again after an interruption
@@ -24,6 +25,8 @@ use weight_diffusion::{
 struct Args {
     #[command(flatten)]
     common: Common,
+    #[command(flatten)]
+    text: TextArgs,
     #[command(flatten)]
     training: TrainingArgs,
     /// The zoo to learn from.
@@ -51,6 +54,50 @@ struct Args {
     /// [default: the noise end, T - 1].
     #[arg(long)]
     t: Option<usize>,
+    /// What the network predicts: the noise (the paper), the weights, v, or v from a scaled input.
+    #[arg(long, value_enum, default_value_t = Prediction::Skip)]
+    prediction: Prediction,
+    /// Gamma of min-SNR weighting [default: none]; for sampling in several steps.
+    #[arg(long, value_name = "GAMMA")]
+    min_snr: Option<f64>,
+    /// Share of rows trained without their text, for classifier-free guidance.
+    #[arg(long, default_value_t = TrainConfig::compact().text_dropout)]
+    text_dropout: f64,
+    /// Guidance scale that the generator will sample with unless told otherwise.
+    #[arg(long, default_value_t = 1.0)]
+    guidance: f64,
+    /// Hold concepts out, and stop after this many evaluations without a new lowest loss on them; the
+    /// best weights are kept.
+    #[arg(long, value_name = "PATIENCE")]
+    early_stop: Option<u32>,
+    /// Steps between evaluations on the held-out concepts.
+    #[arg(long, default_value_t = EarlyStop::default().every)]
+    evaluate_every: u64,
+    /// Prompts to hold out for --early-stop.
+    #[arg(long, default_value_t = 10)]
+    validation_prompts: usize,
+    /// Read blocks from the zoo's files when they are needed, for zoos larger than the memory.
+    #[arg(long)]
+    stream: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Prediction {
+    Epsilon,
+    Sample,
+    Velocity,
+    Skip,
+}
+
+impl From<Prediction> for Parameterization {
+    fn from(prediction: Prediction) -> Self {
+        match prediction {
+            Prediction::Epsilon => Self::Epsilon,
+            Prediction::Sample => Self::Sample,
+            Prediction::Velocity => Self::Velocity,
+            Prediction::Skip => Self::Skip,
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -61,11 +108,26 @@ fn main() -> ExitCode {
 fn train(args: &Args) -> Result<()> {
     let device = args.common.device()?;
     let zoo = Zoo::open(&args.zoo)?;
-    let text = Text::embedded()?;
+    let text = args.text.load(&device)?;
     let layout = zoo.layout().clone();
-    let dataset = ZooBlocks::read(&zoo, &text, None, &device)
-        .map_err(|e| format!("{}: {e}", args.zoo.display()))?
-        .dataset;
+    let of_zoo = |e| format!("{}: {e}", args.zoo.display());
+    let (train_on, held_out) = match args.early_stop {
+        None => (zoo.clone(), None),
+        Some(_) => {
+            let seed = args.common.seed;
+            let (rest, held_out) = hold_out(&zoo, args.validation_prompts, seed).map_err(of_zoo)?;
+            (rest, Some(held_out))
+        }
+    };
+    let dataset = source(&train_on, &text, None, args.stream, &device).map_err(of_zoo)?;
+    let dataset = &*dataset;
+    let held_out = match &held_out {
+        Some(held_out) => {
+            let normalizer = Some(dataset.normalizer());
+            Some(source(held_out, &text, normalizer, args.stream, &device).map_err(of_zoo)?)
+        }
+        None => None,
+    };
     let width = text.spec().width;
     let unet = UNet1dConfig {
         base_channels: args.channels,
@@ -75,6 +137,7 @@ fn train(args: &Args) -> Result<()> {
             entries: args.dictionary,
         }),
         block_size: layout.block_size(),
+        parameterization: args.prediction.into(),
         ..UNet1dConfig::compact()
     };
     let config = TrainConfig {
@@ -83,19 +146,26 @@ fn train(args: &Args) -> Result<()> {
         learning_rate: args.lr,
         weight_decay: args.weight_decay,
         seed: args.common.seed,
+        text_dropout: args.text_dropout,
+        min_snr_gamma: args.min_snr,
+        early_stop: args.early_stop.map(|patience| EarlyStop {
+            patience,
+            every: args.evaluate_every,
+            ..EarlyStop::default()
+        }),
         ..TrainConfig::compact()
     };
     println!(
         "{} networks of {} concepts, {} blocks of {} each",
         dataset.networks(),
-        dataset.texts().len(),
+        dataset.text_count(),
         layout.blocks(),
         layout.block_size()
     );
 
     let mut trainer = args
         .training
-        .resume_or(&config, &unet, &dataset, &device, || {
+        .resume_or(&config, &unet, dataset, &device, || {
             let seed = args.common.seed;
             Ok(Trainer::new(
                 config.clone(),
@@ -105,13 +175,18 @@ fn train(args: &Args) -> Result<()> {
                 &device,
             )?)
         })?;
-    let report = (args.training).run("generator", &mut trainer, &dataset, |trainer| {
-        Ok(trainer.step(&dataset)?)
-    })?;
+    let report = args.training.run_watched(
+        "generator",
+        &mut trainer,
+        dataset,
+        held_out.as_deref(),
+        |trainer| Ok(trainer.step(dataset)?),
+    )?;
     let mut defaults = SampleOptions::noise_end(&unet.schedule);
     defaults.t = args.t.unwrap_or(defaults.t);
+    defaults.guidance = args.guidance;
     let generator = WeightGenerator::new(
-        trainer.ema_model(),
+        trainer.best_model(),
         layout.clone(),
         dataset.normalizer().clone(),
         text.spec(),

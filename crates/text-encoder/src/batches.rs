@@ -1,44 +1,99 @@
 //! Cutting many prompts into batches of similar length.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::ThreadPoolBuilder;
+
 use crate::Error;
 use crate::tokens::TokenIds;
 
 /// Prompts that go through a network at once unless `with_batch` says otherwise.
 pub const DEFAULT_BATCH: usize = 32;
 
+/// Prompts that go through a network at once.
+pub(crate) struct Batch<'a> {
+    pub(crate) prompts: Vec<&'a TokenIds>,
+    /// L, tokens of the longest prompt.
+    pub(crate) length: usize,
+}
+
+impl<'a> Batch<'a> {
+    fn new(prompts: Vec<&'a TokenIds>) -> Self {
+        let length = prompts.iter().map(|p| p.ids.len()).max().unwrap_or(0);
+        Self { prompts, length }
+    }
+
+    /// `[B · L]`, row after row, padded with id 0.
+    pub(crate) fn ids(&self) -> Vec<i64> {
+        let mut ids = vec![0i64; self.prompts.len() * self.length];
+        for (row, prompt) in ids.chunks_mut(self.length.max(1)).zip(&self.prompts) {
+            for (slot, &id) in row.iter_mut().zip(&prompt.ids) {
+                *slot = i64::from(id);
+            }
+        }
+        ids
+    }
+
+    /// Tokens of each prompt.
+    pub(crate) fn lengths(&self) -> Vec<usize> {
+        self.prompts.iter().map(|p| p.ids.len()).collect()
+    }
+}
+
 /// Calls `forward` on batches of at most `batch` prompts and returns its results in the order of `prompts`.
 ///
-/// Sorted by length first: a batch is padded to its longest prompt, so that few tokens of padding are computed.
-pub(crate) fn run<T>(
+/// Sorted by length first: a batch is padded to its longest prompt, so that few tokens of padding are computed. Batches
+/// go through several at a time, as many as rayon has threads, and each on one thread: the products of short prompts are
+/// too small to share, and much of what lies between them runs on one thread on CPU backends anyway.
+pub(crate) fn run<T: Send>(
     prompts: &[TokenIds],
     batch: usize,
-    mut forward: impl FnMut(&[&TokenIds]) -> Result<Vec<T>, Error>,
+    forward: impl Fn(Batch<'_>) -> Result<Vec<T>, Error> + Sync,
 ) -> Result<Vec<T>, Error> {
     let mut order: Vec<usize> = (0..prompts.len()).collect();
-    order.sort_by_key(|&i| prompts[i].ids.len());
-    let mut results = Vec::with_capacity(prompts.len());
-    for chunk in order.chunks(batch.max(1)) {
-        let inputs: Vec<&TokenIds> = chunk.iter().map(|&i| &prompts[i]).collect();
-        results.extend(chunk.iter().copied().zip(forward(&inputs)?));
-    }
+    // The longest first, so that at the end no thread waits for another's long batch.
+    order.sort_by_key(|&i| std::cmp::Reverse(prompts[i].ids.len()));
+    let batches: Vec<&[usize]> = order.chunks(batch.max(1)).collect();
+    let one = |chunk: &[usize]| -> Result<Vec<(usize, T)>, Error> {
+        let inputs = Batch::new(chunk.iter().map(|&i| &prompts[i]).collect());
+        Ok(chunk.iter().copied().zip(forward(inputs)?).collect())
+    };
+    let threads = rayon::current_num_threads().min(batches.len());
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<Vec<(usize, T)>, Error> {
+        let mut results = Vec::new();
+        while let Some(chunk) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
+            results.extend(one(chunk)?);
+        }
+        Ok(results)
+    };
+    let results = if threads > 1 {
+        std::thread::scope(|scope| {
+            let alone = || {
+                // What the backend would share among rayon's threads stays on this one. Without, it is only slower.
+                let pool = ThreadPoolBuilder::new().num_threads(1);
+                let _pool = pool.use_current_thread().build();
+                work()
+            };
+            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(alone)).collect();
+            let results = threads.into_iter().map(|thread| match thread.join() {
+                Ok(results) => results,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            results.collect::<Result<Vec<_>, Error>>()
+        })?
+    } else {
+        vec![work()?]
+    };
+    let mut results: Vec<(usize, T)> = results.into_iter().flatten().collect();
     results.sort_by_key(|&(i, _)| i);
     Ok(results.into_iter().map(|(_, result)| result).collect())
 }
 
-/// Ids of a batch, row after row, padded with id 0 to the longest prompt; and that length.
-pub(crate) fn padded(prompts: &[&TokenIds]) -> (Vec<i64>, usize) {
-    let length = prompts.iter().map(|p| p.ids.len()).max().unwrap_or(0);
-    let mut ids = vec![0i64; prompts.len() * length];
-    for (row, prompt) in ids.chunks_mut(length.max(1)).zip(prompts) {
-        for (slot, &id) in row.iter_mut().zip(&prompt.ids) {
-            *slot = i64::from(id);
-        }
-    }
-    (ids, length)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
 
     fn prompt(length: usize) -> TokenIds {
@@ -51,18 +106,22 @@ mod tests {
     #[test]
     fn results_come_back_in_the_order_of_the_prompts() {
         let prompts: Vec<TokenIds> = [5, 2, 9, 1, 7].into_iter().map(prompt).collect();
-        let mut batches = Vec::new();
-        let lengths = run(&prompts, 2, |inputs| {
-            batches.push(inputs.len());
-            Ok(inputs.iter().map(|p| p.ids.len()).collect())
+        let batches = Mutex::new(Vec::new());
+        let lengths = run(&prompts, 2, |batch| {
+            batches.lock().unwrap().push(batch.length);
+            Ok(batch.lengths())
         });
         assert_eq!(lengths.unwrap(), [5, 2, 9, 1, 7]);
-        assert_eq!(batches, [2, 2, 1]);
+        let mut batches = batches.into_inner().unwrap();
+        batches.sort_unstable();
+        assert_eq!(batches, [1, 5, 9]);
     }
 
     #[test]
     fn padding_is_zero_and_at_the_end() {
         let (a, b) = (prompt(1), prompt(3));
-        assert_eq!(padded(&[&a, &b]), (vec![1, 0, 0, 1, 2, 3], 3));
+        let batch = Batch::new(vec![&a, &b]);
+        assert_eq!(batch.ids(), [1, 0, 0, 1, 2, 3]);
+        assert_eq!((batch.length, batch.lengths()), (3, vec![1, 3]));
     }
 }

@@ -54,6 +54,26 @@ pub enum Error {
         source: safetensors::SafeTensorError,
     },
 
+    /// The weights are no PyTorch checkpoint that can be read: truncated, damaged, or another format.
+    #[error(
+        "{file} is not a PyTorch checkpoint that can be read ({message}): fetch it again, or use the model's safetensors file"
+    )]
+    Pytorch {
+        /// The file.
+        file: String,
+        /// What the reader found.
+        message: String,
+    },
+
+    /// A folder holds no weights.
+    #[error("no weights in {}: expected {expected}", dir.display())]
+    NoWeights {
+        /// The folder.
+        dir: PathBuf,
+        /// The files that would do.
+        expected: &'static str,
+    },
+
     /// A metadata entry of the weights is missing or not what this version reads.
     #[error("{file}: metadata {key:?} is {found:?}, expected {expected}")]
     Metadata {
@@ -234,4 +254,9 @@ pub enum Error {
         /// What the backend said.
         message: String,
     },
+
+    /// A model could not be had from the hub.
+    #[cfg(feature = "hub")]
+    #[error(transparent)]
+    Hub(#[from] crate::HubError),
 }

@@ -5,7 +5,8 @@
 //! dimensions, distilled from all-MiniLM-L6-v2 in the way of
 //! [Model2Vec](https://github.com/MinishLab/model2vec), compiled into the library (feature `embedded`, on by default),
 //! so that a prompt works with no download and no network pass. [`ClipText`] and [`MiniLm`] read Hugging Face folders
-//! from the disk; [`CachedEncoder`] keeps any encoder's results in a folder.
+//! from the disk, [`open_encoder`] whichever kind a folder is; [`CachedEncoder`] keeps any encoder's results in a folder.
+//! With the feature `hub`, `Hub` fetches folders from the Hugging Face hub by name.
 //!
 //! ```
 //! use burn::tensor::Device;
@@ -40,11 +41,17 @@ mod checkpoint;
 mod clip_text;
 mod encoder;
 mod error;
+mod front;
+mod guard;
 mod host;
+#[cfg(feature = "hub")]
+mod hub;
 mod layers;
 mod mini_lm;
+mod open;
 mod similarity;
 mod static_encoder;
+mod tokenizer_files;
 mod tokens;
 
 pub use batches::DEFAULT_BATCH;
@@ -53,7 +60,10 @@ pub use clip_text::{ClipLayer, ClipText, ClipTextOptions, Projection};
 pub use encoder::{TextEncoder, TextEncoding};
 pub use error::Error;
 pub use host::PromptEncoding;
+#[cfg(feature = "hub")]
+pub use hub::{Hub, HubError};
 pub use mini_lm::MiniLm;
+pub use open::open_encoder;
 pub use similarity::{cosine_similarity, nearest};
 pub use static_encoder::{DEFAULT_MAX_TOKENS, StaticEncoder, TOKENIZER_FILE, WEIGHTS_FILE};
 pub use tokens::TokenIds;

@@ -1,11 +1,11 @@
 //! Hugging Face tokenizers with a limit on the length.
 
 use std::collections::HashSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use rayon::prelude::*;
 use tokenizers::{PostProcessor, Tokenizer, TruncationParams};
 
-use crate::Error;
+use crate::{Error, guard};
 
 /// A prompt's token ids, with the start and end tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,14 +138,13 @@ impl PromptTokenizer {
                 truncated: !encoding.get_overflowing().is_empty(),
             })
         };
-        prompts.iter().enumerate().map(one).collect()
+        // Collected first: of several errors the first prompt's is to be told.
+        let ids: Vec<Result<TokenIds, Error>> = prompts.par_iter().enumerate().map(one).collect();
+        ids.into_iter().collect()
     }
 }
 
 /// Runs the tokenizers crate, which panics on some files that contradict themselves, and turns that into an error.
 fn guarded<T>(run: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(run)) {
-        Ok(result) => result.map_err(|e| e.to_string()),
-        Err(_) => Err("the tokenizer contradicts itself and could not be run".into()),
-    }
+    guard::guarded("the tokenizer contradicts itself and could not be run", run)
 }

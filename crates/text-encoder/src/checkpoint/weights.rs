@@ -1,83 +1,100 @@
-//! Single tensors out of a safetensors file.
+//! Single tensors out of a checkpoint's weights file, whichever format it has.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use half::{bf16, f16};
-use safetensors::tensor::Metadata;
-use safetensors::{Dtype, SafeTensorError};
 
+use super::CheckpointDigest;
+use super::pytorch::PytorchFile;
+use super::safetensors::SafetensorsFile;
 use crate::Error;
 
-/// The format's own limit on the header.
-const MAX_HEADER: u64 = 100_000_000;
+/// Names of the weights in a folder, the first one there counts, as in `transformers`.
+const SAFETENSORS: &str = "model.safetensors";
+const PYTORCH: &str = "pytorch_model.bin";
 
-/// An open safetensors file. Only the tensors asked for are read: a full CLIP file holds a vision tower too.
-pub(crate) struct WeightsFile {
-    file: File,
-    name: String,
-    header: Metadata,
-    data: u64,
+/// Element types that are read; all become f32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Element {
+    F32,
+    F16,
+    Bf16,
+}
+
+impl Element {
+    pub(super) fn size(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 | Self::Bf16 => 2,
+        }
+    }
+}
+
+/// What a file says about one of its tensors.
+pub(super) struct Entry<'a> {
+    /// None for a type that is not read.
+    pub(super) element: Option<Element>,
+    /// The type as the file's format calls it, for errors.
+    pub(super) kind: String,
+    pub(super) shape: &'a [usize],
+}
+
+/// A weights file whose structure has been checked and whose tensors are read one by one.
+pub(super) trait Source: std::fmt::Debug {
+    fn entry(&self, tensor: &str) -> Option<Entry<'_>>;
+
+    /// The little-endian bytes of a tensor that is there, `expected` of them.
+    fn bytes(&self, tensor: &str, expected: usize) -> Result<Vec<u8>, Error>;
+}
+
+/// The weights of a folder. Only the tensors asked for are read: a full CLIP file holds a vision tower too.
+#[derive(Debug)]
+pub(crate) struct Weights {
+    source: Box<dyn Source>,
+    path: PathBuf,
     prefix: &'static str,
 }
 
-impl WeightsFile {
-    /// Opens `path` and checks its header against its size. Tensor names are taken to start with the first of
-    /// `prefixes` for which PREFIX + `probe` is there, or with the first of them.
-    pub(crate) fn open(path: &Path, probe: &str, prefixes: &[&'static str]) -> Result<Self, Error> {
-        let io = |source| Error::Io {
-            path: path.to_owned(),
-            source,
+impl Weights {
+    /// Opens `model.safetensors`, else `pytorch_model.bin` of a folder, and checks its structure. Tensor names are taken
+    /// to start with the first of `prefixes` for which PREFIX + `probe` is there, or with the first of them.
+    pub(crate) fn open(dir: &Path, probe: &str, prefixes: &[&'static str]) -> Result<Self, Error> {
+        let (safetensors, pytorch) = (dir.join(SAFETENSORS), dir.join(PYTORCH));
+        let (source, path): (Box<dyn Source>, _) = if safetensors.exists() {
+            (Box::new(SafetensorsFile::open(&safetensors)?), safetensors)
+        } else if pytorch.exists() {
+            (Box::new(PytorchFile::open(&pytorch)?), pytorch)
+        } else {
+            return Err(Error::NoWeights {
+                dir: dir.to_owned(),
+                expected: "model.safetensors or pytorch_model.bin",
+            });
         };
-        let name = path.display().to_string();
-        let damaged = |source| Error::Safetensors {
-            file: name.clone(),
-            source,
-        };
-        let mut file = File::open(path).map_err(io)?;
-        let size = file.metadata().map_err(io)?.len();
-        if size < 8 {
-            return Err(damaged(SafeTensorError::HeaderTooSmall));
-        }
-        let mut length = [0u8; 8];
-        file.read_exact(&mut length).map_err(io)?;
-        let length = u64::from_le_bytes(length);
-        if length > MAX_HEADER {
-            return Err(damaged(SafeTensorError::HeaderTooLarge));
-        }
-        if length > size - 8 {
-            return Err(damaged(SafeTensorError::InvalidHeaderLength));
-        }
-        let mut header = vec![0u8; length as usize];
-        file.read_exact(&mut header).map_err(io)?;
-        let header: Metadata = serde_json::from_slice(&header)
-            .map_err(|e| damaged(SafeTensorError::InvalidHeaderDeserialization(e)))?;
-        let data = 8 + length;
-        if header.data_len() as u64 != size - data {
-            return Err(damaged(SafeTensorError::MetadataIncompleteBuffer));
-        }
-        let there = |prefix: &&&str| header.info(&format!("{prefix}{probe}")).is_some();
+        let there = |prefix: &&&str| source.entry(&format!("{prefix}{probe}")).is_some();
         let prefix = prefixes.iter().find(there).or(prefixes.first());
         let prefix = prefix.copied().unwrap_or("");
         Ok(Self {
-            file,
-            name,
-            header,
-            data,
+            source,
+            path,
             prefix,
         })
     }
 
-    /// The file's path, for errors.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
+    /// The file, for errors.
+    pub(crate) fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// Puts the file into `digest`, with its name.
+    pub(crate) fn digest(&self, digest: &mut CheckpointDigest) -> Result<(), Error> {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        digest.file(&name, &self.path)
     }
 
     /// Shape of a tensor by its full name, if it is there.
-    pub(crate) fn shape(&self, tensor: &str) -> Option<&[usize]> {
-        self.header.info(tensor).map(|info| info.shape.as_slice())
+    pub(crate) fn shape(&self, tensor: &str) -> Option<Vec<usize>> {
+        self.source.entry(tensor).map(|entry| entry.shape.to_vec())
     }
 
     /// A tensor onto `device`, by its name without the prefix.
@@ -99,53 +116,43 @@ impl WeightsFile {
     /// A tensor's values as f32, by its full name.
     pub(crate) fn values_of(&self, tensor: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
         let mismatch = |found: String| Error::Checkpoint {
-            file: self.name.clone(),
+            file: self.name(),
             tensor: tensor.into(),
             found,
             expected: format!("F32, F16 or BF16 {shape:?}"),
         };
-        let info = self
-            .header
-            .info(tensor)
-            .ok_or_else(|| mismatch("missing".into()))?;
-        let size = match info.dtype {
-            Dtype::F32 => 4,
-            Dtype::F16 | Dtype::BF16 => 2,
-            _ => 0,
+        let Some(entry) = self.source.entry(tensor) else {
+            return Err(mismatch("missing".into()));
         };
-        let (start, end) = info.data_offsets;
-        // The header was checked against the file's size, and these sizes against the header: nothing larger than
-        // the file is allocated.
+        let size = entry.element.map_or(0, Element::size);
         let bytes = shape.iter().try_fold(size, |n: usize, &d| n.checked_mul(d));
-        if size == 0 || info.shape != shape || bytes != end.checked_sub(start) {
-            return Err(mismatch(format!("{:?} {:?}", info.dtype, info.shape)));
+        let (Some(element), Some(bytes)) = (entry.element, bytes) else {
+            return Err(mismatch(format!("{} {:?}", entry.kind, entry.shape)));
+        };
+        if entry.shape != shape {
+            return Err(mismatch(format!("{} {:?}", entry.kind, entry.shape)));
         }
-        let io = |source| Error::Io {
-            path: self.name.clone().into(),
-            source,
-        };
-        let mut data = vec![0u8; end - start];
-        let mut file = &self.file;
-        file.seek(SeekFrom::Start(self.data + start as u64))
-            .map_err(io)?;
-        file.read_exact(&mut data).map_err(io)?;
-        let halves = || data.as_chunks::<2>().0.iter();
-        let values: Vec<f32> = match info.dtype {
-            Dtype::F16 => halves().map(|&b| f16::from_le_bytes(b).to_f32()).collect(),
-            Dtype::BF16 => halves().map(|&b| bf16::from_le_bytes(b).to_f32()).collect(),
-            _ => {
-                let words = data.as_chunks::<4>().0.iter();
-                words.map(|&b| f32::from_le_bytes(b)).collect()
-            }
-        };
+        let values = decode(element, &self.source.bytes(tensor, bytes)?);
         match values.iter().position(|v| !v.is_finite()) {
             Some(position) => Err(Error::CheckpointValue {
-                file: self.name.clone(),
+                file: self.name(),
                 tensor: tensor.into(),
                 position,
                 value: values[position],
             }),
             None => Ok(values),
+        }
+    }
+}
+
+fn decode(element: Element, data: &[u8]) -> Vec<f32> {
+    let halves = || data.as_chunks::<2>().0.iter();
+    match element {
+        Element::F16 => halves().map(|&b| f16::from_le_bytes(b).to_f32()).collect(),
+        Element::Bf16 => halves().map(|&b| bf16::from_le_bytes(b).to_f32()).collect(),
+        Element::F32 => {
+            let words = data.as_chunks::<4>().0.iter();
+            words.map(|&b| f32::from_le_bytes(b)).collect()
         }
     }
 }

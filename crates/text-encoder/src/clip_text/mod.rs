@@ -1,18 +1,18 @@
 //! CLIP's text encoder from a Hugging Face folder.
 
 mod config;
-mod tokenizer;
 mod tower;
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 
-use crate::batches::{self, DEFAULT_BATCH};
-use crate::checkpoint::{CheckpointDigest, WeightsFile, read_small};
+use crate::batches::{Batch, DEFAULT_BATCH};
+use crate::checkpoint::{CheckpointDigest, Weights, read_small};
+use crate::front::{Computed, Front};
 use crate::host::{self, PromptEncoding, normalise, read_back};
-use crate::tokens::{PromptTokenizer, TokenIds};
+use crate::tokenizer_files::{self, Family, Wanted};
+use crate::tokens::TokenIds;
 use crate::{Error, TextEncoder, TextEncoding};
 use config::{Config, Pooling};
 use tower::Tower;
@@ -81,30 +81,25 @@ pub struct ClipTextOptions {
 /// ```
 #[derive(Debug)]
 pub struct ClipText {
+    front: Front,
     tower: Tower,
-    tokenizer: PromptTokenizer,
-    nothing: HashSet<u32>,
     pooling: Pooling,
     layer: ClipLayer,
-    name: String,
-    digest: String,
-    width: usize,
-    max_tokens: usize,
-    batch: usize,
 }
 
 impl ClipText {
-    /// Reads `config.json`, `model.safetensors` and the tokenizer (`tokenizer.json`, or `vocab.json` and `merges.txt`
-    /// with `tokenizer_config.json` and `special_tokens_map.json` if they are there) from a folder.
+    /// Reads `config.json`, the weights (`model.safetensors`, or `pytorch_model.bin`) and the tokenizer
+    /// (`tokenizer.json`, or `vocab.json` and `merges.txt` with `tokenizer_config.json` and `special_tokens_map.json` if
+    /// they are there) from a folder. Nothing in a PyTorch file is executed.
     ///
     /// The whole weights file is read once for the digest.
     ///
     /// # Errors
     ///
     /// [`Error::Io`], [`Error::TooLarge`], [`Error::Json`], [`Error::Config`] (what this crate cannot compute),
-    /// [`Error::Safetensors`] (truncated or damaged), [`Error::Checkpoint`] (missing, type or shape),
-    /// [`Error::CheckpointValue`] (NaN), [`Error::NoTokenizer`], [`Error::Tokenizer`], [`Error::VocabularyMismatch`];
-    /// each names the file.
+    /// [`Error::NoWeights`], [`Error::Safetensors`] and [`Error::Pytorch`] (truncated or damaged), [`Error::Checkpoint`]
+    /// (missing, type or shape), [`Error::CheckpointValue`] (NaN), [`Error::NoTokenizer`], [`Error::Tokenizer`],
+    /// [`Error::VocabularyMismatch`]; each names the file.
     pub fn from_dir(
         path: impl AsRef<Path>,
         options: &ClipTextOptions,
@@ -117,16 +112,13 @@ impl ClipText {
         let config = Config::parse(&bytes, &config_path)?;
         digest.bytes("config.json", &bytes);
         let tokenizer_dir = options.tokenizer.as_deref().unwrap_or(dir);
-        let tokenizer = tokenizer::load(tokenizer_dir, &config, &mut digest)?;
-        let weights_path = dir.join("model.safetensors");
-        if tokenizer.rows() > config.vocabulary {
-            return Err(Error::VocabularyMismatch {
-                weights: weights_path.display().to_string(),
-                rows: config.vocabulary,
-                tokenizer: tokenizer_dir.display().to_string(),
-                vocabulary: tokenizer.rows(),
-            });
-        }
+        let wanted = Wanted {
+            family: Family::Clip,
+            max_tokens: config.positions,
+            vocabulary: config.vocabulary,
+            config: &config_path,
+        };
+        let tokenizer = tokenizer_files::load(tokenizer_dir, &wanted, &mut digest)?;
         if let Pooling::FirstOf(id) = config.pooling
             && id != tokenizer.end()
         {
@@ -138,24 +130,27 @@ impl ClipText {
             });
         }
         let probe = "embeddings.token_embedding.weight";
-        let weights = WeightsFile::open(&weights_path, probe, &["text_model.", ""])?;
+        let weights = Weights::open(dir, probe, &["text_model.", ""])?;
         let device = device.clone().without_autodiff();
         let tower = Tower::load(&weights, &config, options.projection, &device)?;
-        digest.file("model.safetensors", &weights_path)?;
+        weights.digest(&mut digest)?;
         // The layer changes the tokens and the projection the pooled vector: another encoder.
         let choices = format!("{:?} projected={}", options.layer, tower.is_projected());
         digest.bytes("options", choices.as_bytes());
         Ok(Self {
+            front: Front {
+                nothing: [tokenizer.start(), tokenizer.end()].into(),
+                tokenizer,
+                lower_case: false,
+                name: format!("clip-text-{}", config.width),
+                digest: digest.finish(),
+                width: config.width,
+                max_tokens: config.positions,
+                batch: DEFAULT_BATCH,
+            },
             tower,
-            nothing: [tokenizer.start(), tokenizer.end()].into(),
-            tokenizer,
             pooling: config.pooling,
             layer: options.layer,
-            name: format!("clip-text-{}", config.width),
-            digest: digest.finish(),
-            width: config.width,
-            max_tokens: config.positions,
-            batch: DEFAULT_BATCH,
         })
     }
 
@@ -165,12 +160,9 @@ impl ClipText {
     /// # Errors
     ///
     /// [`Error::ZeroBatch`].
-    pub fn with_batch(mut self, batch: usize) -> Result<Self, Error> {
-        if batch == 0 {
-            return Err(Error::ZeroBatch);
-        }
-        self.batch = batch;
-        Ok(self)
+    pub fn with_batch(self, batch: usize) -> Result<Self, Error> {
+        let front = self.front.with_batch(batch)?;
+        Ok(Self { front, ..self })
     }
 
     /// Token ids of each prompt, with start and end.
@@ -179,37 +171,34 @@ impl ClipText {
     ///
     /// Those of [`TextEncoder::encode`].
     pub fn token_ids(&self, prompts: &[&str]) -> Result<Vec<TokenIds>, Error> {
-        self.tokenizer.encode(prompts, &self.nothing)
+        self.front.token_ids(prompts)
     }
 
-    fn run<T>(
-        &self,
-        prompts: &[&str],
-        mut finish: impl FnMut(tower::Output, &[&TokenIds], usize) -> Result<Vec<T>, Error>,
-    ) -> Result<Vec<T>, Error> {
-        let ids = self.token_ids(prompts)?;
-        batches::run(&ids, self.batch, |batch| {
-            let (rows, length) = batches::padded(batch);
-            let at: Vec<usize> = batch
-                .iter()
-                .map(|p| self.pooling.position(&p.ids))
-                .collect();
-            finish(self.tower.forward(rows, &at, self.layer), batch, length)
+    fn compute(&self, batch: &Batch<'_>, keep: bool) -> Result<Computed, Error> {
+        let prompts = batch.prompts.iter();
+        let at: Vec<usize> = prompts.map(|p| self.pooling.position(&p.ids)).collect();
+        let output = self.tower.forward(batch.ids(), &at, self.layer);
+        Ok(Computed {
+            tokens: match keep {
+                true => read_back(output.tokens)?,
+                false => Vec::new(),
+            },
+            pooled: unit_rows(read_back(output.pooled)?, self.pooled_width()),
         })
     }
 }
 
 impl TextEncoder for ClipText {
     fn name(&self) -> &str {
-        &self.name
+        &self.front.name
     }
 
     fn digest(&self) -> &str {
-        &self.digest
+        &self.front.digest
     }
 
     fn width(&self) -> usize {
-        self.width
+        self.front.width
     }
 
     fn pooled_width(&self) -> usize {
@@ -217,39 +206,23 @@ impl TextEncoder for ClipText {
     }
 
     fn max_tokens(&self) -> usize {
-        self.max_tokens
+        self.front.max_tokens
     }
 
     fn encode(&self, prompts: &[&str], device: &Device) -> Result<TextEncoding, Error> {
-        Ok(host::to_device(
-            &self.encode_host(prompts)?,
-            self.width,
-            device,
-        ))
+        let prompts = self.encode_host(prompts)?;
+        Ok(host::to_device(&prompts, self.width(), device))
     }
 
     fn encode_host(&self, prompts: &[&str]) -> Result<Vec<PromptEncoding>, Error> {
-        self.run(prompts, |output, batch, length| {
-            let tokens = read_back(output.tokens)?;
-            let pooled = unit_rows(read_back(output.pooled)?, self.pooled_width());
-            let prompts = batch.iter().zip(pooled).enumerate();
-            Ok(prompts
-                .map(|(i, (prompt, pooled))| {
-                    let start = i * length * self.width;
-                    PromptEncoding {
-                        tokens: tokens[start..start + prompt.ids.len() * self.width].to_vec(),
-                        pooled,
-                        truncated: prompt.truncated,
-                    }
-                })
-                .collect())
-        })
+        let compute = |batch: &Batch<'_>| self.compute(batch, true);
+        self.front.encode(prompts, compute)
     }
 
     fn encode_pooled(&self, prompts: &[&str]) -> Result<Vec<Vec<f32>>, Error> {
-        self.run(prompts, |output, _, _| {
-            Ok(unit_rows(read_back(output.pooled)?, self.pooled_width()))
-        })
+        let compute = |batch: &Batch<'_>| self.compute(batch, false);
+        let prompts = self.front.encode(prompts, compute)?;
+        Ok(prompts.into_iter().map(|p| p.pooled).collect())
     }
 }
 

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use super::config::Config;
 use super::{ClipLayer, Projection};
 use crate::Error;
-use crate::checkpoint::WeightsFile;
+use crate::checkpoint::Weights;
 use crate::layers::{Activation, Linear, Mask, Norm, SelfAttention};
 
 const PROJECTION: &str = "text_projection.weight";
@@ -39,7 +39,7 @@ pub(super) struct Output {
 
 impl Tower {
     pub(super) fn load(
-        weights: &WeightsFile,
+        weights: &Weights,
         config: &Config,
         projection: Projection,
         device: &Device,
@@ -136,7 +136,7 @@ impl Block {
 
 /// The projection `[P, width]` onto the space shared with images; P is read from the file.
 fn load_projection(
-    weights: &WeightsFile,
+    weights: &Weights,
     width: usize,
     projection: Projection,
     device: &Device,
@@ -145,11 +145,11 @@ fn load_projection(
     if projection == Projection::Never || (projection == Projection::IfPresent && found.is_none()) {
         return Ok(None);
     }
-    let outs = match found {
+    let outs = match found.as_deref() {
         Some(&[outs, ins]) if ins == width && outs > 0 => outs,
         other => {
             return Err(Error::Checkpoint {
-                file: weights.name().into(),
+                file: weights.name(),
                 tensor: PROJECTION.into(),
                 found: other.map_or_else(|| "missing".into(), |shape| format!("{shape:?}")),
                 expected: format!("[P, {width}]"),

@@ -6,7 +6,7 @@ use burn::tensor::{Bool, Device, Tensor};
 
 use super::Linear;
 use crate::Error;
-use crate::checkpoint::WeightsFile;
+use crate::checkpoint::Weights;
 
 /// Which tokens a token may look at: all, but for what is set here.
 #[derive(Debug, Clone, Default)]
@@ -28,7 +28,7 @@ pub(crate) struct SelfAttention {
 impl SelfAttention {
     /// `qkv` and `out` are the names of the layers, each `width` → `width`.
     pub(crate) fn load(
-        weights: &WeightsFile,
+        weights: &Weights,
         qkv: [String; 3],
         out: String,
         width: usize,

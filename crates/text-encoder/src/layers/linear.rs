@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::Error;
-use crate::checkpoint::WeightsFile;
+use crate::checkpoint::Weights;
 
 /// A linear layer; several of a checkpoint can be joined into one.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub(crate) struct Linear {
 impl Linear {
     /// Joins the layers `names`, each `ins` → `outs` with a bias, side by side: their outputs follow one another.
     pub(crate) fn load(
-        weights: &WeightsFile,
+        weights: &Weights,
         names: &[String],
         [ins, outs]: [usize; 2],
         device: &Device,

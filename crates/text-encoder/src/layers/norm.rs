@@ -4,7 +4,7 @@ use burn::tensor::module::layer_norm;
 use burn::tensor::{Device, Tensor};
 
 use crate::Error;
-use crate::checkpoint::WeightsFile;
+use crate::checkpoint::Weights;
 
 #[derive(Debug)]
 pub(crate) struct Norm {
@@ -15,7 +15,7 @@ pub(crate) struct Norm {
 
 impl Norm {
     pub(crate) fn load(
-        weights: &WeightsFile,
+        weights: &Weights,
         name: &str,
         width: usize,
         epsilon: f64,

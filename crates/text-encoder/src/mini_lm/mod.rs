@@ -7,10 +7,12 @@ use std::path::Path;
 
 use burn::tensor::Device;
 
-use crate::batches::{self, DEFAULT_BATCH};
-use crate::checkpoint::{CheckpointDigest, WeightsFile, read_optional};
+use crate::batches::{Batch, DEFAULT_BATCH};
+use crate::checkpoint::{CheckpointDigest, Weights};
+use crate::front::{Computed, Front};
 use crate::host::{self, PromptEncoding, read_back};
-use crate::tokens::{PromptTokenizer, TokenIds};
+use crate::tokenizer_files::{self, Family, Wanted};
+use crate::tokens::TokenIds;
 use crate::{Error, TextEncoder, TextEncoding};
 use config::Config;
 use network::Network;
@@ -42,64 +44,50 @@ use network::Network;
 /// ```
 #[derive(Debug)]
 pub struct MiniLm {
+    front: Front,
     network: Network,
-    tokenizer: PromptTokenizer,
-    lower_case: bool,
-    name: String,
-    digest: String,
-    width: usize,
-    max_tokens: usize,
-    batch: usize,
 }
 
 impl MiniLm {
-    /// Reads `config.json`, `model.safetensors` and `tokenizer.json` from a folder, and `sentence_bert_config.json` and
-    /// `1_Pooling/config.json` if they are there.
+    /// Reads `config.json`, the weights (`model.safetensors`, or `pytorch_model.bin`) and the tokenizer
+    /// (`tokenizer.json`, or `vocab.txt` with `tokenizer_config.json` and `special_tokens_map.json` if they are there)
+    /// from a folder, and `sentence_bert_config.json` and `1_Pooling/config.json` if they are there. Nothing in a
+    /// PyTorch file is executed.
     ///
     /// # Errors
     ///
     /// [`Error::Io`], [`Error::TooLarge`], [`Error::Json`], [`Error::Config`] (what this crate cannot compute, such as
-    /// other pooling), [`Error::Safetensors`] (truncated or damaged), [`Error::Checkpoint`] (missing, type or shape),
-    /// [`Error::CheckpointValue`] (NaN), [`Error::NoTokenizer`], [`Error::Tokenizer`], [`Error::VocabularyMismatch`];
-    /// each names the file.
+    /// other pooling), [`Error::NoWeights`], [`Error::Safetensors`] and [`Error::Pytorch`] (truncated or damaged),
+    /// [`Error::Checkpoint`] (missing, type or shape), [`Error::CheckpointValue`] (NaN), [`Error::NoTokenizer`],
+    /// [`Error::Tokenizer`], [`Error::VocabularyMismatch`]; each names the file.
     pub fn from_dir(path: impl AsRef<Path>, device: &Device) -> Result<Self, Error> {
         let dir = path.as_ref();
         let mut digest = CheckpointDigest::default();
         let config = Config::load(dir, &mut digest)?;
-        let tokenizer_path = dir.join("tokenizer.json");
-        let Some(bytes) = read_optional(&tokenizer_path)? else {
-            return Err(Error::NoTokenizer {
-                dir: dir.to_owned(),
-                expected: "tokenizer.json",
-            });
+        let wanted = Wanted {
+            family: Family::Bert,
+            max_tokens: config.max_tokens,
+            vocabulary: config.vocabulary,
+            config: &dir.join("config.json"),
         };
-        digest.bytes("tokenizer.json", &bytes);
-        let file = tokenizer_path.display().to_string();
-        let tokenizer =
-            PromptTokenizer::parse(&bytes, &file, config.max_tokens, config.vocabulary)?;
-        let weights_path = dir.join("model.safetensors");
-        if tokenizer.rows() > config.vocabulary {
-            return Err(Error::VocabularyMismatch {
-                weights: weights_path.display().to_string(),
-                rows: config.vocabulary,
-                tokenizer: file,
-                vocabulary: tokenizer.rows(),
-            });
-        }
+        let tokenizer = tokenizer_files::load(dir, &wanted, &mut digest)?;
         let probe = "embeddings.word_embeddings.weight";
-        let weights = WeightsFile::open(&weights_path, probe, &["", "bert."])?;
+        let weights = Weights::open(dir, probe, &["", "bert."])?;
         let device = device.clone().without_autodiff();
         let network = Network::load(&weights, &config, &device)?;
-        digest.file("model.safetensors", &weights_path)?;
+        weights.digest(&mut digest)?;
         Ok(Self {
+            front: Front {
+                nothing: tokenizer.special().clone(),
+                tokenizer,
+                lower_case: config.lower_case,
+                name: format!("bert-mean-{}", config.width),
+                digest: digest.finish(),
+                width: config.width,
+                max_tokens: config.max_tokens,
+                batch: DEFAULT_BATCH,
+            },
             network,
-            tokenizer,
-            lower_case: config.lower_case,
-            name: format!("bert-mean-{}", config.width),
-            digest: digest.finish(),
-            width: config.width,
-            max_tokens: config.max_tokens,
-            batch: DEFAULT_BATCH,
         })
     }
 
@@ -109,12 +97,9 @@ impl MiniLm {
     /// # Errors
     ///
     /// [`Error::ZeroBatch`].
-    pub fn with_batch(mut self, batch: usize) -> Result<Self, Error> {
-        if batch == 0 {
-            return Err(Error::ZeroBatch);
-        }
-        self.batch = batch;
-        Ok(self)
+    pub fn with_batch(self, batch: usize) -> Result<Self, Error> {
+        let front = self.front.with_batch(batch)?;
+        Ok(Self { front, ..self })
     }
 
     /// Token ids of each prompt, with start and end.
@@ -123,68 +108,54 @@ impl MiniLm {
     ///
     /// Those of [`TextEncoder::encode`].
     pub fn token_ids(&self, prompts: &[&str]) -> Result<Vec<TokenIds>, Error> {
-        if !self.lower_case {
-            return self.tokenizer.encode(prompts, self.tokenizer.special());
-        }
-        let prompts: Vec<String> = prompts.iter().map(|p| p.to_lowercase()).collect();
-        let prompts: Vec<&str> = prompts.iter().map(String::as_str).collect();
-        self.tokenizer.encode(&prompts, self.tokenizer.special())
+        self.front.token_ids(prompts)
     }
 
-    /// `keep` says whether the tokens are wanted too.
-    fn run(&self, prompts: &[&str], keep: bool) -> Result<Vec<PromptEncoding>, Error> {
-        let ids = self.token_ids(prompts)?;
-        batches::run(&ids, self.batch, |batch| {
-            let (rows, length) = batches::padded(batch);
-            let lengths: Vec<usize> = batch.iter().map(|p| p.ids.len()).collect();
-            let hidden = read_back(self.network.forward(rows, &lengths))?;
-            let prompts = batch.iter().enumerate();
-            Ok(prompts
-                .map(|(i, prompt)| {
-                    let start = i * length * self.width;
-                    let tokens = &hidden[start..start + prompt.ids.len() * self.width];
-                    PromptEncoding {
-                        pooled: mean(tokens, self.width),
-                        tokens: if keep { tokens.to_vec() } else { Vec::new() },
-                        truncated: prompt.truncated,
-                    }
-                })
-                .collect())
-        })
+    fn compute(&self, batch: &Batch<'_>, keep: bool) -> Result<Computed, Error> {
+        let lengths = batch.lengths();
+        let mut tokens = read_back(self.network.forward(batch.ids(), &lengths))?;
+        let width = self.front.width;
+        let rows = tokens.chunks((batch.length * width).max(1)).zip(&lengths);
+        let pooled = rows
+            .map(|(row, n)| mean(&row[..n * width], width))
+            .collect();
+        if !keep {
+            tokens.clear();
+        }
+        Ok(Computed { tokens, pooled })
     }
 }
 
 impl TextEncoder for MiniLm {
     fn name(&self) -> &str {
-        &self.name
+        &self.front.name
     }
 
     fn digest(&self) -> &str {
-        &self.digest
+        &self.front.digest
     }
 
     fn width(&self) -> usize {
-        self.width
+        self.front.width
     }
 
     fn max_tokens(&self) -> usize {
-        self.max_tokens
+        self.front.max_tokens
     }
 
     fn encode(&self, prompts: &[&str], device: &Device) -> Result<TextEncoding, Error> {
-        Ok(host::to_device(
-            &self.encode_host(prompts)?,
-            self.width,
-            device,
-        ))
+        let prompts = self.encode_host(prompts)?;
+        Ok(host::to_device(&prompts, self.width(), device))
     }
 
     fn encode_host(&self, prompts: &[&str]) -> Result<Vec<PromptEncoding>, Error> {
-        self.run(prompts, true)
+        let compute = |batch: &Batch<'_>| self.compute(batch, true);
+        self.front.encode(prompts, compute)
     }
 
     fn encode_pooled(&self, prompts: &[&str]) -> Result<Vec<Vec<f32>>, Error> {
-        let prompts = self.run(prompts, false)?;
+        let compute = |batch: &Batch<'_>| self.compute(batch, false);
+        let prompts = self.front.encode(prompts, compute)?;
         Ok(prompts.into_iter().map(|p| p.pooled).collect())
     }
 }

@@ -4,7 +4,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::config::Config;
 use crate::Error;
-use crate::checkpoint::WeightsFile;
+use crate::checkpoint::Weights;
 use crate::layers::{Activation, Linear, Mask, Norm, SelfAttention};
 
 #[derive(Debug)]
@@ -27,11 +27,7 @@ struct Block {
 }
 
 impl Network {
-    pub(super) fn load(
-        weights: &WeightsFile,
-        config: &Config,
-        device: &Device,
-    ) -> Result<Self, Error> {
+    pub(super) fn load(weights: &Weights, config: &Config, device: &Device) -> Result<Self, Error> {
         let width = config.width;
         let norm = |name: &str| Norm::load(weights, name, width, config.epsilon, device);
         let table = |name: &str, rows: usize| {

