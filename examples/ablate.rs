@@ -13,7 +13,7 @@ use burn::tensor::Device;
 use clap::Parser;
 use clean_fid::FeatureNet;
 use concepts::{art_concepts, find};
-use denoised_weights_examples::assets::{AssetArgs, Text, display};
+use denoised_weights_examples::assets::{AssetArgs, Text, TextArgs, display};
 use denoised_weights_examples::cli::{Common, run};
 use denoised_weights_examples::data::{ConceptPairs, Counts, Photos};
 use denoised_weights_examples::denoised::layout_of;
@@ -46,6 +46,8 @@ struct Args {
     common: Common,
     #[command(flatten)]
     assets: AssetArgs,
+    #[command(flatten)]
+    text: TextArgs,
     /// Concepts of the zoo whose adapters are learnt.
     #[arg(long, value_delimiter = ',', default_values_t = [String::from("charcoal-sketch"), String::from("stained-glass-window")])]
     concepts: Vec<String>,
@@ -142,7 +144,7 @@ struct CellReport {
 fn ablate(args: &Args) -> Result<()> {
     let device = args.common.device()?;
     let base = args.assets.load_base(&device)?;
-    let text = Text::embedded()?;
+    let text = args.text.load(&device)?;
     let zoo = Zoo::open(&args.assets.zoo_dir())?;
     zoo.check(&layout_of(&base, zoo.layout().block_size())?, &base.digest)?;
     let network = args.assets.load_features(&device)?;
@@ -263,6 +265,7 @@ impl Bench<'_> {
             let combined = edits.as_mut().map(|(loss, weight)| Combined {
                 loss,
                 weight: *weight,
+                pairs: self.args.pairs_per_step,
             });
             let training = self.training();
             let learnt = overfit(

@@ -5,6 +5,7 @@
 //!     --address http://127.0.0.1:11434/v1 --model llama3.2 --out out/prompts --dry-run
 //! ```
 
+use std::cell::Cell;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,9 +15,9 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use concepts::http::{ChatClient, ChatSettings, Credentials, EmbeddingClient, HttpSettings};
 use concepts::prompts::{
-    Budget, Category, CombineRules, Dropped, Embed, Generator, GeneratorSettings, HeldOut, Journal,
-    LeakCheck, LeakSettings, Outcome, Price, PromptSet, Screening, Spent, Statistics, Step, Stop,
-    Templates, combine,
+    Budget, Category, Combination, CombineRules, Dropped, Embed, Generator, GeneratorSettings,
+    HeldOut, Journal, LeakCheck, LeakSettings, Outcome, Price, PromptSet, Screening, Spent,
+    Statistics, Step, Stop, Templates, combine_where,
 };
 use denoised_weights_examples::assets::display;
 use denoised_weights_examples::cli::run;
@@ -92,7 +93,8 @@ struct Args {
     /// Price of a million completion tokens.
     #[arg(long, default_value_t = 0.0)]
     completion_price: f64,
-    /// Most money to spend, over all runs into this folder.
+    /// Most money to spend, over all runs into this folder; repeated attempts of the last requests
+    /// may exceed it.
     #[arg(long)]
     max_cost: Option<f64>,
     /// Most tokens, likewise.
@@ -104,7 +106,7 @@ struct Args {
     /// Longest answer in tokens.
     #[arg(long, default_value_t = 1024)]
     answer_tokens: u32,
-    /// Most requests per minute [default: no limit].
+    /// Most requests begun per minute, repeated attempts not counted [default: no limit].
     #[arg(long)]
     per_minute: Option<f64>,
     /// Requests under way at a time, when paraphrasing.
@@ -136,6 +138,8 @@ struct Report {
     stop: Vec<Stop>,
     dropped: Vec<Dropped>,
     leaks_removed: Vec<String>,
+    /// Combinations left out since they say what is held out.
+    combinations_left_out: usize,
     spent: Spent,
     cost: f64,
 }
@@ -237,14 +241,16 @@ fn build(args: &Args) -> Result<()> {
         return Ok(());
     }
     let leaks_removed = build.fill(&mut set, generator.as_ref())?;
-    let statistics = build.combine(&set)?;
+    let (statistics, combinations_left_out) = build.combine(&set)?;
     println!("{statistics}");
+    println!("{combinations_left_out} combinations left out: they say what is held out");
     let spent = journal.spent();
     let report = Report {
         statistics,
         stop: build.stops,
         dropped: build.dropped,
         leaks_removed,
+        combinations_left_out,
         spent,
         cost: price.of(spent.prompt_tokens, spent.completion_tokens),
     };
@@ -298,8 +304,8 @@ impl Build<'_> {
         Ok(removed)
     }
 
-    /// Writes the combinations one by one, each checked for what is held out.
-    fn combine(&self, set: &PromptSet) -> Result<Statistics> {
+    /// Writes the combinations one by one, without those that say what is held out; gives their number too.
+    fn combine(&self, set: &PromptSet) -> Result<(Statistics, usize)> {
         let args = self.args;
         let check = LeakCheck::new(set, self.leaks.clone());
         let rules = CombineRules {
@@ -314,12 +320,18 @@ impl Build<'_> {
         std::fs::create_dir_all(&args.out)?;
         let mut file = tempfile::NamedTempFile::new_in(&args.out)?;
         let mut count = 0;
+        let leaks = Cell::new(0);
+        let keep = |combination: &Combination| {
+            let leak = check.text(&combination.text).is_some();
+            leaks.set(leaks.get() + usize::from(leak));
+            !leak
+        };
+        // Counts all that are to be left out, since the rules have a limit; the draw below asks again.
+        let combinations = combine_where(set, &rules, &keep)?;
+        let left_out = leaks.get();
         {
             let mut out = std::io::BufWriter::new(&mut file);
-            for combination in combine(set, &rules)? {
-                if let Some(leak) = check.text(&combination.text) {
-                    return Err(format!("a combination leaks: {leak:?}").into());
-                }
+            for combination in combinations {
                 serde_json::to_writer(&mut out, &combination)?;
                 out.write_all(b"\n")?;
                 count += 1;
@@ -327,7 +339,7 @@ impl Build<'_> {
             out.flush()?;
         }
         file.persist(args.out.join("combinations.jsonl"))?;
-        Ok(Statistics::new(set, count))
+        Ok((Statistics::new(set, count), left_out))
     }
 
     fn note(&mut self, what: &str, outcome: Outcome) {

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clean_fid::FeatureNet;
 use concepts::{Concept, Split, art_concepts};
-use denoised_weights_examples::assets::{AssetArgs, Text, display};
+use denoised_weights_examples::assets::{AssetArgs, TextArgs, display};
 use denoised_weights_examples::cli::{Common, run};
 use denoised_weights_examples::data::{ConceptPairs, Counts, Photos};
 use denoised_weights_examples::denoised::load_generator;
@@ -36,6 +36,8 @@ struct Args {
     common: Common,
     #[command(flatten)]
     assets: AssetArgs,
+    #[command(flatten)]
+    text: TextArgs,
     /// Timesteps t.
     #[arg(long, value_delimiter = ',', default_values_t = [0, 300, 600, 800, 900, 950, 980, 990, 999])]
     timesteps: Vec<usize>,
@@ -90,7 +92,7 @@ struct PointReport {
 fn choose(args: &Args) -> Result<()> {
     let device = args.common.device()?;
     let base = args.assets.load_base(&device)?;
-    let text = Text::embedded()?;
+    let text = args.text.load(&device)?;
     let generator = load_generator(&args.assets.generator_dir(), &base, &text, &device)?;
     if generator.trained_norm().is_some() {
         eprintln!(

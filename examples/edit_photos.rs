@@ -12,7 +12,9 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use clap::Parser;
-use concepts::editing::{EditConcept, EditRun, EditSettings, EditorScore, NamedImage, NoReference};
+use concepts::editing::{
+    Best, EditConcept, EditRun, EditSettings, EditorScore, NamedImage, NoReference,
+};
 use concepts::http::{EditorConfig, HttpSettings};
 use concepts::prepare::PairLayout;
 use concepts::{ClassicalEditor, ImageEditor, Pair, Photo, Split, read_photos};
@@ -26,7 +28,8 @@ use indicatif::HumanDuration;
 use serde::Serialize;
 
 /// Edit photos for each prompt with each editor, and write the pairs of the best editor, a sheet to
-/// look at, and a record of every edit. Interrupted at any time, the same command goes on.
+/// look at, and a record of every edit. Interrupted at any time, the same command goes on. Pairs of
+/// an earlier run into the same folder are replaced; its edits are kept.
 ///
 /// OUT/CONCEPT/edits/EDITOR/PHOTO.{png,json}, OUT/CONCEPT/{train,val,test}/...,
 /// OUT/CONCEPT/{prompt.txt,sheet.png,best.json}
@@ -53,7 +56,7 @@ struct Args {
     /// Edits under way at a time.
     #[arg(long, default_value_t = 2)]
     workers: usize,
-    /// Most edits begun per minute [default: no limit].
+    /// Most edits begun per minute, repeated attempts not counted [default: no limit].
     #[arg(long)]
     per_minute: Option<f64>,
     /// Longest time for one request, in seconds.
@@ -155,18 +158,35 @@ fn edit(args: &Args) -> Result<()> {
         if !args.confirm.go_on()? {
             return Ok(());
         }
-        make(&run, plan.done, plan.todo)?;
     } else if args.confirm.dry_run {
         return Ok(());
     }
+    // What was made is used, whatever failed: a photo may be one that an editor always refuses.
+    let failed = if plan.todo > 0 {
+        make(&run, plan.done, plan.todo)?
+    } else {
+        None
+    };
     for concept in &concepts {
-        choose(args, &run, concept, &splits)?;
+        match run.choose(concept, &NoReference) {
+            Ok(best) => write(args, concept, &best, &splits)?,
+            Err(concepts::Error::EmptyFolder { .. }) => {
+                println!("{}: no edit, so no pairs", concept.name);
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
-    println!("done: {}", display(&args.out));
-    Ok(())
+    match failed {
+        Some(failed) => Err(failed.into()),
+        None => {
+            println!("done: {}", display(&args.out));
+            Ok(())
+        }
+    }
 }
 
-fn make(run: &EditRun<'_>, done: usize, todo: usize) -> Result<()> {
+/// Makes the edits; says what failed.
+fn make(run: &EditRun<'_>, done: usize, todo: usize) -> Result<Option<String>> {
     let progress = Progress::new("edits", (done + todo) as u64, done as u64);
     let progress = Mutex::new(progress);
     let summary = run.run(&|event| {
@@ -184,25 +204,28 @@ fn make(run: &EditRun<'_>, done: usize, todo: usize) -> Result<()> {
     if let Ok(progress) = progress.into_inner() {
         progress.finish();
     }
-    if let Some(first) = summary.failures.first() {
-        return Err(format!(
-            "{} edits made, {} failed, {} not begun; the first: {}. Run the command again for the rest",
-            summary.made, summary.failures.len(), summary.skipped, first.error
+    Ok(summary.failures.first().map(|first| {
+        format!(
+            "{} edits made, {} failed, {} not begun; the first: {}. Pairs were written of what is there; run the \
+             command again for the rest",
+            summary.made,
+            summary.failures.len(),
+            summary.skipped,
+            first.error
         )
-        .into());
-    }
-    Ok(())
+    }))
 }
 
-fn choose(
+/// Writes the pairs of the best editor, in place of an earlier run's, and what was compared.
+fn write(
     args: &Args,
-    run: &EditRun<'_>,
     concept: &EditConcept,
+    best: &Best,
     splits: &HashMap<String, Split>,
 ) -> Result<()> {
-    let best = run.choose(concept, &NoReference)?;
     let dir = args.out.join(&concept.name);
     let layout = PairLayout::from(args.layout);
+    PairLayout::clear(&dir)?;
     for split in [Split::Train, Split::Validation, Split::Test] {
         let of_split = |pair: &&Pair| splits.get(&pair.name) == Some(&split);
         let pairs: Vec<Pair> = best.pairs().iter().filter(of_split).cloned().collect();

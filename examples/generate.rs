@@ -88,7 +88,7 @@ fn generate(args: &Args) -> Result<()> {
     let tokens = text.tokens(&args.prompt, &device)?;
     let prediction = generator.predict(&tokens, &options, &device)?;
     let predict_seconds = started.elapsed().as_secs_f64();
-    save_safetensors(&args.out, &prediction.weights, &BTreeMap::new())?;
+    base.save_adapter(&args.out, &prediction.weights)?;
 
     let report = Report {
         prompt: args.prompt.clone(),

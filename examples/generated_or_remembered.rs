@@ -13,7 +13,7 @@ use burn::tensor::{Device, Tensor};
 use clap::Parser;
 use clean_fid::FeatureNet;
 use concepts::{Concept, Split, art_concepts};
-use denoised_weights_examples::assets::{AssetArgs, Text, display};
+use denoised_weights_examples::assets::{AssetArgs, Text, TextArgs, display};
 use denoised_weights_examples::cli::{Common, run};
 use denoised_weights_examples::data::{ConceptPairs, Counts, Photos, edit, spread};
 use denoised_weights_examples::denoised::load_generator;
@@ -44,6 +44,8 @@ struct Args {
     common: Common,
     #[command(flatten)]
     assets: AssetArgs,
+    #[command(flatten)]
+    text: TextArgs,
     /// At most this many held-out concepts.
     #[arg(long)]
     limit: Option<usize>,
@@ -104,6 +106,7 @@ struct ConceptReport {
     /// The zoo concept whose edited photos are closest to the prediction's.
     closest_outputs: String,
     outputs_to_closest: f64,
+    outputs_to_mean: f64,
     outputs_to_trained: f64,
     outputs_to_target: f64,
     /// The best that any zoo adapter does: its outputs' distance to the targets.
@@ -144,17 +147,23 @@ struct Bench<'a> {
     compared: Vec<RgbImage>,
 }
 
-/// Names, weights and outputs of the zoo's last checkpoints.
+/// Concepts, weights and outputs of all checkpoints of the zoo.
 struct ZooOutputs {
     names: Vec<String>,
     weights: Vec<NamedTensors>,
     outputs: Vec<Tensor<4>>,
 }
 
+/// The zoo's mean adapter and what it does.
+struct Mean {
+    weights: NamedTensors,
+    outputs: Tensor<4>,
+}
+
 fn compare(args: &Args) -> Result<()> {
     let device = args.common.device()?;
     let base = args.assets.load_base(&device)?;
-    let text = Text::embedded()?;
+    let text = args.text.load(&device)?;
     let generator = load_generator(&args.assets.generator_dir(), &base, &text, &device)?;
     let zoo = Zoo::open(&args.assets.zoo_dir())?;
     zoo.check(generator.layout(), &base.digest)?;
@@ -174,13 +183,17 @@ fn compare(args: &Args) -> Result<()> {
         compared: spread(&photos.test, args.n_compared, 0.5),
         photos: &photos,
     };
-    let concepts: Vec<Concept> = art_concepts()
+    let held_out: Vec<Concept> = art_concepts()
         .into_iter()
         .filter(|concept| concept.split == Split::Test)
-        .take(args.limit.unwrap_or(usize::MAX))
         .collect();
+    let concepts = &held_out[..held_out.len().min(args.limit.unwrap_or(usize::MAX))];
     let stored = bench.zoo_outputs(&zoo)?;
-    let mean = ZooMean::from_zoo(&zoo)?.start("")?.weights;
+    let weights = ZooMean::from_zoo(&zoo)?.start("")?.weights;
+    let mean = Mean {
+        outputs: bench.outputs(&weights)?,
+        weights,
+    };
     let mut report = Report {
         seed: args.common.seed,
         device: args.common.device.clone(),
@@ -192,8 +205,8 @@ fn compare(args: &Args) -> Result<()> {
         interpolations: Vec::new(),
     };
     let mut progress = Progress::new("compare", concepts.len() as u64, 0);
-    for (done, concept) in (1..).zip(&concepts) {
-        let wrong = bench.least_similar(concept, &concepts)?;
+    for (done, concept) in (1..).zip(concepts) {
+        let wrong = bench.least_similar(concept, &held_out)?;
         report
             .concepts
             .push(bench.concept(concept, &wrong, &stored, &mean)?);
@@ -201,7 +214,7 @@ fn compare(args: &Args) -> Result<()> {
         files::write_json(&args.out.join("remembered.json"), &report)?;
     }
     progress.finish();
-    report.interpolations = bench.interpolations(&concepts)?;
+    report.interpolations = bench.interpolations(&held_out)?;
     files::write_json(&args.out.join("remembered.json"), &report)?;
     let summary = summary(&report)?;
     files::write(&args.out.join("remembered.md"), summary.as_bytes())?;
@@ -244,7 +257,7 @@ impl Bench<'_> {
             weights: Vec::new(),
             outputs: Vec::new(),
         };
-        for entry in zoo.last_entries() {
+        for entry in zoo.entries() {
             let weights = zoo.load(entry)?;
             stored.outputs.push(self.outputs(&weights)?);
             stored.weights.push(weights);
@@ -259,7 +272,7 @@ impl Bench<'_> {
     fn least_similar(&self, concept: &Concept, all: &[Concept]) -> Result<String> {
         let own = self.text.pooled(&concept.prompt)?;
         let mut worst = (f32::INFINITY, concept.prompt.clone());
-        for other in all {
+        for other in all.iter().filter(|other| other.prompt != concept.prompt) {
             let vector = self.text.pooled(&other.prompt)?;
             let similarity = own.iter().zip(&vector).map(|(a, b)| a * b).sum();
             if similarity < worst.0 {
@@ -276,7 +289,7 @@ impl Bench<'_> {
             seed: self.args.common.seed,
             ..Recipe::compact()
         };
-        let key = serde_json::to_string(&recipe)?;
+        let key = serde_json::to_string(&(&recipe, self.args.n_train, &self.base.digest))?;
         let name = format!("{}.safetensors", pairs.name);
         let path = self.args.out.join("trained").join(name);
         if path.exists() {
@@ -300,7 +313,7 @@ impl Bench<'_> {
         concept: &Concept,
         wrong: &str,
         stored: &ZooOutputs,
-        mean: &NamedTensors,
+        mean: &Mean,
     ) -> Result<ConceptReport> {
         let counts = Counts {
             train: self.args.n_train,
@@ -330,7 +343,7 @@ impl Bench<'_> {
             ("predicted", measure(&predicted)?),
             ("trained", measure(&trained)?),
             ("zero", measure(&self.base.generator.read_weights()?)?),
-            ("mean", measure(mean)?),
+            ("mean", measure(&mean.weights)?),
             ("closest_weights", measure(&stored.weights[i])?),
             ("closest_outputs", measure(&stored.weights[j])?),
             (
@@ -344,13 +357,14 @@ impl Bench<'_> {
             prompt: concept.prompt.clone(),
             closest_weights: stored.names[i].clone(),
             weights_to_closest,
-            weights_to_mean: distance(&predicted, mean),
+            weights_to_mean: distance(&predicted, &mean.weights),
             weights_to_trained: distance(&predicted, &trained),
             trained_to_closest,
-            cosine_to_trained: cosine(&predicted, &trained, mean),
-            cosine_to_closest: cosine(&predicted, &stored.weights[i], mean),
+            cosine_to_trained: cosine(&predicted, &trained, &mean.weights),
+            cosine_to_closest: cosine(&predicted, &stored.weights[i], &mean.weights),
             closest_outputs: stored.names[j].clone(),
             outputs_to_closest,
+            outputs_to_mean: apart(&outputs, &mean.outputs),
             outputs_to_trained: apart(&outputs, &self.outputs(&trained)?),
             outputs_to_target: apart(&outputs, &targets),
             best_zoo_to_target,
@@ -358,17 +372,20 @@ impl Bench<'_> {
         })
     }
 
-    /// Neighbours in the list with prompts of as many tokens, from one to the other.
+    /// Between held-out prompts of as many tokens, from one to the other.
     fn interpolations(&self, concepts: &[Concept]) -> Result<Vec<Interpolation>> {
         const SHARES: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
         let encoded = (concepts.iter())
             .map(|concept| Ok((concept, self.text.tokens(&concept.prompt, self.device)?)))
             .collect::<Result<Vec<_>>>()?;
-        let pairs = (encoded.chunks_exact(2))
-            .filter_map(|pair| match pair {
-                [a, b] if a.1.len == b.1.len => Some((a, b)),
-                _ => None,
-            })
+        let mut by_length: BTreeMap<usize, Vec<&(&Concept, HostText)>> = BTreeMap::new();
+        for entry in &encoded {
+            by_length.entry(entry.1.len).or_default().push(entry);
+        }
+        // The first with the one from the middle, and so on: neighbours in the list are alike.
+        let pairs = (by_length.values())
+            .flat_map(|same| same.iter().zip(&same[same.len() / 2..]))
+            .filter(|(a, b)| a.0.name != b.0.name)
             .take(self.args.interpolations);
         let mut found = Vec::new();
         let mut columns: Vec<Column> = (SHARES.iter())
@@ -377,7 +394,7 @@ impl Bench<'_> {
                 images: Vec::new(),
             })
             .collect();
-        for ((first, a), (second, b)) in pairs {
+        for (&(first, a), &(second, b)) in pairs {
             let (target_a, target_b) = (self.targets(first)?, self.targets(second)?);
             let mix = |x: &Tensor<4>, y: &Tensor<4>, share: f64| {
                 x.clone().mul_scalar(1.0 - share) + y.clone().mul_scalar(share)
@@ -431,7 +448,8 @@ impl ZooOutputs {
         let count = self.names.len();
         let mut nearest: Vec<f64> = vec![f64::INFINITY; count];
         for i in 0..count {
-            for j in 0..i {
+            // Checkpoints of one concept are no neighbours.
+            for j in (0..i).filter(|&j| self.names[j] != self.names[i]) {
                 let apart = distance(i, j);
                 nearest[i] = nearest[i].min(apart);
                 nearest[j] = nearest[j].min(apart);
@@ -504,7 +522,7 @@ fn summary(report: &Report) -> Result<String> {
         &mut text,
         "to the zoo's mean",
         Some(middle(&|c| c.weights_to_mean)),
-        None,
+        Some(middle(&|c| c.outputs_to_mean)),
     )?;
     row(
         &mut text,

@@ -33,6 +33,9 @@ struct Args {
     /// Images of a step.
     #[arg(long, default_value_t = 4)]
     batch: usize,
+    /// Fail where the process's peak memory is above this many MiB.
+    #[arg(long, default_value_t = 6000)]
+    max_mib: u64,
     /// Print the generator's layers.
     #[arg(long)]
     summary: bool,
@@ -71,7 +74,8 @@ fn paper_step(args: &Args) -> Result<()> {
     }
     let mut generator = generator.train().train_adapter();
     let mut discriminator = PatchGan::new(&PatchGanConfig::paper(), args.common.seed, &device)?;
-    let adam = || AdamConfig::new().with_beta_1(0.5).init();
+    // As the trainers'; Burn's own epsilon is 1e-5.
+    let adam = || AdamConfig::new().with_beta_1(0.5).with_epsilon(1e-8).init();
     let (mut optim_g, mut optim_d) = (adam(), adam());
     let shape = [args.batch, 3, config.image_size, config.image_size];
     let mut steps = Vec::new();
@@ -113,13 +117,22 @@ fn paper_step(args: &Args) -> Result<()> {
             discriminator: d_value,
         });
     }
+    let peak_mib = peak_mib();
     args.common.write_json(&Report {
         batch: args.batch,
         image_size: config.image_size,
         adapter_values: summary.adapter(),
         steps,
-        peak_mib: peak_mib(),
-    })
+        peak_mib,
+    })?;
+    match peak_mib {
+        Some(peak) if peak > args.max_mib => Err(format!(
+            "the peak of {peak} MiB is above {} MiB; use a smaller --batch or a larger --max-mib",
+            args.max_mib
+        )
+        .into()),
+        _ => Ok(()),
+    }
 }
 
 fn random(shape: [usize; 4], rng: &mut ChaCha8Rng, device: &Device) -> Tensor<4> {

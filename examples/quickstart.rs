@@ -24,7 +24,7 @@ use denoised_weights_examples::{Result, files};
 use finetune::{HeldOut, Initializer, Nearest, Random, Recipe, Zero, ZooMean, images_to_tensor};
 use image::RgbImage;
 use lora_gan::BaseGenerator;
-use weight_blocks::{WeightSpace, Zoo, save_safetensors};
+use weight_blocks::{WeightSpace, Zoo};
 use weight_diffusion::WeightGenerator;
 
 /// Predict a concept's LoRA weights from its text in one denoising step, fine-tune them, and train
@@ -336,16 +336,9 @@ impl Bench<'_> {
                         "the prediction's closest zoo entry is {concept}, {distance:.2} away in L2"
                     ));
                 }
-                save_safetensors(
-                    &dir.join("start.safetensors"),
-                    &outcome.start,
-                    &BTreeMap::new(),
-                )?;
-                save_safetensors(
-                    &dir.join("adapter.safetensors"),
-                    &outcome.trained,
-                    &BTreeMap::new(),
-                )?;
+                let base = &self.base;
+                base.save_adapter(&dir.join("start.safetensors"), &outcome.start)?;
+                base.save_adapter(&dir.join("adapter.safetensors"), &outcome.trained)?;
             }
             columns.push(column(&format!("{name}\nat 0"), outcome.before));
             columns.push(column(

@@ -18,14 +18,16 @@ use denoised_weights_examples::cli::{Common, run};
 use denoised_weights_examples::data::{Photos, edit};
 use denoised_weights_examples::denoised::load_generator;
 use denoised_weights_examples::sources::{Source, training_sources};
-use denoised_weights_examples::training::TrainingArgs;
+use denoised_weights_examples::training::{TrainedOn, TrainingArgs};
 use finetune::{AdapterLoss, PairSet};
 use image::RgbImage;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use weight_blocks::{Layout, Zoo};
-use weight_diffusion::{LossError, NetworkLoss, TrainConfig, Trainer, WeightGenerator};
+use weight_diffusion::{
+    LossError, NetworkLoss, TrainConfig, Trainer, WEIGHTS_FILE, WeightGenerator,
+};
 
 /// Train a weight generator's block dictionary on with another loss: the L1 between the training
 /// concepts' targets and what the one-step predictions of their weights make of the photos. Run again after an interruption (kill -9 included), it goes on from its last state and ends with
@@ -99,8 +101,15 @@ fn refine(args: &Args) -> Result<()> {
 
     let dataset = &blocks.dataset;
     let unet = generator.unet();
+    let start = args.assets.generator_dir().join(WEIGHTS_FILE);
+    let what = format!(
+        "edits of {} pairs at {size} pixels from generator {}",
+        args.n_pairs.max(1),
+        weight_blocks::file_digest(&start)?
+    );
+    let data = TrainedOn::new(dataset, text.spec(), Some(what), Vec::new())?;
     let mut trainer =
-        (args.training).resume_or(&config, unet.config(), dataset, &device, || {
+        (args.training).resume_or(&config, unet.config(), dataset, &data, &device, || {
             Ok(Trainer::from_model(
                 config.clone(),
                 unet,

@@ -80,6 +80,13 @@ enum Network {
     E2gan,
 }
 
+impl Network {
+    /// As on the command line.
+    fn name(self) -> String {
+        (self.to_possible_value()).map_or_else(String::new, |v| v.get_name().to_owned())
+    }
+}
+
 /// Rows of grid.png.
 const SHOWN: usize = 5;
 
@@ -95,8 +102,63 @@ struct Report {
     network: Network,
     concept: String,
     quality: String,
-    recipe: Recipe,
+    /// Its `discriminator` is there where a PatchGAN trained.
+    recipe: serde_json::Value,
+    /// Configurations of the networks that trained.
+    configs: serde_json::Value,
     curve: Vec<Point>,
+}
+
+/// What a state belongs to, beside its recipe.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Identity {
+    network: String,
+    /// The concept, or the folder of pairs.
+    pairs: String,
+    n_train: usize,
+    n_test: usize,
+    configs: serde_json::Value,
+}
+
+impl Identity {
+    /// Refuses a state folder of another run; gives a new one this run's name.
+    fn claim(&self, state: &Path) -> Result<()> {
+        let path = state.join("run.json");
+        // Written before the first step: without it there is nothing to go on from.
+        if !state.join("curve.json").exists() {
+            return files::write_json(&path, self);
+        }
+        let found = match std::fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice::<Self>(&bytes)
+                .map_err(|e| format!("{}: {e}; remove the folder", path.display()))?,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                let state = state.display();
+                return Err(format!(
+                    "{state}: does not say which run it is of; remove the folder to start anew"
+                )
+                .into());
+            }
+            Err(e) => return Err(format!("{}: {e}", path.display()).into()),
+        };
+        if found == *self {
+            return Ok(());
+        }
+        Err(format!(
+            "{}: a run on {} training and {} test pairs of {} ({}) was interrupted here, and this one takes {} and {} of {} ({}){}; \
+             repeat that one, give another --out, or remove the folder",
+            state.display(),
+            found.n_train,
+            found.n_test,
+            found.pairs,
+            found.network,
+            self.n_train,
+            self.n_test,
+            self.pairs,
+            self.network,
+            if found.configs == self.configs { "" } else { " with other networks" },
+        )
+        .into())
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -124,8 +186,30 @@ fn baseline(args: &Args) -> Result<()> {
         seed,
         ..recipe
     };
-    let run = Run::new(args, recipe, size, &device)?;
+    recipe.validate()?;
+    let configs = match args.network {
+        Network::Pix2pix => serde_json::json!({
+            "generator": ResnetConfig::compact(),
+            "discriminator": recipe.discriminator,
+        }),
+        // One configuration for both.
+        Network::Comod => serde_json::json!({
+            "generator": CoModConfig::compact(),
+            "discriminator": CoModConfig::compact(),
+        }),
+        Network::E2gan => serde_json::json!({
+            "generator": base.config,
+            "base_sha256": base.digest,
+            "discriminator": recipe.discriminator,
+        }),
+    };
+    let run = Run::new(args, recipe, configs, size, &device)?;
     let state = run.state();
+    if args.network == Network::Comod {
+        let (pairs, batch) = (run.pairs.train.len(), run.recipe.batch_size);
+        check_batches(&CoModConfig::compact(), pairs, batch)?;
+    }
+    run.identity()?.claim(&state)?;
     match args.network {
         Network::Pix2pix => {
             let generator = ResnetGenerator::new(&ResnetConfig::compact(), seed, &device)?;
@@ -158,18 +242,43 @@ fn baseline(args: &Args) -> Result<()> {
     }
 }
 
+/// Refuses batches that the minibatch deviation cannot take, the last of an epoch included, before
+/// anything is trained.
+fn check_batches(config: &CoModConfig, pairs: usize, batch: usize) -> Result<()> {
+    let (full, last) = (batch.min(pairs), pairs % batch);
+    match [full, last]
+        .into_iter()
+        .find(|size| *size > 0 && !config.takes_batch(*size))
+    {
+        None => Ok(()),
+        Some(size) => Err(format!(
+            "{pairs} training pairs in batches of {batch} give one of {size}; Co-Mod-GAN's discriminator takes \
+             batches below {group} or multiples of {group}: set --n-train and --batch-size to multiples of {group}",
+            group = config.minibatch_group
+        )
+        .into()),
+    }
+}
+
 /// What the networks share.
 struct Run<'a> {
     args: &'a Args,
     out: PathBuf,
     recipe: Recipe,
+    configs: serde_json::Value,
     pairs: ConceptPairs,
     network: clean_fid::EfficientNetLite0,
     shown: Tensor<4>,
 }
 
 impl<'a> Run<'a> {
-    fn new(args: &'a Args, recipe: Recipe, size: usize, device: &Device) -> Result<Self> {
+    fn new(
+        args: &'a Args,
+        recipe: Recipe,
+        configs: serde_json::Value,
+        size: usize,
+        device: &Device,
+    ) -> Result<Self> {
         let counts = Counts {
             train: args.n_train,
             test: args.n_test,
@@ -186,12 +295,12 @@ impl<'a> Run<'a> {
             }
         };
         let inputs: Vec<&RgbImage> = pairs.shown.iter().map(|pair| &pair.0).collect();
-        let name = args.network.to_possible_value();
-        let name = name.as_ref().map_or("network", |v| v.get_name());
+        let name = args.network.name();
         Ok(Self {
             out: (args.out.clone()).unwrap_or_else(|| Path::new("out").join(name)),
             args,
             recipe,
+            configs,
             shown: images_to_tensor(&inputs, size, device)?,
             pairs,
             network: args.assets.load_features(device)?,
@@ -200,6 +309,23 @@ impl<'a> Run<'a> {
 
     fn state(&self) -> PathBuf {
         self.out.join("state")
+    }
+
+    fn identity(&self) -> Result<Identity> {
+        let pairs = match &self.args.pairs {
+            Some(dir) => std::fs::canonicalize(dir)
+                .map_err(|e| format!("{}: {e}", dir.display()))?
+                .display()
+                .to_string(),
+            None => self.pairs.name.clone(),
+        };
+        Ok(Identity {
+            network: self.args.network.name(),
+            pairs,
+            n_train: self.pairs.train.len(),
+            n_test: self.args.n_test,
+            configs: self.configs.clone(),
+        })
     }
 
     fn train<G, D>(&self, mut trainer: GanTrainer<G, D>) -> Result<()>
@@ -213,7 +339,12 @@ impl<'a> Run<'a> {
         let mut curve: Vec<Point> = match std::fs::read(&measured) {
             Ok(bytes) => serde_json::from_slice(&bytes)
                 .map_err(|e| format!("{}: {e}; remove the folder", measured.display()))?,
-            Err(_) => Vec::new(),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound && trainer.epochs_done() == 0 => {
+                Vec::new()
+            }
+            Err(e) => {
+                return Err(format!("{}: {e}; remove the folder", measured.display()).into());
+            }
         };
         // A run that ended between saving the state and the curve measures that epoch again.
         curve.retain(|point| point.epoch < trainer.epochs_done());
@@ -298,16 +429,65 @@ impl<'a> Run<'a> {
             lines: vec![line],
         };
         write_chart(&self.out.join("curve.svg"), &chart)?;
+        let mut recipe = serde_json::to_value(&self.recipe)?;
+        if let (Network::Comod, Some(fields)) = (self.args.network, recipe.as_object_mut()) {
+            fields.remove("discriminator");
+        }
         let report = Report {
             seed: self.recipe.seed,
             device: self.args.common.device.clone(),
             network: self.args.network,
             concept: self.pairs.name.clone(),
             quality: self.network.metric_name("frechet"),
-            recipe: self.recipe.clone(),
+            recipe,
+            configs: self.configs.clone(),
             curve,
         };
         files::write_json(&self.out.join("report.json"), &report)?;
         self.args.common.write_json(&report)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn co_mod_gan_refuses_batches_of_no_whole_groups() {
+        let check = |pairs, batch| check_batches(&CoModConfig::compact(), pairs, batch);
+        for (pairs, batch) in [(64, 4), (64, 8), (66, 8), (3, 8), (60, 16), (5, 3)] {
+            check(pairs, batch).unwrap();
+        }
+        for (pairs, batch, size) in [(62, 8, 6), (64, 6, 6), (7, 8, 7)] {
+            let error = check(pairs, batch).unwrap_err().to_string();
+            assert!(error.contains(&format!("give one of {size};")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_state_of_another_run_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = |pairs: &str, n_train| Identity {
+            network: "pix2pix".into(),
+            pairs: pairs.into(),
+            n_train,
+            n_test: 60,
+            configs: serde_json::json!({"generator": ResnetConfig::compact()}),
+        };
+        run("sketch", 32).claim(dir.path()).unwrap();
+        // Nothing was trained yet.
+        run("sketch", 64).claim(dir.path()).unwrap();
+        std::fs::write(dir.path().join("curve.json"), "[]").unwrap();
+        run("sketch", 64).claim(dir.path()).unwrap();
+        for other in [run("sketch", 32), run("fresco", 64)] {
+            let error = other.claim(dir.path()).unwrap_err().to_string();
+            assert!(
+                error.contains("64 training and 60 test pairs of sketch"),
+                "{error}"
+            );
+        }
+        std::fs::remove_file(dir.path().join("run.json")).unwrap();
+        assert!(run("sketch", 64).claim(dir.path()).is_err());
     }
 }

@@ -4,6 +4,7 @@
 //! cargo run --release --example train_generator -- --zoo out/zoo --out out/weight-generator
 //! ```
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -12,7 +13,7 @@ use denoised_weights_examples::Result;
 use denoised_weights_examples::assets::TextArgs;
 use denoised_weights_examples::blocks::{hold_out, source};
 use denoised_weights_examples::cli::{Common, run};
-use denoised_weights_examples::training::TrainingArgs;
+use denoised_weights_examples::training::{TrainedOn, TrainingArgs};
 use weight_blocks::Zoo;
 use weight_diffusion::{
     DictionarySize, EarlyStop, Parameterization, SampleOptions, TrainConfig, Trainer, UNet1dConfig,
@@ -121,6 +122,9 @@ fn train(args: &Args) -> Result<()> {
     };
     let dataset = source(&train_on, &text, None, args.stream, &device).map_err(of_zoo)?;
     let dataset = &*dataset;
+    let held_out_prompts: BTreeSet<String> = (held_out.iter().flat_map(Zoo::entries))
+        .map(|entry| entry.prompt.clone())
+        .collect();
     let held_out = match &held_out {
         Some(held_out) => {
             let normalizer = Some(dataset.normalizer());
@@ -155,6 +159,18 @@ fn train(args: &Args) -> Result<()> {
         }),
         ..TrainConfig::compact()
     };
+    // Before the training and not after it.
+    let mut defaults = SampleOptions::noise_end(&unet.schedule);
+    defaults.t = args.t.unwrap_or(defaults.t);
+    defaults.guidance = args.guidance;
+    defaults.validate(&unet.schedule)?;
+    if args.guidance != 1.0 && args.text_dropout == 0.0 {
+        return Err(format!(
+            "--guidance {} needs a network that was trained without texts too; give a --text-dropout above 0, 0.1 say",
+            args.guidance
+        )
+        .into());
+    }
     println!(
         "{} networks of {} concepts, {} blocks of {} each",
         dataset.networks(),
@@ -163,9 +179,11 @@ fn train(args: &Args) -> Result<()> {
         layout.block_size()
     );
 
+    let prompts = held_out_prompts.into_iter().collect();
+    let data = TrainedOn::new(dataset, text.spec(), None, prompts)?;
     let mut trainer = args
         .training
-        .resume_or(&config, &unet, dataset, &device, || {
+        .resume_or(&config, &unet, dataset, &data, &device, || {
             let seed = args.common.seed;
             Ok(Trainer::new(
                 config.clone(),
@@ -182,9 +200,6 @@ fn train(args: &Args) -> Result<()> {
         held_out.as_deref(),
         |trainer| Ok(trainer.step(dataset)?),
     )?;
-    let mut defaults = SampleOptions::noise_end(&unet.schedule);
-    defaults.t = args.t.unwrap_or(defaults.t);
-    defaults.guidance = args.guidance;
     let generator = WeightGenerator::new(
         trainer.best_model(),
         layout.clone(),

@@ -42,6 +42,13 @@ $(train "$work/generator") >>"$work/log" 2>&1
 until_done $(train "$work/generator-cut")
 diff -r "$work/generator" "$work/generator-cut"
 
+stream() { echo "$bin/train_generator" --zoo "$work/zoo" --steps 24 --batch-size 32 --channels 32 --save-every 2 --stream --early-stop 3 --evaluate-every 3 --validation-prompts 1 --out "$1"; }
+# shellcheck disable=SC2046
+$(stream "$work/streamed") >>"$work/log" 2>&1
+# shellcheck disable=SC2046
+until_done $(stream "$work/streamed-cut")
+diff -r "$work/streamed" "$work/streamed-cut"
+
 refine() { echo "$bin/refine_generator" --zoo "$work/zoo" --generator "$work/generator" --steps 24 --save-every 2 --out "$1"; }
 # shellcheck disable=SC2046
 $(refine "$work/refined") >>"$work/log" 2>&1

@@ -1,5 +1,6 @@
 //! The paper's ablations: a weight generator that learns one network's weights and no more.
 
+use std::path::Path;
 use std::time::Instant;
 
 use burn::tensor::Device;
@@ -10,7 +11,7 @@ use weight_diffusion::{
 };
 
 use crate::Result;
-use crate::training::TrainingArgs;
+use crate::training::{TrainedOn, TrainingArgs};
 
 /// How the one network's weights become blocks.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +53,8 @@ pub struct Combined<'a> {
     pub loss: &'a mut dyn NetworkLoss,
     /// Its weight.
     pub weight: f64,
+    /// Pairs that it sees per step.
+    pub pairs: usize,
 }
 
 /// A generator that learnt one network, and how it went.
@@ -86,6 +89,28 @@ pub fn overfit(
 ) -> Result<Overfitted> {
     let name = format!("overfit-rule{}-{}", cut.rule_number(), cut.block_size);
     let layout = Layout::new(&name, subject.groups.to_vec(), cut.rule, cut.block_size)?;
+    let unet = UNet1dConfig {
+        block_size: cut.block_size,
+        context_width: subject.encoder.width,
+        ..unet.clone()
+    };
+    let train = TrainConfig {
+        batch_size: (WEIGHTS_PER_STEP / cut.block_size).max(1),
+        micro_batch: (WEIGHTS_PER_PART / cut.block_size).max(1),
+        ..train.clone()
+    };
+    let flat = layout.encode(subject.weights)?;
+    check_same_run(
+        &files.out,
+        &serde_json::json!({
+            "train": train,
+            "unet": unet,
+            "encoder": subject.encoder,
+            "base": subject.base_digest,
+            "norm": crate::rivals::norm(subject.weights),
+            "combined": combined.as_ref().map(|combined| (combined.weight, combined.pairs)),
+        }),
+    )?;
     if files.out.join(weight_diffusion::CONFIG_FILE).exists() {
         let generator = WeightGenerator::load(&files.out, device)?;
         generator.check_layout(&layout)?;
@@ -95,23 +120,15 @@ pub fn overfit(
             loss: None,
         });
     }
-    let flat = layout.encode(subject.weights)?;
     // The mean of a single network is the network: statistics per tensor leave something to learn.
     let normalizer = Normalizer::fit(&layout, Normalization::PerLayer, [flat.as_slice()])?;
     let texts = vec![subject.text.clone()];
     let width = subject.encoder.width;
     let dataset = BlockDataset::new(layout.clone(), normalizer, texts, width, vec![(0, flat)])?;
-    let unet = UNet1dConfig {
-        block_size: cut.block_size,
-        context_width: width,
-        ..unet.clone()
-    };
-    let train = TrainConfig {
-        batch_size: (WEIGHTS_PER_STEP / cut.block_size).max(1),
-        micro_batch: (WEIGHTS_PER_PART / cut.block_size).max(1),
-        ..train.clone()
-    };
-    let mut trainer = files.resume_or(&train, &unet, &dataset, device, || {
+    let loss =
+        (combined.as_ref()).map(|combined| format!("network loss times {}", combined.weight));
+    let data = TrainedOn::new(&dataset, subject.encoder.clone(), loss, Vec::new())?;
+    let mut trainer = files.resume_or(&train, &unet, &dataset, &data, device, || {
         let seed = train.seed;
         Ok(Trainer::new(
             train.clone(),
@@ -124,7 +141,7 @@ pub fn overfit(
     let report = files.run(&name, &mut trainer, &dataset, |trainer| {
         Ok(match &mut combined {
             None => trainer.step(&dataset)?,
-            Some(Combined { loss, weight }) => {
+            Some(Combined { loss, weight, .. }) => {
                 trainer.step_combined(&dataset, *loss, *weight, 1)?
             }
         })
@@ -144,6 +161,33 @@ pub fn overfit(
         train_seconds: report.seconds_this_run,
         loss: Some(report.last_loss),
     })
+}
+
+/// Writes what a run in `dir` is of, or refuses where another was begun there.
+fn check_same_run(dir: &Path, run: &serde_json::Value) -> Result<()> {
+    let path = dir.join("run.json");
+    let begun = ["state", weight_diffusion::CONFIG_FILE];
+    let found = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            if !begun.iter().any(|name| dir.join(name).exists()) {
+                return crate::files::write_json(&path, run);
+            }
+            String::new()
+        }
+        Err(error) => return Err(format!("{}: {error}", path.display()).into()),
+    };
+    // Both as text: a number read back may differ in its last bit.
+    let mut expected = serde_json::to_string_pretty(run)?;
+    expected.push('\n');
+    if found == expected {
+        return Ok(());
+    }
+    Err(format!(
+        "{}: there is a training with other options; give the same ones or another --out, or remove the folder",
+        dir.display()
+    )
+    .into())
 }
 
 /// Median seconds of `repeats` predictions of all blocks, and the last one's weights.

@@ -1,14 +1,17 @@
 //! What the trainings of the weight generator share: state, progress, writing the result.
 
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use burn::tensor::Device;
 use clap::Args;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use weight_blocks::Normalizer;
 use weight_diffusion::{
-    BlockSource, Precision, StepStats, TrainConfig, Trainer, UNet1dConfig, Validation,
-    WeightGenerator,
+    BlockSource, NormStats, Precision, StepStats, TextSpec, TrainConfig, Trainer, UNet1dConfig,
+    Validation, WeightGenerator,
 };
 
 use crate::Result;
@@ -54,27 +57,136 @@ pub struct TrainingReport {
     pub held_out: Option<Validation>,
 }
 
+/// Beside the trainer's state: what it was trained on.
+const DATA_FILE: &str = "data.json";
+const DATA_VERSION: u32 = 1;
+
+/// What a training learns from, so that one of something else does not go on from its state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainedOn {
+    version: u32,
+    networks: usize,
+    texts: usize,
+    encoder: TextSpec,
+    /// The loss beside the one on blocks, or in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    loss: Option<String>,
+    held_out: Vec<String>,
+    /// Over all of that, the normaliser's statistics and the networks' norms.
+    sha256: String,
+}
+
+impl TrainedOn {
+    /// The networks and prompts of `dataset`, encoded by `encoder`; `loss` names another loss than the
+    /// paper's, with all that it depends on, and `held_out` the prompts kept for validation.
+    ///
+    /// # Errors
+    /// Where the statistics cannot be written as JSON.
+    pub fn new(
+        dataset: &dyn BlockSource,
+        encoder: TextSpec,
+        loss: Option<String>,
+        held_out: Vec<String>,
+    ) -> Result<Self> {
+        #[derive(Serialize)]
+        struct All<'a> {
+            shown: &'a TrainedOn,
+            normalizer: &'a Normalizer,
+            norm: NormStats,
+        }
+        let mut found = Self {
+            version: DATA_VERSION,
+            networks: dataset.networks(),
+            texts: dataset.text_count(),
+            encoder,
+            loss,
+            held_out,
+            sha256: String::new(),
+        };
+        let all = serde_json::to_vec(&All {
+            shown: &found,
+            normalizer: dataset.normalizer(),
+            norm: dataset.norm(),
+        })?;
+        found.sha256 = (Sha256::digest(&all).iter())
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        Ok(found)
+    }
+
+    fn write(&self, state: &Path) -> Result<()> {
+        crate::files::write_json(&state.join(DATA_FILE), self)
+    }
+
+    /// Refuses a state that was trained on something else, or by a build that did not write what on.
+    fn check(&self, state: &Path) -> Result<()> {
+        let path = state.join(DATA_FILE);
+        let bytes = std::fs::read(&path).map_err(|error| {
+            format!(
+                "{}: cannot be read ({error}): nothing says what the state there was trained on; remove the folder to begin anew",
+                path.display()
+            )
+        })?;
+        let found: Self = serde_json::from_slice(&bytes).map_err(|error| {
+            format!(
+                "{}: {error}; remove the folder to begin anew",
+                path.display()
+            )
+        })?;
+        if found == *self {
+            return Ok(());
+        }
+        Err(format!(
+            "{}: the state there was trained on other data: on {found}, and now it is {self}; give the same zoo, text encoder and options, or remove the folder",
+            state.display()
+        )
+        .into())
+    }
+}
+
+impl fmt::Display for TrainedOn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digest = self.sha256.get(..12).unwrap_or(&self.sha256);
+        write!(
+            f,
+            "{} networks of {} prompts by {}, {} held out, {} (data {digest})",
+            self.networks,
+            self.texts,
+            self.encoder,
+            self.held_out.len(),
+            self.loss.as_deref().unwrap_or("loss on blocks")
+        )
+    }
+}
+
 impl TrainingArgs {
     fn state(&self) -> PathBuf {
         self.out.join("state")
     }
 
-    /// The trainer that an earlier run left, or `fresh`.
+    /// The trainer that an earlier run left, or `fresh`. What it is trained on is written before its
+    /// first state is.
     ///
     /// # Errors
-    /// A state that is damaged or was trained with other options.
+    /// A state that is damaged, was trained with other options or on something else than `data`, or by
+    /// a build that left no word of that.
     pub fn resume_or(
         &self,
         config: &TrainConfig,
         unet: &UNet1dConfig,
         dataset: &dyn BlockSource,
+        data: &TrainedOn,
         device: &Device,
         fresh: impl FnOnce() -> Result<Trainer>,
     ) -> Result<Trainer> {
         let state = self.state();
         if !Trainer::has_state(&state) {
-            return fresh();
+            let trainer = fresh()?;
+            data.write(&state)?;
+            return Ok(trainer);
         }
+        data.check(&state)?;
         let trainer = Trainer::resume(&state, &dataset.spec(), device)?;
         if trainer.config() != config || trainer.unet_config() != unet {
             return Err(format!(
@@ -182,5 +294,110 @@ impl TrainingArgs {
             report.seconds_this_run
         );
         Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use weight_blocks::{
+        GroupingRule, LayerGroup, LayerKind, Layout, Normalization, TensorRole, TensorSpec,
+    };
+    use weight_diffusion::{BlockDataset, HostText};
+
+    fn dataset(scale: f32, networks: usize) -> BlockDataset {
+        let spec = TensorSpec {
+            name: "a".into(),
+            shape: vec![16],
+            role: TensorRole::NormBias,
+        };
+        let group = LayerGroup {
+            name: "l".into(),
+            kind: LayerKind::Linear,
+            tensors: vec![spec],
+        };
+        let layout = Layout::new("tiny", vec![group], GroupingRule::Appended, 16).unwrap();
+        let flats: Vec<Vec<f32>> = (0..networks)
+            .map(|i| (0..16).map(|v| scale * (v * (i + 1)) as f32).collect())
+            .collect();
+        let all = flats.iter().map(Vec::as_slice);
+        let normalizer = Normalizer::fit(&layout, Normalization::Elementwise, all).unwrap();
+        let texts = vec![HostText {
+            tokens: vec![0.5; 8],
+            len: 1,
+        }];
+        let entries = flats.into_iter().map(|flat| (0, flat)).collect();
+        BlockDataset::new(layout, normalizer, texts, 8, entries).unwrap()
+    }
+
+    #[test]
+    fn a_state_of_other_data_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let args = TrainingArgs {
+            out: dir.path().to_owned(),
+            save_every: 1,
+            full_precision: false,
+        };
+        let unet = UNet1dConfig {
+            block_size: 16,
+            patch_size: 4,
+            base_channels: 16,
+            context_width: 8,
+            ..UNet1dConfig::compact()
+        };
+        let config = TrainConfig {
+            steps: 2,
+            batch_size: 4,
+            ..TrainConfig::compact()
+        };
+        let device = Device::default();
+        let encoder = |digest: &str| TextSpec {
+            encoder: "test".into(),
+            digest: digest.into(),
+            width: 8,
+        };
+        let resume = |data: &BlockDataset, on: &TrainedOn| {
+            args.resume_or(&config, &unet, data, on, &device, || {
+                Ok(Trainer::new(
+                    config.clone(),
+                    &unet,
+                    data.spec(),
+                    0,
+                    &device,
+                )?)
+            })
+        };
+        let held_out = || vec!["fog".to_owned()];
+        let data = dataset(1.0, 2);
+        let on = TrainedOn::new(&data, encoder("a"), None, held_out()).unwrap();
+        let mut trainer = resume(&data, &on).unwrap();
+        // Killed before the first state: nothing to refuse.
+        resume(&data, &on).unwrap();
+        trainer.step(&data).unwrap();
+        trainer.save_state(&args.state()).unwrap();
+        assert_eq!(resume(&data, &on).unwrap().steps_done(), 1);
+
+        let refused = |data: &BlockDataset, on: &TrainedOn| match resume(data, on) {
+            Ok(_) => panic!("went on with {on}"),
+            Err(error) => error.to_string(),
+        };
+        for other in [dataset(2.0, 2), dataset(1.0, 3)] {
+            let on = TrainedOn::new(&other, encoder("a"), None, held_out()).unwrap();
+            let message = refused(&other, &on);
+            assert!(message.contains("other data"), "{message}");
+        }
+        for on in [
+            TrainedOn::new(&data, encoder("b"), None, held_out()),
+            TrainedOn::new(&data, encoder("a"), Some("edits".into()), held_out()),
+            TrainedOn::new(&data, encoder("a"), None, Vec::new()),
+        ] {
+            let message = refused(&data, &on.unwrap());
+            assert!(message.contains("other data"), "{message}");
+        }
+        // A state of a build that did not write it.
+        std::fs::remove_file(args.state().join(DATA_FILE)).unwrap();
+        let message = refused(&data, &on);
+        assert!(message.contains(DATA_FILE), "{message}");
     }
 }

@@ -14,6 +14,8 @@ const CACHE: &str = "CLEAN_FID_CACHE";
 /// Set to anything but `0` or nothing: never ask the network.
 const OFFLINE: &str = "CLEAN_FID_OFFLINE";
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest time for a whole file: enough for the largest at half a megabit per second.
+const BODY_PATIENCE: Duration = Duration::from_secs(1800);
 const CHUNK: usize = 1 << 16;
 
 /// A file at an address, of known size and digest.
@@ -203,6 +205,7 @@ impl Hub {
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .timeout_connect(Some(PATIENCE))
             .timeout_recv_response(Some(PATIENCE))
+            .timeout_recv_body(Some(BODY_PATIENCE))
             .user_agent(concat!("clean-fid/", env!("CARGO_PKG_VERSION")))
             .build()
             .into();

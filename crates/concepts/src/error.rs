@@ -225,3 +225,13 @@ fn did_you_mean(suggestions: &[String]) -> String {
     let quoted: Vec<String> = suggestions.iter().map(|name| format!("{name:?}")).collect();
     format!("; did you mean {}?", quoted.join(" or "))
 }
+
+impl Error {
+    /// Attempts at a server that it may have served, and charged, although no usable answer came.
+    pub(crate) fn unanswered(&self) -> u32 {
+        match self {
+            Self::Server { source, .. } => source.unanswered(),
+            _ => 0,
+        }
+    }
+}

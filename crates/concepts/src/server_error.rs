@@ -67,6 +67,8 @@ pub enum ServerError {
     GaveUp {
         /// How often it was tried.
         attempts: u32,
+        /// How many of these attempts the server may have served, and charged, without a usable answer.
+        unanswered: u32,
         /// What the last attempt met.
         last: Box<ServerError>,
     },
@@ -92,8 +94,26 @@ impl ServerError {
             | Self::Connection { .. }
             | Self::BadReply { .. }
             | Self::TooLong { .. } => true,
-            Self::Status { .. } | Self::Job { .. } | Self::LongWait { .. } => false,
-            Self::GaveUp { last, .. } => last.may_have_run(),
+            // What a gateway says that lost patience with, or contact to, the server behind it.
+            Self::Status { status, .. } => matches!(status, 408 | 502 | 504 | 520..=524),
+            Self::Job { .. } | Self::LongWait { .. } => false,
+            Self::GaveUp { unanswered, .. } => *unanswered > 0,
+        }
+    }
+
+    /// How many attempts the server may have served, and charged, although no usable answer came.
+    pub fn unanswered(&self) -> u32 {
+        match self {
+            Self::GaveUp { unanswered, .. } => *unanswered,
+            other => other.may_have_run().into(),
+        }
+    }
+
+    /// What the last attempt met.
+    pub fn last(&self) -> &Self {
+        match self {
+            Self::GaveUp { last, .. } => last.last(),
+            other => other,
         }
     }
 

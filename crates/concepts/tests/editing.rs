@@ -59,7 +59,8 @@ impl ImageEditor for Fake {
     }
 
     fn parameters(&self) -> Value {
-        json!({ "version": self.version })
+        // Numbers that only come back from a file as they were where all their digits are read.
+        json!({ "version": self.version, "strength": 0.46f32, "cfg": 3.9f32, "noise": 0.49f32 })
     }
 }
 

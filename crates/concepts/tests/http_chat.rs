@@ -8,24 +8,22 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use concepts::http::{ChatClient, ChatSettings, Credentials, EmbeddingClient};
+use concepts::http::{ChatClient, ChatSettings, Credentials, EmbeddingClient, HttpSettings};
 use concepts::prompts::{
-    Budget, Category, ChatModel, ChatRequest, Embed, Generator, GeneratorSettings, Journal, Price,
-    PromptSet, Stop, Templates,
+    Budget, Category, ChatModel, ChatReply, ChatRequest, Embed, Generator, GeneratorSettings,
+    Journal, Price, PromptSet, Stop, Templates,
 };
 use concepts::{Error, ServerError};
 use serde_json::json;
 use support::*;
 
 fn client(server: &Server) -> ChatClient {
+    client_with(server, hasty())
+}
+
+fn client_with(server: &Server, http: HttpSettings) -> ChatClient {
     let base = format!("{}/v1", server.address);
-    ChatClient::new(
-        &base,
-        ChatSettings::new("tiny"),
-        hasty(),
-        Credentials::none(),
-    )
-    .unwrap()
+    ChatClient::new(&base, ChatSettings::new("tiny"), http, Credentials::none()).unwrap()
 }
 
 fn request() -> ChatRequest {
@@ -99,10 +97,10 @@ fn faults_are_survived_and_counted() {
         (status(500, json!({})), 0),
         (Reply::Drop, 1),
         (Reply::Truncated(vec![b'{'; 100]), 1),
-        (
-            Reply::Slow(Duration::from_millis(1000), Box::new(Reply::Drop)),
-            1,
-        ),
+        (slow(), 1),
+        (status(429, json!({})), 0),
+        (status(504, json!({})), 1),
+        (status(524, json!({})), 1),
         (ok("{\"choices\": []}"), 1),
         (ok("{\"error\": {\"message\": \"no slot\"}}"), 1),
         (ok("[[[["), 1),
@@ -112,7 +110,9 @@ fn faults_are_survived_and_counted() {
             0 => once.clone(),
             _ => support::chat::completion("Batik"),
         });
-        let reply = client(&server).complete(&request()).unwrap();
+        let reply = client_with(&server, client_for(&fault))
+            .complete(&request())
+            .unwrap();
         assert_eq!(
             (reply.text.as_str(), reply.unanswered),
             ("Batik", unanswered),
@@ -244,6 +244,124 @@ fn the_budget_holds_over_runs() {
     // An answer of 1024 tokens costs 0.01024, and one of 10 tokens 0.0001: one fits, not two.
     let (_, stop) = generate(&server, &dir.path().join("b.jsonl"), budget).unwrap();
     assert_eq!((stop, server.requests().len()), (Stop::Budget, 1));
+}
+
+#[test]
+fn failed_requests_count_as_spent() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.jsonl");
+    // The server does the work, and its answers get lost.
+    let server = Server::start(|_, _| Reply::Drop);
+    let budget = Budget {
+        price: Price {
+            prompt: 0.0,
+            completion: 10.0,
+        },
+        max_cost: Some(0.08),
+        ..Budget::default()
+    };
+    // Each attempt may have cost 0.01024: after two requests of four attempts nothing is left.
+    for _ in 0..2 {
+        let error = generate(&server, &path, budget.clone()).unwrap_err();
+        assert!(error.to_string().contains("4 attempts"), "{error}");
+    }
+    for _ in 0..3 {
+        let (_, stop) = generate(&server, &path, budget.clone()).unwrap();
+        assert_eq!((stop, server.requests().len()), (Stop::Budget, 8));
+    }
+    let journal = Journal::open(&path).unwrap();
+    assert_eq!(journal.len(), 0);
+    assert_eq!(
+        (journal.spent().requests, journal.spent().completion_tokens),
+        (2, 8 * 1024)
+    );
+    drop(journal);
+
+    // A refusal costs nothing, and what was lost before it counts all the same.
+    for (last, lost) in [
+        (status(404, json!({})), 1),
+        (
+            Reply::Full(
+                429,
+                vec![("Retry-After", "3600".to_owned())],
+                b"{}".to_vec(),
+            ),
+            1,
+        ),
+    ] {
+        let server = Server::start(move |number, _| match number {
+            0 => Reply::Drop,
+            _ => last.clone(),
+        });
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.jsonl");
+        generate(&server, &path, Budget::default()).unwrap_err();
+        let spent = Journal::open(&path).unwrap().spent();
+        assert_eq!(spent.completion_tokens, lost * 1024);
+    }
+}
+
+#[test]
+fn answers_that_no_journal_can_hold_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.jsonl");
+    struct Long;
+    impl ChatModel for Long {
+        fn name(&self) -> &str {
+            "long"
+        }
+        fn complete(&self, _: &ChatRequest) -> Result<ChatReply, Error> {
+            Ok(ChatReply {
+                text: "x".repeat(5 << 20),
+                ..ChatReply::default()
+            })
+        }
+    }
+    let templates = Templates::default();
+    for lines in 1..3 {
+        let journal = Journal::open(&path).unwrap();
+        let generator = Generator::new(
+            &Long,
+            &templates,
+            &journal,
+            Budget::default(),
+            GeneratorSettings::default(),
+        );
+        let error = generator
+            .concepts(&mut PromptSet::default(), &WANTED, &|_| {})
+            .unwrap_err();
+        assert!(error.to_string().contains("fewer tokens"), "{error}");
+        // It was paid for, though.
+        assert_eq!((journal.len(), journal.spent().requests), (0, lines));
+    }
+}
+
+#[test]
+fn another_temperature_is_another_question() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.jsonl");
+    let server = Server::start(|_, request| support::chat::serve(request));
+    let ask = |temperature| {
+        let settings = ChatSettings {
+            temperature: Some(temperature),
+            ..ChatSettings::new("tiny")
+        };
+        let base = format!("{}/v1", server.address);
+        let client = ChatClient::new(&base, settings, hasty(), Credentials::none()).unwrap();
+        let (journal, templates) = (Journal::open(&path).unwrap(), Templates::default());
+        let generator = Generator::new(
+            &client,
+            &templates,
+            &journal,
+            Budget::default(),
+            GeneratorSettings::default(),
+        );
+        generator
+            .concepts(&mut PromptSet::default(), &[(Category::Art, 1)], &|_| {})
+            .unwrap();
+        server.requests().len()
+    };
+    assert_eq!([ask(0.7), ask(0.7), ask(0.8), ask(0.7)], [1, 1, 2, 2]);
 }
 
 #[test]

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use concepts::http::{
-    ComfyEditor, ComfySettings, ControlUnit, Credentials, EditorConfig, HttpSettings,
-    InferenceEditor, InferenceSettings, WebUiEditor, WebUiSettings, Workflow,
+    ChatClient, ChatSettings, ComfyEditor, ComfySettings, ControlUnit, Credentials, EditorConfig,
+    HttpSettings, InferenceEditor, InferenceSettings, WebUiEditor, WebUiSettings, Workflow,
 };
+use concepts::prompts::{ChatModel, ChatRequest};
 use concepts::{Error, ImageEditor, ServerError};
 use serde_json::{Value, json};
 use support::comfy::Comfy;
@@ -153,7 +154,7 @@ fn one_fault_of_each_kind_is_survived() {
             json!({ "error": "OutOfMemoryError", "detail": "", "body": "" }),
         ),
         status(502, json!({})),
-        Reply::Slow(Duration::from_millis(1000), Box::new(Reply::Drop)),
+        slow(),
         Reply::Truncated(vec![b'x'; 1000]),
         Reply::Drop,
         ok("<html>gateway</html>"),
@@ -168,7 +169,7 @@ fn one_fault_of_each_kind_is_survived() {
             _ => good(request),
         });
         let photo = photo(64, 64);
-        let edited = webui(&server, small(), hasty()).edit(&photo, "fog", 3);
+        let edited = webui(&server, small(), client_for(&fault)).edit(&photo, "fog", 3);
         assert_eq!(edited.unwrap(), fake_edit(&png(&photo), 3), "{fault:?}");
         assert_eq!(server.requests().len(), 2, "{fault:?}");
     }
@@ -215,11 +216,7 @@ fn lasting_faults_end_with_what_they_were() {
             4,
         ),
         (ok("{}"), |e| matches!(e, ServerError::BadReply { .. }), 4),
-        (
-            Reply::Slow(Duration::from_millis(1000), Box::new(Reply::Drop)),
-            |e| matches!(e, ServerError::Timeout { .. }),
-            4,
-        ),
+        (slow(), |e| matches!(e, ServerError::Timeout { .. }), 4),
         // What will not get better is not tried again.
         (
             status(404, json!({ "detail": "Not Found" })),
@@ -235,7 +232,7 @@ fn lasting_faults_end_with_what_they_were() {
     for (reply, expected, requests) in cases {
         let fault = reply.clone();
         let server = Server::start(move |_, _| fault.clone());
-        let error = webui(&server, small(), hasty())
+        let error = webui(&server, small(), client_for(&reply))
             .edit(&photo(64, 64), "fog", 3)
             .unwrap_err();
         let error = cause(error);
@@ -333,6 +330,10 @@ fn hostile_images_are_refused() {
 }
 
 fn comfy(server: &Server) -> ComfyEditor {
+    comfy_with(server, hasty())
+}
+
+fn comfy_with(server: &Server, http: HttpSettings) -> ComfyEditor {
     let variables = [("checkpoint".to_owned(), "sd15.safetensors".to_owned())].into();
     let workflow = Workflow::new(Workflow::IMAGE_TO_IMAGE, &variables).unwrap();
     let settings = ComfySettings {
@@ -345,7 +346,7 @@ fn comfy(server: &Server) -> ComfyEditor {
         &server.address,
         workflow,
         settings,
-        hasty(),
+        http,
         Credentials::none(),
     )
     .unwrap()
@@ -400,6 +401,23 @@ fn comfy_jobs_that_fail_are_run_again() {
     assert_eq!(fake.executed().len(), 4);
 }
 
+/// What failed for good stays in the server's history; a later run is not bound by it.
+#[test]
+fn comfy_jobs_that_failed_for_good_can_be_tried_later() {
+    let attempts = hasty().attempts as usize;
+    let fake = Arc::new(Comfy::new(0, 2 * attempts));
+    let routes = fake.clone();
+    let server = Server::start(move |_, request| routes.serve(request));
+    let photo = photo(64, 64);
+    for call in 1..=2 {
+        assert!(comfy(&server).edit(&photo, "fog", 5).is_err());
+        assert_eq!(fake.executed().len(), call * attempts);
+    }
+    let edited = comfy(&server).edit(&photo, "fog", 5).unwrap();
+    assert_eq!(edited, fake_edit(&png(&photo), 5));
+    assert_eq!(fake.executed().len(), 2 * attempts + 1);
+}
+
 /// Whichever request is hit by a fault, before or after the server acted on it: one job is run, one image comes back.
 #[test]
 fn comfy_runs_a_job_once_under_faults() {
@@ -408,12 +426,14 @@ fn comfy_runs_a_job_once_under_faults() {
         Reply::Drop,
         Reply::Truncated(b"{\"prompt_id\": 1}".to_vec()),
         ok("{}}"),
-        Reply::Slow(Duration::from_millis(1000), Box::new(Reply::Drop)),
+        slow(),
         status(500, json!({})),
+        status(504, json!({})),
     ] {
         let mut hit = 0;
         loop {
             let fake = Arc::new(Comfy::new(1, 0));
+            let http = client_for(&fault);
             let (routes, fault) = (fake.clone(), fault.clone());
             let server = Server::start(move |number, request| {
                 // A refusal comes before the work, a broken connection after it.
@@ -423,7 +443,7 @@ fn comfy_runs_a_job_once_under_faults() {
                 let reply = routes.serve(request);
                 if number == hit { fault.clone() } else { reply }
             });
-            let edited = comfy(&server).edit(&photo, "fog", 5).unwrap();
+            let edited = comfy_with(&server, http).edit(&photo, "fog", 5).unwrap();
             assert_eq!(edited, fake_edit(&png(&photo), 5), "request {hit}");
             assert_eq!(fake.executed().len(), 1, "request {hit}");
             let sent = server.requests().len();
@@ -515,6 +535,31 @@ fn credentials_are_sent_and_never_shown() {
         "{error}"
     );
     assert!(!editor.parameters().to_string().contains("Bearer"));
+
+    // Nor where an answer with status 200 shows it.
+    let shown = key.clone();
+    let server = Server::start(move |_, _| {
+        ok(json!({ "error": { "message": format!("bad key {shown}") } }).to_string())
+    });
+    let credentials = Credentials::bearer_from_env("CARGO_PKG_NAME").unwrap();
+    let chat = ChatClient::new(
+        &server.address,
+        ChatSettings::new("m"),
+        hasty(),
+        credentials,
+    )
+    .unwrap();
+    let request = ChatRequest {
+        system: String::new(),
+        user: "List.".to_owned(),
+        max_tokens: 8,
+        seed: 0,
+    };
+    let error = chat.complete(&request).unwrap_err().to_string();
+    assert!(
+        error.contains("bad key ***") && !error.contains(&key),
+        "{error}"
+    );
 }
 
 #[test]

@@ -112,15 +112,41 @@ fn child() {
     }
 }
 
+/// Counts requests, and serves none beyond the limit: a child that wants more waits to be killed.
+#[derive(Default)]
+struct Gate {
+    begun: AtomicUsize,
+    served: AtomicUsize,
+    limit: AtomicUsize,
+}
+
+impl Gate {
+    fn serve(&self, work: impl FnOnce() -> Reply) -> Reply {
+        let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
+        let limit = self.limit.load(Ordering::SeqCst);
+        if number > limit {
+            while self.limit.load(Ordering::SeqCst) == limit {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            // Its client is dead.
+            return Reply::Drop;
+        }
+        let reply = work();
+        self.served.fetch_add(1, Ordering::SeqCst);
+        reply
+    }
+
+    fn open(&self) {
+        self.limit.store(usize::MAX, Ordering::SeqCst);
+    }
+}
+
 /// Starts children and kills each after `step` further requests, until one ends by itself. Gives the number killed.
-fn kill_until_done(
-    work: &str,
-    server: &Server,
-    count: &AtomicUsize,
-    step: usize,
-    out: &Path,
-) -> usize {
+fn kill_until_done(work: &str, server: &Server, gate: &Gate, step: usize, out: &Path) -> usize {
     for killed in 0..200 {
+        let served = gate.served.load(Ordering::SeqCst);
+        let limit = gate.begun.load(Ordering::SeqCst) + step;
+        gate.limit.store(limit, Ordering::SeqCst);
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "child"])
             .env(
@@ -131,18 +157,23 @@ fn kill_until_done(
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let (before, start) = (count.load(Ordering::SeqCst), Instant::now());
+        let start = Instant::now();
         loop {
             if let Some(status) = child.try_wait().unwrap() {
                 assert!(status.success());
+                gate.open();
                 return killed;
             }
-            if count.load(Ordering::SeqCst) >= before + step {
+            // What was begun is served, so that the next child does not meet it half done.
+            if gate.served.load(Ordering::SeqCst) >= served + step {
                 child.kill().unwrap();
                 child.wait().unwrap();
                 break;
             }
-            assert!(start.elapsed() < Duration::from_secs(30), "the child hangs");
+            assert!(
+                start.elapsed() < Duration::from_secs(120),
+                "the child hangs"
+            );
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -162,14 +193,11 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 #[test]
 fn edits_survive_kills() {
     let dir = tempfile::tempdir().unwrap();
-    let (count, fake) = (Arc::new(AtomicUsize::new(0)), Arc::new(Comfy::new(1, 0)));
-    let (counter, routes) = (count.clone(), fake.clone());
-    let server = Server::start(move |_, request| {
-        counter.fetch_add(1, Ordering::SeqCst);
-        routes.serve(request)
-    });
+    let (gate, fake) = (Arc::new(Gate::default()), Arc::new(Comfy::new(1, 0)));
+    let (gated, routes) = (gate.clone(), fake.clone());
+    let server = Server::start(move |_, request| gated.serve(|| routes.serve(request)));
     let out = dir.path().join("killed");
-    let killed = kill_until_done("edit", &server, &count, 17, &out);
+    let killed = kill_until_done("edit", &server, &gate, 17, &out);
     assert!(killed >= 2, "{killed}");
 
     // Every job was run once on the server, although its client died again and again.
@@ -202,18 +230,13 @@ fn edits_survive_kills() {
 #[test]
 fn generation_survives_kills() {
     let dir = tempfile::tempdir().unwrap();
-    let count = Arc::new(AtomicUsize::new(0));
-    let counter = count.clone();
-    let server = Server::start(move |_, request| {
-        counter.fetch_add(1, Ordering::SeqCst);
-        // Time for the child to be killed while it waits.
-        std::thread::sleep(Duration::from_millis(10));
-        support::chat::serve(request)
-    });
+    let gate = Arc::new(Gate::default());
+    let gated = gate.clone();
+    let server = Server::start(move |_, request| gated.serve(|| support::chat::serve(request)));
     let (killed_out, whole_out) = (dir.path().join("killed"), dir.path().join("whole"));
     std::fs::create_dir(&killed_out).unwrap();
     std::fs::create_dir(&whole_out).unwrap();
-    let killed = kill_until_done("generate", &server, &count, 5, &killed_out);
+    let killed = kill_until_done("generate", &server, &gate, 5, &killed_out);
     assert!(killed >= 2, "{killed}");
 
     let whole = generate(&server.address, &whole_out);

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use concepts::prompts::{
-    Category, CombineRules, HeldOut, HeldOutText, LeakCheck, LeakSettings, Likeness, PromptSet,
-    Reason, Screening, Statistics, combine, normalise,
+    Category, Combination, CombineRules, HeldOut, HeldOutText, LeakCheck, LeakSettings, Likeness,
+    PromptSet, Reason, Screening, Statistics, combine, combine_where, normalise,
 };
 use concepts::{Error, Split};
 
@@ -52,7 +52,7 @@ fn texts(set: &PromptSet, split: Split) -> HashSet<String> {
 }
 
 #[test]
-fn the_papers_size_in_flat_memory_and_less_than_a_minute() {
+fn the_papers_size_in_less_than_a_minute() {
     let start = Instant::now();
     let mut set = paper();
     for index in 0..set.concepts.len() {
@@ -227,6 +227,14 @@ fn planted_leaks_are_found() {
         likeness("zombie, drawing with burnt wood"),
         Some(Likeness::Contained)
     );
+    // Up to plurals also as a part.
+    for part in [
+        "detailed charcoal sketches",
+        "zombie, charcoals sketches",
+        "drawings with burnt wood on a wall",
+    ] {
+        assert_eq!(likeness(part), Some(Likeness::Contained), "{part}");
+    }
     for good in [
         "charcoal",
         "sketch",
@@ -270,6 +278,35 @@ fn planted_leaks_are_found() {
             .text("Batik")
             .is_none()
     );
+}
+
+#[test]
+fn combinations_that_leak_are_left_out_before_the_draw() {
+    let mut set = PromptSet::default();
+    for (category, texts) in [
+        (
+            Category::Character,
+            ["astronaut", "zombie", "astronaut with grey hair"],
+        ),
+        (Category::Facial, ["grey hair", "thick beard", "older age"]),
+    ] {
+        let texts = texts.map(str::to_owned);
+        assert!(set.add(category, &texts, &Screening::default()).is_empty());
+    }
+    set.concepts[2].split = Split::Test;
+    let check = LeakCheck::new(&set, LeakSettings::default());
+    let keep = |combination: &Combination| check.text(&combination.text).is_none();
+    let rules = |limit| CombineRules {
+        limit,
+        ..CombineRules::default()
+    };
+    assert_eq!(combine(&set, &rules(None)).unwrap().count(), 6);
+    // As many as asked for, since the leak is out before they are drawn.
+    for limit in [None, Some(5)] {
+        let kept: Vec<_> = combine_where(&set, &rules(limit), &keep).unwrap().collect();
+        assert_eq!(kept.len(), 5);
+        assert!(kept.iter().all(|c| c.text != "astronaut, grey hair"));
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use lora_gan::{HybridGenerator, Mode, PatchGan, l1_loss};
 use weight_blocks::{NamedTensors, WeightSpace};
 
 use crate::adversary::Adversary;
+use crate::trainer::check_finite;
 use crate::{Error, PairSet, Recipe};
 
 /// Eq. 4 as a function of the adapter alone, with its gradient: what a network that *makes* adapters
@@ -33,6 +34,8 @@ use crate::{Error, PairSet, Recipe};
 pub struct AdapterLoss {
     generator: HybridGenerator,
     adversary: Option<(Adversary<PatchGan>, Recipe)>,
+    /// Steps of the discriminator.
+    steps: usize,
     device: Device,
 }
 
@@ -42,12 +45,14 @@ impl AdapterLoss {
         Self {
             generator: base.clone().train().train_adapter(),
             adversary: None,
+            steps: 0,
             device: device.clone().autodiff(),
         }
     }
 
     /// λ·L1 + conditional GAN as `recipe` weighs them. Each call also takes one step of the
-    /// discriminator, on the same pairs.
+    /// discriminator, on the same pairs, with the recipe's warm-up and R1 penalty; there are no epochs,
+    /// so its rate does not decay.
     ///
     /// # Errors
     /// [`Error::Recipe`].
@@ -71,8 +76,8 @@ impl AdapterLoss {
     /// in units of the −1..1 range.
     ///
     /// # Errors
-    /// [`Error::NoPairs`]; weights that do not fit the base; [`Error::NotFinite`] where the
-    /// discriminator diverged.
+    /// [`Error::NoPairs`]; weights that do not fit the base; photos that it does not take;
+    /// [`Error::NotFinite`] where the discriminator diverged.
     pub fn value_and_gradient(
         &mut self,
         weights: &NamedTensors,
@@ -87,20 +92,14 @@ impl AdapterLoss {
         self.generator.load_weights(weights)?;
         let all: Vec<usize> = (0..pairs.len()).collect();
         let (photos, targets) = pairs.select(&all, &self.device);
-        let edited = (self.generator).forward(photos.clone(), None, Mode::Adapted);
+        let edited = (self.generator).try_forward(photos.clone(), None, Mode::Adapted)?;
         let mut loss = l1_loss(edited.clone(), targets.clone());
         if let Some((adversary, recipe)) = &mut self.adversary {
-            let check = |value: f32| match value.is_finite() {
-                true => Ok(()),
-                false => Err(Error::NotFinite {
-                    epoch: 0,
-                    step: 0,
-                    which: "discriminator",
-                    value,
-                    learning_rate: recipe.lr_discriminator,
-                }),
-            };
-            let rates = (recipe.lr_discriminator, None);
+            self.steps += 1;
+            let steps = self.steps;
+            let check = |value| check_finite(recipe, 0, steps, "discriminator", value);
+            let lr = recipe.lr_discriminator * recipe.lr_factor(0, steps);
+            let rates = (lr, recipe.r1_at(steps));
             let detached = edited.clone().detach();
             adversary.step(recipe, rates, &photos, targets, detached, check)?;
             let gan = adversary.judge(recipe, photos, edited)?;

@@ -38,18 +38,19 @@ pub enum Error {
     },
     /// A loss that is no longer a number.
     #[error(
-        "epoch {epoch}, step {step}: the {which} loss is {value}; lower the learning rate (it was {learning_rate}). The state before this epoch is kept"
+        "epoch {epoch}, step {step}: the {which} loss is {value}; lower the learning rate (it was {learning_rate}). A state saved before is as it was"
     )]
     NotFinite {
-        /// Epoch, from 1.
+        /// Epoch, from 1; 0 where there are none, as in [`Pretrainer`](crate::Pretrainer) and
+        /// [`AdapterLoss`](crate::AdapterLoss).
         epoch: usize,
-        /// Step within the run.
+        /// Step within the run, from 1.
         step: usize,
-        /// Discriminator or generator.
+        /// The network: discriminator, generator or base.
         which: &'static str,
         /// The loss.
         value: f32,
-        /// The generator's learning rate.
+        /// That network's learning rate.
         learning_rate: f64,
     },
     /// No zoo entry to start from.

@@ -3,11 +3,12 @@
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Bool, Device, Tensor, TensorData};
-use lora_gan::{Context, HybridGenerator, Mode, l1_loss};
+use lora_gan::{Context, HybridGenerator, Mode, Pass, l1_loss};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::trainer::noise_seed;
 use crate::{Error, PairSet};
 
 /// Hyper-parameters of the base's pretraining.
@@ -23,7 +24,7 @@ pub struct PretrainConfig {
     /// Share of the samples without text, whose target is the photo itself. "No text" thus means
     /// "leave it as it is", which is what a zero adapter does.
     pub identity: f64,
-    /// Seed of the order.
+    /// Seed of the order and of each step's noise.
     pub seed: u64,
 }
 
@@ -113,7 +114,8 @@ impl Pretrainer {
     /// One step on pairs that the seed and the step's number pick; gives the L1 loss.
     ///
     /// # Errors
-    /// [`Error::NoPairs`] for an empty list or set, [`Error::NotFinite`] for a loss that is no number.
+    /// [`Error::NoPairs`] for an empty list or set, [`Error::NotFinite`] for a loss that is no number,
+    /// [`Error::Network`] for photos or texts that the generator does not take.
     pub fn step(&mut self, concepts: &[PretrainConcept]) -> Result<f32, Error> {
         if concepts.iter().any(|concept| concept.pairs.is_empty()) || concepts.is_empty() {
             return Err(Error::NoPairs {
@@ -139,9 +141,13 @@ impl Pretrainer {
         }
         let context = self.context(Tensor::cat(tokens, 0), Tensor::cat(masks, 0), &without_text);
         let target = Tensor::cat(targets, 0);
+        let photos = Tensor::cat(photos, 0);
+        self.generator.check_input(&photos, Some(&context))?;
+        let pass = Pass::Train {
+            seed: noise_seed(self.config.seed, self.step + 1),
+        };
         let edited =
-            self.generator
-                .forward(Tensor::cat(photos, 0), Some(&context), Mode::PretrainBase);
+            (self.generator).forward_pass(photos, Some(&context), Mode::PretrainBase, pass);
         let loss = l1_loss(edited, target);
         let value = loss.clone().detach().into_scalar::<f32>();
         let lr = self.learning_rate();

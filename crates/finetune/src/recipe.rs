@@ -38,7 +38,8 @@ pub struct Recipe {
     pub r1_every: usize,
     /// The discriminator of [`ConceptTrainer`](crate::ConceptTrainer).
     pub discriminator: PatchGanConfig,
-    /// Seed of the shuffling and of the discriminator's initial weights.
+    /// Seed of the shuffling, of each step's noise, and of
+    /// [`ConceptTrainer`](crate::ConceptTrainer)'s discriminator.
     pub seed: u64,
 }
 

@@ -179,7 +179,8 @@ fn lloyd(features: &[Vec<f32>], mut centres: Vec<Vec<f32>>) -> Selection {
         let cluster = clusters[index];
         let distance = squared_distance(vector, &centres[cluster]);
         inertia += distance;
-        if distance < best[cluster].1 {
+        // A distance may overflow; the cluster still needs one of its photos.
+        if best[cluster].0 == usize::MAX || distance < best[cluster].1 {
             best[cluster] = (index, distance);
         }
     }
@@ -365,6 +366,18 @@ mod tests {
         let selection = select_by_clusters(&features, 4, 9).unwrap();
         assert_eq!(selection.chosen.len(), 4);
         assert!(selection.chosen.windows(2).all(|w| w[0] < w[1]));
+    }
+
+    #[test]
+    fn distances_that_overflow_still_choose_photos() {
+        let features = [[3e38f32, 0.0], [-3e38, 0.0], [0.0, 3e38], [0.0, -3e38]];
+        let features: Vec<Vec<f32>> = features.iter().map(|v| v.to_vec()).collect();
+        for count in 1..=4 {
+            let chosen = select_by_clusters(&features, count, 0).unwrap().chosen;
+            assert_eq!(chosen.len(), count);
+            assert!(chosen.windows(2).all(|w| w[0] < w[1]), "{chosen:?}");
+            assert!(chosen.iter().all(|&i| i < features.len()), "{chosen:?}");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::adversary::{Adversary, adam};
 use crate::{Error, ImageTranslator, PairDiscriminator, PairSet, Recipe};
 
 /// Seed of a step's noise: that of the run, mixed with the step's number (SplitMix64's constant).
-fn noise_seed(seed: u64, step: usize) -> u64 {
+pub(crate) fn noise_seed(seed: u64, step: usize) -> u64 {
     seed ^ (step as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
@@ -216,8 +216,8 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
         if self.recipe.gan_weight > 0.0 {
             let lr = self.recipe.lr_discriminator * factor;
             let detached = fake.clone().detach();
-            let (recipe, steps) = (&self.recipe, self.steps);
-            let check = |value| check_finite(recipe, self.epoch, steps, "discriminator", value);
+            let (recipe, epoch, steps) = (&self.recipe, self.epoch + 1, self.steps);
+            let check = |value| check_finite(recipe, epoch, steps, "discriminator", value);
             values[2] = (self.adversary).step(
                 recipe,
                 (lr, recipe.r1_at(steps)),
@@ -231,7 +231,7 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
             loss = loss + gan.mul_scalar(self.recipe.gan_weight);
         }
         let sum = values[0] + values[1];
-        check_finite(&self.recipe, self.epoch, self.steps, "generator", sum)?;
+        check_finite(&self.recipe, self.epoch + 1, self.steps, "generator", sum)?;
         let grads = GradientsParams::from_grads(loss.backward(), &self.generator);
         self.generator = self.optim_generator.step(
             self.recipe.lr_generator * factor,
@@ -242,8 +242,8 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
     }
 }
 
-/// An error where `value` is no finite number.
-fn check_finite(
+/// An error where `value`, of `epoch` (from 1), is no finite number.
+pub(crate) fn check_finite(
     recipe: &Recipe,
     epoch: usize,
     step: usize,
@@ -254,10 +254,13 @@ fn check_finite(
         return Ok(());
     }
     Err(Error::NotFinite {
-        epoch: epoch + 1,
+        epoch,
         step,
         which,
         value,
-        learning_rate: recipe.lr_generator,
+        learning_rate: match which {
+            "discriminator" => recipe.lr_discriminator,
+            _ => recipe.lr_generator,
+        },
     })
 }

@@ -41,6 +41,7 @@ pub trait PairDiscriminator: Critic {
 
 impl ImageTranslator for HybridGenerator {
     fn translate(&self, photo: Tensor<4>, pass: Pass) -> Result<Tensor<4>, Error> {
+        self.check_input(&photo, None)?;
         Ok(self.forward_pass(photo, None, Mode::Adapted, pass))
     }
 }
@@ -64,7 +65,7 @@ impl ImageTranslator for CoModGenerator {
 
 impl PairDiscriminator for PatchGan {
     fn judge(&self, photo: Tensor<4>, edited: Tensor<4>) -> Result<Tensor<4>, Error> {
-        Ok(self.forward(photo, edited))
+        self.try_forward(photo, edited)
     }
 
     fn judge_both(
@@ -76,11 +77,13 @@ impl PairDiscriminator for PatchGan {
         if self.has_batch_norm() {
             return Ok((self.judge(photo.clone(), real)?, self.judge(photo, fake)?));
         }
+        self.check_input(&photo, &real)?;
+        self.check_input(&photo, &fake)?;
         let n = photo.dims()[0];
-        let logits = self.judge(
+        let logits = self.forward(
             Tensor::cat(vec![photo.clone(), photo], 0),
             Tensor::cat(vec![real, fake], 0),
-        )?;
+        );
         Ok((logits.clone().slice([0..n]), logits.slice([n..2 * n])))
     }
 }

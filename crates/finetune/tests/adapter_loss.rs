@@ -3,9 +3,10 @@
 
 mod common;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use common::{base, negatives, recipe, tiny};
-use finetune::{AdapterLoss, ConceptTrainer, Error, PairSet, Recipe, translate};
+use finetune::{AdapterLoss, ConceptTrainer, Error, PairDiscriminator, PairSet, Recipe, translate};
+use lora_gan::{NormKind, PatchGan, PatchGanConfig};
 use weight_blocks::WeightSpace;
 
 #[test]
@@ -101,9 +102,96 @@ fn with_a_discriminator_it_is_the_whole_of_eq_4() {
         last = both.value_and_gradient(&weights, &pairs).unwrap().0;
     }
     assert!(last > first + 0.01, "{first} to {last}");
+    // The GAN term by itself reaches the adapter.
+    let gan = Recipe {
+        lambda_l1: 0.0,
+        ..recipe.clone()
+    };
+    let mut gan = AdapterLoss::with_discriminator(&base, gan, &device).unwrap();
+    let (_, gradient) = gan.value_and_gradient(&weights, &pairs).unwrap();
+    let largest = (gradient.values().flat_map(|t| &t.data)).fold(0f32, |m, v| m.max(v.abs()));
+    assert!(largest > 1e-6, "{largest}");
     let wrong = Recipe {
         batch_size: 0,
         ..recipe
     };
     assert!(AdapterLoss::with_discriminator(&base, wrong, &device).is_err());
+}
+
+#[test]
+fn the_discriminator_follows_the_recipes_warm_up_and_r1() {
+    let device = Device::flex();
+    let pairs = negatives(16, 2);
+    let base = base(&tiny());
+    let weights = base.read_weights().unwrap();
+    // The first call judges after the discriminator's first step.
+    let first = |recipe: Recipe| {
+        let mut loss = AdapterLoss::with_discriminator(&base, recipe, &device).unwrap();
+        loss.value_and_gradient(&weights, &pairs).unwrap().0
+    };
+    let plain = Recipe {
+        lr_discriminator: 1e-2,
+        ..recipe()
+    };
+    let warm = Recipe {
+        warmup_steps: 100,
+        ..plain.clone()
+    };
+    let slow = Recipe {
+        lr_discriminator: 1e-4,
+        ..plain.clone()
+    };
+    assert_eq!(first(warm.clone()), first(slow));
+    assert_ne!(first(warm), first(plain.clone()));
+    let penalised = Recipe {
+        r1_gamma: 100.0,
+        ..plain.clone()
+    };
+    assert_ne!(first(penalised), first(plain.clone()));
+
+    let diverging = Recipe {
+        lr_discriminator: 1e30,
+        lr_generator: 0.125,
+        ..plain
+    };
+    let mut loss = AdapterLoss::with_discriminator(&base, diverging, &device).unwrap();
+    let error = (0..10).find_map(|_| loss.value_and_gradient(&weights, &pairs).err());
+    let error = error.unwrap().to_string();
+    assert!(error.contains("the discriminator loss"), "{error}");
+    assert!(error.contains("(it was 1000000"), "{error}");
+    assert!(!error.contains("step 0"), "{error}");
+}
+
+#[test]
+fn photos_of_a_wrong_size_are_errors() {
+    let device = Device::flex();
+    let base = base(&tiny());
+    let weights = base.read_weights().unwrap();
+    let odd = negatives(60, 2);
+    let message = |error: Error| {
+        assert!(matches!(error, Error::Network(_)), "{error}");
+        assert!(error.to_string().contains("[2, 3, 60, 60]"), "{error}");
+    };
+    message(translate(&base, &odd.photos).unwrap_err());
+    let mut trainer = ConceptTrainer::new(&base, &weights, recipe(), &device).unwrap();
+    message(trainer.epoch(&odd).unwrap_err());
+    let mut loss = AdapterLoss::new(&base, &device);
+    message(loss.value_and_gradient(&weights, &odd).unwrap_err());
+    // A discriminator whose patches are larger than the image, and unlike images.
+    let config = PatchGanConfig {
+        layers: 5,
+        ..PatchGanConfig::compact()
+    };
+    for norm in [NormKind::Instance, NormKind::Batch] {
+        let config = PatchGanConfig {
+            norm,
+            ..config.clone()
+        };
+        let judge = PatchGan::new(&config, 0, &device).unwrap();
+        let image = |size| Tensor::<4>::zeros([1, 3, size, size], &device);
+        assert!(judge.judge(image(60), image(60)).is_err());
+        assert!(judge.judge_both(image(60), image(60), image(60)).is_err());
+        assert!(judge.judge_both(image(96), image(96), image(104)).is_err());
+        assert!(judge.judge_both(image(96), image(96), image(96)).is_ok());
+    }
 }

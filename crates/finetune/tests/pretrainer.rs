@@ -8,7 +8,7 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor, TensorData};
 use common::{base, changed, negatives, tiny};
 use finetune::{Error, PairSet, PretrainConcept, PretrainConfig, Pretrainer};
-use lora_gan::{Context, HybridGenerator, Mode};
+use lora_gan::{Context, HybridGenerator, Mode, NoiseInput};
 use weight_blocks::{NamedTensors, module_to_named};
 
 fn text(values: [f32; 4]) -> Context {
@@ -109,6 +109,36 @@ fn twenty_steps_lower_the_loss_and_leave_lora_alone() {
     );
     // The generator given is as it was, its batch norms' shared statistics included.
     assert_eq!(module_to_named(&start).unwrap(), before);
+}
+
+#[test]
+fn the_networks_noise_is_drawn_from_the_seed() {
+    let first = |noise, dropout, seed| {
+        let mut generator = tiny();
+        generator.noise = noise;
+        generator.lora.dropout = dropout;
+        // Without an order to draw: one concept of one pair.
+        let mut one = concepts().remove(0);
+        one.pairs = PairSet {
+            photos: one.pairs.photos.slice([0..1]),
+            targets: one.pairs.targets.slice([0..1]),
+        };
+        let config = PretrainConfig {
+            identity: 0.0,
+            seed,
+            ..config()
+        };
+        let mut trainer = Pretrainer::new(base(&generator), config, &Device::flex()).unwrap();
+        trainer.step(&[one]).unwrap()
+    };
+    let half = NoiseInput::Dropout { p: 0.5 };
+    for noise in [half, NoiseInput::Channel] {
+        assert_eq!(first(noise, 0.0, 1), first(noise, 0.0, 1));
+        assert_ne!(first(noise, 0.0, 1), first(noise, 0.0, 2));
+    }
+    // Without z nothing is drawn, LoRA's dropout included.
+    let none = NoiseInput::None;
+    assert_eq!(first(none, 0.0, 1), first(none, 0.5, 2));
 }
 
 fn resume(dir: &Path) -> Pretrainer {

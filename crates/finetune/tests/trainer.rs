@@ -289,7 +289,11 @@ fn losses_that_are_no_numbers_stop_the_epoch() {
                 value,
                 learning_rate,
             }) => {
-                assert_eq!((epoch, step, which, learning_rate), (1, 1, who, 2e-3));
+                let rate = match who {
+                    "discriminator" => recipe().lr_discriminator,
+                    _ => recipe().lr_generator,
+                };
+                assert_eq!((epoch, step, which, learning_rate), (1, 1, who, rate));
                 assert!(value.is_nan());
             }
             other => panic!("{other:?}"),

@@ -131,8 +131,14 @@ impl BaseGenerator {
     /// there is one, by names and shapes always.
     ///
     /// # Errors
-    /// [`Error::OtherBase`]; [`Error::Weights`] naming the file or the tensor, NaN included.
+    /// [`Error::Io`], for a file far larger than an adapter too; [`Error::OtherBase`];
+    /// [`Error::Weights`] naming the file or the tensor, NaN included.
     pub fn load_adapter(&self, path: &Path) -> Result<NamedTensors, Error> {
+        let groups = self.generator.layer_groups();
+        let values: usize = (groups.iter().flat_map(|group| &group.tensors))
+            .map(|tensor| tensor.shape.iter().product::<usize>())
+            .sum();
+        check_size(path, 8 * values as u64 + (16 << 20))?;
         let (adapter, header) = load_safetensors(path)?;
         if let Some(found) = header.get(ADAPTER_BASE)
             && *found != self.digest
@@ -143,7 +149,7 @@ impl BaseGenerator {
                 found: found.clone(),
             });
         }
-        weight_blocks::check_tensors(&self.generator.layer_groups(), &adapter)?;
+        weight_blocks::check_tensors(&groups, &adapter)?;
         Ok(adapter)
     }
 }

@@ -120,13 +120,15 @@ impl PatchGan {
     /// A discriminator with seeded initial weights.
     ///
     /// # Errors
-    /// [`Error::Config`] for a width or a number of layers of zero.
+    /// [`Error::Config`] for a width outside 1..=4096 or a number of layers outside 1..=16.
     pub fn new(config: &PatchGanConfig, seed: u64, device: &Device) -> Result<Self, Error> {
-        if config.width == 0 || config.layers == 0 {
-            return Err(Error::Config {
-                field: "PatchGanConfig",
-                why: format!("{config:?} needs a width and layers of at least 1"),
-            });
+        for (field, value, most) in [("width", config.width, 4096), ("layers", config.layers, 16)] {
+            if !(1..=most).contains(&value) {
+                return Err(Error::Config {
+                    field: "PatchGanConfig",
+                    why: format!("{field} is {value}, which is not in 1..={most}"),
+                });
+            }
         }
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut channels = 6;
@@ -181,7 +183,7 @@ impl PatchGan {
     /// [`Error::Input`] for anything but two `[B, 3, H, W]` of one shape, at least 3·2^layers high
     /// and wide.
     pub fn try_forward(&self, photo: Tensor<4>, edited: Tensor<4>) -> Result<Tensor<4>, Error> {
-        self.check(&photo, &edited)?;
+        self.check_input(&photo, &edited)?;
         Ok(self.forward(photo, edited))
     }
 
@@ -192,7 +194,7 @@ impl PatchGan {
         edited: Tensor<4>,
         direction: Tensor<4>,
     ) -> Result<Tensor<4>, Error> {
-        self.check(&photo, &edited)?;
+        self.check_input(&photo, &edited)?;
         let pair = Dual {
             tangent: Tensor::cat(vec![photo.zeros_like(), direction], 1),
             value: Tensor::cat(vec![photo, edited], 1),
@@ -204,7 +206,11 @@ impl PatchGan {
         Ok(logits.tangent)
     }
 
-    fn check(&self, photo: &Tensor<4>, edited: &Tensor<4>) -> Result<(), Error> {
+    /// The checks of [`PatchGan::try_forward`] alone.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check_input(&self, photo: &Tensor<4>, edited: &Tensor<4>) -> Result<(), Error> {
         let smallest = 3 << (self.layers.len() - 2);
         let fits = |[b, c, h, w]: [usize; 4]| b > 0 && c == 3 && h.min(w) >= smallest;
         let found = photo.dims();

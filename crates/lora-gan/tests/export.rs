@@ -128,4 +128,8 @@ fn an_adapter_records_its_base() {
     one.save_adapter(&path, &nan).unwrap();
     let error = one.load_adapter(&path).unwrap_err().to_string();
     assert!(error.contains("`head.lora_B.weight` holds inf"), "{error}");
+    // Sparse: it takes no room on the disk.
+    (fs::File::create(&path).unwrap()).set_len(1 << 40).unwrap();
+    let error = one.load_adapter(&path).unwrap_err().to_string();
+    assert!(error.contains("at most"), "{error}");
 }

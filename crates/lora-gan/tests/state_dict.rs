@@ -10,6 +10,8 @@ use std::path::Path;
 use burn::tensor::Device;
 use lora_gan::{Error, NormKind, Pass, PatchGan, PatchGanConfig, ResnetConfig, ResnetGenerator};
 use parity::{Fixture, close, host, path};
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
 use weight_blocks::{HostTensor, load_safetensors, module_to_named, save_safetensors};
 
 fn config(norm: NormKind, dropout: f64) -> ResnetConfig {
@@ -87,6 +89,36 @@ fn what_is_written_is_read_back_under_the_originals_names() {
         module_to_named(&again).unwrap(),
         module_to_named(&judge).unwrap()
     );
+}
+
+#[test]
+fn counters_of_batch_norms_in_safetensors_are_passed_over() {
+    let generator = new(NormKind::Batch, 0.5);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("G.safetensors");
+    generator.save_state_dict(&file).unwrap();
+    // As `safetensors.torch.save_file(net.state_dict())` leaves it: a scalar of 64 bits per batch norm.
+    let add = |name: &str| {
+        let bytes = std::fs::read(&file).unwrap();
+        let read = SafeTensors::deserialize(&bytes).unwrap();
+        let count = 7i64.to_le_bytes();
+        let mut views = read.tensors();
+        views.push((
+            name.to_owned(),
+            TensorView::new(Dtype::I64, Vec::new(), &count).unwrap(),
+        ));
+        std::fs::write(&file, safetensors::serialize(views, None).unwrap()).unwrap();
+    };
+    add("model.2.num_batches_tracked");
+    let again = new(NormKind::Batch, 0.5).load_state_dict(&file).unwrap();
+    assert_eq!(
+        module_to_named(&again).unwrap(),
+        module_to_named(&generator).unwrap()
+    );
+    // Any other integer is still refused.
+    add("model.2.counter");
+    let message = message(new(NormKind::Batch, 0.5).load_state_dict(&file), &file);
+    assert!(message.contains("`model.2.counter`"), "{message}");
 }
 
 #[test]

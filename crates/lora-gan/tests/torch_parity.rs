@@ -80,6 +80,8 @@ impl Fixture {
 /// Largest difference over the reference's largest value.
 fn relative(ours: &[f32], theirs: &[f32]) -> f32 {
     assert_eq!(ours.len(), theirs.len());
+    // `f32::max` passes NaN over.
+    assert!(ours.iter().chain(theirs).all(|v| v.is_finite()));
     let largest = theirs.iter().fold(0f32, |m, v| m.max(v.abs()));
     let apart = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs());
     apart.fold(0f32, f32::max) / largest

@@ -60,7 +60,7 @@ pub(crate) fn run<T: Send>(
     };
     let threads = rayon::current_num_threads().min(batches.len());
     let next = AtomicUsize::new(0);
-    let work = || -> Result<Vec<(usize, T)>, Error> {
+    let work = &|| -> Result<Vec<(usize, T)>, Error> {
         let mut results = Vec::new();
         while let Some(chunk) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
             results.extend(one(chunk)?);
@@ -70,10 +70,11 @@ pub(crate) fn run<T: Send>(
     let results = if threads > 1 {
         std::thread::scope(|scope| {
             let alone = || {
-                // What the backend would share among rayon's threads stays on this one. Without, it is only slower.
-                let pool = ThreadPoolBuilder::new().num_threads(1);
-                let _pool = pool.use_current_thread().build();
-                work()
+                // What the backend would share among rayon's threads stays on one. Without, it is only slower.
+                match ThreadPoolBuilder::new().num_threads(1).build() {
+                    Ok(pool) => pool.install(work),
+                    Err(_) => work(),
+                }
             };
             let threads: Vec<_> = (0..threads).map(|_| scope.spawn(alone)).collect();
             let results = threads.into_iter().map(|thread| match thread.join() {

@@ -106,6 +106,10 @@ impl BlockReader {
         let first = segments.partition_point(|s| s.at + s.len <= from);
         for segment in segments[first..].iter().take_while(|s| s.at < to) {
             let part = from.max(segment.at)..to.min(segment.at + segment.len);
+            // A tensor without values.
+            if part.is_empty() {
+                continue;
+            }
             let target = &mut block[part.start - from..part.end - from];
             let shard = &self.open[shard];
             shard.read(&self.layout, segment, entry.checkpoint, part.start, target)?;
@@ -195,9 +199,15 @@ impl Shard {
                 found: info.shape.clone(),
             });
         }
+        let unknown = || Error::Dtype {
+            path: self.path.clone(),
+            name: name.clone(),
+            dtype: format!("{:?}", info.dtype),
+        };
         let width = match info.dtype {
             Dtype::F32 => 4,
-            _ => 2,
+            Dtype::F16 | Dtype::BF16 => 2,
+            _ => return Err(unknown()),
         };
         // The header was checked to hold as many bytes as the shape needs.
         let first = segment.start + (at - segment.at) * segment.stride;
@@ -208,11 +218,7 @@ impl Shard {
         let mut file = &self.file;
         file.seek(SeekFrom::Start(offset)).map_err(fail)?;
         file.read_exact(&mut bytes).map_err(fail)?;
-        let values = floats(info.dtype, &bytes).ok_or_else(|| Error::Dtype {
-            path: self.path.clone(),
-            name: name.clone(),
-            dtype: format!("{:?}", info.dtype),
-        })?;
+        let values = floats(info.dtype, &bytes).ok_or_else(unknown)?;
         for (target, value) in target.iter_mut().zip(values.iter().step_by(segment.stride)) {
             *target = *value;
         }

@@ -10,6 +10,9 @@ use sha2::{Digest, Sha256};
 
 use crate::{Error, HostTensor, NamedTensors};
 
+/// What PyTorch's batch norms count in.
+const COUNTER: &str = ".num_batches_tracked";
+
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -109,7 +112,9 @@ pub(crate) fn to_bytes(
     })
 }
 
-/// Reads all tensors of a safetensors file (F32, F16 or BF16) and the metadata of its header.
+/// Reads all tensors of a safetensors file (F32, F16 or BF16) and the metadata of its header. The
+/// integers in which PyTorch's batch norms count their batches (`*.num_batches_tracked`) are passed
+/// over.
 ///
 /// # Errors
 /// [`Error::Io`], [`Error::Safetensors`] for a damaged or truncated file, [`Error::Dtype`],
@@ -132,6 +137,9 @@ pub(crate) fn from_bytes(
     let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
     let mut tensors = NamedTensors::new();
     for (name, view) in file.iter() {
+        if view.dtype() == Dtype::I64 && name.ends_with(COUNTER) {
+            continue;
+        }
         let data = floats(view.dtype(), view.data()).ok_or_else(|| Error::Dtype {
             path: path.to_owned(),
             name: name.to_owned(),

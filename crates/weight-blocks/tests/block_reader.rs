@@ -222,3 +222,68 @@ fn sixteen_bits_hold_what_they_can() {
     assert!(!zoo.contains("large"));
     zoo.append(&record("large", 1), &[large]).unwrap();
 }
+
+#[test]
+fn tensors_without_values_are_skipped() {
+    use weight_blocks::{LayerGroup, LayerKind, TensorRole};
+    for rule in RULES {
+        let dir = tempfile::tempdir().unwrap();
+        let shapes: [&[usize]; 5] = [&[0, 4], &[6], &[0], &[5], &[3, 0]];
+        let tensors: Vec<_> = (shapes.iter().enumerate())
+            .map(|(i, shape)| common::spec(&format!("t{i}"), shape, TensorRole::NormBias))
+            .collect();
+        let group = LayerGroup {
+            name: "layer".into(),
+            kind: LayerKind::Linear,
+            tensors: tensors.clone(),
+        };
+        let layout = Layout::new("gaps", vec![group], rule, 4).unwrap();
+        let mut zoo = Zoo::create(dir.path(), &layout, "base").unwrap();
+        let weights: weight_blocks::NamedTensors = (tensors.iter())
+            .map(|spec| {
+                let values = (0..spec.shape.iter().product()).map(|v: usize| v as f32 + 1.0);
+                let tensor = HostTensor::new(spec.shape.clone(), values.collect()).unwrap();
+                (spec.name.clone(), tensor)
+            })
+            .collect();
+        zoo.append(&record("gaps", 1), std::slice::from_ref(&weights))
+            .unwrap();
+        let expected = layout.encode(&weights).unwrap();
+        let mut reader = BlockReader::new(&zoo, 1);
+        let mut block = [9.0; 4];
+        for (n, expected) in expected.chunks(4).enumerate() {
+            reader.read(&zoo.entries()[0], n, &mut block).unwrap();
+            assert_eq!(block, expected, "{rule:?} {n}");
+        }
+    }
+}
+
+#[test]
+fn an_unknown_type_is_refused_before_its_values_are_read() {
+    use safetensors::Dtype;
+    use safetensors::tensor::TensorView;
+    let dir = tempfile::tempdir().unwrap();
+    let zoo = zoo(dir.path(), GroupingRule::Appended, 32);
+    // One byte a value: read as two, the last tensor would end past the file.
+    let bytes = [0u8; 54];
+    let tensors = groups().into_iter().flat_map(|group| group.tensors);
+    let views = tensors.map(|spec| {
+        let len = spec.shape.iter().product();
+        let view = TensorView::new(Dtype::U8, spec.shape.clone(), &bytes[..len]).unwrap();
+        (format!("0/{}", spec.name), view)
+    });
+    let no_metadata = None::<std::collections::HashMap<String, String>>;
+    fs::write(
+        shard(dir.path()),
+        safetensors::serialize(views, no_metadata).unwrap(),
+    )
+    .unwrap();
+    let mut reader = BlockReader::new(&zoo, 1);
+    for n in 0..3 {
+        let error = reader.read(&zoo.entries()[0], n, &mut [0.0; 32]);
+        match error.unwrap_err() {
+            Error::Dtype { dtype, .. } => assert_eq!(dtype, "U8"),
+            other => panic!("{other}"),
+        }
+    }
+}

@@ -220,9 +220,12 @@ impl WeightGenerator {
     }
 
     /// The same generator computing in `precision`; what is saved of it is then as precise.
-    pub fn compute_in(mut self, precision: ComputePrecision) -> Self {
-        self.unet = self.unet.compute_in(precision);
-        self
+    ///
+    /// # Errors
+    /// As [`UNet1d::compute_in`].
+    pub fn compute_in(mut self, precision: ComputePrecision) -> Result<Self, Error> {
+        self.unet = self.unet.compute_in(precision)?;
+        Ok(self)
     }
 
     /// Checks that prompts come from the encoder the generator was trained with.

@@ -175,4 +175,36 @@ mod tests {
         assert_eq!(Parameterization::Epsilon.min_snr_weight(0.0, 5.0), 1.0);
         assert_eq!(Parameterization::Velocity.min_snr_weight(0.0, 5.0), 0.0);
     }
+
+    #[test]
+    fn targets_are_what_diffusers_trains_on() {
+        let fixture = include_str!("../tests/fixtures/diffusers.json");
+        let fixture: serde_json::Value = serde_json::from_str(fixture).unwrap();
+        let mut cases = 0;
+        for case in fixture["predictions"].as_array().unwrap() {
+            let values =
+                |name: &str| -> Vec<f32> { serde_json::from_value(case[name].clone()).unwrap() };
+            let schedule = match case["schedule"].as_str().unwrap() {
+                "linear" => NoiseSchedule::ddpm(),
+                "cosine" => NoiseSchedule::cosine(),
+                _ => continue,
+            };
+            let t = case["t"].as_u64().unwrap() as usize;
+            let (clean, noise) = (values("clean"), values("noise"));
+            for what in ALL {
+                let expected = match what {
+                    Parameterization::Epsilon => noise.clone(),
+                    Parameterization::Sample => clean.clone(),
+                    Parameterization::Velocity | Parameterization::Skip => values("velocity"),
+                };
+                let mut target = vec![9.0; clean.len()];
+                what.target(&clean, &noise, t, &schedule, &mut target);
+                for (f, e) in target.iter().zip(&expected) {
+                    assert!((f - e).abs() <= 1e-5, "{what:?} {t}: {f} {e}");
+                }
+                cases += 1;
+            }
+        }
+        assert!(cases >= 20, "{cases}");
+    }
 }

@@ -116,7 +116,8 @@ pub enum Sampler {
 /// `blocks × b` values, still normalised. One step of any sampler is [`one_step`].
 ///
 /// # Errors
-/// As [`one_step`]; [`Error::Config`] for no steps, or more than `options.t` + 1.
+/// As [`one_step`]; [`Error::Config`] for no steps, or more than `options.t` (one for a t of 0): each
+/// step has a timestep of its own.
 pub fn multi_step(
     denoiser: &dyn Denoiser,
     text: &TextCondition,
@@ -125,10 +126,15 @@ pub fn multi_step(
     (sampler, steps): (Sampler, usize),
     options: &SampleOptions,
 ) -> Result<Vec<f32>, Error> {
-    if steps == 0 || steps > options.t + 1 {
+    options.validate(schedule)?;
+    let most = options.t.max(1);
+    if steps == 0 || steps > most {
         return Err(Error::config(
             "steps",
-            format!("{steps} must lie in 1..={}", options.t + 1),
+            format!(
+                "{steps} must lie in 1..={most}, from timestep {} down",
+                options.t
+            ),
         ));
     }
     // t, …, down to the last one above 0; after that the weights are clean.

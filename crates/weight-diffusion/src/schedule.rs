@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
+/// Most steps of a schedule; a corrupt file cannot make anyone allocate more.
+const MAX_STEPS: usize = 1 << 20;
+
 /// How β_t grows over the T steps.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
@@ -75,10 +78,16 @@ impl NoiseSchedule {
     /// A schedule of `steps` steps.
     ///
     /// # Errors
-    /// [`Error::Config`] for no steps, or a β outside (0, 1).
+    /// [`Error::Config`] for no steps or more than 2²⁰, or a β outside (0, 1).
     pub fn new(betas: BetaSchedule, steps: usize) -> Result<Self, Error> {
         if steps == 0 {
             return Err(Error::config("schedule.steps", "must be at least 1"));
+        }
+        if steps > MAX_STEPS {
+            return Err(Error::config(
+                "schedule.steps",
+                format!("{steps} is more than {MAX_STEPS}"),
+            ));
         }
         if let BetaSchedule::Linear { start, end }
         | BetaSchedule::ScaledLinear { start, end }

@@ -183,12 +183,16 @@ impl BlockSource for StreamedBlocks {
         let (network, n) = (index / blocks, index % blocks);
         let entry = self.entries.get(network).zip(self.prompts.get(network));
         let (entry, &text) = entry.ok_or_else(|| past_the_end("record", self.records(), index))?;
+        let size = self.layout.block_size();
+        if block.len() != size {
+            return Err(Error::shape("block", size, block.len()));
+        }
         {
             // A reader holds no half-made state between reads.
             let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
             reader.read(entry, n, block)?;
         }
-        (self.normalizer).normalize_part(n * self.layout.block_size(), block)?;
+        (self.normalizer).normalize_part(n * size, block)?;
         Ok((n, text))
     }
 

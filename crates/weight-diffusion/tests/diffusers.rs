@@ -408,6 +408,45 @@ fn exact_noise_recovers_the_weights_in_any_number_of_steps() {
 }
 
 #[test]
+fn no_timestep_occurs_twice() {
+    let clean = [0.5f32, -1.5, 0.0, 2.0];
+    let denoiser = Oracle(clean.to_vec());
+    let schedule = NoiseSchedule::ddpm();
+    for t in [0usize, 1, 2, 7, 30] {
+        let options = SampleOptions {
+            t,
+            ..SampleOptions::noise_end(&schedule)
+        };
+        for sampler in SAMPLERS {
+            let run = |steps| {
+                multi_step(
+                    &denoiser,
+                    &no_text(),
+                    1,
+                    &schedule,
+                    (sampler, steps),
+                    &options,
+                )
+            };
+            let most = t.max(1);
+            let found = run(most).unwrap();
+            assert!(found.iter().all(|v| v.is_finite()), "{sampler:?} {t}");
+            assert_near(&found, &clean, 1e-3);
+            match run(most + 1) {
+                Err(Error::Config { field, .. }) => assert_eq!(field, "steps"),
+                other => panic!("{sampler:?} {t}: {other:?}"),
+            }
+        }
+    }
+    // A t past the schedule is said before as many steps are listed.
+    let far = SampleOptions {
+        t: usize::MAX,
+        ..SampleOptions::noise_end(&schedule)
+    };
+    assert!(ddim(&denoiser, &no_text(), 1, &schedule, usize::MAX, &far).is_err());
+}
+
+#[test]
 fn one_ddim_step_is_the_direct_recovery() {
     let denoiser = Fixed(vec![0.3, -0.2, 1.0]);
     let schedule = NoiseSchedule::ddpm();
@@ -482,7 +521,7 @@ fn wrong_options_are_refused() {
         assert!(one_step(&denoiser, &no_text(), 1, &schedule, &bad).is_err());
     }
     assert!(ddim(&denoiser, &no_text(), 1, &schedule, 0, &good).is_err());
-    assert!(ddim(&denoiser, &no_text(), 1, &schedule, 1001, &good).is_err());
+    assert!(ddim(&denoiser, &no_text(), 1, &schedule, 1000, &good).is_err());
     let two = TextCondition {
         tokens: Tensor::zeros([2, 1, 1], &Device::flex()),
         mask: Tensor::<2, burn::tensor::Bool>::full([2, 1], true, &Device::flex()),

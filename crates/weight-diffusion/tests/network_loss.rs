@@ -272,3 +272,61 @@ fn a_combined_loss_without_sense_is_refused() {
     }
     assert_eq!(trainer.steps_done(), 0);
 }
+
+#[test]
+fn steps_of_different_kinds_do_not_mix() {
+    type Take = fn(&mut Trainer, &BlockDataset) -> Result<(), Error>;
+    let takes: [Take; 3] = [
+        |t, data| t.step(data).map(drop),
+        |t, data| t.step_combined(data, &mut squares(data), 1.0, 1).map(drop),
+        |t, data| t.step_dictionary(data, &mut squares(data)).map(drop),
+    ];
+    let data = dataset();
+    for (first, take) in takes.iter().enumerate() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut one = trainer(&data, config());
+        take(&mut one, &data).unwrap();
+        one.save_state(dir.path()).unwrap();
+        let mut resumed = Trainer::resume(dir.path(), &data.spec(), &device()).unwrap();
+        for (other, take) in takes.iter().enumerate() {
+            for trainer in [&mut one, &mut resumed] {
+                let before = trainer.steps_done();
+                match take(trainer, &data) {
+                    Ok(()) => assert_eq!(first, other),
+                    Err(Error::Config { field: "step", .. }) => {
+                        assert_ne!(first, other);
+                        assert_eq!(trainer.steps_done(), before);
+                    }
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        }
+        // A new trainer of the model takes any.
+        for take in takes {
+            let model = one.ema_model();
+            let mut fresh = Trainer::from_model(config(), &model, data.spec(), &device()).unwrap();
+            take(&mut fresh, &data).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_data_set_of_more_texts_is_refused_halfway() {
+    let data = dataset();
+    let mut loss = squares(&data);
+    let mut trainer = trainer(&data, config());
+    trainer.step_dictionary(&data, &mut loss).unwrap();
+    let more = BlockDataset::new(
+        data.layout().clone(),
+        data.normalizer().clone(),
+        (1..5).map(|seed| common::text(seed, 2)).collect(),
+        common::WIDTH,
+        vec![(0, common::weights(data.layout(), 1))],
+    )
+    .unwrap();
+    assert_eq!(more.spec(), data.spec());
+    let error = trainer.step_dictionary(&more, &mut loss).unwrap_err();
+    assert!(matches!(error, Error::Shape { .. }), "{error}");
+    trainer.step_dictionary(&data, &mut loss).unwrap();
+    assert_eq!(trainer.steps_done(), 2);
+}

@@ -77,6 +77,14 @@ impl ChatModel for ChatClient {
         &self.settings.model
     }
 
+    fn parameters(&self) -> Value {
+        json!({
+            "server": self.client.base(),
+            "temperature": self.settings.temperature,
+            "extra": self.settings.extra,
+        })
+    }
+
     fn complete(&self, request: &ChatRequest) -> Result<ChatReply, Error> {
         let mut body = json!({
             "model": self.settings.model,

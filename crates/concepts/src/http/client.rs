@@ -16,7 +16,7 @@ pub struct HttpSettings {
     /// The wait before the second attempt; it doubles from attempt to attempt, and each wait is shortened by up to a
     /// half so that parallel requests spread. Default: 1 s.
     pub first_wait: Duration,
-    /// The longest wait. A server that asks for more (`Retry-After`) is not asked again. Default: 120 s.
+    /// The longest wait. A request whose server asks for more (`Retry-After`) is given up. Default: 120 s.
     pub max_wait: Duration,
     /// The longest answer that is read, in bytes. Default: 32 MiB.
     pub max_reply: u64,
@@ -66,9 +66,15 @@ impl Client {
         crate::pairs::check_name(name)?;
         let bad = |message: &str| Error::BadSetting {
             setting: "server address",
-            message: format!("{base:?} {message}"),
+            message: format!("{:?} {message}", shown(base)),
         };
         let base_trimmed = base.trim().trim_end_matches('/');
+        // Anywhere: a password may hold a slash.
+        if base_trimmed.contains('@') {
+            return Err(bad(
+                "holds an @, as of a user and password; put them into an environment variable instead",
+            ));
+        }
         let host = base_trimmed
             .strip_prefix("http://")
             .or_else(|| base_trimmed.strip_prefix("https://"))
@@ -76,13 +82,6 @@ impl Client {
             .ok_or_else(|| bad("does not begin with http:// or https://"))?;
         if host.is_empty() || base_trimmed.chars().any(|c| c.is_control() || c == ' ') {
             return Err(bad("names no host"));
-        }
-        if host.contains('@') {
-            return Err(Error::BadSetting {
-                setting: "server address",
-                message: "holds a user or password; put them into an environment variable instead"
-                    .to_owned(),
-            });
         }
         if base_trimmed.contains(['?', '#']) {
             return Err(bad("has a query or a fragment; pass the path only"));
@@ -126,11 +125,47 @@ impl Client {
         &self.settings
     }
 
-    /// Names the server in an error.
+    /// Names the server in an error. All errors pass here on their way out, and none with a secret in it.
     pub(super) fn fail(&self, source: ServerError) -> Error {
         Error::Server {
             server: self.name.clone(),
-            source,
+            source: self.redact(source),
+        }
+    }
+
+    fn redact(&self, error: ServerError) -> ServerError {
+        let clean = |message| self.credentials.redact(message);
+        match error {
+            ServerError::Status {
+                status,
+                message,
+                retry_after,
+            } => ServerError::Status {
+                status,
+                message: clean(message),
+                retry_after,
+            },
+            ServerError::Connection { message } => ServerError::Connection {
+                message: clean(message),
+            },
+            ServerError::BadReply { message } => ServerError::BadReply {
+                message: clean(message),
+            },
+            ServerError::Job { message } => ServerError::Job {
+                message: clean(message),
+            },
+            ServerError::GaveUp {
+                attempts,
+                unanswered,
+                last,
+            } => ServerError::GaveUp {
+                attempts,
+                unanswered,
+                last: Box::new(self.redact(*last)),
+            },
+            error @ (ServerError::Timeout { .. }
+            | ServerError::TooLong { .. }
+            | ServerError::LongWait { .. }) => error,
         }
     }
 
@@ -149,28 +184,35 @@ impl Client {
                 Err(error) => error,
             };
             unanswered += u32::from(error.may_have_run());
-            self.pause(attempt, error)?;
+            self.pause(attempt, unanswered, error)?;
         }
     }
 
-    /// Waits before attempt `attempt + 1`, or gives the error back when there is to be none.
-    pub(super) fn pause(&self, attempt: u32, error: ServerError) -> Result<(), ServerError> {
-        if !error.is_transient() {
-            return Err(error);
-        }
-        if attempt >= self.settings.attempts {
-            return Err(match attempt {
-                1 => error,
-                attempts => ServerError::GaveUp {
-                    attempts,
-                    last: Box::new(error),
-                },
-            });
+    /// Waits before attempt `attempt + 1`, or gives the error back when there is to be none; with the number of
+    /// attempts so far that may have run on the server.
+    pub(super) fn pause(
+        &self,
+        attempt: u32,
+        unanswered: u32,
+        error: ServerError,
+    ) -> Result<(), ServerError> {
+        let give_up = |error: ServerError| {
+            if attempt == 1 && error.unanswered() == unanswered {
+                return error;
+            }
+            ServerError::GaveUp {
+                attempts: attempt,
+                unanswered,
+                last: Box::new(error),
+            }
+        };
+        if !error.is_transient() || attempt >= self.settings.attempts {
+            return Err(give_up(error));
         }
         let allowed = self.settings.max_wait;
         let wait = match error.retry_after() {
             Some(asked) if asked > allowed => {
-                return Err(ServerError::LongWait { asked, allowed });
+                return Err(give_up(ServerError::LongWait { asked, allowed }));
             }
             Some(asked) => asked,
             None => self.backoff(attempt),
@@ -234,7 +276,7 @@ impl Client {
             let body = body.unwrap_or_default();
             return Err(ServerError::Status {
                 status,
-                message: self.credentials.redact(reply::explanation(&body)),
+                message: reply::explanation(&body),
                 retry_after: asked.or_else(|| reply::estimated_time(&body)),
             });
         }
@@ -256,11 +298,28 @@ impl Client {
                 limit: self.settings.max_reply,
             },
             error => ServerError::Connection {
-                message: self
-                    .credentials
-                    .redact(format!("cannot talk to {}: {error}", self.base)),
+                message: format!("cannot talk to {}: {error}", self.base),
             },
         }
+    }
+}
+
+/// The address without what may be a secret: user and password, query and fragment.
+fn shown(base: &str) -> String {
+    let start = base.find("://").map_or(0, |at| at + 3);
+    let (head, tail) = match base.rfind('@') {
+        Some(at) => (
+            format!(
+                "{}***",
+                base.get(..start).filter(|_| start <= at).unwrap_or("")
+            ),
+            &base[at..],
+        ),
+        None => (String::new(), base),
+    };
+    match tail.split_once(['?', '#']) {
+        Some((kept, _)) => format!("{head}{kept}?***"),
+        None => format!("{head}{tail}"),
     }
 }
 
@@ -314,8 +373,21 @@ mod tests {
         ] {
             assert!(open(bad).is_err(), "{bad}");
         }
-        let error = open("http://me:secret@host").unwrap_err().to_string();
-        assert!(!error.contains("secret"), "{error}");
+        for secret in [
+            "http://me:secret@host",
+            "http://me:se/secret@host",
+            "me:secret@host:80",
+            "ftp://me:secret@host",
+            "http://me:secret#secret?@h st",
+            "http://host/v1?api_key=secret",
+            "host/v1?api_key=secret",
+            "http:///v1#secret",
+        ] {
+            let error = open(secret).unwrap_err().to_string();
+            assert!(!error.contains("secret"), "{error}");
+        }
+        let error = open("ftp://me:secret@host/v1").unwrap_err().to_string();
+        assert!(error.contains("ftp://***@host/v1"), "{error}");
     }
 
     #[test]

@@ -42,6 +42,17 @@ impl Default for ComfySettings {
     }
 }
 
+/// Jobs of one edit that are looked for on the server; its history holds no more.
+const MOST_JOBS: u32 = 10_000;
+
+/// What came of a job.
+enum Tried {
+    Edited(RgbImage),
+    /// It had failed when this call came.
+    FailedBefore(ServerError),
+    Failed(ServerError),
+}
+
 /// ComfyUI: `/upload/image`, `/prompt`, `/history/{id}`, `/queue`, `/view`.
 ///
 /// The job's id is derived from the workflow, the photo, the prompt and the seed, and the server is asked for it
@@ -92,20 +103,28 @@ impl ComfyEditor {
 
     fn run(&self, png: &[u8], graph: &Value) -> Result<RgbImage, ServerError> {
         let digest = store::sha256_parts(&[png, graph.to_string().as_bytes()]);
-        let mut last = None;
-        for attempt in 0..self.client.settings().attempts {
-            match self.job(&digest, attempt, graph) {
-                // A failed job stays in the history under its id; the next attempt has another.
-                Err(error @ ServerError::Job { .. }) => last = Some(error),
-                other => return other,
+        let (mut failed, mut last) = (0, None);
+        // A failed job stays in the history under its id; the next number has another. Those that an earlier call
+        // left there say nothing about this one, and do not count.
+        for number in 0..MOST_JOBS {
+            match self.job(&digest, number, graph)? {
+                Tried::Edited(image) => return Ok(image),
+                Tried::FailedBefore(error) => last = Some(error),
+                Tried::Failed(error) => {
+                    failed += 1;
+                    last = Some(error);
+                    if failed == self.client.settings().attempts {
+                        break;
+                    }
+                }
             }
         }
         Err(last.unwrap_or_else(|| reply::bad("no attempt was made")))
     }
 
-    fn job(&self, digest: &[u8; 32], attempt: u32, graph: &Value) -> Result<RgbImage, ServerError> {
+    fn job(&self, digest: &[u8; 32], number: u32, graph: &Value) -> Result<Tried, ServerError> {
         let start = Instant::now();
-        let mut id = job_id(digest, attempt);
+        let mut id = job_id(digest, number);
         // First the queue and then the history: a job moves from the one to the other, so it is in one of them unless
         // it is in neither.
         let known = if self.queued(&id)? {
@@ -117,10 +136,14 @@ impl ComfyEditor {
             }
             job
         };
-        let output = match known {
-            Job::Done(output) => output,
-            Job::Failed(error) => return Err(error),
-            Job::Unknown => self.wait(&id, start)?,
+        let (output, before) = match known {
+            Job::Done(output) => (output, true),
+            Job::Failed(error) => return Ok(Tried::FailedBefore(error)),
+            Job::Unknown => match self.wait(&id, start) {
+                Ok(output) => (output, false),
+                Err(error @ ServerError::Job { .. }) => return Ok(Tried::Failed(error)),
+                Err(error) => return Err(error),
+            },
         };
         let path = format!(
             "/view?filename={}&subfolder={}&type={}",
@@ -129,11 +152,18 @@ impl ComfyEditor {
             encode(&output.kind)
         );
         match self.client.call(&Request::get(path), reply::image) {
-            Ok(answer) => Ok(answer.value),
+            Ok(answer) => Ok(Tried::Edited(answer.value)),
             // The history remembers a file that somebody removed.
-            Err(ServerError::Status { status: 404, .. }) => Err(ServerError::Job {
-                message: format!("its result {:?} is gone", reply::shorten(&output.filename)),
-            }),
+            Err(error) if matches!(error.last(), ServerError::Status { status: 404, .. }) => {
+                let error = ServerError::Job {
+                    message: format!("its result {:?} is gone", reply::shorten(&output.filename)),
+                };
+                Ok(if before {
+                    Tried::FailedBefore(error)
+                } else {
+                    Tried::Failed(error)
+                })
+            }
             Err(error) => Err(error),
         }
     }
@@ -144,7 +174,7 @@ impl ComfyEditor {
             "/prompt",
             &json!({ "prompt": graph, "prompt_id": id, "client_id": "concepts" }),
         );
-        let mut attempt = 0;
+        let (mut attempt, mut unanswered) = (0, 0);
         loop {
             attempt += 1;
             let error = match self.client.once(&request).and_then(|body| queued_id(&body)) {
@@ -152,7 +182,8 @@ impl ComfyEditor {
                 Err(error) => error,
             };
             let may_have_run = error.may_have_run();
-            self.client.pause(attempt, error)?;
+            unanswered += u32::from(may_have_run);
+            self.client.pause(attempt, unanswered, error)?;
             // The request may have arrived although its answer did not.
             if may_have_run && (self.queued(id)? || !matches!(self.history(id)?, Job::Unknown)) {
                 return Ok(id.to_owned());
@@ -236,6 +267,7 @@ impl ImageEditor for ComfyEditor {
             "template": self.settings.template,
             "negative_prompt": self.settings.negative_prompt,
             "side": self.settings.side,
+            "output_node": self.settings.output_node,
             "workflow": self.workflow.graph(),
         })
     }

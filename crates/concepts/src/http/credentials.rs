@@ -3,6 +3,7 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::reply;
 use crate::Error;
 
 /// What a request says about who sends it. Read from the environment, so that keys are in no file and no argument
@@ -54,12 +55,19 @@ impl Credentials {
         self.header.as_deref()
     }
 
-    /// `text` without the secrets in it.
+    /// `text` without the secrets in it, nor the beginning of one where the text was shortened.
     pub(super) fn redact(&self, text: String) -> String {
         self.secrets
             .iter()
             .filter(|secret| !secret.is_empty())
-            .fold(text, |text, secret| text.replace(secret.as_str(), "***"))
+            .fold(text, |text, secret| {
+                let text = text.replace(secret.as_str(), "***");
+                let pieces: Vec<String> = text
+                    .split(reply::CUT)
+                    .map(|piece| blot_tail(piece, secret))
+                    .collect();
+                pieces.join(reply::CUT)
+            })
     }
 }
 
@@ -71,6 +79,15 @@ impl fmt::Debug for Credentials {
             "Credentials(none)"
         })
     }
+}
+
+/// Blots a proper beginning of `secret`, of four bytes and more, out of the end of `text`.
+fn blot_tail(text: &str, secret: &str) -> String {
+    // Secrets are ASCII.
+    (4..secret.len())
+        .rev()
+        .find_map(|length| text.strip_suffix(&secret[..length]))
+        .map_or_else(|| text.to_owned(), |kept| format!("{kept}***"))
 }
 
 fn read(variable: &str) -> Result<String, Error> {
@@ -87,4 +104,27 @@ fn read(variable: &str) -> Result<String, Error> {
         )));
     }
     Ok(value.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shortened_messages_show_no_part_of_a_secret() {
+        let credentials = Credentials {
+            header: None,
+            secrets: vec!["sk-0123456789".to_owned()],
+        };
+        let redact = |text: &str| credentials.redact(text.to_owned());
+        assert_eq!(redact("bad key sk-0123456789!"), "bad key ***!");
+        // Wherever the message is cut, nothing of the key is left.
+        for fill in 280..300 {
+            let text = reply::shorten(&format!("{} sk-0123456789 and more", "x".repeat(fill)));
+            let shown = redact(&text);
+            assert!(!shown.contains("sk-0"), "{shown}");
+        }
+        assert_eq!(redact("\"sk-012 ...\" is gone"), "\"*** ...\" is gone");
+        assert_eq!(redact("a task ... went on"), "a task ... went on");
+    }
 }

@@ -16,6 +16,8 @@ use crate::{Error, ServerError, files};
 const MAX_SIDE: u32 = 4096;
 /// The largest server's image, in decoded bytes.
 const MAX_DECODED: u64 = 64 << 20;
+/// Stands where a message was shortened.
+pub(super) const CUT: &str = " ...";
 /// Characters of a server's message that are kept.
 const MESSAGE: usize = 300;
 
@@ -133,7 +135,7 @@ pub(super) fn shorten(text: &str) -> String {
         .take(MESSAGE)
         .collect();
     if text.chars().nth(MESSAGE).is_some() {
-        out.push_str(" ...");
+        out.push_str(CUT);
     }
     out.trim().to_owned()
 }

@@ -1,7 +1,9 @@
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::manifest::folder;
 use super::shards::{Sample, ShardSettings, ShardWriter};
+use crate::store::io;
 use crate::{Aligned, Error, Pair, Split, write_aligned, write_pairs};
 
 /// How pairs are laid out on the disk.
@@ -17,6 +19,34 @@ pub enum PairLayout {
 }
 
 impl PairLayout {
+    /// Removes the pairs of all splits that an earlier run wrote below `dir`, in whichever layout, so that none of
+    /// them stays beside new ones: `DIR/{train,val,test}` and `DIR/{train,val,test}-000000.tar` and so on. Everything
+    /// else stays.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn clear(dir: &Path) -> Result<(), Error> {
+        let entries = match std::fs::read_dir(dir) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            entries => entries.map_err(io("list", dir))?,
+        };
+        for entry in entries {
+            let path = entry.map_err(io("list", dir))?.path();
+            let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+                continue;
+            };
+            for split in [Split::Train, Split::Validation, Split::Test] {
+                let removed = match name.strip_prefix(folder(split)) {
+                    Some("") if path.is_dir() => std::fs::remove_dir_all(&path),
+                    Some(rest) if is_shard(rest) => std::fs::remove_file(&path),
+                    _ => continue,
+                };
+                removed.map_err(io("remove", &path))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Writes the pairs of one split below `dir`; nothing where there are none. `prompt` goes into WebDataset's texts.
     /// Gives the folder or the shards.
     ///
@@ -58,5 +88,56 @@ impl PairLayout {
                 shards.finish()
             }
         }
+    }
+}
+
+/// `-000000.tar`.
+fn is_shard(rest: &str) -> bool {
+    rest.strip_prefix('-')
+        .and_then(|rest| rest.strip_suffix(".tar"))
+        .is_some_and(|number| number.len() >= 6 && number.bytes().all(|b| b.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_pairs_of_earlier_runs_are_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let image = image::RgbImage::new(8, 8);
+        let pairs = [Pair {
+            name: "a".to_owned(),
+            input: image.clone(),
+            target: image,
+        }];
+        for layout in [PairLayout::Folders, PairLayout::WebDataset] {
+            layout
+                .write(dir.path(), Split::Train, &pairs, "fog")
+                .unwrap();
+        }
+        for kept in ["edits", "training", "train-set"] {
+            std::fs::create_dir(dir.path().join(kept)).unwrap();
+        }
+        for kept in ["prompt.txt", "train-1.tar", "other-000000.tar", "test"] {
+            std::fs::write(dir.path().join(kept), "x").unwrap();
+        }
+        PairLayout::clear(dir.path()).unwrap();
+        let mut left: Vec<String> = std::fs::read_dir(dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        let kept = [
+            "edits",
+            "other-000000.tar",
+            "prompt.txt",
+            "test",
+            "train-1.tar",
+            "train-set",
+            "training",
+        ];
+        assert_eq!(left, kept);
+        PairLayout::clear(&dir.path().join("none")).unwrap();
     }
 }

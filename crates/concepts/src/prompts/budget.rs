@@ -23,6 +23,10 @@ impl Price {
 
 /// Limits of a generation, over all runs that share a journal. A request is sent only if its longest answer would
 /// still be within them.
+///
+/// What an attempt without an answer may have cost counts as spent, also of a request that failed for good; but only
+/// the first attempt of a request is set aside for. Where a server fails after it charged, the requests under way when
+/// a limit is reached can exceed it by their repeated attempts, once; after that nothing is sent.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Budget {
     /// The model's prices; zero for one's own server.
@@ -38,7 +42,7 @@ pub struct Budget {
 /// What has been used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Spent {
-    /// Answered requests.
+    /// Requests that were answered, and those given up that may have been served.
     pub requests: u64,
     /// Tokens of questions. Estimated at a token per three bytes where a server does not count them; attempts without
     /// an answer are counted too.
@@ -48,7 +52,7 @@ pub struct Spent {
 }
 
 impl Spent {
-    fn plus(self, other: Self) -> Self {
+    pub(super) fn plus(self, other: Self) -> Self {
         Self {
             requests: self.requests + other.requests,
             prompt_tokens: self.prompt_tokens.saturating_add(other.prompt_tokens),
@@ -74,6 +78,16 @@ impl Spent {
             requests: 1,
             prompt_tokens: tokens(&request.system) + tokens(&request.user),
             completion_tokens: request.max_tokens.into(),
+        }
+    }
+
+    /// What a request used at most that failed after so many attempts without an answer.
+    pub(super) fn lost(request: &ChatRequest, unanswered: u32) -> Self {
+        let (worst, lost) = (Self::worst(request), u64::from(unanswered));
+        Self {
+            requests: lost.min(1),
+            prompt_tokens: worst.prompt_tokens.saturating_mul(lost),
+            completion_tokens: worst.completion_tokens.saturating_mul(lost),
         }
     }
 
@@ -131,12 +145,9 @@ impl Purse {
         fits
     }
 
-    /// Replaces what was set aside by what was used; `None` when the request failed for good.
-    pub(super) fn settle(&self, request: &ChatRequest, reply: Option<&ChatReply>) {
+    /// Replaces what was set aside by what was used.
+    pub(super) fn settle(&self, request: &ChatRequest, spent: Spent) {
         let mut used = lock(&self.used);
-        *used = used.minus(Spent::worst(request));
-        if let Some(reply) = reply {
-            *used = used.plus(Spent::of(request, reply));
-        }
+        *used = used.minus(Spent::worst(request)).plus(spent);
     }
 }

@@ -34,9 +34,15 @@ pub trait ChatModel {
     /// The model's name, for the journal.
     fn name(&self) -> &str;
 
+    /// What else decides its answers (temperature, server, ...), for the journal; the same answer is not taken for
+    /// another model's. Default: nothing.
+    fn parameters(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
+
     /// Answers a request.
     ///
     /// # Errors
-    /// When no answer can be had.
+    /// When no answer can be had. Of [`Error::Server`] the attempts that may have been charged count as spent.
     fn complete(&self, request: &ChatRequest) -> Result<ChatReply, Error>;
 }

@@ -80,6 +80,23 @@ pub fn combine<'a>(
     set: &'a PromptSet,
     rules: &CombineRules,
 ) -> Result<impl Iterator<Item = Combination> + use<'a>, Error> {
+    combine_where(set, rules, &|_| true)
+}
+
+/// As [`combine`], of the combinations that `keep` allows; the draw is among these, so that their number is reached
+/// where there are enough. With a [`limit`](CombineRules::limit), `keep` is asked about each candidate twice, and the
+/// first time before this function returns.
+///
+/// Two training concepts may say together what is held out ("astronaut" and "grey hair", with "astronaut with grey
+/// hair" held out); a [`LeakCheck`](super::LeakCheck) in `keep` leaves them out.
+///
+/// # Errors
+/// As [`combine`].
+pub fn combine_where<'a>(
+    set: &'a PromptSet,
+    rules: &CombineRules,
+    keep: &'a dyn Fn(&Combination) -> bool,
+) -> Result<impl Iterator<Item = Combination> + use<'a>, Error> {
     for rule in &rules.pairs {
         if rule.a == rule.b || !rule.template.contains("{a}") || !rule.template.contains("{b}") {
             return Err(Error::BadSetting {
@@ -93,7 +110,7 @@ pub fn combine<'a>(
             });
         }
     }
-    let all = || candidates(set, rules.clone());
+    let all = || candidates(set, rules.clone()).filter(keep);
     let total = match rules.limit {
         Some(_) => all().count(),
         None => 0,

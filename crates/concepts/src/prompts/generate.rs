@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::budget::{Budget, Purse};
+use super::budget::{Budget, Purse, Spent};
 use super::category::Category;
 use super::chat::{ChatModel, ChatReply, ChatRequest};
 use super::journal::{self, Journal};
@@ -249,7 +249,7 @@ impl<'a> Generator<'a> {
 
     /// The journal's answer, or the model's; `None` when the budget does not allow to ask.
     fn ask(&self, request: &ChatRequest, label: &str) -> Result<Option<ChatReply>, Error> {
-        let key = journal::key(self.model.name(), request);
+        let key = journal::key(self.model, request);
         if let Some(reply) = self.journal.get(&key) {
             return Ok(Some(reply));
         }
@@ -257,12 +257,20 @@ impl<'a> Generator<'a> {
             return Ok(None);
         }
         self.pace.wait();
-        let answer = self.model.complete(request);
-        self.purse.settle(request, answer.as_ref().ok());
-        let reply = answer?;
-        self.journal
-            .append(key, label, self.model.name(), request, &reply)?;
-        Ok(Some(reply))
+        match self.model.complete(request) {
+            Ok(reply) => {
+                self.purse.settle(request, Spent::of(request, &reply));
+                self.journal
+                    .append(key, label, self.model.name(), request, &reply)?;
+                Ok(Some(reply))
+            }
+            Err(error) => {
+                let lost = Spent::lost(request, error.unanswered());
+                self.purse.settle(request, lost);
+                self.journal.lose(key, label, self.model.name(), lost)?;
+                Err(error)
+            }
+        }
     }
 
     /// Asks side by side. Gives the answers in order, and whether the budget sufficed.

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use serde::{Deserialize, Serialize};
 
 use super::budget::Spent;
-use super::chat::{ChatReply, ChatRequest};
+use super::chat::{ChatModel, ChatReply, ChatRequest};
 use crate::Error;
 use crate::parallel::lock;
 use crate::store::{self, Lock, io};
@@ -38,6 +38,8 @@ pub struct Journal {
 #[derive(Debug)]
 struct State {
     file: File,
+    /// Bytes of whole lines in it.
+    length: u64,
     entries: HashMap<String, ChatReply>,
     spent: Spent,
 }
@@ -47,7 +49,9 @@ struct Line {
     key: String,
     label: String,
     model: String,
-    text: String,
+    /// Not there for a request that failed after it may have been served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
     #[serde(default)]
     cut: bool,
     prompt_tokens: u64,
@@ -98,8 +102,11 @@ impl Journal {
             spent.completion_tokens = spent
                 .completion_tokens
                 .saturating_add(entry.completion_tokens);
+            let Some(text) = entry.text else {
+                continue;
+            };
             entries.entry(entry.key).or_insert(ChatReply {
-                text: entry.text,
+                text,
                 cut: entry.cut,
                 prompt_tokens: Some(entry.prompt_tokens),
                 completion_tokens: Some(entry.completion_tokens),
@@ -111,6 +118,7 @@ impl Journal {
             path: path.to_owned(),
             state: Mutex::new(State {
                 file,
+                length: whole,
                 entries,
                 spent,
             }),
@@ -128,7 +136,7 @@ impl Journal {
         self.len() == 0
     }
 
-    /// What all answers together used.
+    /// What all answers together used, with what attempts without an answer may have used.
     pub fn spent(&self) -> Spent {
         lock(&self.state).spent
     }
@@ -146,37 +154,83 @@ impl Journal {
         reply: &ChatReply,
     ) -> Result<(), Error> {
         let used = Spent::of(request, reply);
+        let written = self.write(
+            &Line {
+                key: key.clone(),
+                label: label.to_owned(),
+                model: model.to_owned(),
+                text: Some(reply.text.clone()),
+                cut: reply.cut,
+                prompt_tokens: used.prompt_tokens,
+                completion_tokens: used.completion_tokens,
+            },
+            used,
+        );
+        if let Err(Error::BadFile { .. }) = written {
+            // An answer that cannot be kept was paid for all the same.
+            self.lose(key, label, model, used)?;
+            return written;
+        }
+        written?;
+        lock(&self.state).entries.insert(key, reply.clone());
+        Ok(())
+    }
+
+    /// Keeps what a request may have used that has no answer; writes nothing where that is nothing.
+    pub(super) fn lose(
+        &self,
+        key: String,
+        label: &str,
+        model: &str,
+        used: Spent,
+    ) -> Result<(), Error> {
+        if used == Spent::default() {
+            return Ok(());
+        }
         let line = Line {
             key,
             label: label.to_owned(),
             model: model.to_owned(),
-            text: reply.text.clone(),
-            cut: reply.cut,
+            text: None,
+            cut: false,
             prompt_tokens: used.prompt_tokens,
             completion_tokens: used.completion_tokens,
         };
-        let mut bytes = serde_json::to_vec(&line).map_err(|error| Error::BadFile {
+        self.write(&line, used)
+    }
+
+    fn write(&self, line: &Line, used: Spent) -> Result<(), Error> {
+        let mut bytes = serde_json::to_vec(line).map_err(|error| Error::BadFile {
             path: self.path.clone(),
             message: format!("cannot be written as JSON: {error}"),
         })?;
         bytes.push(b'\n');
+        if bytes.len() as u64 > MAX_LINE {
+            return Err(Error::BadFile {
+                path: self.path.clone(),
+                message: format!(
+                    "an answer of {} bytes does not fit into a line of {MAX_LINE}; ask for fewer tokens",
+                    bytes.len()
+                ),
+            });
+        }
         let mut state = lock(&self.state);
-        state
-            .file
-            .write_all(&bytes)
-            .map_err(io("write", &self.path))?;
-        state.spent.requests += 1;
-        state.spent.prompt_tokens += used.prompt_tokens;
-        state.spent.completion_tokens += used.completion_tokens;
-        state.entries.insert(line.key, reply.clone());
+        if let Err(source) = state.file.write_all(&bytes) {
+            // The next line must not follow half a one. The first error is the one to report.
+            let _ = state.file.set_len(state.length);
+            return Err(io("write", &self.path)(source));
+        }
+        state.length += bytes.len() as u64;
+        state.spent = state.spent.plus(used);
         Ok(())
     }
 }
 
 /// What a request is known by: everything that decides its answer.
-pub(super) fn key(model: &str, request: &ChatRequest) -> String {
+pub(super) fn key(model: &dyn ChatModel, request: &ChatRequest) -> String {
     store::hex(&store::sha256_parts(&[
-        model.as_bytes(),
+        model.name().as_bytes(),
+        model.parameters().to_string().as_bytes(),
         request.system.as_bytes(),
         request.user.as_bytes(),
         &request.max_tokens.to_le_bytes(),

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use super::near::{Embed, dot, unit_vectors};
-use super::normal::{normalise, stems};
+use super::normal::{normalise, stemmed, stems};
 use super::set::PromptSet;
 use crate::{Error, Split};
 
@@ -40,7 +40,7 @@ pub enum Likeness {
     Same,
     /// The same words in another order or number: "sketches in charcoal".
     SameWords,
-    /// The held-out text is a part of it.
+    /// The held-out text is a part of it, up to plurals.
     Contained,
     /// The cosine of their vectors.
     Near(f32),
@@ -63,6 +63,8 @@ pub struct LeakCheck {
     held_out: Vec<HeldOutText>,
     /// By normal form.
     phrases: HashMap<String, usize>,
+    /// By the stems of its words in their order.
+    stemmed: HashMap<String, usize>,
     /// By stems.
     bags: HashMap<Vec<String>, usize>,
     longest: usize,
@@ -93,7 +95,8 @@ impl LeakCheck {
 
     /// Takes a list of held-out texts.
     pub fn of_texts(held_out: Vec<HeldOutText>, settings: LeakSettings) -> Self {
-        let (mut phrases, mut bags, mut longest) = (HashMap::new(), HashMap::new(), 0);
+        let (mut phrases, mut stemmed_phrases) = (HashMap::new(), HashMap::new());
+        let (mut bags, mut longest) = (HashMap::new(), 0);
         for (index, entry) in held_out.iter().enumerate() {
             let normal = normalise(&entry.text);
             if normal.is_empty() {
@@ -104,11 +107,13 @@ impl LeakCheck {
             if !bag.is_empty() {
                 bags.entry(bag).or_insert(index);
             }
+            stemmed_phrases.entry(stemmed(&normal)).or_insert(index);
             phrases.entry(normal).or_insert(index);
         }
         Self {
             held_out,
             phrases,
+            stemmed: stemmed_phrases,
             bags,
             longest,
             settings,
@@ -137,6 +142,7 @@ impl LeakCheck {
             return leak(index, Likeness::SameWords);
         }
         if self.settings.contained {
+            let normal = stemmed(&normal);
             let words: Vec<&str> = normal.split(' ').collect();
             for from in 0..words.len() {
                 let mut phrase = String::new();
@@ -145,7 +151,7 @@ impl LeakCheck {
                         phrase.push(' ');
                     }
                     phrase.push_str(word);
-                    if let Some(&index) = self.phrases.get(&phrase) {
+                    if let Some(&index) = self.stemmed.get(&phrase) {
                         return leak(index, Likeness::Contained);
                     }
                 }

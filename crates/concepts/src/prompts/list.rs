@@ -1,12 +1,15 @@
 //! Lists in a chat model's answer.
 
 /// The entries of an answer: a JSON array of strings, or a line each, with bullets, numbers and quotation marks taken
-/// off. Thoughts in `<think>` are passed over, and so is the last line of an answer that was cut.
+/// off. Thoughts in `<think>` are passed over, ended or not, and so is the last line of an answer that was cut.
 pub(super) fn entries(text: &str, cut: bool, most: usize) -> Vec<String> {
     let text = match text.rsplit_once("</think>") {
         Some((_, answer)) => answer,
         None => text,
     };
+    let text = text
+        .split_once("<think>")
+        .map_or(text, |(answer, _)| answer);
     if let (Some(from), Some(to)) = (text.find('['), text.rfind(']'))
         && from < to
         && let Ok(list) = serde_json::from_str::<Vec<String>>(&text[from..=to])
@@ -66,5 +69,13 @@ mod tests {
         assert_eq!(entries("oil painting\nBat", true, 10), ["oil painting"]);
         assert_eq!(entries("a\nb\nc", false, 2), ["a", "b"]);
         assert!(entries("", true, 10).is_empty());
+        // Cut within its thoughts, an answer has no entries.
+        for text in [
+            "<think>oil painting\nBatik\n",
+            "<think>[\"a\", \"b\"]",
+            "<think>a</think>\n<think>b\nc",
+        ] {
+            assert!(entries(text, true, 10).is_empty(), "{text}");
+        }
     }
 }

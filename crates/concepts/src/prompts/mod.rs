@@ -48,7 +48,7 @@ mod templates;
 pub use budget::{Budget, Price, Spent};
 pub use category::Category;
 pub use chat::{ChatModel, ChatReply, ChatRequest};
-pub use combine::{Combination, CombineRules, PairRule, combine};
+pub use combine::{Combination, CombineRules, PairRule, combine, combine_where};
 pub use estimate::Estimate;
 pub use generate::Generator;
 pub use journal::Journal;

@@ -47,6 +47,12 @@ pub(super) fn stems(normal: &str) -> Vec<String> {
     stems
 }
 
+/// The normal form with a stem in place of each word, joints included.
+pub(super) fn stemmed(normal: &str) -> String {
+    let words: Vec<String> = normal.split(' ').map(stem).collect();
+    words.join(" ")
+}
+
 /// Plural endings off: enough for lists of nouns, and never two different nouns of such a list in one.
 fn stem(word: &str) -> String {
     let cut = |tail: &str, put: &str| word.strip_suffix(tail).map(|head| format!("{head}{put}"));

@@ -16,7 +16,7 @@ pub struct GeneratorSettings {
     pub dry_requests: usize,
     /// Requests under way at a time, when paraphrasing. Default: 4.
     pub workers: usize,
-    /// Shortest time between two requests. Default: none.
+    /// Shortest time between two requests, not counting a request's repeated attempts. Default: none.
     pub interval: Duration,
     /// What is refused.
     pub screening: Screening,
@@ -59,7 +59,7 @@ pub struct Outcome {
     pub added: usize,
     /// Texts refused.
     pub dropped: Vec<Dropped>,
-    /// What the journal's answers used, this run's and earlier ones'.
+    /// What the journal's requests used, this run's and earlier ones'.
     pub spent: Spent,
 }
 
@@ -70,6 +70,6 @@ pub struct Step {
     pub done: usize,
     /// Texts wanted.
     pub wanted: usize,
-    /// Answers in the journal.
+    /// Requests in the journal.
     pub requests: u64,
 }

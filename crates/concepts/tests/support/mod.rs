@@ -200,10 +200,31 @@ fn write(mut stream: &TcpStream, reply: Reply) {
     }
 }
 
-/// Short waits and small limits.
+/// Longer than [`impatient`] waits, then the end.
+pub fn slow() -> Reply {
+    Reply::Slow(Duration::from_secs(2), Box::new(Reply::Drop))
+}
+
+/// As [`hasty`], but it does not wait for [`slow`].
+pub fn impatient() -> HttpSettings {
+    HttpSettings {
+        timeout: Duration::from_secs(1),
+        ..hasty()
+    }
+}
+
+/// A client for a server with this fault.
+pub fn client_for(fault: &Reply) -> HttpSettings {
+    match fault {
+        Reply::Slow(..) => impatient(),
+        _ => hasty(),
+    }
+}
+
+/// Short waits and small limits; the timeout is for a machine under load.
 pub fn hasty() -> HttpSettings {
     HttpSettings {
-        timeout: Duration::from_millis(500),
+        timeout: Duration::from_secs(10),
         attempts: 4,
         first_wait: Duration::from_millis(5),
         max_wait: Duration::from_secs(2),

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::minibatch_std::fits;
 use crate::error::Error;
 
 /// Shape of a [`CoModGenerator`](super::CoModGenerator) and a
@@ -53,6 +54,12 @@ impl CoModConfig {
             width_max: 64,
             ..Self::paper()
         }
+    }
+
+    /// Whether the discriminator takes a batch of this size: one below `minibatch_group`, or a multiple
+    /// of it.
+    pub fn takes_batch(&self, batch: usize) -> bool {
+        fits(batch, self.minibatch_group)
     }
 
     /// log₂ of the image's size.

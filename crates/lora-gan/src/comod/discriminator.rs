@@ -102,8 +102,8 @@ impl CoModDiscriminator {
     }
 
     /// The same network with the weights of a safetensors file that
-    /// [`save_state_dict`](Self::save_state_dict) wrote, stored noise included. The names are this
-    /// crate's: the authors' checkpoints are TensorFlow's.
+    /// [`save_state_dict`](Self::save_state_dict) wrote. The names are this crate's: the authors'
+    /// checkpoints are TensorFlow's.
     ///
     /// # Errors
     /// [`Error::StateDict`] and [`Error::StateTensor`] for a file of another network, and

@@ -9,6 +9,10 @@ use super::conv::EqualConv;
 use super::dense::EqualLinear;
 use crate::pass::Pass;
 
+/// The dropout's stream: 0 is that of the latents drawn with the same seed, and the synthesis layers
+/// count from 1.
+const DROPOUT: u64 = u64::MAX;
+
 /// One size of the [`Encoder`].
 #[derive(Module, Debug)]
 pub struct EncoderBlock {
@@ -63,6 +67,6 @@ impl Encoder {
         let x = self.conv.forward(x);
         features.push(x.clone());
         let global = self.dense.forward(x.flatten(1, 3));
-        (features, pass.dropout(global, self.dropout, 0))
+        (features, pass.dropout(global, self.dropout, DROPOUT))
     }
 }

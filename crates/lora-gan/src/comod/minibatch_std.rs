@@ -30,6 +30,12 @@ pub(crate) fn minibatch_std_dual(x: Dual<4>, group: usize) -> Option<Dual<4>> {
     })
 }
 
+/// Whether a batch falls into whole groups, or is a single smaller one.
+pub(super) fn fits(batch: usize, group: usize) -> bool {
+    let size = group.min(batch);
+    size > 0 && batch.is_multiple_of(size)
+}
+
 /// How a batch falls into groups.
 struct Groups {
     size: usize,
@@ -41,10 +47,9 @@ impl Groups {
     fn new(x: &Tensor<4>, group: usize) -> Option<Self> {
         let shape = x.dims();
         let batch = shape[0];
-        let size = group.min(batch);
-        (size > 0 && batch.is_multiple_of(size)).then(|| Self {
-            size,
-            number: batch / size,
+        fits(batch, group).then(|| Self {
+            size: group.min(batch),
+            number: batch / group.min(batch),
             shape,
         })
     }

@@ -34,7 +34,8 @@ pub enum LayerSet {
 
 /// LoRA of a generator: layers, ranks, scale, dropout.
 ///
-/// In JSON `{"rank": 4, "alpha": 4.0}` is enough; every other field has a default.
+/// In JSON `{"rank": 4, "alpha": 4.0}` is enough; every other field has a default. A field of another
+/// name is refused.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -56,6 +57,7 @@ pub enum LayerSet {
 /// # Ok::<(), lora_gan::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LoraConfig {
     /// Inner dimension r.
     pub rank: RankRule,
@@ -119,6 +121,11 @@ impl LoraConfig {
             }
             _ => {}
         }
+        if self.layers == LayerSet::Named(Vec::new()) {
+            return fail(
+                "no layer is named in `layers`; name one, or leave `layers` out for all".into(),
+            );
+        }
         if let Some(layer) = (self.ranks.iter()).find_map(|(n, r)| (*r == 0).then_some(n)) {
             return fail(format!(
                 "rank 0 for `{layer}`; leave the layer out by `layers` instead"
@@ -165,5 +172,14 @@ mod tests {
         };
         let text = serde_json::to_string(&full).unwrap();
         assert_eq!(serde_json::from_str::<LoraConfig>(&text).unwrap(), full);
+        let misspelt = r#"{"rank":2,"use_rs_lora":true}"#;
+        let error = serde_json::from_str::<LoraConfig>(misspelt).unwrap_err();
+        assert!(error.to_string().contains("`use_rs_lora`"), "{error}");
+        let none = LoraConfig {
+            layers: LayerSet::Named(Vec::new()),
+            ..LoraConfig::rank(2)
+        };
+        let error = none.validate().unwrap_err().to_string();
+        assert!(error.contains("no layer is named"), "{error}");
     }
 }

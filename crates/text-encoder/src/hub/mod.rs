@@ -4,6 +4,7 @@ mod check;
 mod error;
 mod listing;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
@@ -32,7 +33,7 @@ use listing::{CONFIG, Listing, Sibling, WEIGHTS};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Hub {
     endpoint: String,
     cache: PathBuf,
@@ -42,6 +43,20 @@ pub struct Hub {
 }
 
 const ENDPOINT: &str = "https://huggingface.co";
+
+/// Without the token.
+impl fmt::Debug for Hub {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Hub")
+            .field("endpoint", &self.endpoint)
+            .field("cache", &self.cache)
+            .field("token", &self.token.as_ref().map(|_| "***"))
+            .field("revision", &self.revision)
+            .field("offline", &self.offline)
+            .finish()
+    }
+}
 
 impl Hub {
     /// The hub as the environment says, with Python's names: `HF_HUB_CACHE`, or `hub` below `HF_HOME`, or below
@@ -269,7 +284,7 @@ fn is_refusal(message: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_name;
+    use super::{Hub, is_name};
 
     #[test]
     fn names_are_checked_before_they_become_addresses_and_paths() {
@@ -281,5 +296,18 @@ mod tests {
         ] {
             assert!(!is_name(name), "{name}");
         }
+    }
+
+    #[test]
+    fn tokens_are_not_shown() {
+        let hub = Hub {
+            token: Some("hf_secret".into()),
+            ..Hub::from_env()
+        };
+        let shown = format!("{hub:?} {hub:#?}");
+        assert!(
+            shown.contains("***") && !shown.contains("hf_secret"),
+            "{shown}"
+        );
     }
 }

@@ -42,6 +42,28 @@ pub struct Trainer {
     /// What the network predicts per text without its dictionary, once that trains alone.
     resting: Option<Vec<Vec<f32>>>,
     watch: Option<Watch>,
+    /// Which steps it takes; none before the first one.
+    kind: Option<StepKind>,
+}
+
+/// Which of the steps a trainer takes. They do not mix: AdamW's moments of one kind would go on moving
+/// what another lets rest, and predictions of a network at rest would be those of an older one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StepKind {
+    Blocks,
+    Combined,
+    Dictionary,
+}
+
+impl StepKind {
+    fn method(self) -> &'static str {
+        match self {
+            Self::Blocks => "step",
+            Self::Combined => "step_combined",
+            Self::Dictionary => "step_dictionary",
+        }
+    }
 }
 
 /// What one step did.
@@ -120,6 +142,7 @@ impl Trainer {
             device,
             resting: None,
             watch: None,
+            kind: None,
         }
     }
 
@@ -128,9 +151,12 @@ impl Trainer {
     /// # Errors
     /// [`Error::NotFinite`] where the loss or its gradient diverged; the weights are then those of
     /// the step before. [`Error::Layout`] and [`Error::Shape`] for another data set than the one
-    /// the trainer was made for; [`Error::Device`]; what the data set cannot read.
+    /// the trainer was made for; [`Error::Config`] where steps of another kind were taken before, by
+    /// this trainer or by the one that left the state (make a new one of its model with
+    /// [`Trainer::from_model`]); [`Error::Device`]; what the data set cannot read.
     pub fn step(&mut self, dataset: &dyn BlockSource) -> Result<StepStats, Error> {
         self.check(&dataset.spec())?;
+        self.check_kind(StepKind::Blocks)?;
         let unet = self.model.config();
         let batch = Batch::draw(
             dataset,
@@ -141,7 +167,7 @@ impl Trainer {
         )?;
         let (loss, gradient) = self.loss_and_gradient(dataset, &batch)?;
         let loss = scalar("the loss", loss)?;
-        self.descend(loss, gradient)
+        self.descend(StepKind::Blocks, loss, gradient)
     }
 
     /// One optimizer step of the block dictionary alone on `loss` of the one-step predictions for
@@ -152,13 +178,15 @@ impl Trainer {
     ///
     /// # Errors
     /// As [`Trainer::step`]; [`Error::Config`] for a network without a dictionary, or a weight decay
-    /// (it would act on the whole network); [`Error::NetworkLoss`] where `loss` fails.
+    /// (it would act on the whole network); [`Error::Shape`] for a data set of another number of texts
+    /// than the steps before had; [`Error::NetworkLoss`] where `loss` fails.
     pub fn step_dictionary(
         &mut self,
         dataset: &BlockDataset,
         loss: &mut dyn NetworkLoss,
     ) -> Result<StepStats, Error> {
         self.check(&dataset.spec())?;
+        self.check_kind(StepKind::Dictionary)?;
         if self.config.weight_decay != 0.0 {
             return Err(Error::config(
                 "weight_decay",
@@ -169,12 +197,17 @@ impl Trainer {
             Some(resting) => resting,
             None => resting_predictions(&self.model, dataset, &self.device)?,
         };
+        let (known, texts) = (resting.len(), dataset.texts().len());
+        if known != texts {
+            self.resting = Some(resting);
+            return Err(Error::shape("texts of the data set", known, texts));
+        }
         let step = self.step + 1;
         let draw = (self.config.seed, step, self.config.batch_size);
         let (loss, gradient) =
             through_dictionary(&self.model, &resting, dataset, loss, draw, &self.device)?;
         self.resting = Some(resting);
-        self.descend(loss, gradient)
+        self.descend(StepKind::Dictionary, loss, gradient)
     }
 
     /// One optimizer step on the sum of the paper's loss on a batch (Eq. 1) and `weight` times `loss` of
@@ -192,6 +225,7 @@ impl Trainer {
         networks: usize,
     ) -> Result<StepStats, Error> {
         self.check(&dataset.spec())?;
+        self.check_kind(StepKind::Combined)?;
         if !(weight.is_finite() && weight >= 0.0) || networks == 0 {
             return Err(Error::config(
                 "combined loss",
@@ -214,11 +248,17 @@ impl Trainer {
         let (on_networks, through) =
             through_network(&self.model, dataset, loss, draw, micro_batch, &self.device)?;
         let loss = scalar("the loss", on_blocks)? + weight * on_networks;
-        self.descend(loss, gradient + through.mul_scalar(weight))
+        let gradient = gradient + through.mul_scalar(weight);
+        self.descend(StepKind::Combined, loss, gradient)
     }
 
     /// Checks, clips and takes the step.
-    fn descend(&mut self, loss: f64, gradient: Tensor<1>) -> Result<StepStats, Error> {
+    fn descend(
+        &mut self,
+        kind: StepKind,
+        loss: f64,
+        gradient: Tensor<1>,
+    ) -> Result<StepStats, Error> {
         let step = self.step + 1;
         let grad_norm = scalar("the gradient norm", gradient.clone().square().sum())?.sqrt();
         let learning_rate = self.config.learning_rate_at(step);
@@ -237,6 +277,7 @@ impl Trainer {
             _ => gradient,
         };
         self.update(step, learning_rate, gradient);
+        self.kind = Some(kind);
         Ok(StepStats {
             step,
             loss,
@@ -289,6 +330,20 @@ impl Trainer {
 
     fn check(&self, data: &DatasetSpec) -> Result<(), Error> {
         check_data(&self.data, data)
+    }
+
+    fn check_kind(&self, kind: StepKind) -> Result<(), Error> {
+        match self.kind {
+            Some(before) if before != kind => Err(Error::config(
+                "step",
+                format!(
+                    "`{}` after steps of `{}`; give the model to a new trainer (`Trainer::from_model`)",
+                    kind.method(),
+                    before.method()
+                ),
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Steps taken so far.

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use weight_blocks::{HostTensor, NamedTensors};
 
-use super::{Trainer, check_data, read};
+use super::{StepKind, Trainer, check_data, read};
 use crate::early_stop::{Watch, WatchState};
 use crate::files::{Precision, read_json, read_tensors, write_json, write_tensors};
 use crate::{DatasetSpec, Error, TrainConfig, UNet1dConfig, flat};
@@ -33,6 +33,9 @@ struct State {
     data: DatasetSpec,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     watch: Option<WatchState>,
+    /// None before the first step, and in states older than this field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kind: Option<StepKind>,
 }
 
 impl Trainer {
@@ -74,6 +77,7 @@ impl Trainer {
             unet: self.model.config().clone(),
             data: self.data.clone(),
             watch: self.watch.as_ref().map(|watch| watch.state),
+            kind: self.kind,
         };
         write_json(&dir.join(STATE_FILE), &state)?;
         remove_older(dir, &name);
@@ -134,6 +138,7 @@ impl Trainer {
         }
         trainer.model = flat::with_parameters(trainer.model, &trainer.weights);
         trainer.step = state.step;
+        trainer.kind = state.kind;
         Ok(trainer)
     }
 }

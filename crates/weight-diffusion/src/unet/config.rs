@@ -5,6 +5,13 @@ use serde::{Deserialize, Serialize};
 use super::dictionary::DictionarySize;
 use crate::{Error, NoiseSchedule, Parameterization};
 
+/// Largest size; a corrupt file cannot make anyone allocate much more.
+const MAX_SIZE: usize = 1 << 16;
+/// Largest of the levels' multipliers.
+const MAX_MULTIPLIER: usize = 64;
+/// Most values of a weight tensor.
+const MAX_VALUES: usize = 1 << 32;
+
 /// Shape of [`UNet1d`](crate::UNet1d).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -93,7 +100,8 @@ impl UNet1dConfig {
         self.multipliers.map(|m| m * self.base_channels)
     }
 
-    /// Checks that the sizes fit together.
+    /// Checks that the sizes fit together and are no larger than a network may be: sizes up to 2¹⁶,
+    /// multipliers up to 64, 2³² values in a weight tensor.
     ///
     /// # Errors
     /// [`Error::Config`] naming the field.
@@ -121,6 +129,7 @@ impl UNet1dConfig {
                 format!("{size:?} holds a zero"),
             ));
         }
+        self.check_limits(&positive)?;
         let epsilon = self.parameterization == Parameterization::Epsilon;
         if epsilon && self.schedule.has_zero_terminal_snr() {
             return Err(Error::config(
@@ -152,5 +161,38 @@ impl UNet1dConfig {
             multiple("joined width (norm_groups)", width, self.norm_groups)?;
         }
         Ok(())
+    }
+
+    /// Before anything is computed from the sizes, and long before it is allocated.
+    fn check_limits(&self, sizes: &[(&'static str, usize)]) -> Result<(), Error> {
+        if let Some((field, value)) = sizes.iter().find(|(_, value)| *value > MAX_SIZE) {
+            let why = format!("{value} is more than {MAX_SIZE}");
+            return Err(Error::config(field, why));
+        }
+        if let Some(value) = self.multipliers.iter().find(|m| **m > MAX_MULTIPLIER) {
+            let why = format!("{value} is more than {MAX_MULTIPLIER}");
+            return Err(Error::config("multipliers", why));
+        }
+        let values = |field, factors: &[usize]| {
+            let product = factors.iter().try_fold(1usize, |p, f| p.checked_mul(*f));
+            if product.is_some_and(|product| product <= MAX_VALUES) {
+                return Ok(());
+            }
+            Err(Error::config(
+                field,
+                format!("a tensor of {factors:?} values is larger than {MAX_VALUES}"),
+            ))
+        };
+        let widest = self.widths().into_iter().max().unwrap_or(0);
+        // A convolution of three taps over two levels' channels, and the gated feed-forward.
+        values("level width", &[3, 2 * widest, widest])?;
+        values("ff_multiplier", &[2 * self.ff_multiplier, widest, widest])?;
+        values("embedding_size", &[self.embedding_size, 2 * widest])?;
+        values("context_width", &[self.context_width, widest])?;
+        values("patch_size", &[self.positions(), widest])?;
+        match self.dictionary {
+            Some(size) => values("dictionary", &[size.blocks, size.entries, self.block_size]),
+            None => Ok(()),
+        }
     }
 }

@@ -153,8 +153,19 @@ impl UNet1d {
 
     /// The network without autodiff, computing in `precision` from now on. What 16 bits drop of the
     /// weights is gone: to train on or to save, keep the network as it was.
-    pub fn compute_in(&self, precision: ComputePrecision) -> Self {
-        cast(self.valid(), precision)
+    ///
+    /// # Errors
+    /// [`Error::Config`] where the device does not compute in `precision`.
+    pub fn compute_in(&self, precision: ComputePrecision) -> Result<Self, Error> {
+        let network = self.valid();
+        let device = network.device();
+        if !device.supports_dtype(precision.dtype()) {
+            return Err(Error::config(
+                "precision",
+                format!("{device:?} does not compute in {precision:?}; use F32"),
+            ));
+        }
+        Ok(cast(network, precision))
     }
 
     /// The raw output F `[B, b]`: ε̂, ŵ⁰ or v̂, see [`Parameterization`].

@@ -23,7 +23,7 @@ pub enum ComputePrecision {
 }
 
 impl ComputePrecision {
-    fn dtype(self) -> FloatDType {
+    pub(super) fn dtype(self) -> FloatDType {
         match self {
             Self::F32 => FloatDType::F32,
             Self::Bf16 => FloatDType::BF16,

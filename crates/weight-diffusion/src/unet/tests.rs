@@ -322,3 +322,52 @@ fn wrong_shapes_name_their_field() {
         }
     }
 }
+
+#[test]
+fn huge_sizes_are_refused_before_anything_is_allocated() {
+    const HUGE: usize = 1 << 60;
+    type Change = fn(&mut UNet1dConfig);
+    let wrong: [(&str, Change); 15] = [
+        ("block_size", |c| c.block_size = HUGE),
+        ("patch_size", |c| c.patch_size = HUGE),
+        ("base_channels", |c| c.base_channels = usize::MAX - 3),
+        ("heads", |c| c.heads = HUGE),
+        ("ff_multiplier", |c| c.ff_multiplier = HUGE),
+        ("norm_groups", |c| c.norm_groups = HUGE),
+        ("encoding_size", |c| c.encoding_size = HUGE),
+        ("embedding_size", |c| c.embedding_size = HUGE),
+        ("context_width", |c| c.context_width = HUGE),
+        ("multipliers", |c| c.multipliers = [1, usize::MAX, 1]),
+        ("multipliers", |c| c.multipliers = [1, 1, 65]),
+        ("level width", |c| c.base_channels = 1 << 16),
+        ("ff_multiplier", |c| {
+            c.base_channels = 1 << 10;
+            c.ff_multiplier = 1 << 16;
+        }),
+        ("dictionary", |c| {
+            c.dictionary = Some(crate::DictionarySize {
+                blocks: HUGE,
+                entries: HUGE,
+            });
+        }),
+        ("dictionary", |c| {
+            c.block_size = 1 << 16;
+            c.dictionary = Some(crate::DictionarySize {
+                blocks: 1 << 16,
+                entries: 2,
+            });
+        }),
+    ];
+    for (field, change) in wrong {
+        let mut config = UNet1dConfig::compact();
+        change(&mut config);
+        match UNet1d::new(&config, 0, &device()) {
+            Err(Error::Config { field: found, .. }) => assert_eq!(found, field),
+            other => panic!("{field}: {:?}", other.map(|_| ())),
+        }
+    }
+    let mut json = serde_json::to_value(UNet1dConfig::compact()).unwrap();
+    json["schedule"]["steps"] = HUGE.into();
+    let error = serde_json::from_value::<UNet1dConfig>(json).unwrap_err();
+    assert!(error.to_string().contains("schedule.steps"), "{error}");
+}
