@@ -19,14 +19,14 @@ use denoised_weights_examples::data::{ConceptPairs, Counts, Photos};
 use denoised_weights_examples::denoised::layout_of;
 use denoised_weights_examples::overfit::{Combined, Cut, Subject, overfit, timed_prediction};
 use denoised_weights_examples::picture::{Column, write_grid};
-use denoised_weights_examples::rivals::relative_distance;
+use denoised_weights_examples::rivals::{adapted, relative_distance};
 use denoised_weights_examples::training::TrainingArgs;
 use denoised_weights_examples::{Result, files};
 use finetune::{
     AdapterLoss, HeldOut, PairSet, Quality, Recipe, images_to_tensor, tensor_to_images, translate,
 };
 use image::RgbImage;
-use lora_gan::{BaseGenerator, HybridGenerator};
+use lora_gan::BaseGenerator;
 use rand::SeedableRng;
 use rand::seq::index::sample;
 use rand_chacha::ChaCha8Rng;
@@ -205,7 +205,7 @@ impl Bench<'_> {
         let inputs: Vec<&RgbImage> = pairs.shown.iter().map(|pair| &pair.0).collect();
         let shown = images_to_tensor(&inputs, size, self.device)?;
         let measure = |weights: &NamedTensors| -> Result<(Quality, Vec<RgbImage>)> {
-            let generator = self.adapted(weights)?;
+            let generator = adapted(&self.base.generator, weights)?;
             let images = tensor_to_images(translate(&generator, &shown)?);
             Ok((held_out.measure(&generator)?, images))
         };
@@ -227,9 +227,9 @@ impl Bench<'_> {
             pairs.shown.iter().map(pick).collect()
         };
         let mut columns = vec![
-            column("photo", take(false)),
-            column("target", take(true)),
-            column("ground\ntruth", pictures),
+            Column::new("photo", take(false)),
+            Column::new("target", take(true)),
+            Column::new("ground\ntruth", pictures),
         ];
         report.concepts.push(ConceptReport {
             concept: name.to_owned(),
@@ -310,7 +310,10 @@ impl Bench<'_> {
                 quality.frechet,
                 cell.ratio
             );
-            columns.push(column(&format!("rule {rule}\nb={block_size}"), pictures));
+            columns.push(Column::new(
+                format!("rule {rule}\nb={block_size}"),
+                pictures,
+            ));
             report.cells.push(cell);
         }
         write_grid(&self.args.out.join(name).join("grid.png"), &columns)
@@ -364,12 +367,6 @@ impl Bench<'_> {
             device: self.device.clone(),
         })
     }
-
-    fn adapted(&self, weights: &NamedTensors) -> Result<HybridGenerator> {
-        let mut generator = self.base.generator.clone();
-        generator.load_weights(weights)?;
-        Ok(generator)
-    }
 }
 
 /// Eq. 4 of the adapter that the generator predicts.
@@ -402,13 +399,6 @@ impl NetworkLoss for EditLoss<'_> {
                 Ok((value, self.layout.encode(&gradient)?))
             })
             .collect()
-    }
-}
-
-fn column(caption: &str, images: Vec<RgbImage>) -> Column {
-    Column {
-        caption: caption.to_owned(),
-        images,
     }
 }
 

@@ -10,20 +10,19 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clean_fid::FeatureNet;
-use concepts::{Concept, Split, art_concepts};
+use concepts::Split;
 use denoised_weights_examples::assets::{AssetArgs, TextArgs, display};
 use denoised_weights_examples::cli::{Common, run};
-use denoised_weights_examples::data::{ConceptPairs, Counts, Photos};
+use denoised_weights_examples::data::{ConceptPairs, Counts, Photos, concepts_of};
 use denoised_weights_examples::denoised::load_generator;
 use denoised_weights_examples::overfit::timed_prediction;
 use denoised_weights_examples::picture::{Chart, Line, write_chart};
 use denoised_weights_examples::progress::Progress;
 use denoised_weights_examples::report::median;
-use denoised_weights_examples::rivals::norm;
+use denoised_weights_examples::rivals::{adapted, norm};
 use denoised_weights_examples::{Result, files};
 use finetune::HeldOut;
 use serde::Serialize;
-use weight_blocks::WeightSpace;
 use weight_diffusion::SampleOptions;
 
 /// Measure what the weights of the validation concepts do to the validation photos, untrained,
@@ -102,11 +101,8 @@ fn choose(args: &Args) -> Result<()> {
     let network = args.assets.load_features(&device)?;
     let size = base.config.image_size;
     let photos = Photos::read(&args.assets.photos_dir(), size)?;
-    let concepts: Vec<Concept> = art_concepts()
-        .into_iter()
-        .filter(|concept| concept.split == Split::Validation)
-        .take(args.limit.unwrap_or(usize::MAX))
-        .collect();
+    let mut concepts = concepts_of(Split::Validation);
+    concepts.truncate(args.limit.unwrap_or(usize::MAX));
     let defaults = generator.defaults();
     let options: Vec<SampleOptions> = (args.noises.iter())
         .flat_map(|&noises| {
@@ -154,9 +150,7 @@ fn choose(args: &Args) -> Result<()> {
                 };
                 let (seconds, weights) =
                     timed_prediction(&generator, &tokens, &options, 1, &device)?;
-                let mut adapted = base.generator.clone();
-                adapted.load_weights(&weights)?;
-                let quality = held_out.measure(&adapted)?;
+                let quality = held_out.measure(&adapted(&base.generator, &weights)?)?;
                 sums.quality[seed as usize] += quality.frechet;
                 sums.l1 += quality.l1;
                 sums.norm += norm(&weights);

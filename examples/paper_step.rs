@@ -5,21 +5,17 @@
 //! ```
 
 use std::process::ExitCode;
-use std::time::Instant;
 
-use burn::module::Module;
-use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Tensor, TensorData};
 use clap::Parser;
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, run};
-use lora_gan::{
-    GeneratorConfig, HybridGenerator, Mode, Pass, PatchGan, PatchGanConfig, discriminator_loss,
-    generator_gan_loss, l1_loss,
-};
+use finetune::{ConceptTrainer, PairSet, Recipe};
+use lora_gan::{GeneratorConfig, HybridGenerator};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
+use weight_blocks::WeightSpace;
 
 /// Fine-tune an adapter of the paper's generator against a 70×70 PatchGAN for a few steps on random
 /// images, and report losses, times and the process's peak memory.
@@ -54,8 +50,8 @@ struct Report {
 #[derive(Serialize)]
 struct Step {
     seconds: f64,
-    l1: f32,
-    discriminator: f32,
+    l1: f64,
+    discriminator: f64,
 }
 
 fn main() -> ExitCode {
@@ -64,58 +60,43 @@ fn main() -> ExitCode {
 }
 
 fn paper_step(args: &Args) -> Result<()> {
-    let plain = args.common.device()?;
-    let device = plain.clone().autodiff();
+    let device = args.common.device()?;
     let config = GeneratorConfig::paper();
-    let generator = HybridGenerator::new(&config, args.common.seed, &plain)?;
-    let summary = generator.summary();
+    let base = HybridGenerator::new(&config, args.common.seed, &device)?;
+    let summary = base.summary();
     if args.summary {
         println!("{summary}\n");
     }
-    let mut generator = generator.train().train_adapter();
-    let mut discriminator = PatchGan::new(&PatchGanConfig::paper(), args.common.seed, &device)?;
-    // As the trainers'; Burn's own epsilon is 1e-5.
-    let adam = || AdamConfig::new().with_beta_1(0.5).with_epsilon(1e-8).init();
-    let (mut optim_g, mut optim_d) = (adam(), adam());
+    // An epoch is one step here.
+    let recipe = Recipe {
+        epochs: args.steps,
+        batch_size: args.batch,
+        seed: args.common.seed,
+        ..Recipe::paper()
+    };
+    let mut trainer = ConceptTrainer::new(&base, &base.read_weights()?, recipe, &device)?;
     let shape = [args.batch, 3, config.image_size, config.image_size];
+    let mut rng = ChaCha8Rng::seed_from_u64(args.common.seed);
     let mut steps = Vec::new();
-    for i in 0..args.steps {
-        let started = Instant::now();
-        let mut rng = ChaCha8Rng::seed_from_u64(args.common.seed);
-        rng.set_stream(i as u64);
-        let photo = random(shape, &mut rng, &device);
-        let target = photo.clone().mul_scalar(-1.0);
-
-        let pass = Pass::Train { seed: i as u64 };
-        let fake = generator.forward_pass(photo.clone(), None, Mode::Adapted, pass);
-        let n = args.batch;
-        let logits = discriminator.forward(
-            Tensor::cat(vec![photo.clone(), photo.clone()], 0),
-            Tensor::cat(vec![target.clone(), fake.clone().detach()], 0),
-        );
-        let d_loss = discriminator_loss(logits.clone().slice([0..n]), logits.slice([n..2 * n]));
-        let d_value = d_loss.clone().detach().into_scalar::<f32>();
-        let gradients = GradientsParams::from_grads(d_loss.backward(), &discriminator);
-        discriminator = optim_d.step(2e-4, discriminator, gradients);
-
-        let judge = discriminator.clone().no_grad();
-        let l1 = l1_loss(fake.clone(), target);
-        let l1_value = l1.clone().detach().into_scalar::<f32>();
-        let loss = l1.mul_scalar(100.0) + generator_gan_loss(judge.forward(photo, fake));
-        let gradients = GradientsParams::from_grads(loss.backward(), &generator);
-        generator = optim_g.step(1.5e-3, generator, gradients);
-
-        let seconds = started.elapsed().as_secs_f64();
+    for _ in 0..args.steps {
+        let photos = random(shape, &mut rng, &device);
+        let targets = photos.clone().neg();
+        let before = trainer.train_seconds();
+        let losses = trainer.epoch(&PairSet { photos, targets })?;
+        let step = Step {
+            seconds: trainer.train_seconds() - before,
+            l1: losses.l1,
+            discriminator: losses.discriminator,
+        };
         println!(
-            "step {}: {seconds:.1} s, L1 {l1_value:.4}, discriminator {d_value:.4}, peak {} MiB",
-            i + 1,
+            "step {}: {:.1} s, L1 {:.4}, discriminator {:.4}, peak {} MiB",
+            losses.epoch,
+            step.seconds,
+            step.l1,
+            step.discriminator,
             peak_mib().map_or_else(|| "unknown".into(), |m| m.to_string())
         );
-        steps.push(Step {
-            seconds,
-            l1: l1_value,
-            discriminator: d_value,
-        });
+        steps.push(step);
     }
     let peak_mib = peak_mib();
     args.common.write_json(&Report {

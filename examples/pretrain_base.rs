@@ -10,10 +10,10 @@ use std::time::Instant;
 
 use burn::tensor::Tensor;
 use clap::Parser;
-use concepts::{Split, art_concepts};
+use concepts::Split;
 use denoised_weights_examples::assets::{AssetArgs, Text, display};
 use denoised_weights_examples::cli::{Common, run};
-use denoised_weights_examples::data::{Photos, edit, spread};
+use denoised_weights_examples::data::{Photos, concepts_of, edit, spread};
 use denoised_weights_examples::progress::{Progress, RunningMean};
 use denoised_weights_examples::{Result, files};
 use finetune::{PairSet, PretrainConcept, PretrainConfig, Pretrainer, images_to_tensor};
@@ -73,10 +73,7 @@ fn pretrain(args: &Args) -> Result<()> {
     let text = Text::embedded()?;
     let refs: Vec<&RgbImage> = photos.iter().collect();
     let inputs: Tensor<4> = images_to_tensor(&refs, config.image_size, &device)?;
-    let concepts: Vec<_> = art_concepts()
-        .into_iter()
-        .filter(|concept| concept.split == Split::Train)
-        .collect();
+    let concepts = concepts_of(Split::Train);
     let tokens = concepts
         .iter()
         .map(|concept| text.tokens(&concept.prompt, &device))

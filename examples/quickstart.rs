@@ -14,7 +14,7 @@ use clean_fid::{EfficientNetLite0, FeatureNet};
 use concepts::{Concept, Split, art_concepts, find};
 use denoised_weights_examples::assets::{AssetArgs, Text, TextArgs, display};
 use denoised_weights_examples::cli::{Common, run};
-use denoised_weights_examples::data::{ConceptPairs, Counts, Photos};
+use denoised_weights_examples::data::{ConceptPairs, Counts, Photos, concepts_of};
 use denoised_weights_examples::denoised::{Denoised, layout_of, load_generator};
 use denoised_weights_examples::picture::{Column, write_curves, write_grid};
 use denoised_weights_examples::progress::Progress;
@@ -205,16 +205,16 @@ fn concept_pairs<'a>(bench: &Bench<'a>) -> Result<Vec<Prepare<'a>>> {
             ConceptPairs::folder(dir, prompt, counts, size, &bench.device)
         })]);
     }
-    let list = art_concepts();
     let split = if args.validation {
         Split::Validation
     } else {
         Split::Test
     };
     let chosen: Vec<Concept> = if args.all_held_out || args.validation {
-        let held_out = list.into_iter().filter(|c| c.split == split);
+        let held_out = concepts_of(split).into_iter();
         held_out.take(args.limit.unwrap_or(usize::MAX)).collect()
     } else {
+        let list = art_concepts();
         let concept = find(&list, args.concept.as_deref().unwrap_or(DEFAULT_CONCEPT))?;
         if concept.split == Split::Train {
             eprintln!(
@@ -279,11 +279,11 @@ impl Bench<'_> {
         let denoised = || Denoised::new(&self.generator, &self.text, options, &self.device);
 
         let mut columns = vec![
-            column(
+            Column::new(
                 "photo",
                 pairs.shown.iter().map(|pair| pair.0.clone()).collect(),
             ),
-            column(
+            Column::new(
                 "target",
                 pairs.shown.iter().map(|pair| pair.1.clone()).collect(),
             ),
@@ -307,7 +307,10 @@ impl Bench<'_> {
                     Method::Mean => train(&ZooMean::from_zoo(&self.zoo)?)?,
                     Method::Nearest => train(&Nearest::from_zoo(&self.zoo, &embed)?)?,
                     Method::WrongPrompt => {
-                        train(&denoised().with_wrong_prompt(&self.wrong_prompt(&pairs.prompt)?))?
+                        let test = concepts_of(Split::Test);
+                        let others = test.iter().map(|concept| concept.prompt.as_str());
+                        let wrong = self.text.least_similar(&pairs.prompt, others)?;
+                        train(&denoised().with_wrong_prompt(&wrong))?
                     }
                     Method::Denoised => {
                         let start = denoised();
@@ -340,9 +343,9 @@ impl Bench<'_> {
                 base.save_adapter(&dir.join("start.safetensors"), &outcome.start)?;
                 base.save_adapter(&dir.join("adapter.safetensors"), &outcome.trained)?;
             }
-            columns.push(column(&format!("{name}\nat 0"), outcome.before));
-            columns.push(column(
-                &format!("{name}\nepoch {}", self.recipe.epochs),
+            columns.push(Column::new(format!("{name}\nat 0"), outcome.before));
+            columns.push(Column::new(
+                format!("{name}\nepoch {}", self.recipe.epochs),
                 outcome.after,
             ));
             methods.insert(name, outcome.report);
@@ -359,32 +362,6 @@ impl Bench<'_> {
         write_grid(&dir.join("grid.png"), &columns)?;
         write_curves(&dir.join("curves.svg"), &held_out.metric_name(), &concept)?;
         Ok(concept)
-    }
-
-    /// The held-out prompt that is least like `prompt`.
-    fn wrong_prompt(&self, prompt: &str) -> Result<String> {
-        let own = self.text.pooled(prompt)?;
-        let mut worst: Option<(f32, String)> = None;
-        for concept in art_concepts()
-            .into_iter()
-            .filter(|c| c.split == Split::Test)
-        {
-            let other = self.text.pooled(&concept.prompt)?;
-            let similarity: f32 = own.iter().zip(&other).map(|(a, b)| a * b).sum();
-            if worst.as_ref().is_none_or(|(s, _)| similarity < *s) {
-                worst = Some((similarity, concept.prompt));
-            }
-        }
-        worst
-            .map(|(_, prompt)| prompt)
-            .ok_or_else(|| "the shipped list has no test concepts".into())
-    }
-}
-
-fn column(caption: &str, images: Vec<RgbImage>) -> Column {
-    Column {
-        caption: caption.to_owned(),
-        images,
     }
 }
 

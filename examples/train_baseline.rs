@@ -15,6 +15,7 @@ use concepts::{art_concepts, find};
 use denoised_weights_examples::assets::{AssetArgs, display};
 use denoised_weights_examples::cli::{Common, run};
 use denoised_weights_examples::data::{ConceptPairs, Counts, Photos};
+use denoised_weights_examples::identity::claim;
 use denoised_weights_examples::picture::{Chart, Column, Line, write_chart, write_grid};
 use denoised_weights_examples::progress::Progress;
 use denoised_weights_examples::{Result, files};
@@ -89,6 +90,8 @@ impl Network {
 
 /// Rows of grid.png.
 const SHOWN: usize = 5;
+/// What was measured so far, in the state's folder.
+const CURVE: &str = "curve.json";
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -107,58 +110,6 @@ struct Report {
     /// Configurations of the networks that trained.
     configs: serde_json::Value,
     curve: Vec<Point>,
-}
-
-/// What a state belongs to, beside its recipe.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Identity {
-    network: String,
-    /// The concept, or the folder of pairs.
-    pairs: String,
-    n_train: usize,
-    n_test: usize,
-    configs: serde_json::Value,
-}
-
-impl Identity {
-    /// Refuses a state folder of another run; gives a new one this run's name.
-    fn claim(&self, state: &Path) -> Result<()> {
-        let path = state.join("run.json");
-        // Written before the first step: without it there is nothing to go on from.
-        if !state.join("curve.json").exists() {
-            return files::write_json(&path, self);
-        }
-        let found = match std::fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice::<Self>(&bytes)
-                .map_err(|e| format!("{}: {e}; remove the folder", path.display()))?,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                let state = state.display();
-                return Err(format!(
-                    "{state}: does not say which run it is of; remove the folder to start anew"
-                )
-                .into());
-            }
-            Err(e) => return Err(format!("{}: {e}", path.display()).into()),
-        };
-        if found == *self {
-            return Ok(());
-        }
-        Err(format!(
-            "{}: a run on {} training and {} test pairs of {} ({}) was interrupted here, and this one takes {} and {} of {} ({}){}; \
-             repeat that one, give another --out, or remove the folder",
-            state.display(),
-            found.n_train,
-            found.n_test,
-            found.pairs,
-            found.network,
-            self.n_train,
-            self.n_test,
-            self.pairs,
-            self.network,
-            if found.configs == self.configs { "" } else { " with other networks" },
-        )
-        .into())
-    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -209,7 +160,9 @@ fn baseline(args: &Args) -> Result<()> {
         let (pairs, batch) = (run.pairs.train.len(), run.recipe.batch_size);
         check_batches(&CoModConfig::compact(), pairs, batch)?;
     }
-    run.identity()?.claim(&state)?;
+    // The curve is written before the first step: without it there is nothing to go on from.
+    let begun = state.join(CURVE).exists();
+    claim(&state.join("run.json"), begun, &run.identity()?)?;
     match args.network {
         Network::Pix2pix => {
             let generator = ResnetGenerator::new(&ResnetConfig::compact(), seed, &device)?;
@@ -311,7 +264,8 @@ impl<'a> Run<'a> {
         self.out.join("state")
     }
 
-    fn identity(&self) -> Result<Identity> {
+    /// What a state belongs to, beside its recipe.
+    fn identity(&self) -> Result<serde_json::Value> {
         let pairs = match &self.args.pairs {
             Some(dir) => std::fs::canonicalize(dir)
                 .map_err(|e| format!("{}: {e}", dir.display()))?
@@ -319,13 +273,13 @@ impl<'a> Run<'a> {
                 .to_string(),
             None => self.pairs.name.clone(),
         };
-        Ok(Identity {
-            network: self.args.network.name(),
-            pairs,
-            n_train: self.pairs.train.len(),
-            n_test: self.args.n_test,
-            configs: self.configs.clone(),
-        })
+        Ok(serde_json::json!({
+            "network": self.args.network,
+            "pairs": pairs,
+            "n_train": self.pairs.train.len(),
+            "n_test": self.args.n_test,
+            "configs": self.configs,
+        }))
     }
 
     fn train<G, D>(&self, mut trainer: GanTrainer<G, D>) -> Result<()>
@@ -335,7 +289,7 @@ impl<'a> Run<'a> {
     {
         let held_out = HeldOut::new(&self.network, &self.pairs.test)?;
         let state = self.state();
-        let measured = state.join("curve.json");
+        let measured = state.join(CURVE);
         let mut curve: Vec<Point> = match std::fs::read(&measured) {
             Ok(bytes) => serde_json::from_slice(&bytes)
                 .map_err(|e| format!("{}: {e}; remove the folder", measured.display()))?,
@@ -400,17 +354,13 @@ impl<'a> Run<'a> {
     {
         let edited = tensor_to_images(translate(&trainer.generator(), &self.shown)?);
         let (photos, targets) = self.pairs.shown.iter().cloned().unzip();
-        let column = |caption: &str, images| Column {
-            caption: caption.into(),
-            images,
-        };
         let epochs = format!("epoch {}", self.recipe.epochs);
         write_grid(
             &self.out.join("grid.png"),
             &[
-                column("photo", photos),
-                column("target", targets),
-                column(&epochs, edited),
+                Column::new("photo", photos),
+                Column::new("target", targets),
+                Column::new(epochs, edited),
             ],
         )?;
         let quality = held_out.metric_name();
@@ -463,31 +413,5 @@ mod tests {
             let error = check(pairs, batch).unwrap_err().to_string();
             assert!(error.contains(&format!("give one of {size};")), "{error}");
         }
-    }
-
-    #[test]
-    fn a_state_of_another_run_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let run = |pairs: &str, n_train| Identity {
-            network: "pix2pix".into(),
-            pairs: pairs.into(),
-            n_train,
-            n_test: 60,
-            configs: serde_json::json!({"generator": ResnetConfig::compact()}),
-        };
-        run("sketch", 32).claim(dir.path()).unwrap();
-        // Nothing was trained yet.
-        run("sketch", 64).claim(dir.path()).unwrap();
-        std::fs::write(dir.path().join("curve.json"), "[]").unwrap();
-        run("sketch", 64).claim(dir.path()).unwrap();
-        for other in [run("sketch", 32), run("fresco", 64)] {
-            let error = other.claim(dir.path()).unwrap_err().to_string();
-            assert!(
-                error.contains("64 training and 60 test pairs of sketch"),
-                "{error}"
-            );
-        }
-        std::fs::remove_file(dir.path().join("run.json")).unwrap();
-        assert!(run("sketch", 64).claim(dir.path()).is_err());
     }
 }

@@ -153,6 +153,29 @@ impl Text {
         Ok(HostText { tokens, len })
     }
 
+    /// The prompt of `candidates` that is least like `prompt`.
+    ///
+    /// # Errors
+    /// A prompt without a known word; no candidate but `prompt` itself.
+    pub fn least_similar<'c>(
+        &self,
+        prompt: &str,
+        candidates: impl IntoIterator<Item = &'c str>,
+    ) -> Result<String> {
+        let own = self.pooled(prompt)?;
+        let mut worst: Option<(f32, &str)> = None;
+        for other in candidates.into_iter().filter(|other| *other != prompt) {
+            let vector = self.pooled(other)?;
+            let similarity: f32 = own.iter().zip(&vector).map(|(a, b)| a * b).sum();
+            if worst.is_none_or(|(lowest, _)| similarity < lowest) {
+                worst = Some((similarity, other));
+            }
+        }
+        worst
+            .map(|(_, other)| other.to_owned())
+            .ok_or_else(|| format!("there is no other prompt than {prompt:?}").into())
+    }
+
     /// Pooled vector of norm 1 of one prompt.
     ///
     /// # Errors

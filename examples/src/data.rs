@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use concepts::{Concept, Pair, read_pair_splits, read_pairs, read_photos, split_by_source};
+use concepts::{
+    Concept, Pair, Split, art_concepts, read_pair_splits, read_pairs, read_photos, split_by_source,
+};
 use finetune::PairSet;
 use image::RgbImage;
 
@@ -40,6 +42,12 @@ impl Photos {
             test: pick(&split.test),
         })
     }
+}
+
+/// The concepts of the shipped list that are in `split`.
+pub fn concepts_of(split: Split) -> Vec<Concept> {
+    let list = art_concepts().into_iter();
+    list.filter(|concept| concept.split == split).collect()
 }
 
 /// `count` items spread evenly over `items`, or all where there are fewer. `shift` (0..1) moves the

@@ -9,6 +9,7 @@ pub mod confirm;
 pub mod data;
 pub mod denoised;
 pub mod files;
+pub mod identity;
 pub mod layout;
 pub mod metrics;
 pub mod overfit;

@@ -1,6 +1,5 @@
 //! The paper's ablations: a weight generator that learns one network's weights and no more.
 
-use std::path::Path;
 use std::time::Instant;
 
 use burn::tensor::Device;
@@ -11,6 +10,7 @@ use weight_diffusion::{
 };
 
 use crate::Result;
+use crate::identity::claim;
 use crate::training::{TrainedOn, TrainingArgs};
 
 /// How the one network's weights become blocks.
@@ -100,18 +100,18 @@ pub fn overfit(
         ..train.clone()
     };
     let flat = layout.encode(subject.weights)?;
-    check_same_run(
-        &files.out,
-        &serde_json::json!({
-            "train": train,
-            "unet": unet,
-            "encoder": subject.encoder,
-            "base": subject.base_digest,
-            "norm": crate::rivals::norm(subject.weights),
-            "combined": combined.as_ref().map(|combined| (combined.weight, combined.pairs)),
-        }),
-    )?;
-    if files.out.join(weight_diffusion::CONFIG_FILE).exists() {
+    let finished = files.out.join(weight_diffusion::CONFIG_FILE).exists();
+    let begun = finished || files.out.join("state").exists();
+    let run = serde_json::json!({
+        "train": train,
+        "unet": unet,
+        "encoder": subject.encoder,
+        "base": subject.base_digest,
+        "norm": crate::rivals::norm(subject.weights),
+        "combined": combined.as_ref().map(|combined| (combined.weight, combined.pairs)),
+    });
+    claim(&files.out.join("run.json"), begun, &run)?;
+    if finished {
         let generator = WeightGenerator::load(&files.out, device)?;
         generator.check_layout(&layout)?;
         return Ok(Overfitted {
@@ -161,33 +161,6 @@ pub fn overfit(
         train_seconds: report.seconds_this_run,
         loss: Some(report.last_loss),
     })
-}
-
-/// Writes what a run in `dir` is of, or refuses where another was begun there.
-fn check_same_run(dir: &Path, run: &serde_json::Value) -> Result<()> {
-    let path = dir.join("run.json");
-    let begun = ["state", weight_diffusion::CONFIG_FILE];
-    let found = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            if !begun.iter().any(|name| dir.join(name).exists()) {
-                return crate::files::write_json(&path, run);
-            }
-            String::new()
-        }
-        Err(error) => return Err(format!("{}: {error}", path.display()).into()),
-    };
-    // Both as text: a number read back may differ in its last bit.
-    let mut expected = serde_json::to_string_pretty(run)?;
-    expected.push('\n');
-    if found == expected {
-        return Ok(());
-    }
-    Err(format!(
-        "{}: there is a training with other options; give the same ones or another --out, or remove the folder",
-        dir.display()
-    )
-    .into())
 }
 
 /// Median seconds of `repeats` predictions of all blocks, and the last one's weights.

@@ -147,6 +147,16 @@ pub struct Column {
     pub images: Vec<RgbImage>,
 }
 
+impl Column {
+    /// `images` under `caption`.
+    pub fn new(caption: impl Into<String>, images: Vec<RgbImage>) -> Self {
+        Self {
+            caption: caption.into(),
+            images,
+        }
+    }
+}
+
 const SCALE: u32 = 2;
 const GAP: u32 = 6;
 const HEAD: u32 = 30;

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use finetune::{ConceptTrainer, HeldOut, Initializer, Recipe, tensor_to_images, translate};
 use image::RgbImage;
 use lora_gan::HybridGenerator;
-use weight_blocks::{NamedTensors, Zoo};
+use weight_blocks::{NamedTensors, WeightSpace, Zoo};
 
 use crate::Result;
 use crate::data::ConceptPairs;
@@ -114,6 +114,16 @@ pub fn fine_tune(
         trained: trainer.adapter()?,
         start: start.weights,
     })
+}
+
+/// `base` with an adapter.
+///
+/// # Errors
+/// Weights that do not fit the base.
+pub fn adapted(base: &HybridGenerator, weights: &NamedTensors) -> Result<HybridGenerator> {
+    let mut generator = base.clone();
+    generator.load_weights(weights)?;
+    Ok(generator)
 }
 
 /// L2 norm of all weights.

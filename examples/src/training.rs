@@ -1,21 +1,20 @@
 //! What the trainings of the weight generator share: state, progress, writing the result.
 
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use burn::tensor::Device;
 use clap::Args;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
-use weight_blocks::Normalizer;
 use weight_diffusion::{
-    BlockSource, NormStats, Precision, StepStats, TextSpec, TrainConfig, Trainer, UNet1dConfig,
-    Validation, WeightGenerator,
+    BlockSource, Precision, StepStats, TextSpec, TrainConfig, Trainer, UNet1dConfig, Validation,
+    WeightGenerator,
 };
 
 use crate::Result;
 use crate::assets::display;
+use crate::identity::claim;
 use crate::metrics::{Metric, MetricsLog};
 use crate::progress::{Progress, RunningMean};
 
@@ -59,22 +58,18 @@ pub struct TrainingReport {
 
 /// Beside the trainer's state: what it was trained on.
 const DATA_FILE: &str = "data.json";
-const DATA_VERSION: u32 = 1;
 
 /// What a training learns from, so that one of something else does not go on from its state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Serialize)]
 pub struct TrainedOn {
-    version: u32,
     networks: usize,
     texts: usize,
     encoder: TextSpec,
     /// The loss beside the one on blocks, or in its place.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     loss: Option<String>,
     held_out: Vec<String>,
-    /// Over all of that, the normaliser's statistics and the networks' norms.
-    sha256: String,
+    /// Over the normaliser's statistics and the networks' norms.
+    weights_sha256: String,
 }
 
 impl TrainedOn {
@@ -89,74 +84,17 @@ impl TrainedOn {
         loss: Option<String>,
         held_out: Vec<String>,
     ) -> Result<Self> {
-        #[derive(Serialize)]
-        struct All<'a> {
-            shown: &'a TrainedOn,
-            normalizer: &'a Normalizer,
-            norm: NormStats,
-        }
-        let mut found = Self {
-            version: DATA_VERSION,
+        let weights = serde_json::to_vec(&(dataset.normalizer(), dataset.norm()))?;
+        Ok(Self {
             networks: dataset.networks(),
             texts: dataset.text_count(),
             encoder,
             loss,
             held_out,
-            sha256: String::new(),
-        };
-        let all = serde_json::to_vec(&All {
-            shown: &found,
-            normalizer: dataset.normalizer(),
-            norm: dataset.norm(),
-        })?;
-        found.sha256 = (Sha256::digest(&all).iter())
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        Ok(found)
-    }
-
-    fn write(&self, state: &Path) -> Result<()> {
-        crate::files::write_json(&state.join(DATA_FILE), self)
-    }
-
-    /// Refuses a state that was trained on something else, or by a build that did not write what on.
-    fn check(&self, state: &Path) -> Result<()> {
-        let path = state.join(DATA_FILE);
-        let bytes = std::fs::read(&path).map_err(|error| {
-            format!(
-                "{}: cannot be read ({error}): nothing says what the state there was trained on; remove the folder to begin anew",
-                path.display()
-            )
-        })?;
-        let found: Self = serde_json::from_slice(&bytes).map_err(|error| {
-            format!(
-                "{}: {error}; remove the folder to begin anew",
-                path.display()
-            )
-        })?;
-        if found == *self {
-            return Ok(());
-        }
-        Err(format!(
-            "{}: the state there was trained on other data: on {found}, and now it is {self}; give the same zoo, text encoder and options, or remove the folder",
-            state.display()
-        )
-        .into())
-    }
-}
-
-impl fmt::Display for TrainedOn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digest = self.sha256.get(..12).unwrap_or(&self.sha256);
-        write!(
-            f,
-            "{} networks of {} prompts by {}, {} held out, {} (data {digest})",
-            self.networks,
-            self.texts,
-            self.encoder,
-            self.held_out.len(),
-            self.loss.as_deref().unwrap_or("loss on blocks")
-        )
+            weights_sha256: (Sha256::digest(&weights).iter())
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
+        })
     }
 }
 
@@ -181,12 +119,11 @@ impl TrainingArgs {
         fresh: impl FnOnce() -> Result<Trainer>,
     ) -> Result<Trainer> {
         let state = self.state();
-        if !Trainer::has_state(&state) {
-            let trainer = fresh()?;
-            data.write(&state)?;
-            return Ok(trainer);
+        let begun = Trainer::has_state(&state);
+        claim(&state.join(DATA_FILE), begun, data)?;
+        if !begun {
+            return fresh();
         }
-        data.check(&state)?;
         let trainer = Trainer::resume(&state, &dataset.spec(), device)?;
         if trainer.config() != config || trainer.unet_config() != unet {
             return Err(format!(
@@ -302,7 +239,8 @@ impl TrainingArgs {
 mod tests {
     use super::*;
     use weight_blocks::{
-        GroupingRule, LayerGroup, LayerKind, Layout, Normalization, TensorRole, TensorSpec,
+        GroupingRule, LayerGroup, LayerKind, Layout, Normalization, Normalizer, TensorRole,
+        TensorSpec,
     };
     use weight_diffusion::{BlockDataset, HostText};
 
@@ -379,21 +317,33 @@ mod tests {
         assert_eq!(resume(&data, &on).unwrap().steps_done(), 1);
 
         let refused = |data: &BlockDataset, on: &TrainedOn| match resume(data, on) {
-            Ok(_) => panic!("went on with {on}"),
+            Ok(_) => panic!("went on with {on:?}"),
             Err(error) => error.to_string(),
         };
-        for other in [dataset(2.0, 2), dataset(1.0, 3)] {
+        for (other, field) in [
+            (dataset(2.0, 2), "weights_sha256"),
+            (dataset(1.0, 3), "networks"),
+        ] {
             let on = TrainedOn::new(&other, encoder("a"), None, held_out()).unwrap();
             let message = refused(&other, &on);
-            assert!(message.contains("other data"), "{message}");
+            assert!(message.contains(&format!("{field}: there")), "{message}");
         }
-        for on in [
-            TrainedOn::new(&data, encoder("b"), None, held_out()),
-            TrainedOn::new(&data, encoder("a"), Some("edits".into()), held_out()),
-            TrainedOn::new(&data, encoder("a"), None, Vec::new()),
+        for (on, field) in [
+            (
+                TrainedOn::new(&data, encoder("b"), None, held_out()),
+                "encoder",
+            ),
+            (
+                TrainedOn::new(&data, encoder("a"), Some("edits".into()), held_out()),
+                "loss",
+            ),
+            (
+                TrainedOn::new(&data, encoder("a"), None, Vec::new()),
+                "held_out",
+            ),
         ] {
             let message = refused(&data, &on.unwrap());
-            assert!(message.contains("other data"), "{message}");
+            assert!(message.contains(&format!("{field}: there")), "{message}");
         }
         // A state of a build that did not write it.
         std::fs::remove_file(args.state().join(DATA_FILE)).unwrap();

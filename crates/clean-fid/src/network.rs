@@ -1,6 +1,6 @@
 //! The seam between images and distances.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 use crate::{Error, HostResize};
 
@@ -35,4 +35,30 @@ pub trait FeatureNet {
     fn metric_name(&self, metric: &str) -> String {
         format!("{metric}-{}", self.name())
     }
+}
+
+/// A batch for a network on `device`, without gradients: checked, brought to the network's size, and in parts of at
+/// most `chunk` images.
+///
+/// # Errors
+///
+/// [`Error::ImageShape`] as [`FeatureNet::features`] promises.
+pub(crate) fn parts(
+    images: Tensor<4>,
+    resize: Option<HostResize>,
+    chunk: usize,
+    device: &Device,
+) -> Result<Vec<Tensor<4>>, Error> {
+    let shape = images.dims();
+    if shape[1] != 3 || shape.contains(&0) {
+        return Err(Error::ImageShape {
+            found: shape,
+            expected: "[B, 3, H, W] with B, H and W of at least 1",
+        });
+    }
+    let images = match resize {
+        Some(resize) => resize.apply_batch(images.inner())?,
+        None => images.inner(),
+    };
+    Ok(images.to_device(device).split(chunk, 0))
 }

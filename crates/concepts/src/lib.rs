@@ -20,14 +20,14 @@
 //! assert_eq!(editor.edit(&photo, "charcoal sketch", 0)?, edited);
 //!
 //! // A folder of pairs, in the layout that image translators train on.
-//! let dir = tempfile::tempdir().unwrap();
+//! let dir = tempfile::tempdir()?;
 //! let pairs = [Pair { name: "first".to_owned(), input: photo, target: edited }];
 //! write_pairs(dir.path(), &pairs)?;
 //! assert_eq!(read_pairs(dir.path(), 64)?, pairs);
 //!
 //! // What the models never saw.
 //! assert_eq!(concepts.iter().filter(|c| c.split == Split::Test).count(), 20);
-//! # Ok::<(), concepts::Error>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! | task | items |

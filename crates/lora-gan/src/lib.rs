@@ -3,7 +3,7 @@
 //! [`HybridGenerator`] is E²GAN's hybrid of ResNet and transformer blocks as "Efficient Training
 //! with Denoised Neural Weights" (ECCV 2024) uses it: a frozen base, and per concept an adapter of
 //! LoRA factors on every layer plus the norms' γ and β. [`PatchGan`] is pix2pix's conditional
-//! patch discriminator; [`discriminator_loss`], [`generator_gan_loss`] and [`l1_loss`] are Eq. 4.
+//! patch discriminator; [`GanLoss`] and [`l1_loss`] are the terms of Eq. 4.
 //!
 //! The adapter is a [`weight_blocks::WeightSpace`]: read it, cut it into blocks, load another.
 //!
@@ -26,7 +26,7 @@
 //! for PyTorch.
 //!
 //! The baselines' networks: [`ResnetGenerator`] is pix2pix's (and reads its `.pth` checkpoints),
-//! [`CoModGenerator`] and [`CoModDiscriminator`] are Co-Mod-GAN's. Further losses: [`GanLoss`],
+//! [`CoModGenerator`] and [`CoModDiscriminator`] are Co-Mod-GAN's. Further losses:
 //! [`PerceptualLoss`], [`r1_penalty`] and [`gradient_penalty`] (for a [`Critic`]), with an
 //! [`ImagePool`] of generated images. Each is tested against PyTorch.
 //!
@@ -43,7 +43,6 @@ mod files;
 mod generator;
 mod image_pool;
 mod layers;
-mod loss;
 mod losses;
 mod norm;
 mod pass;
@@ -66,9 +65,9 @@ pub use generator::{
 };
 pub use image_pool::ImagePool;
 pub use layers::{ConvUnit, LayerSet, LinearUnit, LoraConfig, LoraPair, RankRule};
-pub use loss::{bce_with_logits, discriminator_loss, generator_gan_loss, l1_loss};
 pub use losses::{
-    Critic, FeatureDistance, FeatureMaps, GanLoss, PerceptualLoss, gradient_penalty, r1_penalty,
+    Critic, FeatureDistance, FeatureMaps, GanLoss, PerceptualLoss, bce_with_logits,
+    gradient_penalty, l1_loss, r1_penalty,
 };
 pub use norm::{Norm, NormKind};
 pub use pass::Pass;

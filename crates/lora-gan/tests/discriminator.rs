@@ -6,10 +6,7 @@ mod common;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use common::{bits, distance, tensor, uniform, values};
-use lora_gan::{
-    Error, PatchGan, PatchGanConfig, bce_with_logits, discriminator_loss, generator_gan_loss,
-    l1_loss,
-};
+use lora_gan::{Error, GanLoss, PatchGan, PatchGanConfig, bce_with_logits, l1_loss};
 
 #[test]
 fn the_papers_discriminator_has_pix2pixs_layers() {
@@ -176,18 +173,27 @@ fn losses_have_literal_values() {
     // Undecided: ln 2 for everyone.
     let zero = || grid(&[0.0, 0.0]);
     close(bce_with_logits(zero(), true), std::f32::consts::LN_2);
-    close(discriminator_loss(zero(), zero()), std::f32::consts::LN_2);
-    close(generator_gan_loss(zero()), std::f32::consts::LN_2);
+    close(
+        GanLoss::Vanilla.discriminator(zero(), zero()),
+        std::f32::consts::LN_2,
+    );
+    close(GanLoss::Vanilla.generator(zero()), std::f32::consts::LN_2);
     // ln(1 + e⁻³) = 0.0485874, ln(1 + e³) = 3.0485874: right on both, wrong on both, half and half.
     close(
-        discriminator_loss(grid(&[3.0]), grid(&[-3.0])),
+        GanLoss::Vanilla.discriminator(grid(&[3.0]), grid(&[-3.0])),
         0.048_587_35,
     );
-    close(discriminator_loss(grid(&[-3.0]), grid(&[3.0])), 3.048_587_3);
-    close(discriminator_loss(grid(&[3.0]), grid(&[3.0])), 1.548_587_3);
+    close(
+        GanLoss::Vanilla.discriminator(grid(&[-3.0]), grid(&[3.0])),
+        3.048_587_3,
+    );
+    close(
+        GanLoss::Vanilla.discriminator(grid(&[3.0]), grid(&[3.0])),
+        1.548_587_3,
+    );
     // The generator wants its pairs taken for real.
-    close(generator_gan_loss(grid(&[3.0])), 0.048_587_35);
-    close(generator_gan_loss(grid(&[-3.0])), 3.048_587_3);
+    close(GanLoss::Vanilla.generator(grid(&[3.0])), 0.048_587_35);
+    close(GanLoss::Vanilla.generator(grid(&[-3.0])), 3.048_587_3);
     // |1 − 0.5| + |−1 − 1| + 0 + |0.25 + 0.25| over four.
     close(
         l1_loss(grid(&[1.0, -1.0, 0.5, 0.25]), grid(&[0.5, 1.0, 0.5, -0.25])),
@@ -204,8 +210,11 @@ fn losses_are_symmetric() {
     let value = |t: Tensor<1>| t.into_scalar::<f32>();
     let fake = value(bce_with_logits(grid(&a), false));
     close(bce_with_logits(negative(&a), true), fake);
-    let one = value(discriminator_loss(grid(&a), grid(&b)));
-    close(discriminator_loss(negative(&b), negative(&a)), one);
+    let one = value(GanLoss::Vanilla.discriminator(grid(&a), grid(&b)));
+    close(
+        GanLoss::Vanilla.discriminator(negative(&b), negative(&a)),
+        one,
+    );
     close(
         l1_loss(grid(&a), grid(&b)),
         value(l1_loss(grid(&b), grid(&a))),
@@ -217,7 +226,9 @@ fn losses_are_symmetric() {
 fn the_gan_losses_gradient_is_the_sigmoids() {
     // d/dx ln(1 + e⁻ˣ) = −1/(1 + eˣ): −0.5 at 0, −0.9525741 at −3, −0.0474259 at 3; over three values.
     let x = Tensor::<1>::from_floats([0.0, -3.0, 3.0], &Device::flex().autodiff()).require_grad();
-    let grads = generator_gan_loss(x.clone().reshape([1, 1, 1, 3])).backward();
+    let grads = GanLoss::Vanilla
+        .generator(x.clone().reshape([1, 1, 1, 3]))
+        .backward();
     let gradient = values(x.grad(&grads).unwrap());
     for (g, expected) in gradient.iter().zip([-0.5, -0.952_574_1, -0.047_425_87]) {
         assert!((g - expected / 3.0).abs() < 1e-6, "{gradient:?}");

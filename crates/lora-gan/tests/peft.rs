@@ -215,7 +215,7 @@ fn what_does_not_fit_is_refused_by_name() {
             refused(|d| edit_config(d, "alpha_pattern", serde_json::json!({"stem.*": 1}))),
         ),
         (
-            "not a safetensors file",
+            "adapter_model.safetensors: not a complete safetensors file",
             refused(|d| fs::write(d.join(WEIGHTS), b"PK nothing").unwrap()),
         ),
         (

@@ -6,6 +6,7 @@ use burn::nn::{LayerNorm, Linear};
 use burn::tensor::{Tensor, TensorData};
 
 use super::block::Block;
+use crate::network::parts;
 use crate::{Error, FeatureNet, HostResize, ResizeMode};
 
 /// Images that pass at a time, whatever the batch: bounds memory.
@@ -85,16 +86,8 @@ impl FeatureNet for ClipVision {
     }
 
     fn features(&self, images: Tensor<4>) -> Result<Tensor<2>, Error> {
-        let shape = images.dims();
-        if shape[1] != 3 || shape.contains(&0) {
-            return Err(Error::ImageShape {
-                found: shape,
-                expected: "[B, 3, H, W] with B, H and W of at least 1",
-            });
-        }
-        let images = self.resize().apply_batch(images.inner())?;
-        let images = images.to_device(&self.patches.weight.val().device());
-        let parts = images.split(CHUNK, 0);
+        let device = self.patches.weight.val().device();
+        let parts = parts(images, self.host_resize(), CHUNK, &device)?;
         let features = parts.into_iter().map(|part| self.forward(part)).collect();
         Ok(Tensor::cat(features, 0))
     }

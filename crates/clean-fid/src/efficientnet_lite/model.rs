@@ -8,6 +8,7 @@ use burn::tensor::ops::InterpolateOptions;
 
 use super::block::{MbConv, relu6};
 use super::config::{EfficientNetLite0Config, FEATURES, Resize};
+use crate::network::parts;
 use crate::{Error, FeatureNet, HostResize, ResizeMode};
 
 /// EfficientNet-Lite0 (EfficientNet-B0 of Tan & Le, 2019, without squeeze-and-excitation and with ReLU6), up to the
@@ -102,20 +103,8 @@ impl FeatureNet for EfficientNetLite0 {
     }
 
     fn features(&self, images: Tensor<4>) -> Result<Tensor<2>, Error> {
-        let shape = images.dims();
-        if shape[1] != 3 || shape.contains(&0) {
-            return Err(Error::ImageShape {
-                found: shape,
-                expected: "[B, 3, H, W] with B, H and W of at least 1",
-            });
-        }
         let device = self.head.weight.val().device();
-        let images = match self.host_resize() {
-            Some(resize) => resize.apply_batch(images.inner())?,
-            None => images.inner(),
-        };
-        let images = images.to_device(&device);
-        let parts = images.split(CHUNK, 0);
+        let parts = parts(images, self.host_resize(), CHUNK, &device)?;
         let features = parts.into_iter().map(|part| self.forward(part)).collect();
         Ok(Tensor::cat(features, 0))
     }

@@ -8,6 +8,7 @@ use super::config::InceptionV3Config;
 use super::mixed::{Mixed, halve};
 use super::stages::{FEATURES, Stem};
 use super::unit::{Unit, chain};
+use crate::network::parts;
 use crate::{Error, FeatureNet, HostResize, ResizeMode};
 
 /// Height and width that the network was trained at.
@@ -85,16 +86,8 @@ impl FeatureNet for InceptionV3 {
     }
 
     fn features(&self, images: Tensor<4>) -> Result<Tensor<2>, Error> {
-        let shape = images.dims();
-        if shape[1] != 3 || shape.contains(&0) {
-            return Err(Error::ImageShape {
-                found: shape,
-                expected: "[B, 3, H, W] with B, H and W of at least 1",
-            });
-        }
-        let images = self.resize().apply_batch(images.inner())?;
-        let images = images.to_device(&self.entry.conv.weight.val().device());
-        let parts = images.split(CHUNK, 0);
+        let device = self.entry.conv.weight.val().device();
+        let parts = parts(images, self.host_resize(), CHUNK, &device)?;
         let features = parts
             .into_par_iter()
             .map(|part| self.forward(part))

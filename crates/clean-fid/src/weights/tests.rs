@@ -1,3 +1,5 @@
+//! Tests of the readers of weight files (`#[cfg(test)]` in `mod.rs`).
+
 use std::path::PathBuf;
 
 use super::*;

@@ -4,7 +4,7 @@
 //! use concepts::editing::*;
 //! use concepts::{ClassicalEditor, ImageEditor};
 //!
-//! let dir = tempfile::tempdir().unwrap();
+//! let dir = tempfile::tempdir()?;
 //! let photo = image::RgbImage::from_fn(64, 64, |x, y| image::Rgb([4 * x as u8, 4 * y as u8, 128]));
 //! let photos = [NamedImage { name: "first".to_owned(), image: photo }];
 //! let editor = ClassicalEditor::default(); // in earnest, concepts::http::ComfyEditor and others
@@ -21,7 +21,7 @@
 //! assert_eq!(best.editor, "classical");
 //! let pairs = best.pairs(); // for concepts::write_pairs
 //! assert_eq!(pairs[0].name, "first");
-//! # Ok::<(), concepts::Error>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod best;

@@ -10,8 +10,13 @@ use crate::{Error, store};
 /// Where the concept's text goes in a template.
 const PROMPT: &str = "{prompt}";
 
-/// Fails on a template without `{prompt}`.
-pub(super) fn check_template(template: &str) -> Result<(), Error> {
+/// Fails on a template without `{prompt}`, and on a working side that no diffusion model takes.
+pub(super) fn check(template: &str, side: u32) -> Result<(), Error> {
+    check_template(template)?;
+    check_side(side)
+}
+
+fn check_template(template: &str) -> Result<(), Error> {
     if template.contains(PROMPT) {
         return Ok(());
     }
@@ -21,8 +26,7 @@ pub(super) fn check_template(template: &str) -> Result<(), Error> {
     })
 }
 
-/// Fails on a working side that no diffusion model takes.
-pub(super) fn check_side(side: u32) -> Result<(), Error> {
+fn check_side(side: u32) -> Result<(), Error> {
     if (64..=4096).contains(&side) && side.is_multiple_of(8) {
         return Ok(());
     }

@@ -92,8 +92,7 @@ impl ComfyEditor {
         http: HttpSettings,
         credentials: Credentials,
     ) -> Result<Self, Error> {
-        canvas::check_template(&settings.template)?;
-        canvas::check_side(settings.side)?;
+        canvas::check(&settings.template, settings.side)?;
         Ok(Self {
             client: Client::new(name, address, http, credentials)?,
             workflow,

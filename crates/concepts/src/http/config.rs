@@ -26,9 +26,9 @@ use crate::{Error, ImageEditor, store};
 ///   { "name": "flux", "address": "https://example.endpoints.huggingface.cloud", "key_env": "HF_TOKEN",
 ///     "api": { "inference": { "num_inference_steps": 20 } } }
 /// ]"#;
-/// let editors: Vec<EditorConfig> = serde_json::from_str(text).unwrap();
+/// let editors: Vec<EditorConfig> = serde_json::from_str(text)?;
 /// assert_eq!(editors[0].open(&Default::default())?.name(), "sd15");
-/// # Ok::<(), concepts::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

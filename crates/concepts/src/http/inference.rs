@@ -2,11 +2,10 @@ use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::canvas;
 use super::client::{Client, HttpSettings};
 use super::credentials::Credentials;
-use super::reply;
 use super::request::Request;
+use super::{canvas, one_request, reply};
 use crate::{Error, ImageEditor};
 
 /// What an [`InferenceEditor`] asks for. The server's own defaults hold where a field is `None`.
@@ -75,8 +74,7 @@ impl InferenceEditor {
         http: HttpSettings,
         credentials: Credentials,
     ) -> Result<Self, Error> {
-        canvas::check_template(&settings.template)?;
-        canvas::check_side(settings.side)?;
+        canvas::check(&settings.template, settings.side)?;
         Ok(Self {
             client: Client::new(name, address, http, credentials)?,
             settings,
@@ -114,17 +112,10 @@ impl ImageEditor for InferenceEditor {
     /// # Errors
     /// [`Error::Server`] when no attempt gave an image.
     fn edit(&self, photo: &RgbImage, prompt: &str, seed: u64) -> Result<RgbImage, Error> {
-        let size = canvas::working_size(photo, self.settings.side);
-        let png = canvas::enlarge(photo, size)?;
         // The address may be the endpoint itself, so nothing is added to its path.
-        let request = Request::json("", &self.body(&png, size, prompt, seed));
-        let (width, height) = photo.dimensions();
-        self.client
-            .call(&request, |bytes| {
-                reply::fit(reply::image(bytes)?, width, height)
-            })
-            .map(|answer| answer.value)
-            .map_err(|error| self.client.fail(error))
+        let request = |png: &[u8], size| Request::json("", &self.body(png, size, prompt, seed));
+        let side = self.settings.side;
+        one_request::edit(&self.client, photo, side, request, reply::image)
     }
 
     fn parameters(&self) -> Value {

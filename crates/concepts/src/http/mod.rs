@@ -8,6 +8,7 @@ mod comfy_reply;
 mod config;
 mod credentials;
 mod inference;
+mod one_request;
 mod reply;
 mod request;
 mod webui;

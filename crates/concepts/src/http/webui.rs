@@ -2,11 +2,10 @@ use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::canvas;
 use super::client::{Client, HttpSettings};
 use super::credentials::Credentials;
-use super::reply;
 use super::request::Request;
+use super::{canvas, one_request, reply};
 use crate::{Error, ImageEditor, ServerError};
 
 /// One unit of the ControlNet extension, which is given the photo.
@@ -122,8 +121,7 @@ impl WebUiEditor {
         http: HttpSettings,
         credentials: Credentials,
     ) -> Result<Self, Error> {
-        canvas::check_template(&settings.template)?;
-        canvas::check_side(settings.side)?;
+        canvas::check(&settings.template, settings.side)?;
         Ok(Self {
             client: Client::new(name, address, http, credentials)?,
             settings,
@@ -194,16 +192,11 @@ impl ImageEditor for WebUiEditor {
     /// # Errors
     /// [`Error::Server`] when no attempt gave an image.
     fn edit(&self, photo: &RgbImage, prompt: &str, seed: u64) -> Result<RgbImage, Error> {
-        let size = canvas::working_size(photo, self.settings.side);
-        let png = canvas::enlarge(photo, size)?;
-        let request = Request::json("/sdapi/v1/img2img", &self.body(&png, size, prompt, seed));
-        let (width, height) = photo.dimensions();
-        self.client
-            .call(&request, |bytes| {
-                reply::fit(first_image(bytes)?, width, height)
-            })
-            .map(|answer| answer.value)
-            .map_err(|error| self.client.fail(error))
+        let request = |png: &[u8], size| {
+            Request::json("/sdapi/v1/img2img", &self.body(png, size, prompt, seed))
+        };
+        let side = self.settings.side;
+        one_request::edit(&self.client, photo, side, request, first_image)
     }
 
     fn parameters(&self) -> Value {

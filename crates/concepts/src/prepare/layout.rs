@@ -54,12 +54,12 @@ impl PairLayout {
     /// use concepts::prepare::PairLayout;
     /// use concepts::{Pair, Split};
     ///
-    /// let dir = tempfile::tempdir().unwrap();
+    /// let dir = tempfile::tempdir()?;
     /// let image = image::RgbImage::new(8, 8);
     /// let pairs = [Pair { name: "a".to_owned(), input: image.clone(), target: image }];
     /// let written = PairLayout::WebDataset.write(dir.path(), Split::Test, &pairs, "green fog")?;
     /// assert_eq!(written, [dir.path().join("test-000000.tar")]);
-    /// # Ok::<(), concepts::Error>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors

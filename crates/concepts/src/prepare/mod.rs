@@ -3,13 +3,12 @@
 //! ```
 //! use concepts::prepare::*;
 //!
-//! let dir = tempfile::tempdir().unwrap();
+//! let dir = tempfile::tempdir()?;
 //! let (photos, out) = (dir.path().join("photos"), dir.path().join("prepared"));
-//! std::fs::create_dir(&photos).unwrap();
+//! std::fs::create_dir(&photos)?;
 //! for i in 0..10u8 {
 //!     image::RgbImage::from_fn(96, 80, |x, y| image::Rgb([x as u8, y as u8, 20 * i]))
-//!         .save(photos.join(format!("{i}.png")))
-//!         .unwrap();
+//!         .save(photos.join(format!("{i}.png")))?;
 //! }
 //!
 //! let settings = PrepareSettings { size: 64, ..PrepareSettings::default() };
@@ -17,7 +16,7 @@
 //! let manifest = prepare(&plan, &out, &settings, &|_, _| {})?;
 //! assert_eq!(manifest.photos.len(), 10);
 //! assert_eq!(concepts::read_photos(&out.join("train"), 64)?.len(), 8); // 80 %
-//! # Ok::<(), concepts::Error>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod crop;

@@ -61,11 +61,11 @@ impl Default for ShardSettings {
 /// ```
 /// use concepts::prepare::{Sample, ShardSettings, ShardWriter};
 ///
-/// let dir = tempfile::tempdir().unwrap();
+/// let dir = tempfile::tempdir()?;
 /// let mut shards = ShardWriter::new(dir.path(), "fog-train", ShardSettings::default())?;
 /// shards.add(&Sample { key: "first".to_owned(), files: vec![("txt".to_owned(), b"green fog".to_vec())] })?;
 /// assert_eq!(shards.finish()?, [dir.path().join("fog-train-000000.tar")]);
-/// # Ok::<(), concepts::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct ShardWriter {
     dir: PathBuf,

@@ -32,7 +32,7 @@ use crate::parallel::{self, Pace, lock};
 ///     }
 /// }
 ///
-/// let dir = tempfile::tempdir().unwrap();
+/// let dir = tempfile::tempdir()?;
 /// let journal = Journal::open(&dir.path().join("answers.jsonl"))?;
 /// let templates = Templates::default();
 /// let generator = Generator::new(&Parrot, &templates, &journal, Budget::default(), GeneratorSettings::default());
@@ -40,7 +40,7 @@ use crate::parallel::{self, Pace, lock};
 /// let outcome = generator.concepts(&mut set, &[(Category::Art, 2)], &|_| {})?;
 /// assert_eq!(outcome.stop, Stop::Complete);
 /// assert_eq!(set.concepts[1].text, "Batik");
-/// # Ok::<(), concepts::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Generator<'a> {
     model: &'a (dyn ChatModel + Sync),

@@ -21,12 +21,12 @@ const MAX_LINE: u64 = 4 << 20;
 /// line at the end is cut off. One process at a time can have it open.
 ///
 /// ```
-/// let dir = tempfile::tempdir().unwrap();
+/// let dir = tempfile::tempdir()?;
 /// let path = dir.path().join("answers.jsonl");
 /// let journal = concepts::prompts::Journal::open(&path)?;
 /// assert_eq!(journal.len(), 0);
 /// assert!(concepts::prompts::Journal::open(&path).is_err(), "it is open already");
-/// # Ok::<(), concepts::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct Journal {

@@ -23,9 +23,9 @@
 //!
 //! let check = LeakCheck::new(&set, LeakSettings::default());
 //! assert!(combinations.iter().all(|c| check.text(&c.text).is_none()));
-//! let held_out = set.concepts.iter().find(|c| c.split == Split::Test).unwrap();
+//! let held_out = set.concepts.iter().find(|c| c.split == Split::Test).ok_or("none is held out")?;
 //! assert!(check.text(&format!("A {}!", held_out.text)).is_some());
-//! # Ok::<(), concepts::Error>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod budget;

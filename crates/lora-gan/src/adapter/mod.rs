@@ -9,7 +9,6 @@ pub use merge::Merged;
 pub use set::AdapterSet;
 
 pub(crate) use layer::Layer;
-pub(crate) use set::check_finite;
 
 use weight_blocks::{
     HostTensor, LayerGroup, NamedTensors, WeightSpace, load_named, module_to_named,

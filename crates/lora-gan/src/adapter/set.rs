@@ -137,7 +137,7 @@ impl AdapterSet {
 }
 
 /// Refuses NaN and infinities, by name.
-pub(crate) fn check_finite(weights: &NamedTensors) -> Result<(), Error> {
+fn check_finite(weights: &NamedTensors) -> Result<(), Error> {
     for (name, tensor) in weights {
         if let Some(index) = tensor.data.iter().position(|v| !v.is_finite()) {
             return Err(Error::NonFinite {

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
 use serde::{Deserialize, Serialize};
 
-use crate::loss::{bce_with_logits, discriminator_loss};
+use super::terms::bce_with_logits;
 
 /// An adversarial loss on logits of any shape (patches `[B, 1, H, W]` or one per image `[B, 1]`).
 ///
@@ -42,7 +42,9 @@ impl GanLoss {
     /// The discriminator's loss, `[1]`, each logit weighted alike.
     pub fn discriminator<const D: usize>(self, real: Tensor<D>, fake: Tensor<D>) -> Tensor<1> {
         match self {
-            Self::Vanilla => discriminator_loss(real, fake),
+            Self::Vanilla => Self::NonSaturating
+                .discriminator(real, fake)
+                .mul_scalar(0.5),
             Self::NonSaturating => bce_with_logits(real, true) + bce_with_logits(fake, false),
             Self::LeastSquares => {
                 let real = real.sub_scalar(1.0).square().mean();

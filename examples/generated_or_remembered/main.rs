@@ -4,23 +4,24 @@
 //! cargo run --release --example generated_or_remembered
 //! ```
 
+mod report;
+
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use burn::tensor::{Device, Tensor};
 use clap::Parser;
 use clean_fid::FeatureNet;
-use concepts::{Concept, Split, art_concepts};
+use concepts::{Concept, Split};
 use denoised_weights_examples::assets::{AssetArgs, Text, TextArgs, display};
 use denoised_weights_examples::cli::{Common, run};
-use denoised_weights_examples::data::{ConceptPairs, Counts, Photos, edit, spread};
+use denoised_weights_examples::data::{ConceptPairs, Counts, Photos, concepts_of, edit, spread};
 use denoised_weights_examples::denoised::load_generator;
 use denoised_weights_examples::picture::{Column, write_grid};
 use denoised_weights_examples::progress::Progress;
 use denoised_weights_examples::report::median;
-use denoised_weights_examples::rivals::{cosine, distance};
+use denoised_weights_examples::rivals::{adapted, cosine, distance};
 use denoised_weights_examples::{Result, files};
 use finetune::{
     ConceptTrainer, HeldOut, Initializer, Recipe, ZooMean, images_to_tensor, tensor_to_images,
@@ -30,9 +31,10 @@ use image::RgbImage;
 use lora_gan::BaseGenerator;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde::Serialize;
 use weight_blocks::{NamedTensors, WeightSpace, Zoo, load_safetensors, save_safetensors};
 use weight_diffusion::{HostText, SampleOptions, WeightGenerator};
+
+use report::{ConceptReport, Interpolation, InterpolationStep, Report, summary};
 
 /// For each held-out concept, compare its predicted adapter with the closest adapter of the zoo,
 /// with the zoo's mean and with the adapter that training from zero ends at: as weights, and as
@@ -72,66 +74,6 @@ struct Args {
 fn main() -> ExitCode {
     let args = Args::parse();
     run(|| compare(&args))
-}
-
-#[derive(Serialize)]
-struct Report {
-    seed: u64,
-    device: String,
-    quality: String,
-    /// L2 distance of a zoo adapter to the closest other one, median.
-    zoo_nearest_weights: f64,
-    /// The same between their edited photos, L1 of values in 0..1.
-    zoo_nearest_outputs: f64,
-    concepts: Vec<ConceptReport>,
-    interpolations: Vec<Interpolation>,
-}
-
-/// Distances of the predicted adapter: weights in L2, edited photos in L1 of values in 0..1.
-#[derive(Serialize)]
-struct ConceptReport {
-    concept: String,
-    prompt: String,
-    /// The zoo concept with the closest weights.
-    closest_weights: String,
-    weights_to_closest: f64,
-    weights_to_mean: f64,
-    weights_to_trained: f64,
-    /// Of the trained adapter itself to the closest of the zoo.
-    trained_to_closest: f64,
-    /// Between (prediction - mean) and (trained - mean).
-    cosine_to_trained: f64,
-    /// Between (prediction - mean) and (closest - mean).
-    cosine_to_closest: f64,
-    /// The zoo concept whose edited photos are closest to the prediction's.
-    closest_outputs: String,
-    outputs_to_closest: f64,
-    outputs_to_mean: f64,
-    outputs_to_trained: f64,
-    outputs_to_target: f64,
-    /// The best that any zoo adapter does: its outputs' distance to the targets.
-    best_zoo_to_target: f64,
-    /// Quality of untrained starts, by what was asked or taken.
-    quality: BTreeMap<&'static str, f64>,
-}
-
-/// Between two prompts, their tokens mixed.
-#[derive(Serialize)]
-struct Interpolation {
-    from: String,
-    to: String,
-    steps: Vec<InterpolationStep>,
-}
-
-#[derive(Serialize)]
-struct InterpolationStep {
-    share: f64,
-    /// L1 of the edited photos to the two targets mixed alike.
-    to_mixed_target: f64,
-    /// L1 of the two ends' edited photos, mixed alike, to the same.
-    ends_mixed_to_mixed_target: f64,
-    to_first_target: f64,
-    to_second_target: f64,
 }
 
 struct Bench<'a> {
@@ -183,10 +125,7 @@ fn compare(args: &Args) -> Result<()> {
         compared: spread(&photos.test, args.n_compared, 0.5),
         photos: &photos,
     };
-    let held_out: Vec<Concept> = art_concepts()
-        .into_iter()
-        .filter(|concept| concept.split == Split::Test)
-        .collect();
+    let held_out = concepts_of(Split::Test);
     let concepts = &held_out[..held_out.len().min(args.limit.unwrap_or(usize::MAX))];
     let stored = bench.zoo_outputs(&zoo)?;
     let weights = ZooMean::from_zoo(&zoo)?.start("")?.weights;
@@ -206,7 +145,8 @@ fn compare(args: &Args) -> Result<()> {
     };
     let mut progress = Progress::new("compare", concepts.len() as u64, 0);
     for (done, concept) in (1..).zip(concepts) {
-        let wrong = bench.least_similar(concept, &held_out)?;
+        let others = held_out.iter().map(|other| other.prompt.as_str());
+        let wrong = text.least_similar(&concept.prompt, others)?;
         report
             .concepts
             .push(bench.concept(concept, &wrong, &stored, &mean)?);
@@ -234,8 +174,7 @@ impl Bench<'_> {
 
     /// The compared photos as the base edits them with `weights`.
     fn outputs(&self, weights: &NamedTensors) -> Result<Tensor<4>> {
-        let mut generator = self.base.generator.clone();
-        generator.load_weights(weights)?;
+        let generator = adapted(&self.base.generator, weights)?;
         Ok(translate(&generator, &self.tensor(&self.compared)?)?)
     }
 
@@ -267,19 +206,6 @@ impl Bench<'_> {
             return Err("the zoo is empty; collect some concepts first".into());
         }
         Ok(stored)
-    }
-
-    fn least_similar(&self, concept: &Concept, all: &[Concept]) -> Result<String> {
-        let own = self.text.pooled(&concept.prompt)?;
-        let mut worst = (f32::INFINITY, concept.prompt.clone());
-        for other in all.iter().filter(|other| other.prompt != concept.prompt) {
-            let vector = self.text.pooled(&other.prompt)?;
-            let similarity = own.iter().zip(&vector).map(|(a, b)| a * b).sum();
-            if similarity < worst.0 {
-                worst = (similarity, other.prompt.clone());
-            }
-        }
-        Ok(worst.1)
     }
 
     /// Trains from zero, or reads what an earlier run trained.
@@ -325,9 +251,9 @@ impl Bench<'_> {
         let pairs = ConceptPairs::edited(concept, train, test, counts, size, self.device)?;
         let held_out = HeldOut::new(self.network, &pairs.test)?;
         let measure = |weights: &NamedTensors| -> Result<f64> {
-            let mut generator = self.base.generator.clone();
-            generator.load_weights(weights)?;
-            Ok(held_out.measure(&generator)?.frechet)
+            Ok(held_out
+                .measure(&adapted(&self.base.generator, weights)?)?
+                .frechet)
         };
         let tokens = self.text.tokens(&concept.prompt, self.device)?;
         let predicted = self.predict(&tokens)?;
@@ -389,10 +315,7 @@ impl Bench<'_> {
             .take(self.args.interpolations);
         let mut found = Vec::new();
         let mut columns: Vec<Column> = (SHARES.iter())
-            .map(|share| Column {
-                caption: format!("{share}"),
-                images: Vec::new(),
-            })
+            .map(|share| Column::new(share.to_string(), Vec::new()))
             .collect();
         for (&(first, a), &(second, b)) in pairs {
             let (target_a, target_b) = (self.targets(first)?, self.targets(second)?);
@@ -477,129 +400,4 @@ fn random_like(text: &HostText, seed: u64) -> HostText {
             .collect(),
         len: text.len,
     }
-}
-
-fn summary(report: &Report) -> Result<String> {
-    let mut text = String::new();
-    let middle = |pick: &dyn Fn(&ConceptReport) -> f64| {
-        median(&mut report.concepts.iter().map(pick).collect::<Vec<_>>())
-    };
-    let count = |test: &dyn Fn(&ConceptReport) -> bool| {
-        format!(
-            "{}/{}",
-            report.concepts.iter().filter(|c| test(c)).count(),
-            report.concepts.len()
-        )
-    };
-    writeln!(
-        text,
-        "Medians over {} held-out concepts.\n",
-        report.concepts.len()
-    )?;
-    writeln!(
-        text,
-        "| the predicted adapter's distance | weights, L2 | edited photos, L1 |"
-    )?;
-    writeln!(text, "| --- | ---: | ---: |")?;
-    let row = |text: &mut String, name: &str, weights: Option<f64>, outputs: Option<f64>| {
-        let cell = |value: Option<f64>, digits: usize| {
-            value.map_or(String::new(), |v| format!("{v:.digits$}"))
-        };
-        writeln!(
-            text,
-            "| {name} | {} | {} |",
-            cell(weights, 2),
-            cell(outputs, 4)
-        )
-    };
-    row(
-        &mut text,
-        "to the closest zoo adapter",
-        Some(middle(&|c| c.weights_to_closest)),
-        Some(middle(&|c| c.outputs_to_closest)),
-    )?;
-    row(
-        &mut text,
-        "to the zoo's mean",
-        Some(middle(&|c| c.weights_to_mean)),
-        Some(middle(&|c| c.outputs_to_mean)),
-    )?;
-    row(
-        &mut text,
-        "to the adapter trained from zero",
-        Some(middle(&|c| c.weights_to_trained)),
-        Some(middle(&|c| c.outputs_to_trained)),
-    )?;
-    row(
-        &mut text,
-        "to the targets",
-        None,
-        Some(middle(&|c| c.outputs_to_target)),
-    )?;
-    row(
-        &mut text,
-        "best zoo adapter to the targets",
-        None,
-        Some(middle(&|c| c.best_zoo_to_target)),
-    )?;
-    row(
-        &mut text,
-        "trained from zero, to the closest zoo adapter",
-        Some(middle(&|c| c.trained_to_closest)),
-        None,
-    )?;
-    row(
-        &mut text,
-        "a zoo adapter to the closest other one",
-        Some(report.zoo_nearest_weights),
-        Some(report.zoo_nearest_outputs),
-    )?;
-    writeln!(
-        text,
-        "\nCosine of (prediction - mean) with (trained - mean): {:.2}, with (closest - mean): {:.2}.",
-        middle(&|c| c.cosine_to_trained),
-        middle(&|c| c.cosine_to_closest)
-    )?;
-    writeln!(
-        text,
-        "Outputs closer to the targets than to any zoo adapter's outputs: {}; closer to the targets than the best zoo adapter is: {}.",
-        count(&|c| c.outputs_to_target < c.outputs_to_closest),
-        count(&|c| c.outputs_to_target < c.best_zoo_to_target)
-    )?;
-    writeln!(text, "\n| untrained start | {} (median) |", report.quality)?;
-    writeln!(text, "| --- | ---: |")?;
-    for name in [
-        "predicted",
-        "closest_outputs",
-        "closest_weights",
-        "wrong_prompt",
-        "random_prompt",
-        "mean",
-        "zero",
-        "trained",
-    ] {
-        let value = middle(&|c| c.quality.get(name).copied().unwrap_or(f64::NAN));
-        writeln!(text, "| {name} | {value:.1} |")?;
-    }
-    writeln!(
-        text,
-        "\n| from → to | share | L1 to the mixed target | ends mixed | to the first | to the second |"
-    )?;
-    writeln!(text, "| --- | ---: | ---: | ---: | ---: | ---: |")?;
-    for pair in &report.interpolations {
-        for step in &pair.steps {
-            writeln!(
-                text,
-                "| {} → {} | {} | {:.4} | {:.4} | {:.4} | {:.4} |",
-                pair.from,
-                pair.to,
-                step.share,
-                step.to_mixed_target,
-                step.ends_mixed_to_mixed_target,
-                step.to_first_target,
-                step.to_second_target
-            )?;
-        }
-    }
-    Ok(text)
 }

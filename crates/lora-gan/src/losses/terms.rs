@@ -1,4 +1,4 @@
-//! The losses of Eq. 4: λ·L1 + conditional GAN.
+//! The two terms that the adversarial losses and Eq. 4 are made of.
 
 use burn::tensor::Tensor;
 
@@ -11,16 +11,6 @@ pub fn bce_with_logits<const D: usize>(logits: Tensor<D>, real: bool) -> Tensor<
     // the tail's are 0.
     let hinge = if real { size - logits } else { size + logits };
     (hinge.mul_scalar(0.5) + tail).mean()
-}
-
-/// The discriminator's loss: half the sum over a real and a generated pair, as pix2pix takes it.
-pub fn discriminator_loss<const D: usize>(real: Tensor<D>, fake: Tensor<D>) -> Tensor<1> {
-    (bce_with_logits(real, true) + bce_with_logits(fake, false)).mul_scalar(0.5)
-}
-
-/// The generator's non-saturating GAN loss on the logits of its own pairs.
-pub fn generator_gan_loss<const D: usize>(fake: Tensor<D>) -> Tensor<1> {
-    bce_with_logits(fake, true)
 }
 
 /// Mean absolute difference.
