@@ -5,7 +5,8 @@
 //!     --address http://127.0.0.1:11434/v1 --model llama3.2 --out out/prompts --dry-run
 //! ```
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
+use std::collections::HashSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,8 +17,8 @@ use clap::{Parser, ValueEnum};
 use concepts::http::{ChatClient, ChatSettings, Credentials, EmbeddingClient, HttpSettings};
 use concepts::prompts::{
     Budget, Category, Combination, CombineRules, Dropped, Embed, Generator, GeneratorSettings,
-    HeldOut, Journal, LeakCheck, LeakSettings, Outcome, Price, PromptSet, Screening, Spent,
-    Statistics, Step, Stop, Templates, combine_where,
+    HeldOut, Journal, LeakCheck, LeakSettings, Outcome, Price, PromptSet, Reason, Refill,
+    Screening, Shortfall, Spent, Statistics, Step, Stop, Templates, combine_where,
 };
 use denoised_weights_examples::assets::display;
 use denoised_weights_examples::cli::run;
@@ -69,6 +70,10 @@ struct Args {
     /// Concepts to hold out of them.
     #[arg(long, value_name = "A,C,F", value_parser = three, default_value = "20,20,5")]
     held_out: [usize; 3],
+    /// How often as many concepts as the filters took away (near-duplicates, and what says a
+    /// held-out one) are asked for again.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
     /// Paraphrases wanted per concept.
     #[arg(long, value_name = "A,C,F", value_parser = three, default_value = "18,18,9")]
     paraphrases: [usize; 3],
@@ -136,6 +141,10 @@ enum Embedder {
 struct Report {
     statistics: Statistics,
     stop: Vec<Stop>,
+    /// Categories with fewer concepts than wanted.
+    missing: Vec<Shortfall>,
+    /// How often was asked again for what filters took away.
+    rounds: usize,
     dropped: Vec<Dropped>,
     leaks_removed: Vec<String>,
     /// Combinations left out since they say what is held out.
@@ -151,6 +160,7 @@ struct Build<'a> {
     leaks: LeakSettings,
     dropped: Vec<Dropped>,
     stops: Vec<Stop>,
+    refill: Refill,
 }
 
 fn main() -> ExitCode {
@@ -168,6 +178,7 @@ fn build(args: &Args) -> Result<()> {
         },
         dropped: Vec::new(),
         stops: Vec::new(),
+        refill: Refill::new(args.rounds),
     };
     let mut set = PromptSet::default();
     for (category, list) in
@@ -241,6 +252,11 @@ fn build(args: &Args) -> Result<()> {
         return Ok(());
     }
     let leaks_removed = build.fill(&mut set, generator.as_ref())?;
+    let missing = match generator {
+        Some(_) => build.refill.shortfalls(&set, &wanted(&args.concepts)),
+        None => Vec::new(),
+    };
+    missing.iter().for_each(|short| println!("{short}"));
     let (statistics, combinations_left_out) = build.combine(&set)?;
     println!("{statistics}");
     println!("{combinations_left_out} combinations left out: they say what is held out");
@@ -248,6 +264,8 @@ fn build(args: &Args) -> Result<()> {
     let report = Report {
         statistics,
         stop: build.stops,
+        missing,
+        rounds: build.refill.rounds(),
         dropped: build.dropped,
         leaks_removed,
         combinations_left_out,
@@ -267,41 +285,84 @@ impl Build<'_> {
         generator: Option<&Generator<'_>>,
     ) -> Result<Vec<String>> {
         let args = self.args;
-        if let Some(generator) = generator {
-            let total: usize = args.concepts.iter().sum();
-            let progress = Mutex::new(Progress::new("concepts", total as u64, 0));
-            let outcome =
-                generator.concepts(set, &wanted(&args.concepts), &|step| show(&progress, step))?;
-            self.note("concepts", outcome);
-        }
-        if let Some(embed) = &self.embed {
-            self.dropped
-                .extend(set.drop_near(embed.as_ref(), args.near)?);
-        }
+        // Near-duplicates go before any is held out, and what is asked for in their place is looked at too.
+        self.concepts(set, generator, None)?;
         let held_out = HeldOut {
             art: args.held_out[0],
             character: args.held_out[1],
             facial: args.held_out[2],
         };
-        set.hold_out(held_out, args.seed)?;
-        let mut removed = set.drop_leaks(&self.leaks, self.embed.as_deref())?;
-        if let Some(generator) = generator {
-            let per: Vec<(Category, usize)> = wanted(&args.paraphrases);
-            let of = |c: Category| {
-                per.iter()
-                    .find(|(other, _)| *other == c)
-                    .map_or(0, |(_, n)| *n)
+        if let Err(error) = set.hold_out(held_out, args.seed) {
+            let why = match generator {
+                Some(_) => self.refill.shortfalls(set, &wanted(&args.concepts)),
+                None => Vec::new(),
             };
+            let why: Vec<String> = why.iter().map(|short| format!("; {short}")).collect();
+            return Err(format!("{error}{}", why.concat()).into());
+        }
+        let (mut removed, mut paraphrased) = (Vec::new(), HashSet::new());
+        loop {
+            self.concepts(set, generator, Some(&mut removed))?;
+            let Some(generator) = generator else { break };
+            // What was asked for since, in place of what says a held-out paraphrase, wants paraphrases too.
+            let there: HashSet<String> = set.concepts.iter().map(|c| c.text.clone()).collect();
+            if there.is_subset(&paraphrased) {
+                break;
+            }
+            paraphrased = there;
+            let per = wanted(&args.paraphrases);
+            let of = |c: Category| per.iter().find(|(of, _)| *of == c).map_or(0, |(_, n)| *n);
             let total: usize = set.concepts.iter().map(|c| of(c.category)).sum();
             let progress = Mutex::new(Progress::new("paraphrases", total as u64, 0));
-            let outcome = generator.paraphrases(set, &wanted(&args.paraphrases), &|step| {
-                show(&progress, step)
-            })?;
+            let outcome = generator.paraphrases(set, &per, &|step| show(&progress, step))?;
             self.note("paraphrases", outcome);
         }
-        removed.extend(set.drop_leaks(&self.leaks, self.embed.as_deref())?);
         set.write(&args.out.join("set.json"))?;
         Ok(removed)
+    }
+
+    /// Asks for the concepts that are missing and drops those that mean the same, and after holding out (`leaks`) those
+    /// that say what is held out.
+    fn concepts(
+        &mut self,
+        set: &mut PromptSet,
+        generator: Option<&Generator<'_>>,
+        mut leaks: Option<&mut Vec<String>>,
+    ) -> Result<()> {
+        let args = self.args;
+        let (embed, settings) = (self.embed.as_deref(), &self.leaks);
+        let mut filter = |set: &mut PromptSet| {
+            let mut dropped = match embed {
+                Some(embed) => set.drop_near(embed, args.near)?,
+                None => Vec::new(),
+            };
+            if let Some(leaks) = &mut leaks {
+                for text in set.drop_leaks(settings, embed)? {
+                    leaks.push(text.clone());
+                    dropped.push(Dropped {
+                        text,
+                        reason: Reason::Leak,
+                    });
+                }
+            }
+            Ok(dropped)
+        };
+        let Some(generator) = generator else {
+            let dropped = filter(set)?;
+            self.dropped.extend(dropped);
+            return Ok(());
+        };
+        let wanted = wanted(&args.concepts);
+        let total: usize = args.concepts.iter().sum();
+        let progress: OnceCell<Mutex<Progress>> = OnceCell::new();
+        let observe = |step| {
+            let new = || Mutex::new(Progress::new("concepts", total as u64, 0));
+            show(progress.get_or_init(new), step);
+        };
+        let outcome =
+            generator.concepts_until(set, &wanted, &mut self.refill, &mut filter, &observe)?;
+        self.note("concepts", outcome);
+        Ok(())
     }
 
     /// Writes the combinations one by one, without those that say what is held out; gives their number too.
@@ -343,9 +404,14 @@ impl Build<'_> {
     }
 
     fn note(&mut self, what: &str, outcome: Outcome) {
+        let nothing = outcome.added == 0 && outcome.dropped.is_empty();
+        if nothing && outcome.stop == Stop::Complete {
+            return;
+        }
         let end = match outcome.stop {
             Stop::Complete => "complete",
             Stop::Dry => "the model had nothing new to say",
+            Stop::Rounds => "what was refused was asked for again as often as --rounds allows",
             Stop::Budget => "the budget is used up",
         };
         println!(

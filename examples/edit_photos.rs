@@ -11,21 +11,23 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use burn::tensor::Device;
 use clap::Parser;
 use concepts::editing::{
-    Best, EditConcept, EditRun, EditSettings, EditorScore, NamedImage, NoReference,
+    Best, EditConcept, EditRun, EditSettings, EditorScore, NamedImage, NoReference, QualityScore,
 };
 use concepts::http::{EditorConfig, HttpSettings};
 use concepts::prepare::PairLayout;
 use concepts::{ClassicalEditor, ImageEditor, Pair, Photo, Split, read_photos};
 use denoised_weights_examples::assets::display;
 use denoised_weights_examples::cli::run;
+use denoised_weights_examples::clip_score::ClipScore;
 use denoised_weights_examples::confirm::Confirm;
 use denoised_weights_examples::layout::Layout;
 use denoised_weights_examples::progress::Progress;
 use denoised_weights_examples::{Result, files};
 use indicatif::HumanDuration;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Edit photos for each prompt with each editor, and write the pairs of the best editor, a sheet to
 /// look at, and a record of every edit. Interrupted at any time, the same command goes on. Pairs of
@@ -74,6 +76,13 @@ struct Args {
     /// Time of an edit in seconds, for the estimate [default: what earlier edits took].
     #[arg(long)]
     seconds: Option<f64>,
+    /// Folder of a whole CLIP model (config.json, model.safetensors, tokenizer.json): the best editor
+    /// is the one whose edits go where the prompt does [default: the sharpest, cleanest edits].
+    #[arg(long, value_name = "DIR")]
+    clip: Option<PathBuf>,
+    /// What --clip takes unedited photos for.
+    #[arg(long, value_name = "TEXT", default_value = "a photo of a person")]
+    neutral: String,
     /// Photos on a sheet.
     #[arg(long, default_value_t = 8)]
     sheet_rows: usize,
@@ -84,13 +93,74 @@ struct Args {
     confirm: Confirm,
 }
 
+/// OUT/CONCEPT/best.json.
 #[derive(Serialize)]
 struct BestReport<'a> {
     concept: &'a str,
     prompt: &'a str,
     editor: &'a str,
-    score: &'a str,
+    #[serde(flatten)]
+    chosen_by: &'a ChosenBy,
     ranking: &'a [EditorScore],
+}
+
+/// What chose the editor; scores of another are not comparable.
+#[derive(PartialEq, Serialize, Deserialize)]
+struct ChosenBy {
+    score: String,
+    /// Digest of --clip's files and of --neutral.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    score_sha256: Option<String>,
+}
+
+/// The score, and what to call it.
+struct Judge {
+    score: Box<dyn QualityScore>,
+    chosen_by: ChosenBy,
+}
+
+impl Judge {
+    fn new(args: &Args) -> Result<Self> {
+        let (score, digest): (Box<dyn QualityScore>, _) = match &args.clip {
+            Some(dir) => {
+                let clip = ClipScore::open(dir, &args.neutral, &Device::default())?;
+                let digest = clip.digest().to_owned();
+                (Box::new(clip), Some(digest))
+            }
+            None => (Box::new(NoReference), None),
+        };
+        Ok(Self {
+            chosen_by: ChosenBy {
+                score: score.name().to_owned(),
+                score_sha256: digest,
+            },
+            score,
+        })
+    }
+
+    /// Says so where an earlier run into this folder chose by something else: its choice is made anew.
+    fn compare(&self, concept: &EditConcept, best: &Path) {
+        let found = std::fs::read(best).ok();
+        let found = found.and_then(|bytes| serde_json::from_slice::<ChosenBy>(&bytes).ok());
+        if let Some(found) = found.filter(|found| *found != self.chosen_by) {
+            println!(
+                "{}: was chosen by {}, is chosen anew by {}",
+                concept.name,
+                found.label(),
+                self.chosen_by.label()
+            );
+        }
+    }
+}
+
+impl ChosenBy {
+    fn label(&self) -> String {
+        let digest = self.score_sha256.as_deref().and_then(|hex| hex.get(..12));
+        match digest {
+            Some(digest) => format!("{} {digest}", self.score),
+            None => self.score.clone(),
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -129,6 +199,8 @@ fn edit(args: &Args) -> Result<()> {
         },
         max_failures: args.max_failures,
     };
+    // Before any edit is paid for.
+    let judge = Judge::new(args)?;
     let run = EditRun::new(&args.out, &concepts, &photos, &editors, settings)?;
 
     let plan = run.plan();
@@ -168,8 +240,8 @@ fn edit(args: &Args) -> Result<()> {
         None
     };
     for concept in &concepts {
-        match run.choose(concept, &NoReference) {
-            Ok(best) => write(args, concept, &best, &splits)?,
+        match run.choose(concept, judge.score.as_ref()) {
+            Ok(best) => write(args, concept, &best, &judge, &splits)?,
             Err(concepts::Error::EmptyFolder { .. }) => {
                 println!("{}: no edit, so no pairs", concept.name);
             }
@@ -221,10 +293,20 @@ fn write(
     args: &Args,
     concept: &EditConcept,
     best: &Best,
+    judge: &Judge,
     splits: &HashMap<String, Split>,
 ) -> Result<()> {
     let dir = args.out.join(&concept.name);
     let layout = PairLayout::from(args.layout);
+    let report = dir.join("best.json");
+    judge.compare(concept, &report);
+    // Written last: what it says was chosen is there.
+    match std::fs::remove_file(&report) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(format!("{}: cannot be removed: {error}", report.display()).into());
+        }
+        _ => {}
+    }
     PairLayout::clear(&dir)?;
     for split in [Split::Train, Split::Validation, Split::Test] {
         let of_split = |pair: &&Pair| splits.get(&pair.name) == Some(&split);
@@ -232,19 +314,19 @@ fn write(
         layout.write(&dir, split, &pairs, &concept.prompt)?;
     }
     files::write_png(&dir.join("sheet.png"), &best.sheet(args.sheet_rows, 128)?)?;
+    files::write(
+        &dir.join("prompt.txt"),
+        format!("{}\n", concept.prompt).as_bytes(),
+    )?;
     files::write_json(
-        &dir.join("best.json"),
+        &report,
         &BestReport {
             concept: &concept.name,
             prompt: &concept.prompt,
             editor: &best.editor,
-            score: &best.score,
+            chosen_by: &judge.chosen_by,
             ranking: &best.ranking,
         },
-    )?;
-    files::write(
-        &dir.join("prompt.txt"),
-        format!("{}\n", concept.prompt).as_bytes(),
     )?;
     println!(
         "{}: {} ({} {:.4})",

@@ -5,6 +5,7 @@
 pub mod assets;
 pub mod blocks;
 pub mod cli;
+pub mod clip_score;
 pub mod confirm;
 pub mod data;
 pub mod denoised;

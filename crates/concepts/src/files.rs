@@ -1,7 +1,7 @@
 //! Reading one image, listing a folder's images, fitting an image to the working size.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, ErrorKind, Seek};
+use std::io::{BufRead, BufReader, ErrorKind, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use image::imageops::{self, FilterType};
@@ -114,6 +114,9 @@ pub(crate) fn decode(
         },
     };
 
+    let mut reader = reader;
+    let length = reader.seek(SeekFrom::End(0)).map_err(io)?;
+    reader.rewind().map_err(io)?;
     let mut reader = ImageReader::new(reader).with_guessed_format().map_err(io)?;
     let mut limits = Limits::default();
     limits.max_image_width = Some(max_side);
@@ -129,6 +132,14 @@ pub(crate) fn decode(
             path: path.to_owned(),
         });
     }
+    if !plausible(length, decoder.total_bytes()) {
+        return Err(Error::BadFile {
+            path: path.to_owned(),
+            message: format!(
+                "claims {width}x{height} pixels, which {length} bytes cannot hold; it is cut short or damaged"
+            ),
+        });
+    }
     if width == 0 || height == 0 {
         return Err(Error::NoPixels {
             path: path.to_owned(),
@@ -138,6 +149,13 @@ pub(crate) fn decode(
     let mut image = DynamicImage::from_decoder(decoder).map_err(decode)?;
     image.apply_orientation(orientation);
     Ok(over_white(image))
+}
+
+/// Whether a file of `length` bytes may hold so much. A bit of a JPEG or a PNG stands for at most 128 bytes; WebP can
+/// say more of a plain area, in a larger one only.
+fn plausible(length: u64, decoded: u64) -> bool {
+    const SMALL: u64 = 8 << 20;
+    decoded <= SMALL || decoded / 1_100 <= length
 }
 
 fn over_white(image: DynamicImage) -> RgbImage {

@@ -49,6 +49,8 @@
 //!
 //! # Features
 //!
+//! `faces` (on by default) brings a detector of frontal faces, `prepare::SeetaDetector`, without its model.
+//!
 //! `http` (off by default) brings the clients: AUTOMATIC1111/Forge, ComfyUI, Hugging Face's image-to-image API, and
 //! OpenAI-compatible chat and embedding servers. Without it nothing here knows of a network.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]

@@ -1,9 +1,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use image::{ImageFormat, RgbImage, imageops};
+use image::{RgbImage, imageops};
 
-use crate::{Aligned, Error, files};
+use crate::{Aligned, Error, files, store};
 
 const INPUT: &str = "input";
 const TARGET: &str = "target";
@@ -196,32 +196,7 @@ pub(crate) fn png(folder: &Path, name: &str) -> PathBuf {
 
 pub(crate) fn write_png(folder: &Path, name: &str, image: &RgbImage) -> Result<(), Error> {
     let path = png(folder, name);
-    let temporary = folder.join(format!(".{name}.png.{}.tmp", std::process::id()));
-    let written = image
-        .save_with_format(&temporary, ImageFormat::Png)
-        .map_err(|source| match source {
-            image::ImageError::IoError(source) => Error::Io {
-                action: "write",
-                path: path.clone(),
-                source,
-            },
-            source => Error::Encode {
-                path: path.clone(),
-                source,
-            },
-        })
-        .and_then(|()| {
-            std::fs::rename(&temporary, &path).map_err(|source| Error::Io {
-                action: "write",
-                path: path.clone(),
-                source,
-            })
-        });
-    if written.is_err() {
-        // The first error is the one to report; the temporary file may not even exist.
-        let _ = std::fs::remove_file(&temporary);
-    }
-    written
+    store::write(&path, &store::png(image, &path)?)
 }
 
 /// The pairs of the subfolders `train`, `val` and `test` of one folder.

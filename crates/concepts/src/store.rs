@@ -3,7 +3,6 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -27,26 +26,10 @@ pub(crate) fn create_dir(path: &Path) -> Result<(), Error> {
     std::fs::create_dir_all(path).map_err(io("create the folder", path))
 }
 
-/// Writes to a hidden temporary name in the same folder and renames; creates the folder.
+/// Writes to a hidden temporary name in the same folder and renames; creates the folder. The disk is not waited for:
+/// readers compare digests or can make the file again.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    static COUNTER: AtomicU64 = AtomicU64::new(0);
-    let folder = path.parent().unwrap_or(Path::new(""));
-    if !folder.as_os_str().is_empty() {
-        create_dir(folder)?;
-    }
-    let temporary = folder.join(format!(
-        ".{}.{}-{}.tmp",
-        path.file_name().unwrap_or_default().to_string_lossy(),
-        std::process::id(),
-        COUNTER.fetch_add(1, Ordering::Relaxed)
-    ));
-    let written =
-        std::fs::write(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, path));
-    written.map_err(|source| {
-        // The first error is the one to report; the temporary file may not even exist.
-        let _ = std::fs::remove_file(&temporary);
-        io("write", path)(source)
-    })
+    whole_file::write_unsynced(path, bytes).map_err(io("write", path))
 }
 
 pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {

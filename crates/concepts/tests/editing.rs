@@ -175,9 +175,9 @@ fn a_second_run_makes_what_is_missing_or_stale() {
     fs::write(edits.join("p1.png"), b"\x89PNG").unwrap();
     fs::remove_file(sketch.join("p0.json")).unwrap();
     fs::write(sketch.join("p1.json"), "{").unwrap();
-    fs::write(sketch.join(".p2.png.1-1.tmp"), "half").unwrap();
+    fs::write(sketch.join(".tmp-aB3xYz"), "half").unwrap();
     assert_eq!(run(&fake, settings.clone()), (4, 2));
-    assert!(!sketch.join(".p2.png.1-1.tmp").exists());
+    assert!(!sketch.join(".tmp-aB3xYz").exists());
     assert_eq!(run(&fake, settings.clone()), (0, 0));
 
     // Other parameters, another seed: everything is made again.

@@ -265,6 +265,24 @@ fn oversized_headers_are_refused_before_decoding() {
 }
 
 #[test]
+fn a_header_that_its_file_cannot_fill_is_refused_before_decoding() {
+    let dir = tempfile::tempdir().unwrap();
+    // 300 MB by claim, of a file of 57 bytes.
+    fs::write(dir.path().join("a.png"), png_header(10_000, 10_000)).unwrap();
+    let error = read_photos(dir.path(), 8).unwrap_err();
+    assert!(matches!(error, Error::BadFile { .. }), "{error}");
+    let text = error.to_string();
+    assert!(
+        text.contains("a.png") && text.contains("cannot hold"),
+        "{text}"
+    );
+    // A plain picture of the best packed kind there is passes.
+    let plain = RgbImage::new(4000, 4000);
+    plain.save(dir.path().join("a.png")).unwrap();
+    assert_eq!(read_photos(dir.path(), 8).unwrap().len(), 1);
+}
+
+#[test]
 fn senseless_sizes_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     save(&dir.path().join("a.png"), 8, 8);

@@ -196,7 +196,7 @@ impl<'a> EditRun<'a> {
         best::choose(concept, edits, self.photos, score)
     }
 
-    /// Removes the half-written files of killed runs. The lock is held, so none is being written.
+    /// Removes the half-written files of killed runs.
     fn clean(&self) {
         for concept in self.concepts {
             for editor in self.editors {
@@ -205,14 +205,7 @@ impl<'a> EditRun<'a> {
                     .join(&concept.name)
                     .join("edits")
                     .join(editor.name());
-                for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-                    let name = entry.file_name();
-                    let name = name.to_string_lossy();
-                    if name.starts_with('.') && name.ends_with(".tmp") {
-                        // One that cannot be removed is in nobody's way.
-                        let _ = std::fs::remove_file(entry.path());
-                    }
-                }
+                whole_file::remove_abandoned(&folder);
             }
         }
     }

@@ -1,9 +1,10 @@
 use serde_json::{Map, Value, json};
 
-use super::client::{Client, HttpSettings};
+use super::client::Client;
 use super::credentials::Credentials;
 use super::reply;
 use super::request::Request;
+use super::settings::HttpSettings;
 use crate::prompts::{ChatModel, ChatReply, ChatRequest, Embed};
 use crate::{Error, ServerError};
 

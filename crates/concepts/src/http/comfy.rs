@@ -4,11 +4,12 @@ use image::RgbImage;
 use serde_json::{Value, json};
 
 use super::canvas;
-use super::client::{Client, HttpSettings};
+use super::client::Client;
 use super::comfy_reply::{Job, Output, in_queue, job_id, queued_id, read_history, uploaded_name};
 use super::credentials::Credentials;
 use super::reply;
 use super::request::{Request, encode};
+use super::settings::HttpSettings;
 use super::workflow::{Inputs, Workflow};
 use crate::{Error, ImageEditor, ServerError, store};
 
@@ -173,6 +174,7 @@ impl ComfyEditor {
             "/prompt",
             &json!({ "prompt": graph, "prompt_id": id, "client_id": "concepts" }),
         );
+        self.client.admit()?;
         let (mut attempt, mut unanswered) = (0, 0);
         loop {
             attempt += 1;

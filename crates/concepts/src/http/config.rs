@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::client::HttpSettings;
 use super::comfy::{ComfyEditor, ComfySettings};
 use super::credentials::Credentials;
 use super::inference::{InferenceEditor, InferenceSettings};
+use super::settings::HttpSettings;
 use super::webui::{WebUiEditor, WebUiSettings};
 use super::workflow::Workflow;
 use crate::{Error, ImageEditor, store};

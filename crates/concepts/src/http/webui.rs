@@ -2,9 +2,10 @@ use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::client::{Client, HttpSettings};
+use super::client::Client;
 use super::credentials::Credentials;
 use super::request::Request;
+use super::settings::HttpSettings;
 use super::{canvas, one_request, reply};
 use crate::{Error, ImageEditor, ServerError};
 

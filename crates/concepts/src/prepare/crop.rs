@@ -62,6 +62,28 @@ impl FaceBoxes {
         Ok(boxes)
     }
 
+    /// Writes the file that [`read`](Self::read) reads.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write(&self, path: &Path) -> Result<(), Error> {
+        store::write_json(path, self)
+    }
+
+    /// Number of photos with a face.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether no photo has one.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn insert(&mut self, name: &str, face: FaceBox) {
+        self.0.insert(name.to_owned(), face);
+    }
+
     /// The face in the file `name`.
     ///
     /// # Errors

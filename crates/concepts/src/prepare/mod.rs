@@ -20,15 +20,21 @@
 //! ```
 
 mod crop;
+mod faces;
 mod layout;
 mod manifest;
 mod photos;
+#[cfg(feature = "faces")]
+mod seeta;
 mod shards;
 mod split;
 
 pub use crop::{Crop, FaceBox, FaceBoxes};
+pub use faces::{DetectedFaces, FaceDetector};
 pub use layout::PairLayout;
 pub use manifest::{Manifest, PreparedPhoto};
 pub use photos::{PlannedPhoto, PrepareSettings, plan, prepare};
+#[cfg(feature = "faces")]
+pub use seeta::SeetaDetector;
 pub use shards::{Sample, ShardSettings, ShardWriter};
 pub use split::{Fractions, Identities, split_groups};

@@ -45,7 +45,7 @@ use crate::parallel::{self, Pace, lock};
 pub struct Generator<'a> {
     model: &'a (dyn ChatModel + Sync),
     pub(super) templates: &'a Templates,
-    journal: &'a Journal,
+    pub(super) journal: &'a Journal,
     pub(super) budget: Budget,
     pub(super) settings: GeneratorSettings,
     purse: Purse,
@@ -73,64 +73,6 @@ impl<'a> Generator<'a> {
             budget,
             settings,
         }
-    }
-
-    /// Adds concepts until each category has as many as wanted.
-    ///
-    /// # Errors
-    /// Those of the model, when it gives up; what was answered before is in the journal.
-    pub fn concepts(
-        &self,
-        set: &mut PromptSet,
-        wanted: &[(Category, usize)],
-        observe: &dyn Fn(Step),
-    ) -> Result<Outcome, Error> {
-        let (mut stop, mut dropped, before) = (Stop::Complete, Vec::new(), set.concepts.len());
-        let total: usize = wanted.iter().map(|(_, count)| count).sum();
-        for &(category, count) in wanted {
-            let (mut dry, mut round) = (0, 0);
-            loop {
-                let known: Vec<&str> = set
-                    .concepts
-                    .iter()
-                    .filter(|c| c.category == category)
-                    .map(|c| c.text.as_str())
-                    .collect();
-                if known.len() >= count {
-                    break;
-                }
-                if dry == self.settings.dry_requests {
-                    stop = Stop::Dry;
-                    break;
-                }
-                let request = self.generate_request(category, count - known.len(), &known, round);
-                let label = format!("concepts/{}/{round}", category.name());
-                let Some(reply) = self.ask(&request, &label)? else {
-                    return Ok(self.outcome(Stop::Budget, set.concepts.len() - before, dropped));
-                };
-                let texts = list::entries(&reply.text, reply.cut, 4 * self.settings.per_request);
-                let there = set.concepts.len();
-                dropped.extend(set.add(category, &texts, &self.settings.screening));
-                // More than asked for is not kept, so that the numbers are those that were wanted.
-                let surplus = known_count(set, category).saturating_sub(count);
-                set.concepts.truncate(set.concepts.len() - surplus);
-                dry = if set.concepts.len() > there {
-                    0
-                } else {
-                    dry + 1
-                };
-                round += 1;
-                observe(Step {
-                    done: wanted
-                        .iter()
-                        .map(|&(category, count)| known_count(set, category).min(count))
-                        .sum(),
-                    wanted: total,
-                    requests: self.journal.spent().requests,
-                });
-            }
-        }
-        Ok(self.outcome(stop, set.concepts.len() - before, dropped))
     }
 
     /// Adds paraphrases until each concept of a category has as many as wanted.
@@ -248,7 +190,11 @@ impl<'a> Generator<'a> {
     }
 
     /// The journal's answer, or the model's; `None` when the budget does not allow to ask.
-    fn ask(&self, request: &ChatRequest, label: &str) -> Result<Option<ChatReply>, Error> {
+    pub(super) fn ask(
+        &self,
+        request: &ChatRequest,
+        label: &str,
+    ) -> Result<Option<ChatReply>, Error> {
         let key = journal::key(self.model, request);
         if let Some(reply) = self.journal.get(&key) {
             return Ok(Some(reply));
@@ -313,7 +259,7 @@ impl<'a> Generator<'a> {
         Ok((replies.into_iter().flatten().flatten().collect(), within))
     }
 
-    fn outcome(&self, stop: Stop, added: usize, dropped: Vec<Dropped>) -> Outcome {
+    pub(super) fn outcome(&self, stop: Stop, added: usize, dropped: Vec<Dropped>) -> Outcome {
         Outcome {
             stop,
             added,

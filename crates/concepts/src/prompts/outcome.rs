@@ -46,6 +46,8 @@ pub enum Stop {
     Complete,
     /// The model had nothing new to say.
     Dry,
+    /// What filters refused was asked for again as often as [`Refill`](super::Refill) allows.
+    Rounds,
     /// The next request might have exceeded the [`Budget`](super::Budget).
     Budget,
 }

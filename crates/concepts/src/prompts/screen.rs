@@ -26,7 +26,7 @@ impl Default for Screening {
 }
 
 /// Why a text was refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// Nothing but space and punctuation.
@@ -41,6 +41,23 @@ pub enum Reason {
     Duplicate,
     /// Another prompt means the same, by the distance of embeddings.
     NearDuplicate,
+    /// It says what is held out.
+    Leak,
+}
+
+impl Reason {
+    /// For messages that count: "3 near-duplicate".
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::TooLong => "too long",
+            Self::Meaningless => "meaningless",
+            Self::Chatter => "chatter",
+            Self::Duplicate => "duplicate",
+            Self::NearDuplicate => "near-duplicate",
+            Self::Leak => "saying what is held out",
+        }
+    }
 }
 
 /// A text that was refused.
