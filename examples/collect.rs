@@ -4,8 +4,8 @@
 //! cargo run --release --example collect -- --out out/zoo
 //! ```
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -15,6 +15,7 @@ use denoised_weights_examples::assets::{AssetArgs, display};
 use denoised_weights_examples::cli::{Common, run};
 use denoised_weights_examples::data::{ConceptPairs, Counts, Photos};
 use denoised_weights_examples::denoised::{BLOCK_SIZE, layout_of};
+use denoised_weights_examples::files::Lock;
 use denoised_weights_examples::progress::Progress;
 use denoised_weights_examples::sources::{Source, training_sources};
 use denoised_weights_examples::{Result, files};
@@ -25,7 +26,8 @@ use weight_blocks::{Checkpoint, ConceptRecord, WeightSpace, Zoo};
 
 /// Train the LoRA adapter of each training concept from the frozen base and append it, with the
 /// checkpoints of its last epochs, to a zoo. Run again after an interruption (kill -9 included), it
-/// goes on from the last finished epoch and ends with the same zoo.
+/// goes on from the last finished epoch and ends with the same zoo. Several processes may collect into
+/// one zoo: a concept is trained by one of them.
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -142,9 +144,27 @@ fn collect(args: &Args) -> Result<()> {
     let done = mine.iter().filter(|(name, _)| zoo.contains(name)).count();
     let mut progress = Progress::new("collect", mine.len() as u64, done as u64);
     let mut collected = 0;
-    for (name, source) in &mine {
+    // Concepts that another process trains come again at the end, for the case that it is killed.
+    let mut queue: VecDeque<_> = mine.iter().map(|concept| (concept, false)).collect();
+    while let Some((concept, wait)) = queue.pop_front() {
+        let (name, source) = concept;
         zoo.refresh()?;
         if zoo.contains(name) {
+            tidy(args, name)?;
+            continue;
+        }
+        let lock = if wait {
+            Lock::wait(&lock_file(args, name))?
+        } else if let Some(lock) = Lock::try_take(&lock_file(args, name))? {
+            lock
+        } else {
+            progress.line(&format!("{name}: another process trains it"));
+            queue.push_back((concept, true));
+            continue;
+        };
+        zoo.refresh()?;
+        if zoo.contains(name) {
+            clear(args, name, lock)?;
             continue;
         }
         let size = base.config.image_size;
@@ -168,7 +188,7 @@ fn collect(args: &Args) -> Result<()> {
         let record = train(args, &base, name, &pairs, &held_out, &recipe, &device)?;
         let quality = record.0.checkpoints.last().map(|c| c.metrics.clone());
         zoo.append(&record.0, &record.1)?;
-        remove(&work(args, name))?;
+        clear(args, name, lock)?;
         collected += 1;
         let note = quality.map_or(String::new(), |q| {
             format!("{name}: L1 {:.4}", q.get("l1").copied().unwrap_or(f64::NAN))
@@ -216,12 +236,26 @@ fn work(args: &Args, name: &str) -> PathBuf {
     args.out.join("work").join(name)
 }
 
-fn remove(dir: &Path) -> Result<()> {
-    match std::fs::remove_dir_all(dir) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            Err(format!("{}: cannot be removed: {e}", dir.display()).into())
-        }
-        _ => Ok(()),
+fn lock_file(args: &Args, name: &str) -> PathBuf {
+    args.out.join("work").join(format!("{name}.lock"))
+}
+
+/// Removes a finished concept's state, then its lock: a process that waits for it finds the concept
+/// in the zoo.
+fn clear(args: &Args, name: &str, lock: Lock) -> Result<()> {
+    files::discard(&work(args, name))?;
+    lock.remove()
+}
+
+/// [`clear`] after a process that was killed between adding the concept and clearing.
+fn tidy(args: &Args, name: &str) -> Result<()> {
+    let lock = lock_file(args, name);
+    if !lock.exists() && !work(args, name).exists() {
+        return Ok(());
+    }
+    match Lock::try_take(&lock)? {
+        Some(lock) => clear(args, name, lock),
+        None => Ok(()),
     }
 }
 

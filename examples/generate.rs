@@ -14,7 +14,7 @@ use clap::Parser;
 use concepts::read_photos;
 use denoised_weights_examples::assets::{AssetArgs, TextArgs, display};
 use denoised_weights_examples::cli::{Common, run};
-use denoised_weights_examples::denoised::load_generator;
+use denoised_weights_examples::denoised::load_all;
 use denoised_weights_examples::{Result, files};
 use finetune::{images_to_tensor, tensor_to_images, translate};
 use lora_gan::{BaseGenerator, Mode};
@@ -75,9 +75,7 @@ fn main() -> ExitCode {
 fn generate(args: &Args) -> Result<()> {
     let device = args.common.device()?;
     let started = Instant::now();
-    let base = args.assets.load_base(&device)?;
-    let text = args.text.load(&device)?;
-    let generator = load_generator(&args.assets.generator_dir(), &base, &text, &device)?;
+    let (base, text, generator) = load_all(&args.assets, &args.text, &device)?;
     let load_seconds = started.elapsed().as_secs_f64();
 
     let mut options = generator.defaults();

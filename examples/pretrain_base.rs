@@ -103,6 +103,7 @@ fn pretrain(args: &Args) -> Result<()> {
 
     let started = Instant::now();
     let states = args.out.join("state");
+    let _lock = files::Lock::of_run(&args.out)?;
     let network = HybridGenerator::new(&config, args.common.seed, &device)?;
     let mut trainer = Pretrainer::resume(network, train.clone(), &device, &states)?;
     let mut progress = Progress::new("base", train.steps as u64, trainer.steps_done() as u64);
@@ -119,8 +120,7 @@ fn pretrain(args: &Args) -> Result<()> {
     progress.finish();
     let sha256 = BaseGenerator::save(&args.out, &trainer.generator(), &config)?;
     // Only now is the last state of no use.
-    std::fs::remove_dir_all(&states)
-        .map_err(|e| format!("{}: cannot be removed: {e}", states.display()))?;
+    files::discard(&states)?;
     let report = Report {
         concepts: data.len(),
         photos: photos.len(),

@@ -159,6 +159,7 @@ fn quickstart(args: &Args) -> Result<()> {
         recipe,
     };
     let runs = concept_pairs(&bench)?;
+    files::writable(&args.out)?;
     let single = runs.len() == 1;
     let mut report = Report {
         version: report::VERSION,

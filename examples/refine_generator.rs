@@ -108,6 +108,7 @@ fn refine(args: &Args) -> Result<()> {
         weight_blocks::file_digest(&start)?
     );
     let data = TrainedOn::new(dataset, text.spec(), Some(what), Vec::new())?;
+    let _lock = args.training.lock()?;
     let mut trainer =
         (args.training).resume_or(&config, unet.config(), dataset, &data, &device, || {
             Ok(Trainer::from_model(
@@ -130,8 +131,8 @@ fn refine(args: &Args) -> Result<()> {
         generator.defaults(),
     )?
     .with_trained_norm(dataset.texts(), &device)?;
-    args.training.finish(&refined, &report)?;
-    args.common.write_json(&report)
+    args.common.write_json(&report)?;
+    args.training.finish(&refined, &report)
 }
 
 /// What a concept's pairs are drawn from.

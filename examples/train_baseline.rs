@@ -162,6 +162,7 @@ fn baseline(args: &Args) -> Result<()> {
     }
     // The curve is written before the first step: without it there is nothing to go on from.
     let begun = state.join(CURVE).exists();
+    let _lock = files::Lock::of_run(&run.out)?;
     claim(&state.join("run.json"), begun, &run.identity()?)?;
     match args.network {
         Network::Pix2pix => {
@@ -336,8 +337,7 @@ impl<'a> Run<'a> {
         }
         progress.finish();
         self.write(&trainer, &held_out, curve)?;
-        std::fs::remove_dir_all(&state)
-            .map_err(|e| format!("{}: cannot be removed: {e}", state.display()))?;
+        files::discard(&state)?;
         println!("wrote {}", display(&self.out));
         Ok(())
     }

@@ -181,6 +181,7 @@ fn train(args: &Args) -> Result<()> {
 
     let prompts = held_out_prompts.into_iter().collect();
     let data = TrainedOn::new(dataset, text.spec(), None, prompts)?;
+    let _lock = args.training.lock()?;
     let mut trainer = args
         .training
         .resume_or(&config, &unet, dataset, &data, &device, || {
@@ -209,6 +210,6 @@ fn train(args: &Args) -> Result<()> {
         zoo.base_digest(),
         defaults,
     )?;
-    args.training.finish(&generator, &report)?;
-    args.common.write_json(&report)
+    args.common.write_json(&report)?;
+    args.training.finish(&generator, &report)
 }

@@ -1,38 +1,41 @@
-//! One epoch of one concept's training: 16 pairs of 64×64 in batches of 8.
+//! Steps of one concept's training, discriminator and adapter: one batch an epoch.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use burn::tensor::{Device, Distribution, Tensor};
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use denoised_weights_benches::compact_base;
-use finetune::{ConceptTrainer, PairSet, Recipe};
-use weight_blocks::WeightSpace;
+use std::time::Duration;
 
-const PAIRS: usize = 16;
+use burn::tensor::Device;
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use denoised_weights_benches::random;
+use finetune::{ConceptTrainer, Recipe};
+use lora_gan::GeneratorConfig;
 
 fn gan_step(c: &mut Criterion) {
     let device = Device::flex();
-    let base = compact_base(&device).unwrap();
-    let start = base.read_weights().unwrap();
-    let images = || {
-        let range = Distribution::Uniform(-1.0, 1.0);
-        Tensor::<4>::random([PAIRS, 3, 64, 64], range, &device)
-    };
-    let pairs = PairSet {
-        photos: images(),
-        targets: images(),
-    };
-
-    let mut group = c.benchmark_group("epoch");
-    group.throughput(Throughput::Elements(PAIRS as u64));
-    group.sample_size(10);
-    for (name, gan_weight) in [("gan", 1.0), ("l1", 0.0)] {
+    let mut group = c.benchmark_group("gan_step");
+    group
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(500));
+    group.measurement_time(Duration::from_secs(2));
+    let compact = || (GeneratorConfig::compact(), Recipe::compact());
+    let paper = || (GeneratorConfig::paper(), Recipe::paper());
+    for (name, (config, recipe), batch_size, gan_weight) in [
+        ("compact", compact(), 8, 1.0),
+        ("compact-l1", compact(), 8, 0.0),
+        ("paper", paper(), 1, 1.0),
+    ] {
+        let base = random::base(&config, &device).unwrap();
+        let start = random::adapter(&base).unwrap();
+        let pairs = random::pairs(batch_size, config.image_size, &device);
         let recipe = Recipe {
-            batch_size: 8,
+            batch_size,
             gan_weight,
-            ..Recipe::compact()
+            ..recipe
         };
         let mut trainer = ConceptTrainer::new(&base, &start, recipe, &device).unwrap();
-        group.bench_function(name, |b| b.iter(|| trainer.epoch(&pairs).unwrap()));
+        group.throughput(Throughput::Elements(batch_size as u64));
+        group.bench_function(BenchmarkId::new(name, batch_size), |b| {
+            b.iter(|| trainer.epoch(&pairs).unwrap());
+        });
     }
     group.finish();
 }

@@ -107,7 +107,44 @@ pub fn run(main: impl FnOnce() -> Result<()>) -> std::process::ExitCode {
                 }
                 cause = inner.source();
             }
+            if let Some(advice) = advice(&error.to_string()) {
+                eprintln!("  what to do: {advice}");
+            }
             std::process::ExitCode::FAILURE
         }
+    }
+}
+
+/// What to do about a disk that takes nothing more. Looks at the text, since some libraries keep no
+/// more of an error than that.
+fn advice(error: &str) -> Option<&'static str> {
+    let says = |texts: &[&str]| texts.iter().any(|text| error.contains(text));
+    if says(&[
+        "No space left on device",
+        "Disk quota exceeded",
+        "File too large",
+    ]) {
+        Some(
+            "make room there or raise the limit, and run the same command again; what was saved is kept",
+        )
+    } else if says(&["Read-only file system", "Permission denied"]) {
+        Some("give write access there, or another folder, and run the same command again")
+    } else {
+        None
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_and_a_read_only_disk_get_advice() {
+        use std::io::Error;
+        let full = format!("a.json: {}", Error::from_raw_os_error(28));
+        assert!(advice(&full).is_some_and(|advice| advice.contains("make room")));
+        let locked = format!("a.json: {}", Error::from_raw_os_error(30));
+        assert!(advice(&locked).is_some_and(|advice| advice.contains("write access")));
+        assert_eq!(advice("a.json: No such file or directory"), None);
     }
 }

@@ -10,7 +10,7 @@ use weight_blocks::{GroupingRule, Layout, WeightSpace};
 use weight_diffusion::{Prediction, SampleOptions, WeightGenerator};
 
 use crate::Result;
-use crate::assets::Text;
+use crate::assets::{AssetArgs, Text, TextArgs};
 
 /// Block size b of the shipped zoo and weight generator (the paper's).
 pub const BLOCK_SIZE: usize = 256;
@@ -40,6 +40,40 @@ pub fn load_generator(
     device: &Device,
 ) -> Result<WeightGenerator> {
     let generator = WeightGenerator::load(dir, device)?;
+    check_generator(&generator, dir, base, text)?;
+    Ok(generator)
+}
+
+/// Reads base, text encoder and weight generator side by side, and checks them as [`load_generator`]
+/// does: what a cold start waits for.
+///
+/// # Errors
+/// As [`load_generator`]; of several the base's or the encoder's.
+pub fn load_all(
+    assets: &AssetArgs,
+    text: &TextArgs,
+    device: &Device,
+) -> Result<(BaseGenerator, Text, WeightGenerator)> {
+    let dir = assets.generator_dir();
+    std::thread::scope(|scope| {
+        let generator = scope.spawn(|| WeightGenerator::load(&dir, device));
+        let base = assets.load_base(device)?;
+        let text = text.load(device)?;
+        let generator = match generator.join() {
+            Ok(generator) => generator?,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        check_generator(&generator, &dir, &base, &text)?;
+        Ok((base, text, generator))
+    })
+}
+
+fn check_generator(
+    generator: &WeightGenerator,
+    dir: &Path,
+    base: &BaseGenerator,
+    text: &Text,
+) -> Result<()> {
     generator.check_text(&text.spec())?;
     generator.check_layout(&layout_of(base, generator.layout().block_size())?)?;
     if generator.base_digest() != base.digest {
@@ -51,7 +85,7 @@ pub fn load_generator(
         )
         .into());
     }
-    Ok(generator)
+    Ok(())
 }
 
 /// One denoising step from a prompt to all LoRA weights.
@@ -129,7 +163,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::assets::{AssetArgs, TextArgs};
     use clap::Parser;
 
     #[derive(Parser)]
@@ -144,9 +177,7 @@ mod tests {
     fn load(arguments: &[&str]) -> Result<WeightGenerator> {
         let args = Args::parse_from([&["example"], arguments].concat());
         let device = Device::flex();
-        let base = args.assets.load_base(&device)?;
-        let text = args.text.load(&device)?;
-        load_generator(&args.assets.generator_dir(), &base, &text, &device)
+        Ok(load_all(&args.assets, &args.text, &device)?.2)
     }
 
     fn refusal(arguments: &[&str]) -> String {

@@ -112,6 +112,8 @@ pub fn overfit(
     });
     claim(&files.out.join("run.json"), begun, &run)?;
     if finished {
+        // A run killed after it wrote the generator left its state.
+        crate::files::discard(&files.out.join("state"))?;
         let generator = WeightGenerator::load(&files.out, device)?;
         generator.check_layout(&layout)?;
         return Ok(Overfitted {
@@ -128,6 +130,7 @@ pub fn overfit(
     let loss =
         (combined.as_ref()).map(|combined| format!("network loss times {}", combined.weight));
     let data = TrainedOn::new(&dataset, subject.encoder.clone(), loss, Vec::new())?;
+    let _lock = files.lock()?;
     let mut trainer = files.resume_or(&train, &unet, &dataset, &data, device, || {
         let seed = train.seed;
         Ok(Trainer::new(

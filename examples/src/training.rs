@@ -12,11 +12,12 @@ use weight_diffusion::{
     WeightGenerator,
 };
 
-use crate::Result;
 use crate::assets::display;
+use crate::files::Lock;
 use crate::identity::claim;
 use crate::metrics::{Metric, MetricsLog};
 use crate::progress::{Progress, RunningMean};
+use crate::{Result, files};
 
 /// `--out`, `--save-every`, `--full-precision`.
 #[derive(Debug, Clone, Args)]
@@ -101,6 +102,14 @@ impl TrainedOn {
 impl TrainingArgs {
     fn state(&self) -> PathBuf {
         self.out.join("state")
+    }
+
+    /// To be held from before [`TrainingArgs::resume_or`] to the end.
+    ///
+    /// # Errors
+    /// As [`Lock::of_run`].
+    pub fn lock(&self) -> Result<Lock> {
+        Lock::of_run(&self.out)
     }
 
     /// The trainer that an earlier run left, or `fresh`. What it is trained on is written before its
@@ -222,9 +231,7 @@ impl TrainingArgs {
             Precision::Half
         };
         generator.save(&self.out, precision)?;
-        let state = self.state();
-        std::fs::remove_dir_all(&state)
-            .map_err(|e| format!("{}: cannot be removed: {e}", state.display()))?;
+        files::discard(&self.state())?;
         println!(
             "wrote {} ({:.0} s)",
             display(&self.out),

@@ -3,12 +3,19 @@
 use std::io::{Cursor, Read};
 use std::path::Path;
 
-use image::{DynamicImage, ImageError, ImageFormat, ImageReader};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
 use crate::{Error, Picture, jpeg};
 
 /// Largest file that is read, and most memory that decoding one may take.
 pub(crate) const LIMIT: u64 = 512 << 20;
+
+/// Refuses what a file of so few bytes can only claim to hold. A bit of a JPEG or a PNG stands for at most 128 bytes;
+/// WebP can say more of a plain area, in a larger one only.
+pub(crate) fn plausible(file: usize, decoded: u64) -> bool {
+    const SMALL: u64 = 8 << 20;
+    decoded <= SMALL || decoded / 1_100 <= file as u64
+}
 
 impl Picture {
     /// Reads a PNG, JPEG or WebP file. The content decides, not the file's extension.
@@ -51,21 +58,27 @@ impl Picture {
     /// Two kinds of errors: of the file, and of a picture made from it.
     fn decoded(bytes: &[u8]) -> Result<Result<Self, Error>, ImageError> {
         if bytes.len() as u64 > LIMIT {
-            let kind = image::error::LimitErrorKind::InsufficientMemory;
-            return Err(ImageError::Limits(image::error::LimitError::from_kind(
-                kind,
-            )));
+            return Err(too_large());
         }
         if image::guess_format(bytes).is_ok_and(|format| format == ImageFormat::Jpeg) {
             let (rgb, width, height) = jpeg::decode(bytes)?;
             return Ok(Self::from_rgb8(&rgb, width, height));
         }
-        let image = ImageReader::new(Cursor::new(bytes))
+        let decoder = ImageReader::new(Cursor::new(bytes))
             .with_guessed_format()
             .map_err(ImageError::IoError)?
-            .decode()?;
-        Ok(convert(image))
+            .into_decoder()?;
+        let size = decoder.total_bytes();
+        if size > LIMIT || !plausible(bytes.len(), size) {
+            return Err(too_large());
+        }
+        Ok(convert(DynamicImage::from_decoder(decoder)?))
     }
+}
+
+fn too_large() -> ImageError {
+    let kind = image::error::LimitErrorKind::InsufficientMemory;
+    ImageError::Limits(image::error::LimitError::from_kind(kind))
 }
 
 fn convert(image: DynamicImage) -> Result<Picture, Error> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use burn::tensor::Device;
 use sha2::{Digest, Sha256};
+use whole_file::WholeFile;
 
 use crate::{Error, InceptionV3, InceptionV3Config};
 
@@ -215,8 +216,7 @@ impl Hub {
             .map_err(|e| failed(e.to_string()))?;
         let mut body = response.into_body().into_reader().take(file.bytes + 1);
 
-        std::fs::create_dir_all(&self.folder).map_err(io)?;
-        let mut partial = tempfile::NamedTempFile::new_in(&self.folder).map_err(io)?;
+        let mut partial = WholeFile::create(path).map_err(io)?;
         let mut digest = Sha256::new();
         let mut chunk = vec![0; CHUNK];
         let mut length = 0;
@@ -249,9 +249,7 @@ impl Hub {
                 expected: file.sha256.clone(),
             });
         }
-        partial.as_file().sync_all().map_err(io)?;
-        partial.persist(path).map_err(|e| io(e.error))?;
-        Ok(())
+        partial.commit().map_err(io)
     }
 }
 

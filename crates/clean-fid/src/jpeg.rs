@@ -6,7 +6,7 @@ use image::error::{DecodingError, ImageFormatHint};
 use image::{ImageError, ImageFormat};
 use libjpeg_turbo_rs::{DecodeLimits, Decoder, FrameHeader, JpegError, PixelFormat};
 
-use crate::decode::LIMIT;
+use crate::decode::{LIMIT, plausible};
 
 /// Bytes of red, green and blue, pixel by pixel, then width and height.
 pub(crate) fn decode(bytes: &[u8]) -> Result<(Vec<u8>, usize, usize), ImageError> {
@@ -27,7 +27,15 @@ fn try_decode(bytes: &[u8]) -> Result<(Vec<u8>, usize, usize), JpegError> {
     };
     let decoder = Decoder::new_with_limits(bytes, limits)?;
     check(decoder.header())?;
-    let inks = decoder.header().components.len() == 4;
+    let frame = decoder.header();
+    let inks = frame.components.len() == 4;
+    let size = u64::from(frame.width) * u64::from(frame.height) * if inks { 4 } else { 3 };
+    if !plausible(bytes.len(), size) {
+        let (width, height, length) = (frame.width, frame.height, bytes.len());
+        return Err(JpegError::CorruptData(format!(
+            "{width} x {height} pixels are beyond the limit of what {length} bytes can hold"
+        )));
+    }
     let image = decoder
         .with_output_format(if inks {
             PixelFormat::Cmyk

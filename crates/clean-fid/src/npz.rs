@@ -5,6 +5,7 @@ use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
 use npyz::{DType, NpyFile, Order, WriteOptions, WriterBuilder};
+use whole_file::WholeFile;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
@@ -14,6 +15,9 @@ use crate::Error;
 const HEADER: u64 = 1 << 16;
 /// Magic number, version and the longer of two forms of the header's length.
 const PREFIX: usize = 12;
+/// Bytes that an array may have whatever its packed size, and what a packed byte may hold beyond.
+const PLAIN: u64 = 8 << 20;
+const MOST_PACKED: u64 = 8;
 
 /// An archive to read. Nothing is believed that it says about its own sizes: a member is read up to the limit that the
 /// caller gives, and refused if it goes on.
@@ -43,18 +47,28 @@ impl<'a> Npz<'a> {
     pub(crate) fn array(&mut self, name: &str, most: usize) -> Result<Array, Error> {
         let path = self.path;
         let fail = |reason: String| bad(path, format!("array {name:?} {reason}"));
-        let limit = (most as u64).saturating_mul(8).saturating_add(HEADER);
         let member = self
             .archive
             .by_name(&npyz::npz::file_name_from_array_name(name))
             .map_err(|e| fail(format!("cannot be read: {e}")))?;
+        // Features and covariances hardly compress: what shrank to a small part is no such array.
+        let packed = member.compressed_size();
+        let plausible = PLAIN.saturating_add(packed.saturating_mul(MOST_PACKED));
+        let limit = (most as u64)
+            .saturating_mul(8)
+            .saturating_add(HEADER)
+            .min(plausible);
         let mut bytes = Vec::new();
         member
             .take(limit + 1)
             .read_to_end(&mut bytes)
             .map_err(|e| fail(format!("cannot be read: {e}")))?;
         if bytes.len() as u64 > limit {
-            return Err(fail(format!("has more than {most} entries")));
+            return Err(fail(if limit == plausible {
+                format!("unpacks from {packed} bytes to more than {limit}, as no features do")
+            } else {
+                format!("has more than {most} entries")
+            }));
         }
         let length = bytes.len();
         check_header(&bytes).map_err(|reason| fail(reason.to_owned()))?;
@@ -143,13 +157,13 @@ where
         path: path.to_path_buf(),
         source,
     };
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
+    // A folder that is not there is more likely a slip than a wish.
+    if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
+        std::fs::metadata(folder).map_err(io)?;
+    }
+    let mut file = WholeFile::create(path).map_err(io)?;
     {
-        let mut archive = ZipWriter::new(BufWriter::new(file.as_file_mut()));
+        let mut archive = ZipWriter::new(BufWriter::new(file.file()));
         let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
         for (name, shape, values) in arrays {
             archive
@@ -169,8 +183,7 @@ where
         let mut inner = archive.finish().map_err(|e| io(e.into()))?;
         inner.flush().map_err(io)?;
     }
-    file.persist(path).map_err(|e| io(e.error))?;
-    Ok(())
+    file.commit().map_err(io)
 }
 
 pub(crate) fn bad(path: &Path, reason: String) -> Error {

@@ -106,6 +106,10 @@ fn damaged_jpegs_end_in_errors_or_pictures() {
     file[frame + 5..frame + 9].copy_from_slice(&[0xfd, 0xe8, 0xfd, 0xe8]);
     let error = Picture::decode(&file, "huge.jpg").unwrap_err();
     assert!(error.to_string().contains("limit"), "{error}");
+    // 10,000 × 10,000 would be 300 MB.
+    file[frame + 5..frame + 9].copy_from_slice(&[0x27, 0x10, 0x27, 0x10]);
+    let error = Picture::decode(&file, "large.jpg").unwrap_err();
+    assert!(error.to_string().contains("can hold"), "{error}");
 }
 
 #[test]
@@ -127,6 +131,17 @@ fn damaged_files_are_refused() {
     let error = Picture::decode(&huge, "huge.png").unwrap_err();
     assert!(matches!(error, Error::Image { .. }), "{error}");
 
+    // 12,000 × 12,000 is a picture's size, but not one of a few hundred bytes.
+    huge[16..20].copy_from_slice(&12_000u32.to_be_bytes());
+    huge[20..24].copy_from_slice(&12_000u32.to_be_bytes());
+    let checksum = crc32(&huge[12..29]);
+    huge[29..33].copy_from_slice(&checksum.to_be_bytes());
+    let error = Picture::decode(&huge, "huge.png").unwrap_err();
+    assert!(
+        error.to_string().to_lowercase().contains("memory"),
+        "{error}"
+    );
+
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("named.jpg");
     // The content decides.
@@ -134,4 +149,13 @@ fn damaged_files_are_refused() {
     assert_eq!(Picture::open(&path).unwrap().width(), 45);
     let missing = Picture::open(folder.path().join("none.png"));
     assert!(matches!(missing, Err(Error::Io { .. })));
+}
+
+/// PNG's checksum.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |sum, byte| {
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| {
+            (sum >> 1) ^ (0xedb8_8320 & (sum & 1).wrapping_neg())
+        })
+    })
 }

@@ -247,6 +247,13 @@ fn files_of_strangers_are_refused() {
             "{shape}: {text}"
         );
     }
+    // A hundred kilobytes that unpack to a hundred megabytes.
+    let shape = format!("({}, 1024)", 25 << 10);
+    let mut bomb = member(&header("<f4", &shape), &[]);
+    bomb.resize(bomb.len() + (100 << 20), 0);
+    archive(&path, &[("feats.npy", bomb)]);
+    let text = FeatureSet::load(&path).unwrap_err().to_string();
+    assert!(text.contains("unpacks from"), "{text}");
     // Other types, pickled objects among them.
     for kind in ["<i8", "|O", "<c16", "<f2"] {
         let other = member(&header(kind, "(2,)"), &[0; 32]);

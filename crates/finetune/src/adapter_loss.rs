@@ -6,7 +6,7 @@ use lora_gan::{HybridGenerator, Mode, PatchGan, l1_loss};
 use weight_blocks::{NamedTensors, WeightSpace};
 
 use crate::adversary::Adversary;
-use crate::trainer::check_finite;
+use crate::finite::{Suspects, check_finite};
 use crate::{Error, PairSet, Recipe};
 
 /// Eq. 4 as a function of the adapter alone, with its gradient: what a network that *makes* adapters
@@ -101,7 +101,15 @@ impl AdapterLoss {
             let lr = recipe.lr_discriminator * recipe.lr_factor(0, steps);
             let rates = (lr, recipe.r1_at(steps));
             let detached = edited.clone().detach();
-            adversary.step(recipe, rates, &photos, targets, detached, check)?;
+            let done = adversary.step(recipe, rates, &photos, targets.clone(), detached, check);
+            if let Err(error) = done {
+                let suspects = Suspects::default()
+                    .images("photo", &photos)
+                    .images("target", &targets)
+                    .network("generator", &self.generator)?
+                    .network("discriminator", &adversary.discriminator)?;
+                return Err(suspects.accuse(error));
+            }
             let gan = adversary.judge(recipe, photos, edited)?;
             loss = loss.mul_scalar(recipe.lambda_l1) + gan.mul_scalar(recipe.gan_weight);
         }

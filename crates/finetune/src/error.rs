@@ -38,7 +38,7 @@ pub enum Error {
     },
     /// A loss that is no longer a number.
     #[error(
-        "epoch {epoch}, step {step}: the {which} loss is {value}; lower the learning rate (it was {learning_rate}). A state saved before is as it was"
+        "epoch {epoch}, step {step}: the {which} loss is {value}, and `{layer}` holds {found}; lower the learning rate (it was {learning_rate}), or mend the pairs where they hold it. A state saved before is as it was"
     )]
     NotFinite {
         /// Epoch, from 1; 0 where there are none, as in [`Pretrainer`](crate::Pretrainer) and
@@ -50,8 +50,28 @@ pub enum Error {
         which: &'static str,
         /// The loss.
         value: f32,
+        /// The first of the batch's photos, its targets and the networks' parameters that holds a value that is no
+        /// number, as `generator.stem.conv.weight`; where all are numbers, the one with the largest.
+        layer: String,
+        /// That value.
+        found: f32,
         /// That network's learning rate.
         learning_rate: f64,
+    },
+    /// Weights that are no longer numbers after an epoch's last step, or where a state was to be saved. Nothing was
+    /// saved.
+    #[error(
+        "epoch {epoch}, step {step}: `{layer}` holds {found}; lower the learning rate. A state saved before is as it was"
+    )]
+    NotFiniteWeights {
+        /// Epoch, from 1; 0 where there are none.
+        epoch: usize,
+        /// Steps done.
+        step: usize,
+        /// The parameter, as `generator.stem.conv.weight`.
+        layer: String,
+        /// The value.
+        found: f32,
     },
     /// No zoo entry to start from.
     #[error("the zoo has no entries to start from; run `collect` first")]
@@ -64,7 +84,18 @@ pub enum Error {
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A file of the run's state that cannot be read or written.
+    /// A run's state that cannot be written: a full or read-only disk.
+    #[error(
+        "{}: the run's state cannot be written ({why}); the last one is as it was: make room or give write access, and run again to go on from it",
+        path.display()
+    )]
+    SaveState {
+        /// The file or folder.
+        path: PathBuf,
+        /// What happened.
+        why: String,
+    },
+    /// A file of the run's state that cannot be read.
     #[error("{}: {why}; remove the folder to start this run anew", path.display())]
     State {
         /// The file.

@@ -30,8 +30,10 @@
 mod adapter_loss;
 mod adversary;
 mod error;
+mod finite;
 mod held_out;
 mod initializer;
+mod pack;
 mod pairs;
 mod pretrain;
 mod recipe;

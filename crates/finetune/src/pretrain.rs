@@ -8,6 +8,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::finite::Suspects;
 use crate::trainer::noise_seed;
 use crate::{Error, PairSet};
 
@@ -147,19 +148,25 @@ impl Pretrainer {
             seed: noise_seed(self.config.seed, self.step + 1),
         };
         let edited =
-            (self.generator).forward_pass(photos, Some(&context), Mode::PretrainBase, pass);
-        let loss = l1_loss(edited, target);
+            (self.generator).forward_pass(photos.clone(), Some(&context), Mode::PretrainBase, pass);
+        let loss = l1_loss(edited, target.clone());
         let value = loss.clone().detach().into_scalar::<f32>();
         let lr = self.learning_rate();
         self.step += 1;
         if !value.is_finite() {
-            return Err(Error::NotFinite {
+            let suspects = Suspects::default()
+                .images("photo", &photos)
+                .images("target", &target)
+                .network("base", &self.generator)?;
+            return Err(suspects.accuse(Error::NotFinite {
                 epoch: 0,
                 step: self.step,
                 which: "base",
                 value,
+                layer: String::new(),
+                found: value,
                 learning_rate: lr,
-            });
+            }));
         }
         let grads = GradientsParams::from_grads(loss.backward(), &self.generator);
         self.generator = self.optim.step(lr, self.generator.clone(), grads);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use burn::module::Module;
-use burn::optim::ModuleOptimizer;
+use burn::optim::{ModuleOptimizer, OptimizerRecord};
 use burn::store::ModuleRecord;
 use burn::tensor::Device;
 use lora_gan::HybridGenerator;
@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use weight_blocks::NamedTensors;
 
 use crate::adversary::Adversary;
+use crate::finite::Suspects;
+use crate::pack;
 use crate::{
     ConceptTrainer, EpochLosses, Error, GanTrainer, ImageTranslator, PairDiscriminator,
     PretrainConfig, Pretrainer, Recipe,
@@ -52,30 +54,30 @@ impl Folder {
         at: usize,
         fill: impl FnOnce(&Self) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        std::fs::create_dir_all(dir).map_err(|e| state(dir, e))?;
+        std::fs::create_dir_all(dir).map_err(|e| unsaved(dir, e))?;
         let target = dir.join(format!("at-{at:06}"));
         if target.exists() {
             return Ok(());
         }
         // A killed run's half-written folders.
-        for entry in std::fs::read_dir(dir).map_err(|e| state(dir, e))? {
-            let path = entry.map_err(|e| state(dir, e))?.path();
+        for entry in std::fs::read_dir(dir).map_err(|e| unsaved(dir, e))? {
+            let path = entry.map_err(|e| unsaved(dir, e))?.path();
             let name = path.file_name().and_then(|n| n.to_str());
-            if name.is_some_and(|n| n.starts_with(".tmp-")) {
-                std::fs::remove_dir_all(&path).map_err(|e| state(&path, e))?;
+            if name.is_some_and(|n| n.starts_with(".tmp-")) && path.is_dir() {
+                std::fs::remove_dir_all(&path).map_err(|e| unsaved(&path, e))?;
             }
         }
         let temporary = tempfile::Builder::new()
             .prefix(".tmp-")
             .tempdir_in(dir)
-            .map_err(|e| state(dir, e))?;
+            .map_err(|e| unsaved(dir, e))?;
         fill(&Self {
             path: temporary.path().to_owned(),
         })?;
-        std::fs::rename(temporary.keep(), &target).map_err(|e| state(&target, e))?;
+        std::fs::rename(temporary.keep(), &target).map_err(|e| unsaved(&target, e))?;
         for (other, path) in states(dir)? {
             if other < at {
-                std::fs::remove_dir_all(&path).map_err(|e| state(&path, e))?;
+                std::fs::remove_dir_all(&path).map_err(|e| unsaved(&path, e))?;
             }
         }
         Ok(())
@@ -103,9 +105,9 @@ impl Folder {
         let path = self.network(name);
         // `valid` brings pending updates of running statistics in, which a plain record misses.
         let record = module.valid().into_record();
-        record.save(&path).map_err(|e| state(&path, e))?;
+        record.save(&path).map_err(|e| unsaved(&path, e))?;
         let path = self.optimizer(name);
-        optim.save(&path).map_err(|e| state(&path, e))
+        optim.save(&path).map_err(|e| unsaved(&path, e))
     }
 
     fn load<M: Module>(
@@ -115,19 +117,27 @@ impl Folder {
         optim: ModuleOptimizer,
     ) -> Result<(M, ModuleOptimizer), Error> {
         let path = self.network(name);
+        pack::check_network(&path).map_err(|why| state(&path, why))?;
         let record = ModuleRecord::load(&path).map_err(|e| state(&path, e))?;
         let module = module
             .try_load_record(record)
             .map_err(|e| state(&path, e))?;
         let path = self.optimizer(name);
-        let optim = optim.load(&path).map_err(|e| state(&path, e))?;
+        pack::check_optimizer(&path, &module).map_err(|why| state(&path, why))?;
+        let record = OptimizerRecord::load(&path).map_err(|e| state(&path, e))?;
+        let count = record.len();
+        let optim = optim.load_record(record);
+        // What is incomplete is left out without a word, and would start anew.
+        if optim.to_record().len() != count {
+            return Err(state(&path, "the state of a parameter is incomplete"));
+        }
         Ok((module, optim))
     }
 
     fn save_meta(&self, meta: &impl Serialize) -> Result<(), Error> {
         let path = self.path.join(META);
-        let text = serde_json::to_vec(meta).map_err(|e| state(&path, e))?;
-        std::fs::write(&path, text).map_err(|e| state(&path, e))
+        let text = serde_json::to_vec(meta).map_err(|e| unsaved(&path, e))?;
+        std::fs::write(&path, text).map_err(|e| unsaved(&path, e))
     }
 
     fn load_meta<T: DeserializeOwned>(&self) -> Result<T, Error> {
@@ -160,8 +170,9 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
     /// removes older states.
     ///
     /// # Errors
-    /// [`Error::State`] naming the file.
+    /// [`Error::SaveState`] naming the file; [`Error::NotFiniteWeights`] where there is nothing good to save.
     pub fn save_state(&self, dir: &Path) -> Result<(), Error> {
+        self.check_weights(self.epoch)?;
         Folder::write(dir, self.epoch, |folder| {
             folder.save(GENERATOR, &self.generator, &self.optim_generator)?;
             let Adversary {
@@ -237,8 +248,17 @@ impl Pretrainer {
     /// all, and removes older states.
     ///
     /// # Errors
-    /// [`Error::State`] naming the file.
+    /// [`Error::SaveState`] naming the file; [`Error::NotFiniteWeights`] where there is nothing good to save.
     pub fn save_state(&self, dir: &Path) -> Result<(), Error> {
+        let weights = Suspects::default().network("base", &self.generator)?;
+        if let Some((layer, found)) = weights.broken() {
+            return Err(Error::NotFiniteWeights {
+                epoch: 0,
+                step: self.step,
+                layer: layer.to_owned(),
+                found,
+            });
+        }
         Folder::write(dir, self.step, |folder| {
             folder.save(GENERATOR, &self.generator, &self.optim)?;
             folder.save_meta(&PretrainMeta {
@@ -296,6 +316,13 @@ fn states(dir: &Path) -> Result<Vec<(usize, PathBuf)>, Error> {
 
 fn state(path: &Path, why: impl ToString) -> Error {
     Error::State {
+        path: path.to_owned(),
+        why: why.to_string(),
+    }
+}
+
+fn unsaved(path: &Path, why: impl ToString) -> Error {
+    Error::SaveState {
         path: path.to_owned(),
         why: why.to_string(),
     }

@@ -12,6 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use weight_blocks::{NamedTensors, WeightSpace};
 
 use crate::adversary::{Adversary, adam};
+use crate::finite::{Suspects, check_finite};
 use crate::{Error, ImageTranslator, PairDiscriminator, PairSet, Recipe};
 
 /// Seed of a step's noise: that of the run, mixed with the step's number (SplitMix64's constant).
@@ -188,6 +189,7 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
             observe(self, i + 1, total)?;
             started = Instant::now();
         }
+        self.check_weights(self.epoch + 1)?;
         self.epoch += 1;
         self.spent += started.elapsed();
         let mean = |sum: f64| sum / total as f64;
@@ -201,8 +203,46 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
         Ok(losses)
     }
 
-    /// D on a detached fake, then G through the frozen D; gives (L1, GAN, D) losses.
+    /// [`Error::NotFiniteWeights`] where a weight is no number.
+    pub(crate) fn check_weights(&self, epoch: usize) -> Result<(), Error> {
+        match self.networks()?.broken() {
+            None => Ok(()),
+            Some((layer, found)) => Err(Error::NotFiniteWeights {
+                epoch,
+                step: self.steps,
+                layer: layer.to_owned(),
+                found,
+            }),
+        }
+    }
+
+    fn networks(&self) -> Result<Suspects, Error> {
+        self.with_networks(Suspects::default())
+    }
+
+    fn with_networks(&self, others: Suspects) -> Result<Suspects, Error> {
+        (others.network("generator", &self.generator)?)
+            .network("discriminator", &self.adversary.discriminator)
+    }
+
     fn step(&mut self, photo: Tensor<4>, target: Tensor<4>) -> Result<[f32; 3], Error> {
+        let result = self.unchecked_step(photo.clone(), target.clone());
+        result.map_err(|error| match error {
+            Error::NotFinite { .. } => {
+                let images = Suspects::default()
+                    .images("photo", &photo)
+                    .images("target", &target);
+                match self.with_networks(images) {
+                    Ok(suspects) => suspects.accuse(error),
+                    Err(_) => error,
+                }
+            }
+            other => other,
+        })
+    }
+
+    /// D on a detached fake, then G through the frozen D; gives (L1, GAN, D) losses.
+    fn unchecked_step(&mut self, photo: Tensor<4>, target: Tensor<4>) -> Result<[f32; 3], Error> {
         self.steps += 1;
         let factor = self.recipe.lr_factor(self.epoch, self.steps);
         let pass = Pass::Train {
@@ -240,27 +280,4 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
         );
         Ok(values)
     }
-}
-
-/// An error where `value`, of `epoch` (from 1), is no finite number.
-pub(crate) fn check_finite(
-    recipe: &Recipe,
-    epoch: usize,
-    step: usize,
-    which: &'static str,
-    value: f32,
-) -> Result<(), Error> {
-    if value.is_finite() {
-        return Ok(());
-    }
-    Err(Error::NotFinite {
-        epoch,
-        step,
-        which,
-        value,
-        learning_rate: match which {
-            "discriminator" => recipe.lr_discriminator,
-            _ => recipe.lr_generator,
-        },
-    })
 }

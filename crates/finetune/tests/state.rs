@@ -129,6 +129,27 @@ fn what_a_killed_save_leaves_is_ignored_and_removed() {
 }
 
 #[test]
+fn a_state_that_cannot_be_written_costs_nothing_that_was_saved() {
+    let dir = tempfile::tempdir().unwrap();
+    let states = dir.path().join("states");
+    let mut trainer = resume(recipe(), &states).unwrap();
+    train(&mut trainer, 1);
+    // A file where the folder should be stands for a disk that is full or read-only.
+    fs::write(&states, "").unwrap();
+    match trainer.save_state(&states) {
+        Err(error @ Error::SaveState { .. }) => {
+            let message = error.to_string();
+            assert!(message.contains("run again to go on"), "{message}");
+            assert!(!message.contains("anew"), "{message}");
+        }
+        other => panic!("{other:?}"),
+    }
+    fs::remove_file(&states).unwrap();
+    trainer.save_state(&states).unwrap();
+    assert_eq!(resume(recipe(), &states).unwrap().epochs_done(), 1);
+}
+
+#[test]
 fn damaged_states_are_refused_by_file() {
     let dir = tempfile::tempdir().unwrap();
     let mut trainer = resume(recipe(), dir.path()).unwrap();

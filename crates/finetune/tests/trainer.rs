@@ -273,6 +273,11 @@ fn losses_that_are_no_numbers_stop_the_epoch() {
         (&photo, 0.0, "generator"),
         (&target, 0.0, "generator"),
     ] {
+        let image = if std::ptr::eq(pairs, &photo) {
+            "photo"
+        } else {
+            "target"
+        };
         let base = base(&tiny());
         let mut trainer = trainer(
             &base,
@@ -287,8 +292,12 @@ fn losses_that_are_no_numbers_stop_the_epoch() {
                 step,
                 which,
                 value,
+                layer,
+                found,
                 learning_rate,
             }) => {
+                assert_eq!(layer, image);
+                assert!(found.is_nan());
                 let rate = match who {
                     "discriminator" => recipe().lr_discriminator,
                     _ => recipe().lr_generator,

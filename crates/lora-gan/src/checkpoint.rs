@@ -7,8 +7,8 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use weight_blocks::{
-    NamedTensors, WeightSpace, load_named, load_safetensors, module_to_named, save_safetensors,
-    write_atomic,
+    NamedTensors, WeightSpace, load_named, load_safetensors, module_shapes, module_to_named,
+    save_safetensors, write_atomic,
 };
 
 use crate::error::Error;
@@ -94,10 +94,26 @@ impl BaseGenerator {
             });
         }
         let manifest: Manifest = read_json(&path)?;
+        manifest.config.validate()?;
+        let weights = dir.join(WEIGHTS);
+        let found = std::fs::metadata(&weights)
+            .map_err(|source| io(&weights, source))?
+            .len();
+        // A few numbers of the configuration must not ask for gigabytes that no file holds.
+        let least = manifest.config.kernel_values();
+        if least > found / 2 {
+            // One that was cut short is told by its digest.
+            if file_digest(&weights)? != manifest.sha256 {
+                return Err(Error::Digest { path: weights });
+            }
+            let why = format!("{found} bytes for a generator of at least {least} values");
+            return Err(io(&weights, std::io::Error::other(why)));
+        }
         let generator = HybridGenerator::new(&manifest.config, 0, device)?;
-        let expected = module_to_named(&generator)?;
+        let expected = module_shapes(&generator);
         let path = dir.join(WEIGHTS);
-        let values: usize = expected.values().map(|tensor| tensor.data.len()).sum();
+        let shapes = expected.values();
+        let values: usize = shapes.map(|shape| shape.iter().product::<usize>()).sum();
         // Four bytes a value and the header; twice that, so that a misfit is told by its tensor.
         check_size(&path, 8 * values as u64 + (16 << 20))?;
         let digest = file_digest(&path)?;

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use burn::module::{Module, Param};
-use burn::tensor::activation::leaky_relu;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, TensorData};
+use fused_ops::Activation;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -73,18 +73,20 @@ pub struct PatchLayer {
 
 impl PatchLayer {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let options = ConvOptions::new([self.stride; 2], [1, 1], [1, 1], 1);
-        let bias = self.bias.as_ref().map(Param::val);
-        let y = conv2d(x, self.weight.val(), bias, options);
-        let y = match &self.norm {
-            // A discriminator is only ever in training.
-            Some(norm) => norm.forward(y, true),
-            None => y,
-        };
-        if self.activation {
-            leaky_relu(y, 0.2)
+        let activation = if self.activation {
+            Activation::LeakyRelu(0.2)
         } else {
-            y
+            Activation::None
+        };
+        let convolve = |activation| {
+            let bias = self.bias.as_ref().map(Param::val);
+            let (weight, x) = (self.weight.val(), x);
+            fused_ops::conv2d(x, weight, bias, self.stride, 1, activation)
+        };
+        match &self.norm {
+            // A discriminator is only ever in training.
+            Some(norm) => norm.forward(convolve(Activation::None), true, activation),
+            None => convolve(activation),
         }
     }
 

@@ -1,9 +1,9 @@
 //! The norms of pix2pix's networks.
 
 use burn::module::{Module, Param, RunningState};
-use burn::nn::InstanceNorm;
-use burn::tensor::module::{batch_norm, batch_norm_train};
+use burn::tensor::module::batch_norm;
 use burn::tensor::{Device, Tensor, TensorData};
+use fused_ops::{Activation, batch_norm_train, instance_norm};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
@@ -89,8 +89,8 @@ impl Norm {
         self.running_mean.is_some()
     }
 
-    /// `[B, C, H, W]` → the same; `train` matters to batch norm only.
-    pub(crate) fn forward(&self, x: Tensor<4>, train: bool) -> Tensor<4> {
+    /// `[B, C, H, W]` → the same, behind `activation`; `train` matters to batch norm only.
+    pub(crate) fn forward(&self, x: Tensor<4>, train: bool, activation: Activation) -> Tensor<4> {
         match (
             &self.gamma,
             &self.beta,
@@ -100,24 +100,22 @@ impl Norm {
             (Some(gamma), Some(beta), Some(mean), Some(var)) => {
                 if !train {
                     let (mean, var) = (mean.value_sync(), var.value_sync());
-                    return batch_norm(x, gamma.val(), beta.val(), mean, var, EPSILON);
+                    let y = batch_norm(x, gamma.val(), beta.val(), mean, var, EPSILON);
+                    return activation.apply(y);
                 }
                 let [b, _, h, w] = x.dims();
                 let n = (b * h * w) as f64;
-                let y = batch_norm_train(x, gamma.val(), beta.val(), EPSILON);
+                let y = batch_norm_train(x, gamma.val(), beta.val(), EPSILON, activation);
                 let unbiased = n / (n - 1.0).max(1.0);
                 update(mean, y.mean, MOMENTUM);
                 update(var, y.variance.mul_scalar(unbiased), MOMENTUM);
                 y.output
             }
-            _ => InstanceNorm {
-                gamma: self.gamma.clone(),
-                beta: self.beta.clone(),
-                num_channels: self.channels,
-                epsilon: EPSILON,
-                affine: self.gamma.is_some(),
+            (gamma, beta, ..) => {
+                let affine = gamma.as_ref().zip(beta.as_ref());
+                let affine = affine.map(|(gamma, beta)| (gamma.val(), beta.val()));
+                instance_norm(x, affine, EPSILON, activation)
             }
-            .forward(x),
         }
     }
 

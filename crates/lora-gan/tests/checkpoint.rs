@@ -224,3 +224,36 @@ fn a_configuration_of_the_first_release_is_compact() {
     let old: serde_json::Value = serde_json::from_str(text).unwrap();
     assert_eq!(serde_json::to_value(&config).unwrap(), old);
 }
+
+#[test]
+fn a_configuration_larger_than_its_file_is_refused_before_anything_is_allocated() {
+    for (from, to) in [
+        (
+            "\"widths\": [",
+            "\"widths\": [2048, 2048, 2048], \"ignored\": [",
+        ),
+        (
+            "\"null_tokens\": 4",
+            "\"null_tokens\": 8192, \"ignored\": 4",
+        ),
+    ] {
+        let error = refused(|dir| {
+            replace(dir, CONFIG, |bytes| {
+                let text = String::from_utf8(bytes.clone()).unwrap();
+                assert!(text.contains(from), "{text}");
+                *bytes = text.replace(from, to).into_bytes();
+            });
+            replace(dir, CONFIG, |bytes| {
+                let text = String::from_utf8(bytes.clone()).unwrap();
+                *bytes = text
+                    .replace("\"context_width\": 5", "\"context_width\": 8192")
+                    .into_bytes();
+            });
+        });
+        let text = error.to_string();
+        assert!(
+            text.contains(WEIGHTS) && text.contains("bytes for a generator"),
+            "{text}"
+        );
+    }
+}

@@ -145,6 +145,6 @@ impl PromptTokenizer {
 }
 
 /// Runs the tokenizers crate, which panics on some files that contradict themselves, and turns that into an error.
-fn guarded<T>(run: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, String> {
+pub(crate) fn guarded<T>(run: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, String> {
     guard::guarded("the tokenizer contradicts itself and could not be run", run)
 }

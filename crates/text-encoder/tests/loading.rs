@@ -276,6 +276,12 @@ fn another_format_or_version_is_refused() {
 #[test]
 fn a_tokenizer_that_does_not_fit_is_refused() {
     assert!(matches!(load(&parts(), "{"), Err(Error::Tokenizer { .. })));
+    // The tokenizers crate panics on this one.
+    let infinite = TOKENIZER.replace(r#""decoder":null"#, r#""decoder":-Infinity"#);
+    assert!(matches!(
+        load(&parts(), &infinite),
+        Err(Error::Tokenizer { .. })
+    ));
     let larger = TOKENIZER.replace(r#""blue":2"#, r#""blue":2,"green":3"#);
     assert!(matches!(
         load(&parts(), &larger),

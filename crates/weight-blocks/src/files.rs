@@ -1,7 +1,6 @@
 //! Files: atomic writes, digests, safetensors.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Write;
 use std::path::Path;
 
 use half::{bf16, f16};
@@ -36,29 +35,13 @@ pub fn file_digest(path: &Path) -> Result<String, Error> {
 }
 
 /// Writes `bytes` to a temporary file beside `path`, syncs it, and renames it: after a crash there
-/// is the old file or the new one, never half of one. Creates the folder.
+/// is the old file or the new one, never half of one. Creates the folder; removes temporary files
+/// that killed processes left there.
 ///
 /// # Errors
 /// [`Error::Io`] naming `path`.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let fail = |source| Error::io(path, source);
-    let dir = match path.parent() {
-        Some(dir) if !dir.as_os_str().is_empty() => dir,
-        _ => Path::new("."),
-    };
-    std::fs::create_dir_all(dir).map_err(fail)?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".tmp-");
-    // As any file that a program creates: a temporary one would be its owner's alone.
-    #[cfg(unix)]
-    let permissions: std::fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
-    #[cfg(unix)]
-    builder.permissions(permissions);
-    let mut file = builder.tempfile_in(dir).map_err(fail)?;
-    file.write_all(bytes).map_err(fail)?;
-    file.as_file().sync_all().map_err(fail)?;
-    file.persist(path).map_err(|error| fail(error.error))?;
-    Ok(())
+    whole_file::write(path, bytes).map_err(|source| Error::io(path, source))
 }
 
 /// Writes tensors as 32-bit safetensors, atomically; `metadata` goes into the header. The same

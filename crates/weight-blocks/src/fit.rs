@@ -94,7 +94,6 @@ impl NormalizerFit {
                 *seen.entry(kind).or_insert(next)
             })
             .collect();
-        let elementwise = kind == Normalization::Elementwise;
         Self {
             kind,
             runs,
@@ -102,7 +101,8 @@ impl NormalizerFit {
             blocks: layout.blocks(),
             block_size: layout.block_size(),
             per_tensor: vec![Moments::default(); kinds.len()],
-            per_value: vec![Moments::default(); if elementwise { layout.values() } else { 0 }],
+            // A layout read from a file may claim what no network has: room is made for the first.
+            per_value: Vec::new(),
             kinds,
             networks: 0,
         }
@@ -120,6 +120,10 @@ impl NormalizerFit {
                 block_size: self.block_size,
                 found: flat.len(),
             });
+        }
+        if self.kind == Normalization::Elementwise && self.networks == 0 {
+            let values = self.runs.iter().map(|run| run.len).sum();
+            self.per_value = vec![Moments::default(); values];
         }
         self.networks += 1;
         let (mut at, mut number) = (0, 0);

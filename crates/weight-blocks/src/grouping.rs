@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{LayerGroup, TensorRole};
 
 /// Most runs that a layout may have; a corrupt file cannot make anyone list more.
-const MAX_SEGMENTS: usize = 1 << 22;
+const MAX_SEGMENTS: usize = 1 << 19;
 
 /// The paper's grouping rules (§3.1, table 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

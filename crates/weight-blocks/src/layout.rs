@@ -47,6 +47,12 @@ struct LayoutSpec {
     groups: Vec<LayerGroup>,
 }
 
+/// Whether padding is in proportion: a few bytes of JSON must not ask for gigabytes of zeros.
+fn fits(values: usize, encoded: usize) -> bool {
+    const SMALL: usize = 1 << 20;
+    encoded <= SMALL || encoded / 16 <= values
+}
+
 impl TryFrom<LayoutSpec> for Layout {
     type Error = Error;
 
@@ -110,6 +116,7 @@ impl Layout {
         }
         let (segments, end) = (rule.segments(&groups, &lens, block_size))
             .filter(|(_, end)| *end <= MAX_VALUES.saturating_mul(2))
+            .filter(|(_, end)| fits(values, end.div_ceil(block_size).saturating_mul(block_size)))
             .ok_or_else(|| Error::Layout {
                 why: format!("too many runs or too much padding for {rule:?}"),
             })?;

@@ -15,7 +15,7 @@
 //!   readable while another process writes.
 //! - [`BlockReader`]: single blocks out of a zoo's shards, for zoos larger than the memory.
 //! - `ModuleSpace` (feature `burn`): any Burn module as a [`WeightSpace`], groups by a rule.
-//! - `module_to_named`, `load_named` (feature `burn`): any Burn module as [`NamedTensors`].
+//! - `module_to_named`, `module_shapes`, `load_named` (feature `burn`): any Burn module as [`NamedTensors`].
 //!
 //! ```
 //! use std::collections::BTreeMap;
@@ -72,7 +72,7 @@ pub use index::sinusoidal_encoding;
 pub use layout::Layout;
 pub use lora_file::LoraFile;
 #[cfg(feature = "burn")]
-pub use module::{gradients_to_named, load_named, module_to_named};
+pub use module::{gradients_to_named, load_named, module_shapes, module_to_named};
 #[cfg(feature = "burn")]
 pub use module_space::{ModuleSpace, ModuleTensor, Place, by_layer};
 pub use normalize::{Normalization, Normalizer};

@@ -1,5 +1,7 @@
 //! Burn modules as named tensors (feature `burn`).
 
+use std::collections::BTreeMap;
+
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor, TensorData};
 
@@ -39,6 +41,13 @@ pub fn module_to_named<M: Module>(module: &M) -> Result<NamedTensors, Error> {
         Some(error) => Err(error),
         None => Ok(reader.tensors),
     }
+}
+
+/// Name and shape of each float tensor of a module, in [`module_to_named`]'s names; nothing is copied.
+pub fn module_shapes<M: Module>(module: &M) -> BTreeMap<String, Vec<usize>> {
+    let mut reader = ShapeReader::default();
+    module.visit(&mut reader);
+    reader.shapes
 }
 
 /// The gradients of a training module's float tensors by name, taken out of `gradients`; tensors
@@ -82,7 +91,7 @@ pub fn load_named<M: Module>(module: M, weights: &NamedTensors) -> Result<M, Err
         return Err(error);
     }
     if writer.used < weights.len() {
-        let known = module_to_named(&module)?;
+        let known = module_shapes(&module);
         if let Some(name) = weights.keys().find(|name| !known.contains_key(*name)) {
             return Err(Error::UnexpectedTensor { name: name.clone() });
         }
@@ -114,6 +123,26 @@ impl ModuleVisitor for Reader {
             }
             Err(error) => self.error = Some(error),
         }
+    }
+}
+
+#[derive(Default)]
+struct ShapeReader {
+    path: Vec<String>,
+    shapes: BTreeMap<String, Vec<usize>>,
+}
+
+impl ModuleVisitor for ShapeReader {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        (self.shapes).insert(public_name(&self.path), param.shape().to_vec());
     }
 }
 

@@ -136,6 +136,38 @@ impl Normalizer {
         Ok(())
     }
 
+    /// Checks that this is a normaliser of `layout` and that it can be computed with, without a copy of
+    /// anything.
+    ///
+    /// # Errors
+    /// [`Error::NormalizerMismatch`] for one of another layout, [`Error::Layout`] for statistics that are
+    /// not finite, or a deviation that is not positive.
+    pub fn check(&self, layout: &Layout) -> Result<(), Error> {
+        let mut end = Some(0usize);
+        let mut number = 0usize;
+        for run in &self.runs {
+            let len = run.len.checked_add(run.padding);
+            end = end.zip(len).and_then(|(end, len)| end.checked_add(len));
+            self.deviation(run)?;
+            number = number.saturating_add(run.len);
+            self.mean(run, number.saturating_sub(1))?;
+        }
+        if self.encoded_len != layout.encoded_len() || end.is_none_or(|end| end > self.encoded_len)
+        {
+            return Err(Error::NormalizerMismatch {
+                expected: self.encoded_len,
+                found: layout.encoded_len(),
+            });
+        }
+        let good = |d: &f32| d.is_finite() && *d > 0.0;
+        if !self.means.iter().all(|mean| mean.is_finite()) || !self.deviations.iter().all(good) {
+            return Err(Error::Layout {
+                why: "its normaliser holds a mean that is not finite or a deviation that is not positive".into(),
+            });
+        }
+        Ok(())
+    }
+
     fn mismatch(&self, found: usize) -> Error {
         Error::NormalizerMismatch {
             expected: self.encoded_len,

@@ -6,8 +6,8 @@ mod common;
 use common::{bits, groups, layout, spec, weights};
 use proptest::prelude::*;
 use weight_blocks::{
-    Error, GroupingRule, HostTensor, LayerGroup, LayerKind, Layout, NamedTensors, TensorRole,
-    check_tensors, sinusoidal_encoding,
+    Error, GroupingRule, HostTensor, LayerGroup, LayerKind, Layout, NamedTensors, Normalization,
+    NormalizerFit, TensorRole, check_tensors, sinusoidal_encoding,
 };
 
 const RULES: [GroupingRule; 3] = [
@@ -468,4 +468,30 @@ fn layouts_store_their_version() {
     json["version"] = 2.into();
     let error = serde_json::from_value::<Layout>(json).unwrap_err();
     assert!(error.to_string().contains("layout version 2"), "{error}");
+}
+
+#[test]
+fn sizes_out_of_proportion_are_refused_before_anything_is_allocated() {
+    // A few numbers of a manifest: one block of gigabytes for seven values, and half a million runs.
+    let groups = |shape: &[usize]| {
+        vec![LayerGroup {
+            name: "l".into(),
+            kind: LayerKind::Linear,
+            tensors: vec![spec("l.a", shape, TensorRole::Bias)],
+        }]
+    };
+    match Layout::new("x", groups(&[7]), GroupingRule::Appended, 1 << 33) {
+        Err(Error::Layout { why }) => assert!(why.contains("too much padding"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+    // Small blocks that are mostly padding are still a layout.
+    assert!(Layout::new("x", groups(&[7]), GroupingRule::Appended, 1 << 12).is_ok());
+
+    // A fit of a layout of 2^33 values asks for nothing before it gets weights; it would be 200 GB.
+    let large = Layout::new("x", groups(&[1 << 33]), GroupingRule::Appended, 256).unwrap();
+    let mut fit = NormalizerFit::new(&large, Normalization::Elementwise);
+    assert!(matches!(
+        fit.add(&[0.0; 256]),
+        Err(Error::BlockCount { .. })
+    ));
 }

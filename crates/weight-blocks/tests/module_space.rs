@@ -11,7 +11,7 @@ use burn::nn::{
 use burn::tensor::{Device, Distribution, Tensor};
 use weight_blocks::{
     Error, GroupingRule, HostTensor, LayerKind, Layout, ModuleSpace, Place, TensorRole,
-    WeightSpace, by_layer, module_to_named,
+    WeightSpace, by_layer, module_shapes, module_to_named,
 };
 
 #[derive(Module, Debug)]
@@ -62,6 +62,21 @@ fn net() -> Net {
         out_norm: LayerNormConfig::new(2).init(&device),
         scale: random([1]),
     }
+}
+
+#[test]
+fn shapes_are_those_of_the_named_tensors() {
+    let named = module_to_named(&net()).unwrap();
+    let expected: Vec<_> = (named.into_iter().map(|(name, t)| (name, t.shape))).collect();
+    assert!(
+        expected
+            .iter()
+            .any(|(name, _)| name == "stem_norm.running_mean")
+    );
+    assert_eq!(
+        module_shapes(&net()).into_iter().collect::<Vec<_>>(),
+        expected
+    );
 }
 
 /// Name, kind, and the tensors' names and roles.

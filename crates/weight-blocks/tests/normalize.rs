@@ -432,3 +432,37 @@ fn one_network_after_another_gives_what_all_together_give() {
     ));
     assert!(matches!(fit.finish(), Err(Error::NoWeights)));
 }
+
+#[test]
+fn a_normaliser_is_checked_without_a_copy_of_anything() {
+    let collection = collection();
+    for kind in [Normalization::PerLayer, Normalization::Elementwise] {
+        let normalizer = fit(kind, &collection);
+        normalizer.check(&layout()).unwrap();
+        let other = Layout::new("other", groups(), GroupingRule::Appended, 7).unwrap();
+        let other = normalizer.check(&other);
+        assert!(matches!(other, Err(Error::NormalizerMismatch { .. })));
+        let text = serde_json::to_value(&normalizer).unwrap();
+        let damaged = |change: &dyn Fn(&mut serde_json::Value)| {
+            let mut text = text.clone();
+            change(&mut text);
+            let normalizer: Normalizer = serde_json::from_value(text).unwrap();
+            normalizer.check(&layout()).unwrap_err()
+        };
+        for error in [
+            damaged(&|text| text["runs"][0]["len"] = u64::MAX.into()),
+            damaged(&|text| text["runs"][0]["padding"] = u64::MAX.into()),
+            damaged(&|text| text["runs"][0]["tensor"] = 1_000_000.into()),
+            damaged(&|text| text["means"] = serde_json::json!([])),
+            damaged(&|text| text["encoded_len"] = 1.into()),
+        ] {
+            assert!(matches!(error, Error::NormalizerMismatch { .. }), "{error}");
+        }
+        for error in [
+            damaged(&|text| text["deviations"][0] = 0.0.into()),
+            damaged(&|text| text["means"][0] = 1e300.into()),
+        ] {
+            assert!(matches!(error, Error::Layout { .. }), "{error}");
+        }
+    }
+}

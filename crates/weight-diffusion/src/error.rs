@@ -84,15 +84,20 @@ pub enum Error {
     },
     /// The loss, or the norm of its gradient, is no number any more.
     #[error(
-        "the {what} became {value} at step {step} (learning rate {learning_rate}); lower the learning rate or look for non-finite weights in the zoo"
+        "the {what} became {value} at step {step} (learning rate {learning_rate}), and `{layer}` holds {found}; lower the learning rate or look for non-finite weights in the zoo. A state saved before is as it was"
     )]
     NotFinite {
         /// The step, from 1.
         step: u64,
-        /// Loss or gradient norm.
+        /// Loss, gradient norm or weights.
         what: &'static str,
         /// Its value.
         value: f64,
+        /// The first parameter that holds a value that is no number, or whose gradient does; where there is none, the
+        /// one with the largest value.
+        layer: String,
+        /// That value.
+        found: f64,
         /// The learning rate at that step.
         learning_rate: f64,
     },

@@ -29,6 +29,13 @@ pub(crate) fn write_tensors(
 ) -> Result<(), Error> {
     let mut stored = Vec::with_capacity(tensors.len());
     for (name, tensor) in tensors {
+        if let Some(value) = tensor.data.iter().find(|value| !value.is_finite()) {
+            // Nothing would read it again, and the file that is there may be good.
+            return Err(Error::checkpoint(
+                path,
+                format!("`{name}` holds {value}: not written"),
+            ));
+        }
         let bytes: Vec<u8> = match precision {
             Precision::Full => tensor.data.iter().flat_map(|v| v.to_le_bytes()).collect(),
             Precision::Half => {

@@ -5,13 +5,13 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use weight_blocks::{Layout, NamedTensors, Normalizer, load_named, module_to_named};
+use weight_blocks::{Layout, NamedTensors, Normalizer, load_named, module_shapes, module_to_named};
 
 use crate::dataset::l2;
 use crate::files::{Precision, read_json, read_tensors, write_json, write_tensors};
 use crate::{
     ComputePrecision, Error, HostText, NormStats, SampleOptions, TextCondition, TextSpec, UNet1d,
-    UNet1dConfig, one_step,
+    UNet1dConfig, one_step, size,
 };
 
 /// The file with the network's weights.
@@ -132,7 +132,7 @@ impl WeightGenerator {
         )?;
         defaults.validate(&config.schedule)?;
         // A normaliser of another layout says so now and not at the first prediction.
-        normalizer.normalize(&mut vec![0.0; layout.blocks() * layout.block_size()])?;
+        normalizer.check(&layout)?;
         Ok(Self {
             unet: unet.valid(),
             layout,
@@ -193,9 +193,15 @@ impl WeightGenerator {
     pub fn load(dir: &Path, device: &Device) -> Result<Self, Error> {
         let manifest: Manifest = read_json(&dir.join(CONFIG_FILE), VERSION)?;
         let path = dir.join(WEIGHTS_FILE);
+        let width = match manifest.precision {
+            Precision::Full => 4,
+            Precision::Half => 2,
+        };
+        size::check_file(&path, &manifest.unet, width, 1)?;
+        size::check_layout(&path, &manifest.layout)?;
         let weights = read_tensors(&path, &manifest.sha256)?;
         let unet = UNet1d::new(&manifest.unet, 0, &device.clone().without_autodiff())?;
-        let known = module_to_named(&unet)?;
+        let known = module_shapes(&unet);
         if let Some(name) = known.keys().find(|name| !weights.contains_key(*name)) {
             return Err(Error::checkpoint(
                 &path,

@@ -94,6 +94,7 @@ mod noise;
 mod parameterization;
 mod sampler;
 mod schedule;
+mod size;
 mod solver;
 mod source;
 mod stream;

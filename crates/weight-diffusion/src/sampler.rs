@@ -8,6 +8,9 @@ use crate::solver::{ancestral_step, ddim_step, dpm_solver_step};
 use crate::trainer::read;
 use crate::{Denoiser, Error, NoiseSchedule, TextCondition};
 
+/// The most noises that are averaged.
+const MAX_NOISES: usize = 1 << 12;
+
 /// How weights are sampled.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -17,7 +20,7 @@ pub struct SampleOptions {
     /// Seed of the noise. Each block has its own stream, so neither the batch size nor the number
     /// of blocks changes a block's noise.
     pub seed: u64,
-    /// Predictions, each from its own noise, that are averaged.
+    /// Predictions, each from its own noise, that are averaged; at most 4,096.
     pub noises: usize,
     /// Blocks that go through the network at once (the paper: 64).
     pub batch_size: usize,
@@ -61,8 +64,10 @@ impl SampleOptions {
                 format!("{} must be below T = {}", self.t, schedule.steps()),
             ));
         }
-        if self.noises == 0 {
-            return Err(Error::config("noises", "must be at least 1"));
+        // They come from a file: a prediction from 2^63 noises would never end.
+        if !(1..=MAX_NOISES).contains(&self.noises) {
+            let why = format!("{} must lie in 1..={MAX_NOISES}", self.noises);
+            return Err(Error::config("noises", why));
         }
         if self.batch_size == 0 {
             return Err(Error::config("batch_size", "must be at least 1"));

@@ -92,7 +92,7 @@ impl StreamedBlocks {
             Statistics::Fit(kind) => (NormalizerFit::new(&layout, kind), None),
             Statistics::Given(normalizer) => {
                 // One of another layout says so now and not at the first batch.
-                normalizer.normalize(&mut vec![0.0; layout.encoded_len()])?;
+                normalizer.check(&layout)?;
                 let nothing = NormalizerFit::new(&layout, Normalization::None);
                 (nothing, Some(normalizer))
             }

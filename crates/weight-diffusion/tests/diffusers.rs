@@ -506,6 +506,10 @@ fn wrong_options_are_refused() {
         SampleOptions { t: 1000, ..good },
         SampleOptions { noises: 0, ..good },
         SampleOptions {
+            noises: 1 << 63,
+            ..good
+        },
+        SampleOptions {
             batch_size: 0,
             ..good
         },

@@ -236,3 +236,33 @@ fn a_refined_generator_measures_norms_by_its_own_training_prompts() {
     let warning = prediction.norm_warning().unwrap();
     assert!(warning.contains("training prompts"), "{warning}");
 }
+
+#[test]
+fn sizes_out_of_proportion_to_the_file_are_refused_before_anything_is_allocated() {
+    let dir = tempfile::tempdir().unwrap();
+    generator().save(dir.path(), Precision::Full).unwrap();
+    let path = dir.path().join(CONFIG_FILE);
+    let whole: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let refused = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut manifest = whole.clone();
+        change(&mut manifest);
+        std::fs::write(&path, manifest.to_string()).unwrap();
+        let error = WeightGenerator::load(dir.path(), &device()).unwrap_err();
+        assert!(matches!(error, Error::Checkpoint { .. }), "{error}");
+        error.to_string()
+    };
+    // Just under the limit of a tensor, 2^32 values: 16 GB for the first alone.
+    let wide = refused(&|m| {
+        m["unet"]["base_channels"] = 16_384.into();
+        m["unet"]["multipliers"] = serde_json::json!([1, 1, 1]);
+    });
+    assert!(wide.contains("bytes for a network of"), "{wide}");
+    let table = refused(&|m| {
+        m["unet"]["dictionary"] = serde_json::json!({"blocks": 1 << 20, "entries": 255});
+    });
+    assert!(table.contains("bytes for a network of"), "{table}");
+    let layout = refused(&|m| {
+        m["layout"]["groups"][0]["tensors"][0]["shape"] = serde_json::json!([1u64 << 33]);
+    });
+    assert!(layout.contains("that makes"), "{layout}");
+}

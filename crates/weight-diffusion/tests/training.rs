@@ -4,7 +4,7 @@
 mod common;
 
 use common::{dataset, device, distance, layout, text, text_spec, train, unet, weights};
-use weight_blocks::{Normalization, Normalizer, module_to_named};
+use weight_blocks::{Normalization, Normalizer, load_named, module_to_named};
 use weight_diffusion::{
     BlockDataset, Error, Parameterization, Precision, SampleOptions, TimestepSampling, TrainConfig,
     Trainer, WeightGenerator,
@@ -396,4 +396,107 @@ fn sizes_that_do_not_fit_are_refused() {
             ..
         })
     ));
+}
+
+#[test]
+fn a_state_of_a_network_larger_than_its_file_is_refused_before_anything_is_allocated() {
+    let data = dataset();
+    let dir = tempfile::tempdir().unwrap();
+    let mut trainer = trainer(train());
+    trainer.step(&data).unwrap();
+    trainer.save_state(dir.path()).unwrap();
+    let path = dir.path().join("state.json");
+    let mut state: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    state["unet"]["base_channels"] = 16_384.into();
+    std::fs::write(&path, state.to_string()).unwrap();
+    let error = Trainer::resume(dir.path(), &data.spec(), &device())
+        .map(drop)
+        .unwrap_err();
+    assert!(matches!(error, Error::Checkpoint { .. }), "{error}");
+    assert!(
+        error.to_string().contains("bytes for a network of"),
+        "{error}"
+    );
+}
+
+#[test]
+fn divergence_names_the_layer_and_keeps_the_last_good_state() {
+    let data = dataset();
+    let dir = tempfile::tempdir().unwrap();
+    let mut good = trainer(train());
+    good.step(&data).unwrap();
+    good.save_state(dir.path()).unwrap();
+    let kept = files(dir.path());
+
+    // A network with a NaN in one of its layers.
+    let mut weights = module_to_named(&good.model()).unwrap();
+    let name = weights.keys().find(|name| name.starts_with("down_1."));
+    let name = name.unwrap().clone();
+    weights.get_mut(&name).unwrap().data[3] = f32::NAN;
+    let broken = load_named(good.model(), &weights).unwrap();
+    let mut trainer = Trainer::from_model(train(), &broken, data.spec(), &device()).unwrap();
+    match trainer.step(&data) {
+        Err(Error::NotFinite {
+            step: 1,
+            layer,
+            found,
+            ..
+        }) => {
+            assert_eq!(layer, name);
+            assert!(found.is_nan());
+        }
+        other => panic!("{other:?}"),
+    }
+    // It is not saved over the good one either.
+    match trainer.save_state(dir.path()) {
+        Err(Error::NotFinite { what, layer, .. }) => {
+            assert_eq!((what, layer), ("weights", name));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(files(dir.path()), kept);
+    let mut resumed = Trainer::resume(dir.path(), &data.spec(), &device()).unwrap();
+    assert_eq!(resumed.steps_done(), 1);
+    assert_eq!(
+        module_to_named(&resumed.model()).unwrap(),
+        module_to_named(&good.model()).unwrap()
+    );
+    assert_eq!(resumed.step(&data).unwrap(), good.step(&data).unwrap());
+}
+
+#[test]
+fn an_overflow_is_reported_and_not_written() {
+    let data = dataset();
+    let mut weights = module_to_named(&trainer(train()).model()).unwrap();
+    let name = weights.keys().find(|name| name.starts_with("up_1."));
+    let name = name.unwrap().clone();
+    weights.get_mut(&name).unwrap().data.fill(3e38);
+    let model = load_named(trainer(train()).model(), &weights).unwrap();
+    let mut trainer = Trainer::from_model(train(), &model, data.spec(), &device()).unwrap();
+    match trainer.step(&data) {
+        // The loss overflows, and so do gradients; the weights are numbers still.
+        Err(error @ Error::NotFinite { step: 1, .. }) => {
+            let text = error.to_string();
+            assert!(text.contains("step 1") && text.contains("holds"), "{text}");
+        }
+        other => panic!("{other:?}"),
+    }
+    // The files of a generator are as careful as a state's.
+    let dir = tempfile::tempdir().unwrap();
+    let options = SampleOptions::noise_end(&model.config().schedule);
+    let mut weights = module_to_named(&model).unwrap();
+    weights.get_mut(&name).unwrap().data[0] = f32::INFINITY;
+    let made = WeightGenerator::new(
+        load_named(model, &weights).unwrap(),
+        data.layout().clone(),
+        data.normalizer().clone(),
+        text_spec(),
+        data.norm(),
+        "base",
+        options,
+    );
+    let error = made.unwrap().save(dir.path(), Precision::Full).unwrap_err();
+    assert!(error.to_string().contains(&name), "{error}");
+    assert!(files(dir.path()).is_empty());
 }

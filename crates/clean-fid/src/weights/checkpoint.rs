@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use pytorch_reader::{DType, PytorchReader};
+use torch_file::{DType, PytorchReader};
 
 use super::{halves, open, singles};
 use crate::Error;
@@ -17,7 +17,7 @@ impl Checkpoint {
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
         // For its limit.
         open(path)?;
-        let reader = PytorchReader::new(path).map_err(|source| Error::Checkpoint {
+        let reader = torch_file::open(path).map_err(|source| Error::Checkpoint {
             path: path.to_path_buf(),
             source: Box::new(source),
         })?;

@@ -3,9 +3,8 @@
 use std::f64::consts::SQRT_2;
 
 use burn::module::{Module, Param};
-use burn::tensor::module::conv2d;
-use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, TensorData};
+use fused_ops::{Activation, conv2d};
 use rand_chacha::ChaCha8Rng;
 
 use super::dense::lrelu;
@@ -77,7 +76,6 @@ impl EqualConv {
             (true, 1) => (downsample2(x), 1, 0),
             (true, _) => (blur_before_downsampling(x), 2, 0),
         };
-        let options = ConvOptions::new([stride; 2], [pad; 2], [1, 1], 1);
-        conv2d(x, weight, None, options)
+        conv2d(x, weight, None, stride, pad, Activation::None)
     }
 }

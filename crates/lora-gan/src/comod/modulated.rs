@@ -1,9 +1,8 @@
 //! StyleGAN2's modulated convolution.
 
 use burn::module::{Module, Param};
-use burn::tensor::module::{conv_transpose2d, conv2d};
-use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use burn::tensor::{Device, Tensor, TensorData};
+use fused_ops::{Activation, conv_transpose2d, conv2d};
 use rand_chacha::ChaCha8Rng;
 
 use super::dense::EqualLinear;
@@ -66,12 +65,10 @@ impl ModulatedConv {
         let batch = style.dims()[0];
         let x = x * style.clone().reshape([batch, c, 1, 1]);
         let y = if self.up {
-            let options = ConvTransposeOptions::new([2, 2], [0, 0], [0, 0], [1, 1], 1);
             let kernel = weight.clone().swap_dims(0, 1);
-            blur_after_upsampling(conv_transpose2d(x, kernel, None, options))
+            blur_after_upsampling(conv_transpose2d(x, kernel, None, 2, 0, 0, Activation::None))
         } else {
-            let options = ConvOptions::new([1, 1], [k / 2; 2], [1, 1], 1);
-            conv2d(x, weight.clone(), None, options)
+            conv2d(x, weight.clone(), None, 1, k / 2, Activation::None)
         };
         if !self.demodulate {
             return y;

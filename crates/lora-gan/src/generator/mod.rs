@@ -3,6 +3,7 @@
 mod check;
 mod config;
 mod hybrid;
+mod size;
 mod summary;
 mod transformer;
 mod units;

@@ -2,8 +2,9 @@
 
 use burn::module::Module;
 use burn::nn::{LayerNorm, LayerNormConfig};
-use burn::tensor::activation::{gelu, softmax};
+use burn::tensor::activation::gelu;
 use burn::tensor::{Bool, Device, Tensor};
+use fused_ops::GatedFeedForward;
 use rand_chacha::ChaCha8Rng;
 
 use super::Mode;
@@ -24,45 +25,34 @@ pub struct Attention {
 }
 
 impl Attention {
+    /// `x` attends to `context`; `residual` is added.
     fn forward(
         &self,
         x: Tensor<3>,
         context: Tensor<3>,
         mask: Option<Tensor<2, Bool>>,
+        residual: Tensor<3>,
         mode: Mode,
         noise: &mut Noise,
     ) -> Tensor<3> {
-        let [batch, queries, width] = x.dims();
-        let [contexts, keys, _] = context.dims();
-        let head = width / self.heads;
-        let split = |t: Tensor<3>, n: usize, len: usize| {
-            t.reshape([n, len, self.heads, head]).swap_dims(1, 2)
+        let batch = x.dims()[0];
+        let bias = mask.map(|mask| mask.bool_not().float().mul_scalar(-1e9));
+        // One text for the whole batch stays one; one mask for several texts is one each.
+        let groups = bias.as_ref().map_or(1, |bias| bias.dims()[0]);
+        let [contexts, keys, wide] = context.dims();
+        let (context, bias) = if contexts == groups || bias.is_none() {
+            (context, bias)
+        } else {
+            (
+                context.expand([batch, keys, wide]),
+                bias.map(|bias| bias.expand([batch, keys])),
+            )
         };
-        let q = split(self.to_q.forward(x, mode, noise), batch, queries);
-        let k = self.to_k.forward(context.clone(), mode, noise);
-        let mut k = split(k, contexts, keys);
-        let v = self.to_v.forward(context, mode, noise);
-        let mut v = split(v, contexts, keys);
-        if contexts != batch {
-            k = k.expand([batch, self.heads, keys, head]);
-            v = v.expand([batch, self.heads, keys, head]);
-        }
-        let mut scores = q
-            .matmul(k.swap_dims(2, 3))
-            .mul_scalar(1.0 / (head as f64).sqrt());
-        if let Some(mask) = mask {
-            let [masks, _] = mask.dims();
-            let hidden = mask
-                .bool_not()
-                .reshape([masks, 1, 1, keys])
-                .expand([batch, self.heads, queries, keys]);
-            scores = scores.mask_fill(hidden, -1e9);
-        }
-        let y = softmax(scores, 3)
-            .matmul(v)
-            .swap_dims(1, 2)
-            .reshape([batch, queries, width]);
-        self.to_out.forward(y, mode, noise)
+        let q = self.to_q.forward(x, None, mode, noise);
+        let k = self.to_k.forward(context.clone(), None, mode, noise);
+        let v = self.to_v.forward(context, None, mode, noise);
+        let y = fused_ops::attention(q, k, v, bias, self.heads);
+        self.to_out.forward(y, Some(residual), mode, noise)
     }
 }
 
@@ -126,19 +116,39 @@ impl TransformerBlock {
     ) -> Tensor<4> {
         let [batch, width, height, columns] = x.dims();
         let x = x.flatten::<3>(2, 3).swap_dims(1, 2);
-        let normed = self.norm1.forward(x.clone());
-        let x = x + (self.attn1).forward(normed.clone(), normed, None, mode, noise);
-        let x = x.clone()
-            + self
-                .attn2
-                .forward(self.norm2.forward(x), context, mask, mode, noise);
-        let hidden = self.norm3.forward(x.clone());
-        let hidden = self.ff_in.forward(hidden, mode, noise);
-        let mut halves = hidden.chunk(2, 2).into_iter();
-        let x = match (halves.next(), halves.next()) {
-            (Some(value), Some(gate)) => x + self.ff_out.forward(value * gelu(gate), mode, noise),
-            _ => x,
-        };
+        let normed = normalize(&self.norm1, x.clone());
+        let x = (self.attn1).forward(normed.clone(), normed, None, x, mode, noise);
+        let normed = normalize(&self.norm2, x.clone());
+        let x = (self.attn2).forward(normed, context, mask, x, mode, noise);
+        let x = self.feed_forward(x, mode, noise);
         x.swap_dims(1, 2).reshape([batch, width, height, columns])
+    }
+
+    fn feed_forward(&self, x: Tensor<3>, mode: Mode, noise: &mut Noise) -> Tensor<3> {
+        let normed = normalize(&self.norm3, x.clone());
+        let biases = (&self.ff_in.bias, &self.ff_out.bias);
+        if let (Some(input), Some(output)) = biases
+            && !(mode == Mode::Adapted && (self.ff_in.has_dropout() || self.ff_out.has_dropout()))
+        {
+            let weights = GatedFeedForward {
+                input: self.ff_in.factor(mode),
+                input_bias: input.val(),
+                output: self.ff_out.factor(mode),
+                output_bias: output.val(),
+            };
+            return fused_ops::gated_feed_forward(normed, &weights, x);
+        }
+        let hidden = self.ff_in.forward(normed, None, mode, noise);
+        let half = hidden.dims()[2] / 2;
+        let gate = gelu(hidden.clone().narrow(2, half, half));
+        let hidden = hidden.narrow(2, 0, half) * gate;
+        self.ff_out.forward(hidden, Some(x), mode, noise)
+    }
+}
+
+fn normalize(norm: &LayerNorm, x: Tensor<3>) -> Tensor<3> {
+    match &norm.beta {
+        Some(beta) => fused_ops::layer_norm(x, norm.gamma.val(), beta.val()),
+        None => norm.forward(x),
     }
 }

@@ -3,9 +3,10 @@
 use burn::module::{Module, Param};
 use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::activation::relu;
-use burn::tensor::module::{conv_transpose2d, conv2d};
-use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, PadMode};
 use burn::tensor::{Device, Tensor, TensorData};
+use fused_ops::{
+    Activation, AdaptedConv2d, ConvShape, LowRank, conv_transpose2d, conv2d, reflect_pad2d,
+};
 use rand_chacha::ChaCha8Rng;
 
 use super::init::normal;
@@ -128,17 +129,27 @@ impl ConvUnit {
     }
 
     pub(crate) fn forward(&self, x: Tensor<4>, mode: Mode, noise: &mut Noise) -> Tensor<4> {
-        let y = match mode {
-            Mode::PretrainBase => {
-                let y = self.convolve(x, self.weight.val(), Some(self.bias.val()));
-                match &self.norm {
-                    Some(norm) => norm.forward(y),
-                    None => y,
-                }
+        match (mode, &self.norm) {
+            (Mode::PretrainBase, None) => {
+                let bias = Some(self.bias.val());
+                self.convolve(x, self.weight.val(), bias, self.activation())
             }
-            Mode::Adapted => self.adapted(x, noise),
-        };
-        if self.relu { relu(y) } else { y }
+            (Mode::PretrainBase, Some(norm)) => {
+                let bias = Some(self.bias.val());
+                let y = self.convolve(x, self.weight.val(), bias, Activation::None);
+                let y = norm.forward(y);
+                if self.relu { relu(y) } else { y }
+            }
+            (Mode::Adapted, _) => self.adapted(x, noise),
+        }
+    }
+
+    fn activation(&self) -> Activation {
+        if self.relu {
+            Activation::Relu
+        } else {
+            Activation::None
+        }
     }
 
     /// The base's statistics are constants of the adapted network, so its norm is an affine map that
@@ -154,23 +165,35 @@ impl ConvUnit {
                 (Some(gain), bias)
             }
         };
-        let scaled = |weight: Tensor<4>| match gain.clone() {
-            None => weight,
-            Some(gain) if self.transposed => {
-                let channels = gain.dims()[0];
-                weight * gain.reshape([1, channels, 1, 1])
-            }
-            Some(gain) => {
-                let channels = gain.dims()[0];
-                weight * gain.reshape([channels, 1, 1, 1])
-            }
-        };
         let dropped = (self.lora.as_ref())
             .and_then(|lora| Some((lora, noise.drop_lora_input(&x, lora.dropout)?)));
         let Some((lora, dropped)) = dropped else {
-            return self.convolve(x, scaled(self.merged_weight()), Some(bias));
+            let (x, shape) = self.padded(x);
+            let layer = AdaptedConv2d {
+                weight: self.weight.val(),
+                bias,
+                gain,
+                update: self.lora.as_ref().map(|lora| LowRank {
+                    down: lora.down.val(),
+                    up: lora.up.val(),
+                    scale: lora.scale,
+                }),
+                shape,
+                activation: self.activation(),
+            };
+            return layer.forward(x);
         };
         // Dropout acts on the LoRA branch alone, so the two branches stay apart.
+        let mut weight = self.weight.val();
+        if let Some(gain) = gain.clone() {
+            let channels = gain.dims()[0];
+            weight = weight
+                * if self.transposed {
+                    gain.reshape([1, channels, 1, 1])
+                } else {
+                    gain.reshape([channels, 1, 1, 1])
+                };
+        }
         let [_, _, kh, kw] = self.weight.dims();
         let [input, output] = self.channels();
         let rank = lora.down.dims()[0];
@@ -184,32 +207,51 @@ impl ConvUnit {
         if let Some(gain) = &gain {
             up = up * gain.clone().reshape([output, 1]);
         }
-        let inner = self.convolve(dropped, down, None);
-        let pointwise = ConvOptions::new([1, 1], [0, 0], [1, 1], 1);
-        let update = conv2d(inner, up.reshape([output, rank, 1, 1]), None, pointwise);
-        self.convolve(x, scaled(self.weight.val()), Some(bias)) + update
+        let inner = self.convolve(dropped, down, None, Activation::None);
+        let up = up.reshape([output, rank, 1, 1]);
+        let update = conv2d(inner, up, None, 1, 0, Activation::None);
+        let y = self.convolve(x, weight, Some(bias), Activation::None) + update;
+        if self.relu { relu(y) } else { y }
     }
 
-    fn convolve(&self, x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
-        let k = weight.dims()[2];
-        let pad = (k - 1) / 2;
+    /// The convolution's input, and its shape.
+    fn padded(&self, x: Tensor<4>) -> (Tensor<4>, ConvShape) {
+        let k = self.weight.dims()[2];
+        let (stride, padding) = (self.stride, (k - 1) / 2);
         if self.transposed {
             // Exactly `stride` times the size: output padding 1 for 3×3 (pix2pix), none for 4×4.
-            let options = ConvTransposeOptions::new(
-                [self.stride; 2],
-                [pad; 2],
-                [self.stride + 2 * pad - k; 2],
-                [1, 1],
-                1,
-            );
-            return conv_transpose2d(x, weight, bias, options);
+            let output_padding = stride + 2 * padding - k;
+            let shape = ConvShape::Up {
+                stride,
+                padding,
+                output_padding,
+            };
+            return (x, shape);
         }
-        let (x, pad) = if self.reflect && pad > 0 {
-            (x.pad((pad, pad, pad, pad), PadMode::Reflect), 0)
-        } else {
-            (x, pad)
-        };
-        let options = ConvOptions::new([self.stride; 2], [pad; 2], [1, 1], 1);
-        conv2d(x, weight, bias, options)
+        if self.reflect && padding > 0 {
+            let x = reflect_pad2d(x, padding);
+            return (x, ConvShape::Down { stride, padding: 0 });
+        }
+        (x, ConvShape::Down { stride, padding })
+    }
+
+    fn convolve(
+        &self,
+        x: Tensor<4>,
+        weight: Tensor<4>,
+        bias: Option<Tensor<1>>,
+        activation: Activation,
+    ) -> Tensor<4> {
+        let (x, shape) = self.padded(x);
+        match shape {
+            ConvShape::Down { stride, padding } => {
+                conv2d(x, weight, bias, stride, padding, activation)
+            }
+            ConvShape::Up {
+                stride,
+                padding,
+                output_padding,
+            } => conv_transpose2d(x, weight, bias, stride, padding, output_padding, activation),
+        }
     }
 }

@@ -53,25 +53,40 @@ impl LinearUnit {
         self.lora = spec.map(|spec| LoraPair::new(input, out, spec, rng, &device));
     }
 
-    pub(crate) fn forward(&self, x: Tensor<3>, mode: Mode, noise: &mut Noise) -> Tensor<3> {
-        let apart = match (mode, &self.lora) {
+    /// The weight as a factor from the right, `[in, out]`.
+    pub(crate) fn factor(&self, mode: Mode) -> Tensor<2> {
+        let weight = match mode {
+            Mode::Adapted => self.merged_weight(),
+            Mode::PretrainBase => self.weight.val(),
+        };
+        weight.transpose()
+    }
+
+    /// Whether training may drop inputs of LoRA's `down`, which then needs a product of its own.
+    pub(crate) fn has_dropout(&self) -> bool {
+        self.lora.as_ref().is_some_and(|lora| lora.dropout > 0.0)
+    }
+
+    /// With `residual` added, of the output's shape.
+    pub(crate) fn forward(
+        &self,
+        x: Tensor<3>,
+        residual: Option<Tensor<3>>,
+        mode: Mode,
+        noise: &mut Noise,
+    ) -> Tensor<3> {
+        let bias = self.bias.as_ref().map(Param::val);
+        let dropped = match (mode, &self.lora) {
             (Mode::Adapted, Some(lora)) => noise
                 .drop_lora_input(&x, lora.dropout)
                 .map(|dropped| (lora, dropped)),
             _ => None,
         };
-        let weight = match mode {
-            Mode::Adapted if apart.is_none() => self.merged_weight(),
-            _ => self.weight.val(),
+        let Some((lora, dropped)) = dropped else {
+            return fused_ops::linear(x, self.factor(mode), bias, residual);
         };
-        let mut y = x.matmul(weight.transpose().unsqueeze());
-        if let Some((lora, dropped)) = apart {
-            let inner = dropped.matmul(lora.down.val().transpose().unsqueeze());
-            y = y + inner.matmul(lora.scaled_up().transpose().unsqueeze());
-        }
-        match &self.bias {
-            Some(bias) => y + bias.val().unsqueeze(),
-            None => y,
-        }
+        let y = fused_ops::linear(x, self.weight.val().transpose(), bias, residual);
+        let inner = dropped.matmul(lora.down.val().transpose().unsqueeze());
+        y + inner.matmul(lora.scaled_up().transpose().unsqueeze())
     }
 }

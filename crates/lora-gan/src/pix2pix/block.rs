@@ -1,8 +1,8 @@
 //! The residual block of pix2pix.
 
 use burn::module::Module;
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
+use fused_ops::Activation;
 use rand_chacha::ChaCha8Rng;
 
 use super::conv::{ConvLayer, Resize};
@@ -45,8 +45,9 @@ impl ResnetBlock {
 
     /// `index` tells this block's dropout from the others'.
     pub(crate) fn forward(&self, x: Tensor<4>, pass: Pass, index: u64) -> Tensor<4> {
-        let y = relu(self.conv1.forward(x.clone(), pass.is_train()));
+        let train = pass.is_train();
+        let y = self.conv1.forward(x.clone(), train, Activation::Relu);
         let y = pass.dropout(y, self.dropout, index);
-        x + self.conv2.forward(y, pass.is_train())
+        x + self.conv2.forward(y, train, Activation::None)
     }
 }

@@ -1,9 +1,8 @@
 //! A (transposed) convolution of pix2pix and the norm that follows.
 
 use burn::module::{Module, Param};
-use burn::tensor::module::{conv_transpose2d, conv2d};
-use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, PadMode};
 use burn::tensor::{Device, Tensor, TensorData};
+use fused_ops::{Activation, conv_transpose2d, conv2d, reflect_pad2d};
 use rand_chacha::ChaCha8Rng;
 
 use crate::layers::normal;
@@ -59,21 +58,24 @@ impl ConvLayer {
         }
     }
 
-    pub(crate) fn forward(&self, x: Tensor<4>, train: bool) -> Tensor<4> {
+    /// `activation` follows the norm.
+    pub(crate) fn forward(&self, x: Tensor<4>, train: bool, activation: Activation) -> Tensor<4> {
+        let first = match &self.norm {
+            Some(_) => Activation::None,
+            None => activation,
+        };
         let weight = self.weight.val();
         let bias = self.bias.as_ref().map(Param::val);
         let y = if self.double {
-            let options = ConvTransposeOptions::new([2, 2], [1, 1], [1, 1], [1, 1], 1);
-            conv_transpose2d(x, weight, bias, options)
+            conv_transpose2d(x, weight, bias, 2, 1, 1, first)
         } else if self.half {
-            conv2d(x, weight, bias, ConvOptions::new([2, 2], [1, 1], [1, 1], 1))
+            conv2d(x, weight, bias, 2, 1, first)
         } else {
-            let pad = (weight.dims()[2] - 1) / 2;
-            let x = x.pad((pad, pad, pad, pad), PadMode::Reflect);
-            conv2d(x, weight, bias, ConvOptions::new([1, 1], [0, 0], [1, 1], 1))
+            let x = reflect_pad2d(x, (weight.dims()[2] - 1) / 2);
+            conv2d(x, weight, bias, 1, 0, first)
         };
         match &self.norm {
-            Some(norm) => norm.forward(y, train),
+            Some(norm) => norm.forward(y, train, activation),
             None => y,
         }
     }

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use burn::module::Module;
-use burn::tensor::activation::{relu, tanh};
+use burn::tensor::activation::tanh;
 use burn::tensor::{Device, Tensor};
+use fused_ops::Activation;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -94,17 +95,17 @@ impl ResnetGenerator {
             });
         }
         let train = pass.is_train();
-        let mut x = relu(self.stem.forward(photo, train));
+        let mut x = self.stem.forward(photo, train, Activation::Relu);
         for layer in &self.down {
-            x = relu(layer.forward(x, train));
+            x = layer.forward(x, train, Activation::Relu);
         }
         for (i, block) in self.blocks.iter().enumerate() {
             x = block.forward(x, pass, i as u64);
         }
         for layer in &self.up {
-            x = relu(layer.forward(x, train));
+            x = layer.forward(x, train, Activation::Relu);
         }
-        Ok(tanh(self.head.forward(x, train)))
+        Ok(tanh(self.head.forward(x, train, Activation::None)))
     }
 
     /// The same generator with the weights of a file: safetensors, or (feature `pytorch`) a `.pth`

@@ -3,19 +3,31 @@
 use std::path::Path;
 
 use half::{bf16, f16};
-use pytorch_reader::{DType, PytorchReader, Tensor};
+use torch_file::{DType, Tensor};
 use weight_blocks::{HostTensor, NamedTensors};
 
 use super::check;
 use crate::error::Error;
 
+fn of_reader(path: &Path, error: torch_file::Error) -> Error {
+    match error {
+        torch_file::Error::Io { path, source } => Error::Io { path, source },
+        torch_file::Error::Limit { why, .. } | torch_file::Error::Damaged { why, .. } => {
+            Error::StateDict {
+                path: path.to_owned(),
+                why,
+            }
+        }
+        other => Error::StateDict {
+            path: path.to_owned(),
+            why: other.to_string(),
+        },
+    }
+}
+
 /// Names and shapes are compared before any tensor's bytes are read.
 pub(super) fn read(path: &Path, expected: &NamedTensors) -> Result<NamedTensors, Error> {
-    let damaged = |why: String| Error::StateDict {
-        path: path.to_owned(),
-        why,
-    };
-    let reader = PytorchReader::new(path).map_err(|error| damaged(error.to_string()))?;
+    let reader = torch_file::open(path).map_err(|error| of_reader(path, error))?;
     let shapes = reader
         .tensors()
         .iter()
@@ -42,10 +54,7 @@ pub(super) fn read(path: &Path, expected: &NamedTensors) -> Result<NamedTensors,
 }
 
 fn floats(path: &Path, name: &str, tensor: &Tensor) -> Result<Vec<f32>, Error> {
-    let bytes = tensor.read().map_err(|error| Error::StateDict {
-        path: path.to_owned(),
-        why: error.to_string(),
-    })?;
+    let bytes = torch_file::read(path, tensor).map_err(|error| of_reader(path, error))?;
     let pairs = || bytes.chunks_exact(2).map(|c| [c[0], c[1]]);
     Ok(match tensor.dtype() {
         DType::F32 => bytes

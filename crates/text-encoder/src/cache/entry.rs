@@ -1,10 +1,9 @@
 //! One cached embedding: a safetensors file that says what it belongs to.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -102,25 +101,13 @@ impl Entry<'_> {
     /// Writes beside `path` and renames. Not synced to the disk: what a power cut leaves is found damaged and
     /// computed again.
     pub(super) fn write(&self, path: &Path, encoding: &PromptEncoding) -> Result<(), Error> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
         let bytes = self.serialise(encoding).map_err(|message| Error::Store {
             prompt: self.prompt.chars().take(80).collect(),
             message,
         })?;
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let temporary = path.with_extension(format!("{}-{count}.tmp", std::process::id()));
-        let written = path
-            .parent()
-            .map_or(Ok(()), fs::create_dir_all)
-            .and_then(|()| fs::write(&temporary, bytes))
-            .and_then(|()| fs::rename(&temporary, path));
-        written.map_err(|source| {
-            // The error to report is the first one; there may be nothing to remove.
-            let _ = fs::remove_file(&temporary);
-            Error::Write {
-                path: path.to_owned(),
-                source,
-            }
+        whole_file::write_unsynced(path, &bytes).map_err(|source| Error::Write {
+            path: path.to_owned(),
+            source,
         })
     }
 

@@ -1,9 +1,8 @@
 //! `pytorch_model.bin`, through Burn's reader: nothing in the file is executed.
 
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use pytorch_reader::{DType, PytorchReader};
+use torch_file::{DType, PytorchReader};
 
 use super::weights::{Element, Entry, Source};
 use crate::Error;
@@ -13,20 +12,14 @@ use crate::Error;
 pub(super) struct PytorchFile {
     reader: PytorchReader,
     path: PathBuf,
-    size: u64,
 }
 
 impl PytorchFile {
     /// Opens `path` and reads the list of its tensors.
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
-        let metadata = std::fs::metadata(path).map_err(|source| Error::Io {
-            path: path.to_owned(),
-            source,
-        })?;
         Ok(Self {
-            reader: PytorchReader::new(path).map_err(|e| damaged(path, &e))?,
+            reader: torch_file::open(path).map_err(|error| of_reader(path, error))?,
             path: path.to_owned(),
-            size: metadata.len(),
         })
     }
 }
@@ -35,6 +28,16 @@ fn damaged(path: &Path, error: &dyn std::fmt::Display) -> Error {
     Error::Pytorch {
         file: path.display().to_string(),
         message: error.to_string(),
+    }
+}
+
+fn of_reader(path: &Path, error: torch_file::Error) -> Error {
+    match error {
+        torch_file::Error::Io { path, source } => Error::Io { path, source },
+        torch_file::Error::Limit { why, .. } | torch_file::Error::Damaged { why, .. } => {
+            damaged(path, &why)
+        }
+        other => damaged(path, &other),
     }
 }
 
@@ -56,18 +59,8 @@ impl Source for PytorchFile {
     fn bytes(&self, tensor: &str, expected: usize) -> Result<Vec<u8>, Error> {
         let found = self.reader.get(tensor);
         let found = found.ok_or_else(|| damaged(&self.path, &format!("{tensor} is missing")))?;
-        // A view may repeat its storage without end, so that the reader alone would allocate what a file only claims.
-        if found.byte_len() as u64 > self.size {
-            let message = format!("{tensor} takes more bytes than the file has");
-            return Err(damaged(&self.path, &message));
-        }
-        let mut bytes = found.read().map_err(|source| match source.kind() {
-            ErrorKind::InvalidData | ErrorKind::UnexpectedEof => damaged(&self.path, &source),
-            _ => Error::Io {
-                path: self.path.clone(),
-                source,
-            },
-        })?;
+        let read = torch_file::read(&self.path, found);
+        let mut bytes = read.map_err(|error| of_reader(&self.path, error))?;
         if bytes.len() != expected {
             let message = format!("{tensor} has {} bytes, expected {expected}", bytes.len());
             return Err(damaged(&self.path, &message));

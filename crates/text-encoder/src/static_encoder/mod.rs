@@ -9,7 +9,9 @@ use burn::tensor::Device;
 use sha2::{Digest, Sha256};
 use tokenizers::Tokenizer;
 
+use crate::checkpoint::read_small;
 use crate::host::{self, PromptEncoding};
+use crate::tokens::guarded;
 use crate::{Error, TextEncoder, TextEncoding};
 use table::Table;
 
@@ -71,15 +73,18 @@ impl StaticEncoder {
     /// shape), [`Error::Value`] (not finite, negative, zero row), [`Error::Tokenizer`],
     /// [`Error::VocabularyMismatch`]; each names the file.
     pub fn from_dir(path: impl AsRef<Path>) -> Result<Self, Error> {
-        let read = |name: &str| {
-            let path = path.as_ref().join(name);
-            match fs::read(&path) {
-                Ok(bytes) => Ok((bytes, path.display().to_string())),
-                Err(source) => Err(Error::Io { path, source }),
-            }
-        };
-        let (weights, weights_name) = read(WEIGHTS_FILE)?;
-        let (tokenizer, tokenizer_name) = read(TOKENIZER_FILE)?;
+        let path = path.as_ref();
+        let weights_path = path.join(WEIGHTS_FILE);
+        let weights = fs::read(&weights_path).map_err(|source| Error::Io {
+            path: weights_path.clone(),
+            source,
+        })?;
+        let tokenizer_path = path.join(TOKENIZER_FILE);
+        let tokenizer = read_small(&tokenizer_path)?;
+        let (weights_name, tokenizer_name) = (
+            weights_path.display().to_string(),
+            tokenizer_path.display().to_string(),
+        );
         Self::from_bytes(&weights, &weights_name, &tokenizer, &tokenizer_name)
     }
 
@@ -103,16 +108,14 @@ impl StaticEncoder {
         tokenizer_name: &str,
     ) -> Result<Self, Error> {
         let table = Table::parse(weights, weights_name)?;
-        let bad = |e: tokenizers::Error| Error::Tokenizer {
+        let bad = |message: String| Error::Tokenizer {
             file: tokenizer_name.into(),
-            message: e.to_string(),
+            message,
         };
         let digest = digest(weights, tokenizer);
-        let mut tokenizer = Tokenizer::from_bytes(tokenizer).map_err(bad)?;
-        tokenizer
-            .with_truncation(None)
-            .map_err(bad)?
-            .with_padding(None);
+        let mut tokenizer = guarded(|| Tokenizer::from_bytes(tokenizer)).map_err(bad)?;
+        guarded(|| tokenizer.with_truncation(None).map(|_| ())).map_err(bad)?;
+        tokenizer.with_padding(None);
 
         // The rows the tokenizer needs: its largest id decides, should ids have gaps.
         let vocabulary = tokenizer.get_vocab(true);
@@ -143,13 +146,8 @@ impl StaticEncoder {
             return Err(Error::NoPrompts);
         }
         let one = |(index, prompt): (usize, &&str)| {
-            let encoding =
-                self.tokenizer
-                    .encode_fast(*prompt, false)
-                    .map_err(|e| Error::Tokenize {
-                        index,
-                        message: e.to_string(),
-                    })?;
+            let encoding = guarded(|| self.tokenizer.encode_fast(*prompt, false))
+                .map_err(|message| Error::Tokenize { index, message })?;
             let known = encoding.get_ids().iter().map(|&id| id as usize);
             let mut ids: Vec<usize> = known.filter(|&id| self.table.weight(id) > 0.0).collect();
             if ids.is_empty() {

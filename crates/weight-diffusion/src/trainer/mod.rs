@@ -264,10 +264,13 @@ impl Trainer {
         let learning_rate = self.config.learning_rate_at(step);
         for (what, value) in [("loss", loss), ("gradient norm", grad_norm)] {
             if !value.is_finite() {
+                let (layer, found) = self.culprit(&[&self.weights, &gradient])?;
                 return Err(Error::NotFinite {
                     what,
                     value,
                     step,
+                    layer,
+                    found,
                     learning_rate,
                 });
             }
@@ -384,6 +387,37 @@ impl Trainer {
         Ok(Some(validation))
     }
 
+    /// The parameter of the first value in one of the vectors that is no number, or else of the first's largest.
+    fn culprit(&self, vectors: &[&Tensor<1>]) -> Result<(String, f64), Error> {
+        let mut largest = None;
+        for vector in vectors {
+            let values = read("weights", (*vector).clone())?;
+            if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+                return Ok((flat::name_at(&self.model, at), f64::from(values[at])));
+            }
+            let places = values.iter().enumerate();
+            let top = places.max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()));
+            largest = largest.or(top.map(|(at, value)| (at, f64::from(*value))));
+        }
+        let (at, value) = largest.unwrap_or((0, 0.0));
+        Ok((flat::name_at(&self.model, at), value))
+    }
+
+    /// [`Error::NotFinite`] where a vector of a state to be saved holds a value that is no number.
+    fn check_finite(&self, values: &[f32]) -> Result<(), Error> {
+        match values.iter().position(|value| !value.is_finite()) {
+            None => Ok(()),
+            Some(at) => Err(Error::NotFinite {
+                what: "weights",
+                value: f64::from(values[at]),
+                step: self.step,
+                layer: flat::name_at(&self.model, at),
+                found: f64::from(values[at]),
+                learning_rate: self.config.learning_rate_at(self.step),
+            }),
+        }
+    }
+
     fn held_out_loss(&self, held_out: &dyn BlockSource, rows: usize) -> Result<f32, Error> {
         self.check(&held_out.spec())?;
         let device = self.device.clone().without_autodiff();
@@ -391,10 +425,13 @@ impl Trainer {
         if loss.is_finite() {
             return Ok(loss);
         }
+        let (layer, found) = self.culprit(&[&self.average])?;
         Err(Error::NotFinite {
             what: "held-out loss",
             value: f64::from(loss),
             step: self.step,
+            layer,
+            found,
             learning_rate: self.config.learning_rate_at(self.step),
         })
     }

@@ -10,7 +10,7 @@ use weight_blocks::{HostTensor, NamedTensors};
 use super::{StepKind, Trainer, check_data, read};
 use crate::early_stop::{Watch, WatchState};
 use crate::files::{Precision, read_json, read_tensors, write_json, write_tensors};
-use crate::{DatasetSpec, Error, TrainConfig, UNet1dConfig, flat};
+use crate::{DatasetSpec, Error, TrainConfig, UNet1dConfig, flat, size};
 
 const STATE_FILE: &str = "state.json";
 const STATE_VERSION: u32 = 1;
@@ -47,11 +47,13 @@ impl Trainer {
     /// the previous one or this.
     ///
     /// # Errors
-    /// [`Error::Blocks`] and [`Error::Io`] naming the file; [`Error::Device`].
+    /// [`Error::Blocks`] and [`Error::Io`] naming the file; [`Error::Device`]; [`Error::NotFinite`] where there is
+    /// nothing good to save, with the last state as it was.
     pub fn save_state(&self, dir: &Path) -> Result<(), Error> {
         let mut tensors = NamedTensors::new();
         let mut add = |name: &'static str, tensor: &Tensor<1>| {
             let data = read(name, tensor.clone())?;
+            self.check_finite(&data)?;
             let shape = vec![data.len()];
             tensors.insert(name.to_owned(), HostTensor { shape, data });
             Ok::<(), Error>(())
@@ -105,6 +107,8 @@ impl Trainer {
             return Err(Error::checkpoint(&dir.join(STATE_FILE), why));
         }
         let path = dir.join(&state.tensors);
+        let copies = if state.step > 0 { 4 } else { 2 };
+        size::check_file(&path, &state.unet, 4, copies)?;
         let mut tensors = read_tensors(&path, &state.sha256)?;
         let mut trainer = Self::new(state.train, &state.unet, state.data, 0, device)?;
         let plain = trainer.weights.device();

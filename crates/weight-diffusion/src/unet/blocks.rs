@@ -5,7 +5,7 @@ use burn::nn::Linear;
 use burn::tensor::activation::silu;
 use burn::tensor::{Int, Tensor, TensorData};
 
-use super::conv::{Conv3, GroupNormLast};
+use super::conv::{Conv3, GroupNormLast, project};
 use super::init::Init;
 use super::precision::like;
 
@@ -46,16 +46,13 @@ impl ResBlock {
         let film = film.reshape([batch, 1, double]);
         let scale = film.clone().narrow(2, 0, double / 2);
         let shift = film.narrow(2, double / 2, double / 2);
-        let inner = self
-            .conv_1
-            .forward(silu(self.norm_1.forward(x.clone(), None)));
-        let inner = self
-            .conv_2
-            .forward(silu(self.norm_2.forward(inner, Some((scale, shift)))));
-        match &self.skip {
-            Some(skip) => skip.forward(x) + inner,
-            None => x + inner,
-        }
+        let inner = (self.norm_1).then(x.clone(), None, &self.conv_1.linear, None);
+        let residual = match &self.skip {
+            Some(skip) => project(skip, x, None),
+            None => x,
+        };
+        let film = Some((scale, shift));
+        (self.norm_2).then(inner, film, &self.conv_2.linear, Some(residual))
     }
 }
 
@@ -114,8 +111,8 @@ impl Downsample {
     /// `[B, L, C]` → `[B, L/2, C]`.
     pub(super) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let [batch, length, channels] = x.dims();
-        self.linear
-            .forward(x.reshape([batch, length / 2, 2 * channels]))
+        let pairs = x.reshape([batch, length / 2, 2 * channels]);
+        project(&self.linear, pairs, None)
     }
 }
 
@@ -135,8 +132,6 @@ impl Upsample {
     /// `[B, L, C]` → `[B, 2L, C]`.
     pub(super) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let [batch, length, channels] = x.dims();
-        self.linear
-            .forward(x)
-            .reshape([batch, 2 * length, channels])
+        project(&self.linear, x, None).reshape([batch, 2 * length, channels])
     }
 }

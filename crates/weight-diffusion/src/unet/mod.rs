@@ -20,7 +20,7 @@ use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
 use self::attention::{Context, TransformerBlock};
 use self::blocks::{Downsample, IndexEmbedding, ResBlock, Upsample};
 pub use self::config::UNet1dConfig;
-use self::conv::GroupNormLast;
+use self::conv::{GroupNormLast, layer_norm, project};
 use self::dictionary::BlockDictionary;
 pub use self::dictionary::DictionarySize;
 use self::init::Init;
@@ -193,7 +193,7 @@ impl UNet1d {
             self.config.positions(),
             self.config.patch_size,
         ]);
-        let x = self.stem.forward(patches) + self.positions.val();
+        let x = project(&self.stem, patches, None) + self.positions.val();
 
         let x = self.down_0.forward(x, embedding.clone());
         let skip_0 = self.down_0_text.forward(x, &context);
@@ -215,8 +215,8 @@ impl UNet1d {
         let x = self.up_0.forward(x, embedding);
         let x = self.up_0_text.forward(x, &context);
 
-        let x = silu(self.norm_out.forward(x, None));
-        let output = self.output.forward(x).reshape([batch, block]);
+        let output = self.norm_out.then(x, None, &self.output, None);
+        let output = output.reshape([batch, block]);
         let output = match entries {
             Some(entries) => output + entries,
             None => output,
@@ -245,7 +245,7 @@ impl UNet1d {
         let null = self.null_token.val().expand([batch, 1, width]);
         let visible = Tensor::<2, Bool>::full([batch, 1], true, &mask.device());
         Context::new(
-            Tensor::cat(vec![null, self.context_norm.forward(tokens)], 1),
+            Tensor::cat(vec![null, layer_norm(&self.context_norm, tokens)], 1),
             Tensor::cat(vec![visible, mask.clone()], 1),
         )
     }

@@ -1,10 +1,7 @@
-use burn::nn::conv::Conv1dConfig;
-use burn::nn::{GroupNormConfig, PaddingConfig1d};
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use weight_blocks::{module_to_named, sinusoidal_encoding};
 
 use super::blocks::IndexEmbedding;
-use super::conv::{Conv3, GroupNormLast};
 use super::init::Init;
 use super::{Parameterization, UNet1d, UNet1dConfig};
 use crate::noise::{fill_normal, stream};
@@ -252,56 +249,6 @@ fn index_encoding_is_equation_2() {
     let found = host(wide.encode(ints(&[853])));
     // Angles of hundreds lose a little in 32 bits.
     assert_near(&found, &sinusoidal_encoding(853, 64).unwrap(), 1e-4);
-}
-
-#[test]
-fn conv3_is_a_convolution() {
-    for length in [1usize, 2, 7] {
-        let device = device();
-        let mut init = Init::new(3, &device);
-        let conv = Conv3::new(5, 4, &mut init);
-        let x = random(6, [2, length, 5]);
-        let mut reference = Conv1dConfig::new(5, 4, 3)
-            .with_padding(PaddingConfig1d::Explicit(1, 1))
-            .init(&device);
-        let weight = conv
-            .linear
-            .weight
-            .val()
-            .reshape([3, 5, 4])
-            .permute([2, 1, 0]);
-        reference.weight = burn::module::Param::from_tensor(weight);
-        reference.bias = conv.linear.bias.clone();
-        let expected = reference.forward(x.clone().swap_dims(1, 2)).swap_dims(1, 2);
-        assert_near(&host(conv.forward(x)), &host(expected), 1e-5);
-    }
-}
-
-#[test]
-fn group_norm_is_burns() {
-    let x = random(8, [3, 5, 12]).mul_scalar(3.0) + random(9, [3, 1, 12]);
-    let norm = GroupNormLast::new(12, 4, &Init::new(0, &device()));
-    let norm = flat::with_parameters(norm, &random(2, [24]));
-    let mut reference = GroupNormConfig::new(4, 12).init(&device());
-    reference.gamma = Some(burn::module::Param::from_tensor(
-        random(2, [24]).narrow(0, 0, 12),
-    ));
-    reference.beta = Some(burn::module::Param::from_tensor(
-        random(2, [24]).narrow(0, 12, 12),
-    ));
-    let expected = reference.forward(x.clone().swap_dims(1, 2)).swap_dims(1, 2);
-    assert_near(
-        &host(norm.forward(x.clone(), None)),
-        &host(expected.clone()),
-        1e-4,
-    );
-    let (scale, shift) = (random(3, [3, 1, 12]), random(4, [3, 1, 12]));
-    let film = expected * scale.clone().add_scalar(1.0) + shift.clone();
-    assert_near(
-        &host(norm.forward(x, Some((scale, shift)))),
-        &host(film),
-        1e-4,
-    );
 }
 
 #[test]

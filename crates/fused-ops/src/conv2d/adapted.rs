@@ -1,0 +1,137 @@
+//! A frozen convolution with a low-rank update, a gain and a bias per channel, and an activation.
+
+use burn::tensor::Tensor;
+
+use super::{conv_transpose2d, conv2d};
+use crate::Activation;
+
+/// Which of the two convolutions a layer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConvShape {
+    /// [`conv2d`], weight `[f, c, kh, kw]`.
+    Down {
+        /// Input pixels between neighbouring outputs.
+        stride: usize,
+        /// Zeros on each side.
+        padding: usize,
+    },
+    /// [`conv_transpose2d`], weight `[c, f, kh, kw]`.
+    Up {
+        /// Output pixels between neighbouring inputs.
+        stride: usize,
+        /// Pixels cut off on each side.
+        padding: usize,
+        /// Pixels added at the end.
+        output_padding: usize,
+    },
+}
+
+/// The update `scale · up · down` of a convolution's flattened weight, `[f, c·kh·kw]`.
+#[derive(Debug, Clone)]
+pub struct LowRank {
+    /// `[r, c·kh·kw]`.
+    pub down: Tensor<2>,
+    /// `[f, r]`.
+    pub up: Tensor<2>,
+    /// Of the update.
+    pub scale: f64,
+}
+
+/// A convolution whose weight is frozen and whose update, gain and bias are trained.
+///
+/// `y = activation(gain ⊙ ((W + scale·up·down) * x) + bias)` for `x` `[B, c, H, W]`. Composed: one
+/// convolution with the merged weight times the gain. The kernel's forward pass is that too; its
+/// backward pass never forms the gradient of the whole weight, a third of all arithmetic, to project
+/// it on a few rows: the update's gradients come from `down * x`, of r channels, that the forward pass
+/// leaves behind.
+///
+/// ```
+/// use burn::tensor::{Device, Distribution, Tensor};
+/// use fused_ops::{Activation, AdaptedConv2d, ConvShape, LowRank};
+///
+/// let device = Device::flex();
+/// let layer = AdaptedConv2d {
+///     weight: Tensor::random([8, 4, 3, 3], Distribution::Default, &device),
+///     bias: Tensor::zeros([8], &device),
+///     gain: None,
+///     update: Some(LowRank {
+///         down: Tensor::random([2, 4 * 3 * 3], Distribution::Default, &device),
+///         up: Tensor::zeros([8, 2], &device),
+///         scale: 1.0,
+///     }),
+///     shape: ConvShape::Down { stride: 2, padding: 1 },
+///     activation: Activation::Relu,
+/// };
+/// let x = Tensor::zeros([1, 4, 16, 16], &device);
+/// assert_eq!(layer.forward(x).dims(), [1, 8, 8, 8]);
+/// ```
+#[derive(Debug, Clone)]
+pub struct AdaptedConv2d {
+    /// W, as [`ConvShape`] says.
+    pub weight: Tensor<4>,
+    /// `[f]`, added behind the gain.
+    pub bias: Tensor<1>,
+    /// `[f]`; none is a gain of one.
+    pub gain: Option<Tensor<1>>,
+    /// None leaves W as it is.
+    pub update: Option<LowRank>,
+    /// Stride and padding.
+    pub shape: ConvShape,
+    /// What follows.
+    pub activation: Activation,
+}
+
+impl AdaptedConv2d {
+    /// `[B, c, H, W]` → `[B, f, H', W']`.
+    ///
+    /// # Panics
+    /// As the tensor operations do where shapes do not fit.
+    pub fn forward(self, x: Tensor<4>) -> Tensor<4> {
+        #[cfg(feature = "flex")]
+        if let Some(y) = super::adapted_kernel::run(&self, &x) {
+            return y;
+        }
+        self.compose(x)
+    }
+
+    pub(super) fn compose(self, x: Tensor<4>) -> Tensor<4> {
+        let [a, b, kh, kw] = self.weight.dims();
+        let transposed = matches!(self.shape, ConvShape::Up { .. });
+        let mut weight = self.weight;
+        if let Some(update) = self.update {
+            let delta = update.up.matmul(update.down).mul_scalar(update.scale);
+            weight = weight
+                + if transposed {
+                    delta.reshape([b, a, kh, kw]).swap_dims(0, 1)
+                } else {
+                    delta.reshape([a, b, kh, kw])
+                };
+        }
+        if let Some(gain) = self.gain {
+            weight = weight
+                * if transposed {
+                    gain.reshape([1, b, 1, 1])
+                } else {
+                    gain.reshape([a, 1, 1, 1])
+                };
+        }
+        match self.shape {
+            ConvShape::Down { stride, padding } => {
+                conv2d(x, weight, Some(self.bias), stride, padding, self.activation)
+            }
+            ConvShape::Up {
+                stride,
+                padding,
+                output_padding,
+            } => conv_transpose2d(
+                x,
+                weight,
+                Some(self.bias),
+                stride,
+                padding,
+                output_padding,
+                self.activation,
+            ),
+        }
+    }
+}
