@@ -7,6 +7,10 @@ use burn::tensor::Device;
 use lora_gan::{GeneratorConfig, HybridGenerator};
 use weight_blocks::{GroupingRule, Layout, WeightSpace};
 
+/// The allocator of the example programs.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Block size b (the paper's).
 pub const BLOCK_SIZE: usize = 256;
 

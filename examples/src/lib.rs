@@ -21,5 +21,10 @@ pub mod rivals;
 pub mod sources;
 pub mod training;
 
+/// Keeps freed memory for the next tensor: a training step frees and asks for hundreds of megabytes, and
+/// a page that comes from the system anew costs more than the arithmetic on it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What the examples' functions give back: any error, already saying what to do.
 pub type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;

@@ -366,10 +366,10 @@ mod kernel {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::{Device, Distribution, TensorData};
+    use burn::tensor::{Device, TensorData};
 
     use super::*;
-    use crate::testing::{close, compare};
+    use crate::testing::{close, compare, random};
 
     #[test]
     fn kernel_and_composition_agree() {
@@ -410,13 +410,14 @@ mod tests {
     #[test]
     fn lean_attention_gives_the_same_values() {
         let device = Device::flex();
-        let random =
-            |shape: [usize; 4]| Tensor::<4>::random(shape, Distribution::Normal(0.0, 1.0), &device);
         // Self-attention, cross-attention of a batch, one prompt for all, and more scores than Burn's
         // CPU backend holds at once (2¹⁸).
         for (groups, length, keys) in [(3, 10, 10), (3, 10, 7), (1, 500, 7), (1, 700, 700)] {
-            let (query, key) = (random([groups, 2, length, 8]), random([groups, 2, keys, 8]));
-            let value = random([groups, 2, keys, 8]);
+            let (query, key) = (
+                random([groups, 2, length, 8], 1),
+                random([groups, 2, keys, 8], 2),
+            );
+            let value = random([groups, 2, keys, 8], 3);
             let hidden = (0..groups * keys).map(|i| if i % 5 == 3 { -1e9f32 } else { 0.0 });
             let hidden = TensorData::new(hidden.collect(), [groups, 1, 1, keys]);
             let bias = Tensor::<4>::from_data(hidden, &device);

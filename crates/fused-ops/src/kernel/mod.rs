@@ -56,7 +56,11 @@ impl Dense {
         self.0.shape().dims()
     }
 
-    fn of(tensor: FlexTensor) -> Self {
+    pub(crate) fn into_tensor<const D: usize>(self) -> Tensor<D> {
+        Tensor::from_primitive::<Flex>(self.0)
+    }
+
+    pub(crate) fn of(tensor: FlexTensor) -> Self {
         if tensor.is_contiguous() {
             Self(tensor)
         } else {

@@ -3,8 +3,8 @@
 mod state;
 
 use burn::module::Module;
-use burn::optim::{AdamW, AdamWConfig, AdamWState, Optimizer};
 use burn::tensor::{Device, Tensor};
+use fused_ops::{AdamW, adamw_step, moving_average, squared_norm};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::Batch;
@@ -36,7 +36,7 @@ pub struct Trainer {
     weights: Tensor<1>,
     average: Tensor<1>,
     optimizer: AdamW,
-    moments: Option<AdamWState<1>>,
+    moments: Option<[Tensor<1>; 2]>,
     step: u64,
     device: Device,
     /// What the network predicts per text without its dictionary, once that trains alone.
@@ -128,10 +128,12 @@ impl Trainer {
     fn of(config: TrainConfig, model: UNet1d, data: DatasetSpec, device: Device) -> Self {
         let weights = flat::parameters(&model);
         Self {
-            optimizer: AdamWConfig::new()
-                .with_weight_decay(config.weight_decay as f32)
-                .with_epsilon(1e-8)
-                .build(),
+            optimizer: AdamW {
+                beta_1: 0.9,
+                beta_2: 0.999,
+                epsilon: 1e-8,
+                weight_decay: config.weight_decay,
+            },
             average: weights.clone(),
             moments: None,
             step: 0,
@@ -260,7 +262,7 @@ impl Trainer {
         gradient: Tensor<1>,
     ) -> Result<StepStats, Error> {
         let step = self.step + 1;
-        let grad_norm = scalar("the gradient norm", gradient.clone().square().sum())?.sqrt();
+        let grad_norm = scalar("the gradient norm", squared_norm(&gradient))?.sqrt();
         let learning_rate = self.config.learning_rate_at(step);
         for (what, value) in [("loss", loss), ("gradient norm", grad_norm)] {
             if !value.is_finite() {
@@ -275,11 +277,11 @@ impl Trainer {
                 });
             }
         }
-        let gradient = match self.config.clip_norm {
-            Some(limit) if grad_norm > limit => gradient.mul_scalar(limit / grad_norm),
-            _ => gradient,
+        let scale = match self.config.clip_norm {
+            Some(limit) if grad_norm > limit => limit / grad_norm,
+            _ => 1.0,
         };
-        self.update(step, learning_rate, gradient);
+        self.update(step, learning_rate, (gradient, scale));
         self.kind = Some(kind);
         Ok(StepStats {
             step,
@@ -315,19 +317,22 @@ impl Trainer {
         })
     }
 
-    fn update(&mut self, step: u64, learning_rate: f64, gradient: Tensor<1>) {
-        let (weights, moments) = self.optimizer.step(
-            learning_rate,
+    fn update(&mut self, step: u64, learning_rate: f64, gradient: (Tensor<1>, f64)) {
+        let (weights, moments) = adamw_step(
+            &self.optimizer,
             self.weights.clone(),
             gradient,
             self.moments.take(),
+            step as usize,
+            learning_rate,
         );
         let decay = self.config.ema_decay_at(step);
-        self.average =
-            self.average.clone().mul_scalar(decay) + weights.clone().mul_scalar(1.0 - decay);
+        // Taken out, so that it may be changed in place.
+        let average = std::mem::replace(&mut self.average, weights.clone());
+        self.average = moving_average(average, &weights, decay);
         self.model = flat::with_parameters(self.model.clone(), &weights);
         self.weights = weights;
-        self.moments = moments;
+        self.moments = Some(moments);
         self.step = step;
     }
 

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use burn::optim::{AdamWState, AdaptiveMomentumState};
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use weight_blocks::{HostTensor, NamedTensors};
@@ -60,9 +59,9 @@ impl Trainer {
         };
         add(WEIGHTS, &self.weights)?;
         add(AVERAGE, &self.average)?;
-        if let Some(moments) = &self.moments {
-            add(MOMENT_1, &moments.momentum.moment_1)?;
-            add(MOMENT_2, &moments.momentum.moment_2)?;
+        if let Some([first, second]) = &self.moments {
+            add(MOMENT_1, first)?;
+            add(MOMENT_2, second)?;
         }
         if let Some(watch) = &self.watch {
             add(BEST, &watch.best)?;
@@ -130,11 +129,7 @@ impl Trainer {
         trainer.weights = take(WEIGHTS)?;
         trainer.average = take(AVERAGE)?;
         if state.step > 0 {
-            trainer.moments = Some(AdamWState::new(AdaptiveMomentumState::new(
-                state.step as usize,
-                take(MOMENT_1)?,
-                take(MOMENT_2)?,
-            )));
+            trainer.moments = Some([take(MOMENT_1)?, take(MOMENT_2)?]);
         }
         if let Some(state) = state.watch {
             let best = take(BEST)?;
