@@ -1,0 +1,278 @@
+//! The kernel: scores of one head of a part of the queries at a time.
+
+use burn::tensor::Tensor;
+use rayon::prelude::*;
+
+use crate::kernel::{
+    Accumulate, Dense, Input, Kernel, Matrix, MatrixMut, apply, exp, multiply, vectorized,
+};
+
+/// Scores that a thread holds: a quarter of a mebibyte.
+const TILE: usize = 1 << 16;
+
+#[derive(Clone, Debug)]
+struct Attention {
+    dims: [usize; 3],
+    groups: usize,
+    keys: usize,
+    heads: usize,
+    bias: bool,
+}
+
+pub(super) fn run(
+    query: &Tensor<3>,
+    key: &Tensor<3>,
+    value: &Tensor<3>,
+    bias: Option<&Tensor<2>>,
+    heads: usize,
+) -> Option<Tensor<3>> {
+    let [batch, length, width] = query.dims();
+    let [groups, keys, _] = key.dims();
+    let fits = ![batch, length, width, groups, keys, heads].contains(&0)
+        && width.is_multiple_of(heads)
+        && (groups == 1 || groups == batch)
+        && key.dims() == [groups, keys, width]
+        && value.dims() == [groups, keys, width]
+        && bias.is_none_or(|bias| bias.dims() == [groups, keys] && !bias.is_tracked());
+    if !fits {
+        return None;
+    }
+    let kernel = Attention {
+        dims: [batch, length, width],
+        groups,
+        keys,
+        heads,
+        bias: bias.is_some(),
+    };
+    let mut tensors = vec![Input::of(query), Input::of(key), Input::of(value)];
+    tensors.extend(bias.map(Input::of));
+    apply(kernel, tensors)
+}
+
+impl Attention {
+    /// Query rows that belong to one group of keys.
+    fn rows(&self) -> usize {
+        self.dims[0] * self.dims[1] / self.groups
+    }
+
+    fn tile_rows(&self) -> usize {
+        (TILE / self.keys).clamp(16, 256).min(self.rows())
+    }
+
+    fn head(&self) -> usize {
+        self.dims[2] / self.heads
+    }
+
+    fn scale(&self) -> f32 {
+        1.0 / (self.head() as f32).sqrt()
+    }
+
+    /// Softmax of the scores of some queries: `q` from the head's first value on, `k` likewise.
+    fn probabilities(&self, q: &[f32], k: &[f32], bias: Option<&[f32]>, p: &mut [f32]) {
+        let (width, keys) = (self.dims[2], self.keys);
+        let rows = p.len() / keys;
+        multiply(
+            MatrixMut::new(p, rows, keys, keys),
+            Matrix::new(q, rows, self.head(), width),
+            Matrix::new(k, keys, self.head(), width).transpose(),
+            self.scale(),
+            Accumulate::Replace,
+        );
+        vectorized(
+            #[inline(always)]
+            || {
+                for row in p.chunks_exact_mut(keys) {
+                    if let Some(bias) = bias {
+                        for (score, bias) in row.iter_mut().zip(bias) {
+                            *score += bias;
+                        }
+                    }
+                    softmax(row);
+                }
+            },
+        );
+    }
+
+    fn bias<'a>(&self, inputs: &'a [Dense], group: usize) -> Option<&'a [f32]> {
+        (self.bias).then(|| &inputs[3].values()[group * self.keys..(group + 1) * self.keys])
+    }
+}
+
+#[inline(always)]
+fn softmax(row: &mut [f32]) {
+    let mut largest = [f32::NEG_INFINITY; 16];
+    let chunks = row.chunks_exact(16);
+    for (m, value) in largest.iter_mut().zip(chunks.remainder()) {
+        *m = if *value > *m { *value } else { *m };
+    }
+    for chunk in chunks {
+        for (m, value) in largest.iter_mut().zip(chunk) {
+            *m = if *value > *m { *value } else { *m };
+        }
+    }
+    let largest = largest.iter().fold(f32::NEG_INFINITY, |a, b| a.max(*b));
+    let mut sums = [0.0f32; 16];
+    let mut chunks = row.chunks_exact_mut(16);
+    for chunk in &mut chunks {
+        for (sum, value) in sums.iter_mut().zip(chunk) {
+            *value = exp(*value - largest);
+            *sum += *value;
+        }
+    }
+    for (sum, value) in sums.iter_mut().zip(chunks.into_remainder()) {
+        *value = exp(*value - largest);
+        *sum += *value;
+    }
+    let inverse = 1.0 / sums.iter().sum::<f32>();
+    for value in row {
+        *value *= inverse;
+    }
+}
+
+impl Kernel for Attention {
+    fn forward(&self, inputs: &[Dense], _keep: bool) -> (Dense, Vec<Dense>) {
+        let [batch, length, width] = self.dims;
+        let (q, k, v) = (inputs[0].values(), inputs[1].values(), inputs[2].values());
+        let (rows, tile, keys, head) = (self.rows(), self.tile_rows(), self.keys, self.head());
+        let mut y = vec![0.0; batch * length * width];
+        let tiles: Vec<(usize, usize, &mut [f32])> = (y.chunks_mut(rows * width).enumerate())
+            .flat_map(|(group, y)| {
+                (y.chunks_mut(tile * width).enumerate())
+                    .map(move |(i, y)| (group, group * rows + i * tile, y))
+            })
+            .collect();
+        tiles.into_par_iter().for_each_init(
+            || vec![0.0; tile * keys],
+            |p, (group, first, y)| {
+                let rows = y.len() / width;
+                let p = &mut p[..rows * keys];
+                let (q, k) = (&q[first * width..], &k[group * keys * width..]);
+                let v = &v[group * keys * width..];
+                let bias = self.bias(inputs, group);
+                for at in (0..width).step_by(head) {
+                    self.probabilities(&q[at..], &k[at..], bias, p);
+                    multiply(
+                        MatrixMut::new(&mut y[at..], rows, head, width),
+                        Matrix::new(p, rows, keys, keys),
+                        Matrix::new(&v[at..], keys, head, width),
+                        1.0,
+                        Accumulate::Replace,
+                    );
+                }
+            },
+        );
+        (Dense::new(y, &self.dims), Vec::new())
+    }
+
+    fn backward(
+        &self,
+        inputs: &[Dense],
+        _kept: &[Dense],
+        gradient: &Dense,
+        wanted: &[bool],
+    ) -> Vec<Option<Dense>> {
+        let width = self.dims[2];
+        let (q, k, v) = (inputs[0].values(), inputs[1].values(), inputs[2].values());
+        let dy = gradient.values();
+        let (rows, keys) = (self.rows(), self.keys);
+        let mut dq = vec![0.0; q.len()];
+        let mut dk = vec![0.0; k.len()];
+        let mut dv = vec![0.0; v.len()];
+        (dq.par_chunks_mut(rows * width))
+            .zip(dk.par_chunks_mut(keys * width))
+            .zip(dv.par_chunks_mut(keys * width))
+            .enumerate()
+            .for_each(|(group, ((dq, dk), dv))| {
+                let part = |rows: usize| group * rows * width..(group + 1) * rows * width;
+                let of_group = OfGroup {
+                    q: &q[part(rows)],
+                    k: &k[part(keys)],
+                    v: &v[part(keys)],
+                    dy: &dy[part(rows)],
+                    bias: self.bias(inputs, group),
+                };
+                self.backward_group(&of_group, dq, dk, dv);
+            });
+        let [batch, length, _] = self.dims;
+        let mut gradients = vec![
+            wanted[0].then(|| Dense::new(dq, &[batch, length, width])),
+            wanted[1].then(|| Dense::new(dk, &[self.groups, keys, width])),
+            wanted[2].then(|| Dense::new(dv, &[self.groups, keys, width])),
+        ];
+        if self.bias {
+            gradients.push(None);
+        }
+        gradients
+    }
+}
+
+struct OfGroup<'a> {
+    q: &'a [f32],
+    k: &'a [f32],
+    v: &'a [f32],
+    dy: &'a [f32],
+    bias: Option<&'a [f32]>,
+}
+
+impl Attention {
+    /// dv += Pᵗ dy, dP = dy vᵗ, dS = P·(dP − Σ dP·P), dq = dS k, dk += dSᵗ q, head by head.
+    fn backward_group(&self, of: &OfGroup, dq: &mut [f32], dk: &mut [f32], dv: &mut [f32]) {
+        let (width, keys, head) = (self.dims[2], self.keys, self.head());
+        let tile = self.tile_rows();
+        let mut p = vec![0.0; tile * keys];
+        let mut dp = vec![0.0; tile * keys];
+        for (i, dq) in dq.chunks_mut(tile * width).enumerate() {
+            let rows = dq.len() / width;
+            let (p, dp) = (&mut p[..rows * keys], &mut dp[..rows * keys]);
+            let (q, dy) = (&of.q[i * tile * width..], &of.dy[i * tile * width..]);
+            for at in (0..width).step_by(head) {
+                self.probabilities(&q[at..], &of.k[at..], of.bias, p);
+                let dy = Matrix::new(&dy[at..], rows, head, width);
+                let (k, v) = (&of.k[at..], &of.v[at..]);
+                multiply(
+                    MatrixMut::new(&mut dv[at..], keys, head, width),
+                    Matrix::new(p, rows, keys, keys).transpose(),
+                    dy,
+                    1.0,
+                    Accumulate::Add,
+                );
+                multiply(
+                    MatrixMut::new(dp, rows, keys, keys),
+                    dy,
+                    Matrix::new(v, keys, head, width).transpose(),
+                    1.0,
+                    Accumulate::Replace,
+                );
+                vectorized(
+                    #[inline(always)]
+                    || {
+                        for (p, dp) in p.chunks_exact(keys).zip(dp.chunks_exact_mut(keys)) {
+                            let mut sums = [0.0f32; 16];
+                            for (i, (p, dp)) in p.iter().zip(dp.iter()).enumerate() {
+                                sums[i % 16] = p.mul_add(*dp, sums[i % 16]);
+                            }
+                            let sum = sums.iter().sum::<f32>();
+                            for (p, dp) in p.iter().zip(dp) {
+                                *dp = p * (*dp - sum);
+                            }
+                        }
+                    },
+                );
+                multiply(
+                    MatrixMut::new(&mut dq[at..], rows, head, width),
+                    Matrix::new(dp, rows, keys, keys),
+                    Matrix::new(k, keys, head, width),
+                    self.scale(),
+                    Accumulate::Replace,
+                );
+                multiply(
+                    MatrixMut::new(&mut dk[at..], keys, head, width),
+                    Matrix::new(dp, rows, keys, keys).transpose(),
+                    Matrix::new(&q[at..], rows, head, width),
+                    self.scale(),
+                    Accumulate::Add,
+                );
+            }
+        }
+    }
+}
