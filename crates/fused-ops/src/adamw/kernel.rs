@@ -39,7 +39,7 @@ pub(super) fn step(
     weights: Tensor<1>,
     gradient: Tensor<1>,
     moments: [Tensor<1>; 2],
-) -> Result<Done, Inputs> {
+) -> Result<Done, Box<Inputs>> {
     let lengths = [&gradient, &moments[0], &moments[1]].map(|tensor| tensor.dims());
     let (Some(old), Some(slope), Some(first), Some(second), true) = (
         plain(&weights).map(Dense::of),
@@ -48,7 +48,7 @@ pub(super) fn step(
         plain(&moments[1]),
         lengths.iter().all(|length| *length == weights.dims()),
     ) else {
-        return Err((weights, gradient, moments));
+        return Err(Box::new((weights, gradient, moments)));
     };
     drop(moments);
     let (mut first, mut second) = (writable(first), writable(second));
@@ -107,13 +107,13 @@ pub(super) fn average(
     values: &Tensor<1>,
     decay: f32,
     rest: f32,
-) -> Result<Tensor<1>, Tensor<1>> {
+) -> Result<Tensor<1>, Box<Tensor<1>>> {
     let (Some(sums), Some(values), true) = (
         plain(&average),
         plain(values).map(Dense::of),
         average.dims() == values.dims(),
     ) else {
-        return Err(average);
+        return Err(Box::new(average));
     };
     drop(average);
     let mut sums = writable(sums);

@@ -46,7 +46,7 @@ pub fn adamw_step(
     #[cfg(feature = "flex")]
     let (weights, gradient, moments) = match kernel::step(&step, weights, gradient, moments) {
         Ok(done) => return done,
-        Err(inputs) => inputs,
+        Err(inputs) => *inputs,
     };
     composed(&step, weights, gradient, moments)
 }
@@ -60,7 +60,7 @@ pub fn moving_average(average: Tensor<1>, values: &Tensor<1>, decay: f64) -> Ten
     #[cfg(feature = "flex")]
     let average = match kernel::average(average, values, decay as f32, (1.0 - decay) as f32) {
         Ok(done) => return done,
-        Err(average) => average,
+        Err(average) => *average,
     };
     average.mul_scalar(decay) + values.clone().mul_scalar(1.0 - decay)
 }
