@@ -8,6 +8,7 @@ use lora_gan::{GeneratorConfig, HybridGenerator};
 use weight_blocks::{GroupingRule, Layout, WeightSpace};
 
 /// The allocator of the example programs.
+#[cfg(feature = "mimalloc")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -4,22 +4,27 @@ use burn::tensor::Tensor;
 
 const EPSILON: f64 = 1e-5;
 
-/// Layer norm over the last dimension with `gamma` and `beta` `[C]`, ε = 1e-5 (PyTorch's `LayerNorm`).
+/// Layer norm over the last dimension with `gamma` and, where there is one, `beta` `[C]`, ε = 1e-5 (PyTorch's
+/// `LayerNorm`).
 ///
 /// Composed: Burn's own.
 ///
 /// # Panics
 /// As the tensor operations do where shapes do not fit.
-pub fn layer_norm<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, beta: Tensor<1>) -> Tensor<D> {
+pub fn layer_norm<const D: usize>(
+    x: Tensor<D>,
+    gamma: Tensor<1>,
+    beta: Option<Tensor<1>>,
+) -> Tensor<D> {
     #[cfg(feature = "flex")]
-    if let Some(y) = kernel::run(&x, &gamma, &beta) {
+    if let Some(y) = (beta.as_ref()).and_then(|beta| kernel::run(&x, &gamma, beta)) {
         return y;
     }
     composed(x, gamma, beta)
 }
 
-fn composed<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, beta: Tensor<1>) -> Tensor<D> {
-    burn::tensor::module::layer_norm(x, gamma, Some(beta), EPSILON)
+fn composed<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, beta: Option<Tensor<1>>) -> Tensor<D> {
+    burn::tensor::module::layer_norm(x, gamma, beta, EPSILON)
 }
 
 #[cfg(feature = "flex")]
@@ -179,7 +184,7 @@ mod tests {
                 move |t: &[Tensor<1>]| {
                     let x = t[0].clone().reshape([rows, width]);
                     let layer = if kernel { layer_norm } else { composed };
-                    layer(x, t[1].clone(), t[2].clone()).flatten::<1>(0, 1)
+                    layer(x, t[1].clone(), Some(t[2].clone())).flatten::<1>(0, 1)
                 }
             };
             compare(

@@ -112,8 +112,10 @@ impl BaseGenerator {
         let generator = HybridGenerator::new(&manifest.config, 0, device)?;
         let expected = module_shapes(&generator);
         let path = dir.join(WEIGHTS);
-        let shapes = expected.values();
-        let values: usize = shapes.map(|shape| shape.iter().product::<usize>()).sum();
+        let shapes = expected.iter();
+        let values: usize = shapes
+            .map(|(_, shape)| shape.iter().product::<usize>())
+            .sum();
         // Four bytes a value and the header; twice that, so that a misfit is told by its tensor.
         check_size(&path, 8 * values as u64 + (16 << 20))?;
         let digest = file_digest(&path)?;
@@ -121,10 +123,9 @@ impl BaseGenerator {
             return Err(Error::Digest { path });
         }
         let (weights, _) = load_safetensors(&path)?;
-        if let Some(name) = expected
-            .keys()
-            .find(|name| !name.contains(".lora_") && !weights.contains_key(*name))
-        {
+        let missing =
+            |(name, _): &&(String, _)| !name.contains(".lora_") && !weights.contains_key(name);
+        if let Some((name, _)) = expected.iter().find(missing) {
             return Err(weight_blocks::Error::MissingTensor { name: name.clone() }.into());
         }
         Ok(Self {

@@ -1,7 +1,5 @@
 //! Burn modules as named tensors (feature `burn`).
 
-use std::collections::BTreeMap;
-
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor, TensorData};
 
@@ -43,8 +41,9 @@ pub fn module_to_named<M: Module>(module: &M) -> Result<NamedTensors, Error> {
     }
 }
 
-/// Name and shape of each float tensor of a module, in [`module_to_named`]'s names; nothing is copied.
-pub fn module_shapes<M: Module>(module: &M) -> BTreeMap<String, Vec<usize>> {
+/// Name and shape of each float tensor of a module, in its order and in [`module_to_named`]'s names;
+/// nothing is copied.
+pub fn module_shapes<M: Module>(module: &M) -> Vec<(String, Vec<usize>)> {
     let mut reader = ShapeReader::default();
     module.visit(&mut reader);
     reader.shapes
@@ -92,7 +91,8 @@ pub fn load_named<M: Module>(module: M, weights: &NamedTensors) -> Result<M, Err
     }
     if writer.used < weights.len() {
         let known = module_shapes(&module);
-        if let Some(name) = weights.keys().find(|name| !known.contains_key(*name)) {
+        let unknown = |name: &&String| !known.iter().any(|(known, _)| known == *name);
+        if let Some(name) = weights.keys().find(unknown) {
             return Err(Error::UnexpectedTensor { name: name.clone() });
         }
     }
@@ -129,7 +129,7 @@ impl ModuleVisitor for Reader {
 #[derive(Default)]
 struct ShapeReader {
     path: Vec<String>,
-    shapes: BTreeMap<String, Vec<usize>>,
+    shapes: Vec<(String, Vec<usize>)>,
 }
 
 impl ModuleVisitor for ShapeReader {
@@ -142,7 +142,7 @@ impl ModuleVisitor for ShapeReader {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        (self.shapes).insert(public_name(&self.path), param.shape().to_vec());
+        (self.shapes).push((public_name(&self.path), param.shape().to_vec()));
     }
 }
 

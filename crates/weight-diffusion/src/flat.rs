@@ -5,6 +5,7 @@
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
+use weight_blocks::module_shapes;
 
 /// The weights, without autodiff.
 pub(crate) fn parameters<M: Module>(module: &M) -> Tensor<1> {
@@ -30,47 +31,13 @@ pub(crate) fn with_parameters<M: Module>(module: M, values: &Tensor<1>) -> M {
 
 /// The parameter that holds value number `index` of the vector.
 pub(crate) fn name_at<M: Module>(module: &M, index: usize) -> String {
-    let mut names = Names {
-        path: Vec::new(),
-        end: 0,
-        index,
-        found: None,
+    let mut end = 0;
+    let holds = |(_, shape): &(String, Vec<usize>)| {
+        end += shape.iter().product::<usize>();
+        index < end
     };
-    module.visit(&mut names);
-    names.found.unwrap_or_else(|| format!("value {index}"))
-}
-
-struct Names {
-    path: Vec<String>,
-    end: usize,
-    index: usize,
-    found: Option<String>,
-}
-
-impl ModuleVisitor for Names {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.end += param.shape().num_elements();
-        if self.found.is_none() && self.index < self.end {
-            let name = self.path.join(".");
-            // As the files of weights have it.
-            let name = name
-                .strip_suffix(".gamma")
-                .map(|rest| format!("{rest}.weight"))
-                .unwrap_or(name);
-            self.found = Some(match name.strip_suffix(".beta") {
-                Some(rest) => format!("{rest}.bias"),
-                None => name,
-            });
-        }
-    }
+    let found = module_shapes(module).into_iter().find(holds);
+    found.map_or_else(|| format!("value {index}"), |(name, _)| name)
 }
 
 struct Reader(Vec<Tensor<1>>);

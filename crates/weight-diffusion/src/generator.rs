@@ -202,7 +202,8 @@ impl WeightGenerator {
         let weights = read_tensors(&path, &manifest.sha256)?;
         let unet = UNet1d::new(&manifest.unet, 0, &device.clone().without_autodiff())?;
         let known = module_shapes(&unet);
-        if let Some(name) = known.keys().find(|name| !weights.contains_key(*name)) {
+        let missing = |(name, _): &&(String, _)| !weights.contains_key(name);
+        if let Some((name, _)) = known.iter().find(missing) {
             return Err(Error::checkpoint(
                 &path,
                 format!("tensor `{name}` is missing"),

@@ -37,6 +37,20 @@ pub struct LowRank {
     pub scale: f64,
 }
 
+impl LowRank {
+    /// `weight` with the update added: `[f, c, kh, kw]`, or `[c, f, kh, kw]` of a `transposed` convolution.
+    pub fn add_to(self, weight: Tensor<4>, transposed: bool) -> Tensor<4> {
+        let [a, b, kh, kw] = weight.dims();
+        let delta = self.up.matmul(self.down).mul_scalar(self.scale);
+        weight
+            + if transposed {
+                delta.reshape([b, a, kh, kw]).swap_dims(0, 1)
+            } else {
+                delta.reshape([a, b, kh, kw])
+            }
+    }
+}
+
 /// A convolution whose weight is frozen and whose update, gain and bias are trained.
 ///
 /// `y = activation(gain ⊙ ((W + scale·up·down) * x) + bias)` for `x` `[B, c, H, W]`. Composed: one
@@ -95,17 +109,11 @@ impl AdaptedConv2d {
     }
 
     pub(super) fn compose(self, x: Tensor<4>) -> Tensor<4> {
-        let [a, b, kh, kw] = self.weight.dims();
+        let [a, b, _, _] = self.weight.dims();
         let transposed = matches!(self.shape, ConvShape::Up { .. });
         let mut weight = self.weight;
         if let Some(update) = self.update {
-            let delta = update.up.matmul(update.down).mul_scalar(update.scale);
-            weight = weight
-                + if transposed {
-                    delta.reshape([b, a, kh, kw]).swap_dims(0, 1)
-                } else {
-                    delta.reshape([a, b, kh, kw])
-                };
+            weight = update.add_to(weight, transposed);
         }
         if let Some(gain) = self.gain {
             weight = weight

@@ -1,6 +1,6 @@
 //! The transformer block of the hybrid generator.
 
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::nn::{LayerNorm, LayerNormConfig};
 use burn::tensor::activation::gelu;
 use burn::tensor::{Bool, Device, Tensor};
@@ -147,8 +147,5 @@ impl TransformerBlock {
 }
 
 fn normalize(norm: &LayerNorm, x: Tensor<3>) -> Tensor<3> {
-    match &norm.beta {
-        Some(beta) => fused_ops::layer_norm(x, norm.gamma.val(), beta.val()),
-        None => norm.forward(x),
-    }
+    fused_ops::layer_norm(x, norm.gamma.val(), norm.beta.as_ref().map(Param::val))
 }

@@ -2,7 +2,6 @@
 
 use burn::module::{Module, Param};
 use burn::nn::{BatchNorm, BatchNormConfig};
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor, TensorData};
 use fused_ops::{
     Activation, AdaptedConv2d, ConvShape, LowRank, conv_transpose2d, conv2d, reflect_pad2d,
@@ -115,16 +114,7 @@ impl ConvUnit {
         let weight = self.weight.val();
         match &self.lora {
             None => weight,
-            Some(lora) => {
-                let [a, b, kh, kw] = weight.dims();
-                let delta = lora.delta();
-                weight
-                    + if self.transposed {
-                        delta.reshape([b, a, kh, kw]).swap_dims(0, 1)
-                    } else {
-                        delta.reshape([a, b, kh, kw])
-                    }
-            }
+            Some(lora) => lora.update().add_to(weight, self.transposed),
         }
     }
 
@@ -137,8 +127,7 @@ impl ConvUnit {
             (Mode::PretrainBase, Some(norm)) => {
                 let bias = Some(self.bias.val());
                 let y = self.convolve(x, self.weight.val(), bias, Activation::None);
-                let y = norm.forward(y);
-                if self.relu { relu(y) } else { y }
+                self.activation().apply(norm.forward(y))
             }
             (Mode::Adapted, _) => self.adapted(x, noise),
         }
@@ -168,32 +157,10 @@ impl ConvUnit {
         let dropped = (self.lora.as_ref())
             .and_then(|lora| Some((lora, noise.drop_lora_input(&x, lora.dropout)?)));
         let Some((lora, dropped)) = dropped else {
-            let (x, shape) = self.padded(x);
-            let layer = AdaptedConv2d {
-                weight: self.weight.val(),
-                bias,
-                gain,
-                update: self.lora.as_ref().map(|lora| LowRank {
-                    down: lora.down.val(),
-                    up: lora.up.val(),
-                    scale: lora.scale,
-                }),
-                shape,
-                activation: self.activation(),
-            };
-            return layer.forward(x);
+            let update = self.lora.as_ref().map(LoraPair::update);
+            return self.layer(x, gain, bias, update, self.activation());
         };
         // Dropout acts on the LoRA branch alone, so the two branches stay apart.
-        let mut weight = self.weight.val();
-        if let Some(gain) = gain.clone() {
-            let channels = gain.dims()[0];
-            weight = weight
-                * if self.transposed {
-                    gain.reshape([1, channels, 1, 1])
-                } else {
-                    gain.reshape([channels, 1, 1, 1])
-                };
-        }
         let [_, _, kh, kw] = self.weight.dims();
         let [input, output] = self.channels();
         let rank = lora.down.dims()[0];
@@ -210,8 +177,28 @@ impl ConvUnit {
         let inner = self.convolve(dropped, down, None, Activation::None);
         let up = up.reshape([output, rank, 1, 1]);
         let update = conv2d(inner, up, None, 1, 0, Activation::None);
-        let y = self.convolve(x, weight, Some(bias), Activation::None) + update;
-        if self.relu { relu(y) } else { y }
+        let y = self.layer(x, gain, bias, None, Activation::None) + update;
+        self.activation().apply(y)
+    }
+
+    fn layer(
+        &self,
+        x: Tensor<4>,
+        gain: Option<Tensor<1>>,
+        bias: Tensor<1>,
+        update: Option<LowRank>,
+        activation: Activation,
+    ) -> Tensor<4> {
+        let (x, shape) = self.padded(x);
+        let layer = AdaptedConv2d {
+            weight: self.weight.val(),
+            bias,
+            gain,
+            update,
+            shape,
+            activation,
+        };
+        layer.forward(x)
     }
 
     /// The convolution's input, and its shape.

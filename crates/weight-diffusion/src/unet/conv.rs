@@ -66,8 +66,5 @@ pub(super) fn project(linear: &Linear, x: Tensor<3>, residual: Option<Tensor<3>>
 }
 
 pub(super) fn layer_norm(norm: &LayerNorm, x: Tensor<3>) -> Tensor<3> {
-    match &norm.beta {
-        Some(beta) => fused_ops::layer_norm(x, norm.gamma.val(), beta.val()),
-        None => norm.forward(x),
-    }
+    fused_ops::layer_norm(x, norm.gamma.val(), norm.beta.as_ref().map(Param::val))
 }
