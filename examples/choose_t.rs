@@ -263,6 +263,7 @@ fn draw(args: &Args, report: &Report) -> Result<()> {
         x: "timestep t of the one denoising step",
         y: &report.quality,
         lines,
+        ..Chart::default()
     };
     write_chart(&args.out.join("choose_t.svg"), &chart)
 }

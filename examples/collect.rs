@@ -51,10 +51,10 @@ struct Args {
     #[arg(long, value_name = "I/N", default_value = "0/1", value_parser = shard)]
     shard: (usize, usize),
     /// Epochs per concept.
-    #[arg(long, default_value_t = 6)]
+    #[arg(long, default_value_t = 10)]
     epochs: usize,
     /// Checkpoints kept per concept, of the last epochs.
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 3)]
     keep: usize,
     /// Training pairs per concept.
     #[arg(long, default_value_t = 48)]

@@ -35,6 +35,9 @@ struct Args {
     /// Only these concepts, comma-separated [default: all of --split].
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
+    /// Concepts of your own instead of the shipped list: JSON, as examples/fresh_concepts.json.
+    #[arg(long, value_name = "FILE", conflicts_with = "split")]
+    concepts: Option<PathBuf>,
     /// Which concepts of the shipped list.
     #[arg(long, value_enum, default_value_t = Which::Train)]
     split: Which,
@@ -76,13 +79,17 @@ fn main() -> ExitCode {
 }
 
 fn prepare(args: &Args) -> Result<()> {
-    let list = art_concepts();
+    let list = match &args.concepts {
+        Some(path) => concepts::read_concepts(path)?,
+        None => art_concepts(),
+    };
     let mut chosen: Vec<&Concept> = Vec::new();
     for name in &args.only {
         chosen.push(find(&list, name)?);
     }
     if args.only.is_empty() {
         let wanted = |split| match args.split {
+            _ if args.concepts.is_some() => true,
             Which::Train => split == Split::Train,
             Which::Validation => split == Split::Validation,
             Which::Test => split == Split::Test,

@@ -9,22 +9,23 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use burn::tensor::Device;
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use clean_fid::{EfficientNetLite0, FeatureNet};
 use concepts::{Concept, Split, art_concepts, find};
 use denoised_weights_examples::assets::{AssetArgs, Text, TextArgs, display};
 use denoised_weights_examples::cli::{Common, run};
 use denoised_weights_examples::data::{ConceptPairs, Counts, Photos, concepts_of};
-use denoised_weights_examples::denoised::{Denoised, layout_of, load_generator};
+use denoised_weights_examples::denoised::{layout_of, load_generator};
 use denoised_weights_examples::picture::{Column, write_curves, write_grid};
 use denoised_weights_examples::progress::Progress;
 use denoised_weights_examples::report::{self, ConceptReport, MethodReport, Report, Summary};
 use denoised_weights_examples::rivals::{Outcome, Setup, fine_tune, zoo_distance};
+use denoised_weights_examples::starts::{StartKind, Starts};
 use denoised_weights_examples::{Result, files};
-use finetune::{HeldOut, Initializer, Nearest, Random, Recipe, Zero, ZooMean, images_to_tensor};
+use finetune::{HeldOut, Initializer, Recipe, images_to_tensor};
 use image::RgbImage;
 use lora_gan::BaseGenerator;
-use weight_blocks::{WeightSpace, Zoo};
+use weight_blocks::Zoo;
 use weight_diffusion::WeightGenerator;
 
 /// Predict a concept's LoRA weights from its text in one denoising step, fine-tune them, and train
@@ -59,8 +60,8 @@ struct Args {
     #[arg(long)]
     limit: Option<usize>,
     /// Starts to train; zero is the yardstick of the times.
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Method::ALL)]
-    methods: Vec<Method>,
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = StartKind::ALL)]
+    methods: Vec<StartKind>,
     /// Epochs.
     #[arg(long, default_value_t = 10)]
     epochs: usize,
@@ -88,28 +89,6 @@ struct Args {
     /// Folder to write to.
     #[arg(long, value_name = "DIR", default_value = "out/quickstart")]
     out: PathBuf,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-#[value(rename_all = "snake_case")]
-enum Method {
-    Zero,
-    Random,
-    Mean,
-    Nearest,
-    WrongPrompt,
-    Denoised,
-}
-
-impl Method {
-    const ALL: [Self; 6] = [
-        Self::Zero,
-        Self::Random,
-        Self::Mean,
-        Self::Nearest,
-        Self::WrongPrompt,
-        Self::Denoised,
-    ];
 }
 
 const DEFAULT_CONCEPT: &str = "teal-charcoal-sketch";
@@ -277,7 +256,20 @@ impl Bench<'_> {
         options.seed = self.args.common.seed;
         options.t = self.args.t.unwrap_or(options.t);
         options.noises = self.args.noises.unwrap_or(options.noises);
-        let denoised = || Denoised::new(&self.generator, &self.text, options, &self.device);
+        let starts = Starts {
+            base: &self.base,
+            text: &self.text,
+            generator: &self.generator,
+            zoo: &self.zoo,
+            embed: &embed,
+            options,
+            seed: self.args.common.seed,
+            device: &self.device,
+        };
+        let others: Vec<String> = concepts_of(Split::Test)
+            .into_iter()
+            .map(|concept| concept.prompt)
+            .collect();
 
         let mut columns = vec![
             Column::new(
@@ -302,38 +294,26 @@ impl Bench<'_> {
                         progress.set(finished + epoch as u64, note);
                     })
                 };
-                match method {
-                    Method::Zero => train(&Zero::new(self.base.generator.read_weights()?))?,
-                    Method::Random => train(&Random::from_zoo(&self.zoo, self.args.common.seed)?)?,
-                    Method::Mean => train(&ZooMean::from_zoo(&self.zoo)?)?,
-                    Method::Nearest => train(&Nearest::from_zoo(&self.zoo, &embed)?)?,
-                    Method::WrongPrompt => {
-                        let test = concepts_of(Split::Test);
-                        let others = test.iter().map(|concept| concept.prompt.as_str());
-                        let wrong = self.text.least_similar(&pairs.prompt, others)?;
-                        train(&denoised().with_wrong_prompt(&wrong))?
-                    }
-                    Method::Denoised => {
-                        let start = denoised();
-                        let outcome = train(&start)?;
-                        if let Some(prediction) = start.take_prediction() {
-                            progress.line(&format!(
-                                "norm of the predicted weights {:.2}, of the zoo's {:.2} ± {:.2}",
-                                prediction.norm, prediction.zoo_norm_mean, prediction.zoo_norm_std
-                            ));
-                            if let Some(warning) = prediction.norm_warning() {
-                                progress.line(&format!("warning: {warning}"));
-                            }
+                if *method == StartKind::Denoised {
+                    let start = starts.denoised();
+                    let outcome = train(&start)?;
+                    if let Some(prediction) = start.take_prediction() {
+                        progress.line(&format!(
+                            "norm of the predicted weights {:.2}, of the zoo's {:.2} ± {:.2}",
+                            prediction.norm, prediction.zoo_norm_mean, prediction.zoo_norm_std
+                        ));
+                        if let Some(warning) = prediction.norm_warning() {
+                            progress.line(&format!("warning: {warning}"));
                         }
-                        outcome
                     }
+                    outcome
+                } else {
+                    train(&*starts.make(*method, &pairs.prompt, &others)?)?
                 }
             };
             finished += self.recipe.epochs as u64 + 1;
-            let name = method
-                .to_possible_value()
-                .map_or(String::new(), |v| v.get_name().to_owned());
-            if *method == Method::Denoised {
+            let name = method.name();
+            if *method == StartKind::Denoised {
                 if let Some((distance, concept)) = zoo_distance(&outcome.start, &self.zoo)? {
                     outcome.report.zoo_distance = Some(distance);
                     progress.line(&format!(
@@ -355,6 +335,7 @@ impl Bench<'_> {
         let mut concept = ConceptReport {
             name: pairs.name.clone(),
             prompt: pairs.prompt.clone(),
+            seed: self.args.common.seed,
             n_train: pairs.train.len(),
             n_test: pairs.test.len(),
             methods,

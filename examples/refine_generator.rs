@@ -13,7 +13,7 @@ use clap::Parser;
 use concepts::{Concept, Pair, read_pair_splits, read_pairs};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::assets::{AssetArgs, TextArgs};
-use denoised_weights_examples::blocks::ZooBlocks;
+use denoised_weights_examples::blocks::{ZooBlocks, subset};
 use denoised_weights_examples::cli::{Common, run};
 use denoised_weights_examples::data::{Photos, edit};
 use denoised_weights_examples::denoised::load_generator;
@@ -46,6 +46,9 @@ struct Args {
     /// shipped training concepts are edited in memory.
     #[arg(long, value_name = "DIR")]
     pairs: Option<PathBuf>,
+    /// Learn from this many of the zoo's concepts only, as train_generator with the same --seed [default: all].
+    #[arg(long, value_name = "N")]
+    concepts: Option<usize>,
     /// Optimizer steps.
     #[arg(long, default_value_t = 9000)]
     steps: u64,
@@ -70,7 +73,10 @@ fn refine(args: &Args) -> Result<()> {
     let base = args.assets.load_base(&device)?;
     let text = args.text.load(&device)?;
     let generator = load_generator(&args.assets.generator_dir(), &base, &text, &device)?;
-    let zoo = Zoo::open(&args.assets.zoo_dir())?;
+    let mut zoo = Zoo::open(&args.assets.zoo_dir())?;
+    if let Some(count) = args.concepts {
+        zoo = subset(&zoo, count, args.common.seed)?;
+    }
     zoo.check(generator.layout(), &base.digest)?;
     let blocks = ZooBlocks::read(&zoo, &text, Some(generator.normalizer()), &device)?;
     let size = base.config.image_size;

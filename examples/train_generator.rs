@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::{Parser, ValueEnum};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::assets::TextArgs;
-use denoised_weights_examples::blocks::{hold_out, source};
+use denoised_weights_examples::blocks::{hold_out, source, subset};
 use denoised_weights_examples::cli::{Common, run};
 use denoised_weights_examples::training::{TrainedOn, TrainingArgs};
 use weight_blocks::Zoo;
@@ -33,6 +33,9 @@ struct Args {
     /// The zoo to learn from.
     #[arg(long, value_name = "DIR")]
     zoo: PathBuf,
+    /// Learn from this many of the zoo's concepts only, drawn by --seed [default: all].
+    #[arg(long, value_name = "N")]
+    concepts: Option<usize>,
     /// Optimizer steps.
     #[arg(long, default_value_t = 800)]
     steps: u64,
@@ -108,10 +111,13 @@ fn main() -> ExitCode {
 
 fn train(args: &Args) -> Result<()> {
     let device = args.common.device()?;
-    let zoo = Zoo::open(&args.zoo)?;
+    let of_zoo = |e| format!("{}: {e}", args.zoo.display());
+    let mut zoo = Zoo::open(&args.zoo)?;
+    if let Some(count) = args.concepts {
+        zoo = subset(&zoo, count, args.common.seed).map_err(of_zoo)?;
+    }
     let text = args.text.load(&device)?;
     let layout = zoo.layout().clone();
-    let of_zoo = |e| format!("{}: {e}", args.zoo.display());
     let (train_on, held_out) = match args.early_stop {
         None => (zoo.clone(), None),
         Some(_) => {

@@ -89,12 +89,36 @@ pub fn source(
     Ok(Box::new(blocks))
 }
 
+/// The concepts of `count` prompts of the zoo that `seed` picks; a smaller draw lies within a larger one.
+///
+/// # Errors
+/// Where there are fewer prompts, or none were asked for.
+pub fn subset(zoo: &Zoo, count: usize, seed: u64) -> Result<Zoo> {
+    let prompts = shuffled(zoo, seed);
+    if count == 0 || count > prompts.len() {
+        return Err(format!(
+            "{count} concepts cannot be taken of the {} there; take at least one",
+            prompts.len()
+        )
+        .into());
+    }
+    let kept: BTreeSet<&str> = prompts.into_iter().take(count).collect();
+    Ok(zoo.filtered(|entry| kept.contains(entry.prompt.as_str())))
+}
+
+fn shuffled(zoo: &Zoo, seed: u64) -> Vec<&str> {
+    let prompts: BTreeSet<&str> = zoo.entries().iter().map(|e| e.prompt.as_str()).collect();
+    let mut prompts: Vec<&str> = prompts.into_iter().collect();
+    prompts.shuffle(&mut rand_chacha::ChaCha8Rng::seed_from_u64(seed));
+    prompts
+}
+
 /// The zoo without the concepts of `count` prompts that `seed` picks, and these.
 ///
 /// # Errors
 /// Where there are no more prompts than that.
 pub fn hold_out(zoo: &Zoo, count: usize, seed: u64) -> Result<(Zoo, Zoo)> {
-    let prompts: BTreeSet<&str> = zoo.entries().iter().map(|e| e.prompt.as_str()).collect();
+    let prompts = shuffled(zoo, seed);
     if count == 0 || count >= prompts.len() {
         return Err(format!(
             "{count} of {} prompts cannot be held out; take at least one, and leave one",
@@ -102,8 +126,6 @@ pub fn hold_out(zoo: &Zoo, count: usize, seed: u64) -> Result<(Zoo, Zoo)> {
         )
         .into());
     }
-    let mut prompts: Vec<&str> = prompts.into_iter().collect();
-    prompts.shuffle(&mut rand_chacha::ChaCha8Rng::seed_from_u64(seed));
     let held_out: BTreeSet<&str> = prompts.into_iter().take(count).collect();
     let is_held_out = |prompt: &str| held_out.contains(prompt);
     Ok((

@@ -199,6 +199,19 @@ mod tests {
     use super::spread;
 
     #[test]
+    fn the_fresh_concepts_are_in_no_list() -> crate::Result<()> {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fresh_concepts.json");
+        let fresh = concepts::read_concepts(path.as_ref())?;
+        assert_eq!(fresh.len(), 5);
+        for concept in &fresh {
+            for shipped in concepts::art_concepts() {
+                assert!(shipped.prompt != concept.prompt && shipped.edit != concept.edit);
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
     fn spread_takes_evenly_and_never_more_than_there_are() {
         let items: Vec<usize> = (0..10).collect();
         assert_eq!(spread(&items, 5, 0.0), [0, 2, 4, 6, 8]);

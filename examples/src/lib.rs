@@ -3,6 +3,7 @@
 //! The libraries never name a backend; [`cli::Common::device`] is where one is chosen.
 
 pub mod assets;
+pub mod baseline;
 pub mod blocks;
 pub mod cli;
 pub mod clip_score;
@@ -19,6 +20,7 @@ pub mod progress;
 pub mod report;
 pub mod rivals;
 pub mod sources;
+pub mod starts;
 pub mod training;
 
 /// Keeps freed memory for the next tensor: a training step frees and asks for hundreds of megabytes, and

@@ -139,6 +139,7 @@ impl MetricsLog {
             x: "optimizer steps",
             y: "mean squared error",
             lines,
+            ..Chart::default()
         };
         write_chart(&self.path.with_file_name("loss.svg"), &chart)
     }

@@ -11,12 +11,14 @@ use embedded_graphics::mono_font::ascii::FONT_6X10;
 use embedded_graphics::pixelcolor::BinaryColor;
 use embedded_graphics::text::Text as TextLine;
 use image::RgbImage;
+use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
 use crate::Result;
 use crate::report::ConceptReport;
 
-/// Colours that stay apart for colour-blind eyes (Okabe and Ito), in the order of the methods.
+/// Colours that stay apart for colour-blind eyes (Okabe and Ito).
 const COLOURS: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -24,10 +26,26 @@ const COLOURS: [RGBColor; 7] = [
     RGBColor(204, 121, 167),
     RGBColor(230, 159, 0),
     RGBColor(86, 180, 233),
-    RGBColor(90, 90, 90),
+    RGBColor(128, 128, 128),
 ];
 
+/// The same method has the same colour in all charts; other lines take theirs in order.
+fn colour(name: &str, index: usize) -> RGBColor {
+    let own = [
+        "zero",
+        "denoised",
+        "mean",
+        "nearest",
+        "wrong_prompt",
+        "comod",
+        "pix2pix",
+    ];
+    let known = own.iter().position(|method| *method == name);
+    COLOURS[known.unwrap_or(index) % COLOURS.len()]
+}
+
 /// A chart of lines over one axis.
+#[derive(Default)]
 pub struct Chart<'a> {
     /// Above the chart.
     pub title: &'a str,
@@ -37,6 +55,21 @@ pub struct Chart<'a> {
     pub y: &'a str,
     /// The lines.
     pub lines: Vec<Line>,
+    /// Horizontal axis by powers of ten; points at or left of zero are left out.
+    pub log_x: bool,
+    /// The same of the vertical axis.
+    pub log_y: bool,
+}
+
+impl Chart<'_> {
+    /// The points of a line as they are drawn.
+    fn placed(&self, line: &Line) -> Vec<(f64, f64)> {
+        let scale = |log: bool, v: f64| if log { v.log10() } else { v };
+        (line.points.iter())
+            .map(|&(x, y)| (scale(self.log_x, x), scale(self.log_y, y)))
+            .filter(|(x, y)| x.is_finite() && y.is_finite())
+            .collect()
+    }
 }
 
 /// A named line of points.
@@ -69,6 +102,7 @@ pub fn write_curves(path: &Path, quality: &str, concept: &ConceptReport) -> Resu
         x: "seconds of prediction and training",
         y: quality,
         lines,
+        ..Chart::default()
     };
     write_chart(path, &chart)
 }
@@ -78,11 +112,53 @@ pub fn write_curves(path: &Path, quality: &str, concept: &ConceptReport) -> Resu
 /// # Errors
 /// Names the file that cannot be written.
 pub fn write_chart(path: &Path, chart: &Chart<'_>) -> Result<()> {
-    let mut svg = String::new();
-    draw(&mut svg, chart)
+    let svg = draw(chart, &WHITE_PAPER)
         .map_err(|error| format!("{}: cannot be drawn: {error}", path.display()))?;
     crate::files::write(path, svg.as_bytes())
 }
+
+/// A chart for a page: no ground of its own, and text and axes in the colour of the text around it, so that
+/// it is legible on a light and on a dark page.
+///
+/// # Errors
+/// Where it cannot be drawn.
+pub fn page_svg(chart: &Chart<'_>) -> Result<String> {
+    let svg = draw(chart, &PAGE)?;
+    let hex = |RGBColor(r, g, b): RGBColor| format!("#{r:02X}{g:02X}{b:02X}");
+    let svg = svg.replace(&hex(PAGE.ink), "currentColor");
+    // Grid lines are ink too, only fainter.
+    let grid = hex(PAGE.grid);
+    Ok(svg
+        .replace(
+            &format!("stroke=\"{grid}\""),
+            "stroke=\"currentColor\" stroke-opacity=\"0.15\"",
+        )
+        .replacen(
+            "<svg width=\"860\" height=\"520\" ",
+            "<svg role=\"img\" ",
+            1,
+        ))
+}
+
+/// What a chart stands on.
+struct Paper {
+    ground: Option<RGBColor>,
+    ink: RGBColor,
+    grid: RGBColor,
+}
+
+const WHITE_PAPER: Paper = Paper {
+    ground: Some(WHITE),
+    ink: BLACK,
+    grid: RGBColor(235, 235, 235),
+};
+
+/// Colours that nothing else has; [`page_svg`] replaces them.
+const PAGE: Paper = Paper {
+    ground: None,
+    ink: RGBColor(1, 2, 3),
+    grid: RGBColor(1, 2, 4),
+};
 
 /// Lowest and highest value with a margin of 2 %, never empty.
 fn range(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
@@ -98,45 +174,141 @@ fn range(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
     low - margin..high + margin
 }
 
-fn draw(
-    svg: &mut String,
-    chart: &Chart<'_>,
-) -> std::result::Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let points = || chart.lines.iter().flat_map(|line| &line.points);
-    let area = SVGBackend::with_string(svg, (860, 520)).into_drawing_area();
-    area.fill(&WHITE)?;
-    let mut frame = ChartBuilder::on(&area)
-        .caption(chart.title, ("sans-serif", 18))
-        .margin(14)
-        .x_label_area_size(44)
-        .y_label_area_size(64)
-        .build_cartesian_2d(range(points().map(|p| p.0)), range(points().map(|p| p.1)))?;
-    frame
-        .configure_mesh()
-        .x_desc(chart.x)
-        .y_desc(chart.y)
-        .light_line_style(RGBColor(235, 235, 235))
-        .draw()?;
-    for (line, colour) in chart.lines.iter().zip(COLOURS.iter().cycle()) {
-        let width = if line.bold { 3 } else { 1 };
-        let finite =
-            || (line.points.iter().copied()).filter(|(x, y)| x.is_finite() && y.is_finite());
+fn draw(chart: &Chart<'_>, paper: &Paper) -> Result<String> {
+    let mut svg = String::new();
+    {
+        let placed: Vec<Vec<(f64, f64)>> =
+            chart.lines.iter().map(|line| chart.placed(line)).collect();
+        let points = || placed.iter().flatten();
+        let area = SVGBackend::with_string(&mut svg, (860, 520)).into_drawing_area();
+        if let Some(ground) = paper.ground {
+            area.fill(&ground)?;
+        }
+        let text = |size: u32| ("sans-serif", size).into_font().color(&paper.ink);
+        let mut frame = ChartBuilder::on(&area)
+            .caption(chart.title, text(18))
+            .margin(14)
+            .x_label_area_size(44)
+            .y_label_area_size(64)
+            .build_cartesian_2d(
+                Axis::new(range(points().map(|p| p.0)), chart.log_x),
+                Axis::new(range(points().map(|p| p.1)), chart.log_y),
+            )?;
         frame
-            .draw_series(LineSeries::new(finite(), colour.stroke_width(width)))?
-            .label(line.name.as_str())
-            .legend(move |(x, y)| {
-                PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(width))
-            });
-        frame.draw_series(finite().map(|at| Circle::new(at, 3, colour.filled())))?;
+            .configure_mesh()
+            .x_desc(chart.x)
+            .y_desc(chart.y)
+            .label_style(text(12))
+            .axis_desc_style(text(14))
+            .axis_style(paper.ink)
+            .bold_line_style(paper.grid)
+            .light_line_style(paper.grid)
+            .x_label_formatter(&|v| label(*v, chart.log_x))
+            .y_label_formatter(&|v| label(*v, chart.log_y))
+            .draw()?;
+        for (index, (line, placed)) in chart.lines.iter().zip(&placed).enumerate() {
+            let colour = colour(&line.name, index);
+            let width = if line.bold { 3 } else { 1 };
+            frame
+                .draw_series(LineSeries::new(
+                    placed.iter().copied(),
+                    colour.stroke_width(width),
+                ))?
+                .label(line.name.as_str())
+                .legend(move |(x, y)| {
+                    PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(width))
+                });
+            // Marks where they can be told apart.
+            if placed.len() <= 40 {
+                frame
+                    .draw_series((placed.iter()).map(|&at| Circle::new(at, 3, colour.filled())))?;
+            }
+        }
+        let mut labels = frame.configure_series_labels();
+        if let Some(ground) = paper.ground {
+            labels.background_style(ground.mix(0.85));
+        }
+        labels
+            .label_font(text(13))
+            .border_style(paper.grid)
+            .position(SeriesLabelPosition::UpperRight)
+            .draw()?;
+        area.present()?;
     }
-    frame
-        .configure_series_labels()
-        .background_style(WHITE.mix(0.85))
-        .border_style(RGBColor(200, 200, 200))
-        .position(SeriesLabelPosition::UpperRight)
-        .draw()?;
-    area.present()?;
-    Ok(())
+    Ok(svg)
+}
+
+/// A linear axis with numbers at [`ticks`] and no lines between them.
+struct Axis {
+    linear: RangedCoordf64,
+    ticks: Vec<f64>,
+}
+
+impl Axis {
+    fn new(range: std::ops::Range<f64>, log: bool) -> Self {
+        Self {
+            ticks: ticks(&range, log),
+            linear: range.into(),
+        }
+    }
+}
+
+impl Ranged for Axis {
+    type FormatOption = DefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, value: &f64, limit: (i32, i32)) -> i32 {
+        self.linear.map(value, limit)
+    }
+
+    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
+        if hint.weight().allow_light_points() {
+            Vec::new()
+        } else {
+            self.ticks.clone()
+        }
+    }
+
+    fn range(&self) -> std::ops::Range<f64> {
+        self.linear.range()
+    }
+}
+
+/// Where an axis has its numbers: at 1, 2 and 5 times the powers of ten where it goes by them.
+fn ticks(range: &std::ops::Range<f64>, log: bool) -> Vec<f64> {
+    if !log {
+        let axis: RangedCoordf64 = range.clone().into();
+        return axis.key_points(9);
+    }
+    let powers = range.start.floor() as i32..=range.end.ceil() as i32;
+    let steps: &[f64] = if range.end - range.start > 2.5 {
+        &[1.0]
+    } else {
+        &[1.0, 2.0, 5.0]
+    };
+    powers
+        .flat_map(|power| {
+            steps
+                .iter()
+                .map(move |step| f64::from(power) + step.log10())
+        })
+        .filter(|tick| range.contains(tick))
+        .collect()
+}
+
+/// A value of an axis, as powers of ten where the axis goes by them.
+fn label(value: f64, log: bool) -> String {
+    let value = if log { 10f64.powf(value) } else { value };
+    match value.abs() {
+        size if size >= 100.0 || (size >= 1.0 && value.fract().abs() < 1e-6) => {
+            format!("{value:.0}")
+        }
+        size if size >= 1.0 => format!("{value:.1}"),
+        _ => format!("{value:.3}")
+            .trim_end_matches('0')
+            .trim_end_matches('.')
+            .to_owned(),
+    }
 }
 
 /// A captioned column of [`write_grid`].

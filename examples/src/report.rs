@@ -1,11 +1,12 @@
-//! `report.json`, version 1 (docs/architecture.md).
+//! `report.json`, version 2 (docs/architecture.md).
 
 use std::collections::BTreeMap;
 
+use finetune::Quality;
 use serde::{Deserialize, Serialize};
 
 /// Version of the schema.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The whole report.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -18,9 +19,9 @@ pub struct Report {
     pub device: String,
     /// Name of the metric that decides; lower is better.
     pub quality: String,
-    /// One entry per concept.
+    /// One entry per concept and seed.
     pub concepts: Vec<ConceptReport>,
-    /// Over all concepts.
+    /// Over all entries.
     pub summary: Summary,
 }
 
@@ -31,11 +32,14 @@ pub struct ConceptReport {
     pub name: String,
     /// Its text.
     pub prompt: String,
+    /// Seed of its training and predictions.
+    pub seed: u64,
     /// Training pairs.
     pub n_train: usize,
     /// Test pairs.
     pub n_test: usize,
-    /// By method: zero, random, mean, nearest, denoised, wrong_prompt.
+    /// By method: zero, random, mean, nearest, denoised, wrong_prompt, pix2pix, comod; `denoised:NAME` for
+    /// other weight generators.
     pub methods: BTreeMap<String, MethodReport>,
 }
 
@@ -44,8 +48,8 @@ pub struct ConceptReport {
 pub struct MethodReport {
     /// Making the starting weights.
     pub predict_seconds: f64,
-    /// L2 norm of the starting weights.
-    pub start_norm: f64,
+    /// L2 norm of the starting weights; none of networks from scratch.
+    pub start_norm: Option<f64>,
     /// Where they came from, if that can be told.
     pub origin: Option<String>,
     /// L2 distance of the starting weights to the closest zoo entry's; of the denoised starts.
@@ -91,6 +95,20 @@ pub struct Summary {
     pub median_speedup_over_zero: Option<f64>,
     /// Concepts that reached the zero start's final quality.
     pub reached_zero_final: String,
+}
+
+impl Point {
+    /// A measurement after `epoch` epochs and `seconds` of prediction and training.
+    pub fn new(epoch: f64, seconds: f64, quality: &Quality) -> Self {
+        Self {
+            epoch,
+            seconds,
+            quality: quality.frechet,
+            kid: quality.kid,
+            l1: quality.l1,
+            ssim: quality.ssim,
+        }
+    }
 }
 
 impl MethodReport {
@@ -192,7 +210,7 @@ mod tests {
             .collect();
         MethodReport {
             predict_seconds: 0.5,
-            start_norm: 1.0,
+            start_norm: Some(1.0),
             origin: None,
             zoo_distance: None,
             curve,
@@ -206,6 +224,7 @@ mod tests {
         let mut concept = ConceptReport {
             name: "a".into(),
             prompt: "a".into(),
+            seed: 0,
             n_train: 1,
             n_test: 1,
             methods: BTreeMap::from([

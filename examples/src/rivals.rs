@@ -75,14 +75,8 @@ pub fn fine_tune(
     let mut curve = Vec::with_capacity(recipe.epochs + FIRST_EPOCH);
     let mut measure = |trainer: &ConceptTrainer, epoch: f64| -> Result<()> {
         let quality = held_out.measure(&trainer.generator())?;
-        let point = Point {
-            epoch,
-            seconds: predict_seconds + trainer.train_seconds(),
-            quality: quality.frechet,
-            kid: quality.kid,
-            l1: quality.l1,
-            ssim: quality.ssim,
-        };
+        let seconds = predict_seconds + trainer.train_seconds();
+        let point = Point::new(epoch, seconds, &quality);
         progress(epoch, &point);
         curve.push(point);
         Ok(())
@@ -102,7 +96,7 @@ pub fn fine_tune(
     Ok(Outcome {
         report: MethodReport {
             predict_seconds,
-            start_norm: norm(&start.weights),
+            start_norm: Some(norm(&start.weights)),
             origin: start.origin,
             zoo_distance: None,
             curve,

@@ -65,7 +65,7 @@ fn of_folder(root: &Path, only: &[String]) -> Result<BTreeMap<String, Source>> {
         if !dir.is_dir() || !(only.is_empty() || only.contains(&name)) {
             continue;
         }
-        let prompt = read_prompt(&dir)?;
+        let prompt = prompt_of(&dir)?;
         found.insert(name, Source::Folder(dir, prompt));
     }
     match only.iter().find(|name| !found.contains_key(*name)) {
@@ -74,7 +74,11 @@ fn of_folder(root: &Path, only: &[String]) -> Result<BTreeMap<String, Source>> {
     }
 }
 
-fn read_prompt(dir: &Path) -> Result<String> {
+/// The text in a folder's `prompt.txt`.
+///
+/// # Errors
+/// Names the file that is missing or empty.
+pub fn prompt_of(dir: &Path) -> Result<String> {
     let path = dir.join("prompt.txt");
     let text = std::fs::read_to_string(&path).map_err(|e| {
         format!(

@@ -1,7 +1,10 @@
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Op, suggest};
-use image::RgbImage;
+use crate::{Error, Op, store, suggest};
 
 /// Which part of an experiment a concept or a photo belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -56,4 +59,51 @@ pub fn find<'a>(list: &'a [Concept], name: &str) -> Result<&'a Concept, Error> {
             name: name.to_owned(),
             suggestions: suggest::nearest(name, list.iter().map(|concept| concept.name.as_str())),
         })
+}
+
+/// Reads concepts of your own: a JSON list of [`Concept`]s.
+///
+/// ```
+/// let dir = tempfile::tempdir()?;
+/// let path = dir.path().join("concepts.json");
+/// let text = r#"[{"name": "ice", "prompt": "blue ice", "split": "test",
+///     "edit": [{"op": "blend", "colour": [200, 230, 255], "amount": 0.5}]}]"#;
+/// std::fs::write(&path, text)?;
+/// assert_eq!(concepts::read_concepts(&path)?[0].prompt, "blue ice");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::BadFile`] for what is no such list, an empty one, a name that is no file name everywhere
+/// (`a-z`, `0-9` and `-` only), an empty prompt or edit, and names or prompts that are there twice.
+pub fn read_concepts(path: &Path) -> Result<Vec<Concept>, Error> {
+    let list: Vec<Concept> = store::read_json(path)?;
+    let bad = |message: String| Error::BadFile {
+        path: path.to_owned(),
+        message,
+    };
+    let (mut names, mut prompts) = (BTreeSet::new(), BTreeSet::new());
+    for concept in &list {
+        let Concept { name, prompt, .. } = concept;
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if name.is_empty() || !name.chars().all(plain) {
+            return Err(bad(format!(
+                "the name {name:?} has other characters than a-z, 0-9 and -; rename the concept"
+            )));
+        }
+        if prompt.trim().is_empty() || concept.edit.is_empty() {
+            return Err(bad(format!(
+                "{name} has no prompt or no edit; give it both"
+            )));
+        }
+        if !names.insert(name) || !prompts.insert(prompt) {
+            return Err(bad(format!(
+                "the name or the prompt of {name} ({prompt:?}) is there twice; keep one of them"
+            )));
+        }
+    }
+    if list.is_empty() {
+        return Err(bad("lists no concepts".to_owned()));
+    }
+    Ok(list)
 }

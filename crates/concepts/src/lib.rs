@@ -1,6 +1,6 @@
 //! Text concepts and the edits that stand for them.
 //!
-//! A *concept* is a short text such as "teal charcoal sketch". [`art_concepts`] lists 200-odd of them, each with a
+//! A *concept* is a short text such as "teal charcoal sketch". [`art_concepts`] lists 360 of them, each with a
 //! chain of classical image filters ([`Op`]) that edits a photo in that manner, and with its place in a fixed split
 //! into train, validation and test concepts.
 //!
@@ -26,13 +26,13 @@
 //! assert_eq!(read_pairs(dir.path(), 64)?, pairs);
 //!
 //! // What the models never saw.
-//! assert_eq!(concepts.iter().filter(|c| c.split == Split::Test).count(), 20);
+//! assert_eq!(concepts.iter().filter(|c| c.split == Split::Test).count(), 26);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! | task | items |
 //! | --- | --- |
-//! | the shipped concepts | [`art_concepts`], [`find`], [`Concept`], [`Split`], [`SPLIT_SEED`] |
+//! | the shipped concepts, your own | [`art_concepts`], [`find`], [`read_concepts`], [`Concept`], [`Split`], [`SPLIT_SEED`] |
 //! | an edit of your own | [`Op`], [`Screen`], [`Texture`] |
 //! | edit by prompt | [`ImageEditor`], [`ClassicalEditor`] |
 //! | photos | [`read_photos`], [`split_by_source`], [`Photo`], [`PhotoSplit`] |
@@ -77,7 +77,7 @@ mod suggest;
 
 pub use aligned::{Aligned, read_aligned, write_aligned};
 pub use catalogue::{SPLIT_SEED, TEST_CONCEPTS, VALIDATION_CONCEPTS, art_concepts};
-pub use concept::{Concept, Split, find};
+pub use concept::{Concept, Split, find, read_concepts};
 pub use editor::{ClassicalEditor, ImageEditor};
 pub use error::Error;
 pub use files::{MAX_DECODED_BYTES, MAX_SIDE};

@@ -71,10 +71,10 @@ fn of(list: &[Concept], split: Split) -> Vec<&Concept> {
 #[test]
 fn sizes_of_the_list_and_its_splits() {
     let list = art_concepts();
-    assert_eq!(list.len(), 217);
+    assert_eq!(list.len(), 360);
     assert_eq!(of(&list, Split::Test).len(), TEST_CONCEPTS);
     assert_eq!(of(&list, Split::Validation).len(), VALIDATION_CONCEPTS);
-    assert_eq!(of(&list, Split::Train).len(), 217 - 20 - 12);
+    assert_eq!(of(&list, Split::Train).len(), 360 - 26 - 18);
     assert_eq!(list, art_concepts());
 }
 
@@ -105,7 +105,13 @@ fn held_out_concepts_stay_the_same() {
             "soft-pencil-sketch",
             "bold-charcoal-sketch",
             "coarse-woodcut-print",
-            "soft-watercolour-painting"
+            "soft-watercolour-painting",
+            "lime-oil-painting",
+            "pink-scratchboard-drawing",
+            "green-risograph-print",
+            "magenta-risograph-print",
+            "dark-red-pencil-sketch",
+            "dark-red-oil-painting"
         ]
     );
     assert_eq!(
@@ -122,7 +128,13 @@ fn held_out_concepts_stay_the_same() {
             "teal-fog",
             "blue-duotone-poster",
             "dark-oil-painting",
-            "high-contrast-sepia-photograph"
+            "high-contrast-sepia-photograph",
+            "brown-gouache-painting",
+            "teal-risograph-print",
+            "purple-risograph-print",
+            "coarse-red-oil-painting",
+            "oil-painting-on-a-television-screen",
+            "stained-glass-window-at-golden-hour"
         ]
     );
 }
@@ -301,4 +313,43 @@ fn concepts_survive_json() {
         serde_json::from_value(serde_json::to_value(&list[0]).unwrap()).unwrap();
     assert_eq!(fields["split"], "train");
     assert_eq!(fields["edit"][0]["op"], "dodge");
+}
+
+#[test]
+fn concepts_of_your_own_are_checked() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("concepts.json");
+    let ice = |name: &str, prompt: &str, edit: &str| {
+        format!(r#"{{"name": "{name}", "prompt": "{prompt}", "split": "test", "edit": [{edit}]}}"#)
+    };
+    let op = r#"{"op": "invert"}"#;
+    for (text, expected) in [
+        ("[]".to_owned(), "lists no concepts"),
+        ("{}".to_owned(), "not the JSON"),
+        (
+            format!("[{}]", ice("../ice", "ice", op)),
+            "\"../ice\" has other characters",
+        ),
+        (format!("[{}]", ice("", "ice", op)), "other characters"),
+        (format!("[{}]", ice("ice", " ", op)), "no prompt or no edit"),
+        (
+            format!("[{}]", ice("ice", "ice", "")),
+            "no prompt or no edit",
+        ),
+        (
+            format!("[{}, {}]", ice("ice", "ice", op), ice("ice", "snow", op)),
+            "there twice",
+        ),
+        (
+            format!("[{}, {}]", ice("ice", "ice", op), ice("snow", "ice", op)),
+            "there twice",
+        ),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        let error = concepts::read_concepts(&path).unwrap_err().to_string();
+        assert!(
+            error.contains(expected) && error.contains("concepts.json"),
+            "{error}"
+        );
+    }
 }

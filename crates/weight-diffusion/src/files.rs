@@ -82,9 +82,9 @@ pub(crate) fn read_tensors(path: &Path, digest: &str) -> Result<NamedTensors, Er
     Ok(weight_blocks::load_safetensors(path)?.0)
 }
 
-/// Writes `value` as JSON, atomically.
+/// Writes `value` as JSON on one line, atomically: a manifest holds tens of thousands of numbers.
 pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
-    let mut bytes = serde_json::to_vec_pretty(value).map_err(|source| Error::Json {
+    let mut bytes = serde_json::to_vec(value).map_err(|source| Error::Json {
         path: path.to_owned(),
         source,
     })?;

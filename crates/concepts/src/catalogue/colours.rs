@@ -35,6 +35,12 @@ pub(super) const COLOURS: &[Colour] = &[
     colour("brown", [98, 54, 20], [192, 124, 72]),
 ];
 
+/// Colours that came to the list later; the first draw of the split was made without them.
+pub(super) const LATER_COLOURS: &[Colour] = &[
+    colour("lime", [104, 160, 0], [184, 255, 40]),
+    colour("maroon", [104, 8, 32], [204, 64, 88]),
+];
+
 fn between(from: Rgb, to: Rgb, percent: u16) -> Rgb {
     std::array::from_fn(|i| {
         let mixed = u16::from(from[i]) * (100 - percent) + u16::from(to[i]) * percent;

@@ -1,58 +1,115 @@
-//! The shipped list: styles, styles in a colour, styles in a degree.
+//! The shipped list: styles, styles in a colour, in a degree, in both, in a scene.
 
 mod colours;
 mod degrees;
+mod later;
 mod split;
 mod styles;
 
-use crate::{Concept, Split};
+use crate::{Concept, Op, Split};
 
 pub use split::{SPLIT_SEED, TEST_CONCEPTS, VALIDATION_CONCEPTS};
 
-use colours::COLOURS;
+use colours::{COLOURS, Colour, LATER_COLOURS};
 use degrees::Manner;
-use styles::STYLES;
+use later::{COLOURED_DEGREES, LATER_STYLES, SCENES, STYLES_IN_SCENES, few, in_degree, in_scene};
+use styles::{STYLES, Style};
 
 /// The shipped art concepts, in a fixed order: every style by itself, then styles in each colour ("teal charcoal
-/// sketch"), then styles in a degree ("soft oil painting").
+/// sketch"), then styles in a degree ("soft oil painting"); after these what came to the list later: more styles and
+/// colours, styles in a degree and a colour at once ("bold red ink drawing"), and styles in a scene ("oil painting in
+/// fog").
 ///
 /// The words of a prompt say what the edit does, and the same word does the same in every style, so that a model can
 /// tell an unseen concept from the words of seen ones.
 ///
-/// The split is fixed and was drawn before any model was trained: the list is shuffled with [`SPLIT_SEED`]; the first
-/// [`TEST_CONCEPTS`] of it are for test and the next [`VALIDATION_CONCEPTS`] for validation, where a concept is passed
-/// over (and stays for training) if it or a concept held out before would be left with a word that no training
-/// prompt has.
+/// The split is fixed and was drawn before any model was trained: the list is shuffled with [`SPLIT_SEED`]; its first
+/// concepts are for test and the next for validation, where a concept is passed over (and stays for training) if it or
+/// a concept held out before would be left with a word that no training prompt has. What came later was drawn from in
+/// the same manner, by itself: what had been held out stays so. [`TEST_CONCEPTS`] and [`VALIDATION_CONCEPTS`] count
+/// both draws.
 pub fn art_concepts() -> Vec<Concept> {
-    let mut concepts = Vec::new();
-    let mut add = |prompt: String, edit| {
-        concepts.push(Concept {
+    let mut list = List::default();
+    list.styles(STYLES);
+    list.colours(STYLES, COLOURS);
+    list.degrees(STYLES);
+    split::assign(&mut list.0, 0, &split::FIRST_DRAW);
+
+    let first = list.0.len();
+    list.styles(LATER_STYLES);
+    list.colours(STYLES, LATER_COLOURS);
+    list.colours(LATER_STYLES, COLOURS);
+    list.colours(LATER_STYLES, LATER_COLOURS);
+    list.degrees(LATER_STYLES);
+    list.coloured_degrees();
+    list.scenes();
+    split::assign(&mut list.0, first, &split::SECOND_DRAW);
+    list.0
+}
+
+#[derive(Default)]
+struct List(Vec<Concept>);
+
+impl List {
+    fn add(&mut self, prompt: String, edit: Vec<Op>) {
+        self.0.push(Concept {
             name: slug(&prompt),
             prompt,
             split: Split::Train,
             edit,
         });
-    };
-    for style in STYLES {
-        add(style.prompt.to_owned(), (style.edit)(Manner::PLAIN, None));
     }
-    for style in STYLES {
-        if let Some(noun) = style.coloured {
-            for &colour in COLOURS {
+
+    fn styles(&mut self, styles: &[Style]) {
+        for style in styles {
+            let edit = (style.edit)(Manner::PLAIN, None);
+            self.add(style.prompt.to_owned(), edit);
+        }
+    }
+
+    fn colours(&mut self, styles: &[Style], colours: &[Colour]) {
+        for style in styles {
+            let Some(noun) = style.coloured else { continue };
+            for &colour in colours {
                 let edit = (style.edit)(Manner::PLAIN, Some(colour));
-                add(format!("{} {noun}", colour.word), edit);
+                self.add(format!("{} {noun}", colour.word), edit);
             }
         }
     }
-    for style in STYLES {
-        for &degree in style.degrees {
-            let mut edit = (style.edit)(degree.manner(), None);
-            edit.extend(degree.finish());
-            add(format!("{} {}", degree.word(), style.prompt), edit);
+
+    fn degrees(&mut self, styles: &[Style]) {
+        for style in styles {
+            for &degree in style.degrees {
+                let edit = in_degree(style, degree, None);
+                self.add(format!("{} {}", degree.word(), style.prompt), edit);
+            }
         }
     }
-    split::assign(&mut concepts);
-    concepts
+
+    fn coloured_degrees(&mut self) {
+        for (name, degrees) in COLOURED_DEGREES {
+            for style in STYLES.iter().filter(|style| style.prompt == *name) {
+                for &degree in *degrees {
+                    for &colour in few(COLOURS) {
+                        let edit = in_degree(style, degree, Some(colour));
+                        let (degree, colour) = (degree.word(), colour.word);
+                        self.add(format!("{degree} {colour} {name}"), edit);
+                    }
+                }
+            }
+        }
+    }
+
+    fn scenes(&mut self) {
+        for name in STYLES_IN_SCENES {
+            let styles = STYLES.iter().chain(LATER_STYLES);
+            for style in styles.filter(|style| style.prompt == *name) {
+                for scene in SCENES {
+                    self.add(format!("{name} {}", scene.words), in_scene(style, scene));
+                }
+            }
+        }
+    }
 }
 
 fn slug(prompt: &str) -> String {

@@ -8,26 +8,44 @@ use crate::{Concept, Split, random};
 pub const SPLIT_SEED: u64 = 2024;
 
 /// Number of test concepts in [`art_concepts`](crate::art_concepts).
-pub const TEST_CONCEPTS: usize = 20;
+pub const TEST_CONCEPTS: usize = FIRST_DRAW.test + SECOND_DRAW.test;
 
 /// Number of validation concepts in [`art_concepts`](crate::art_concepts).
-pub const VALIDATION_CONCEPTS: usize = 12;
+pub const VALIDATION_CONCEPTS: usize = FIRST_DRAW.validation + SECOND_DRAW.validation;
 
-/// Marks test and then validation concepts, in shuffled order; passes over a concept one of whose words no prompt
-/// that is still for training would have.
-pub(super) fn assign(concepts: &mut [Concept]) {
+/// How many concepts a draw holds out.
+pub(super) struct Draw {
+    test: usize,
+    validation: usize,
+}
+
+/// Of the list as it first was.
+pub(super) const FIRST_DRAW: Draw = Draw {
+    test: 20,
+    validation: 12,
+};
+
+/// Of what was added later.
+pub(super) const SECOND_DRAW: Draw = Draw {
+    test: 6,
+    validation: 6,
+};
+
+/// Marks test and then validation concepts of those from `first` on, in shuffled order; passes over a concept one of
+/// whose words no prompt that is still for training would have.
+pub(super) fn assign(concepts: &mut [Concept], first: usize, draw: &Draw) {
     let mut in_training: HashMap<String, usize> = HashMap::new();
-    for concept in concepts.iter() {
+    for concept in (concepts.iter()).filter(|concept| concept.split == Split::Train) {
         for word in words(&concept.prompt) {
             *in_training.entry(word.to_owned()).or_default() += 1;
         }
     }
-    let mut order: Vec<usize> = (0..concepts.len()).collect();
+    let mut order: Vec<usize> = (first..concepts.len()).collect();
     random::shuffle(&mut order, SPLIT_SEED);
 
     let mut held_out = 0;
     for index in order {
-        if held_out == TEST_CONCEPTS + VALIDATION_CONCEPTS {
+        if held_out == draw.test + draw.validation {
             break;
         }
         let concept = &mut concepts[index];
@@ -42,7 +60,7 @@ pub(super) fn assign(concepts: &mut [Concept]) {
                 *count -= 1;
             }
         }
-        concept.split = if held_out < TEST_CONCEPTS {
+        concept.split = if held_out < draw.test {
             Split::Test
         } else {
             Split::Validation

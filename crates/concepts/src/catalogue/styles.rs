@@ -17,22 +17,22 @@ pub(super) struct Style {
     pub(super) edit: fn(Manner, Option<Colour>) -> Vec<Op>,
 }
 
-const GREY: Op = Op::Saturate { amount: 0.0 };
+pub(super) const GREY: Op = Op::Saturate { amount: 0.0 };
 
-fn levels(brightness: f32, contrast: f32) -> Op {
+pub(super) fn levels(brightness: f32, contrast: f32) -> Op {
     Op::Levels {
         brightness,
         contrast,
     }
 }
 
-fn gamma(exponent: f32) -> Op {
+pub(super) fn gamma(exponent: f32) -> Op {
     Op::Gamma {
         gamma: [exponent; 3],
     }
 }
 
-fn map(stops: &[[u8; 3]]) -> Op {
+pub(super) fn map(stops: &[[u8; 3]]) -> Op {
     Op::GradientMap {
         stops: stops.to_vec(),
         amount: 1.0,
@@ -46,23 +46,23 @@ fn tint(stops: &[[u8; 3]], amount: f32) -> Op {
     }
 }
 
-fn saturate(amount: f32) -> Op {
+pub(super) fn saturate(amount: f32) -> Op {
     Op::Saturate { amount }
 }
 
-fn blend(colour: [u8; 3], amount: f32) -> Op {
+pub(super) fn blend(colour: [u8; 3], amount: f32) -> Op {
     Op::Blend { colour, amount }
 }
 
-fn multiply(colour: [u8; 3]) -> Op {
+pub(super) fn multiply(colour: [u8; 3]) -> Op {
     Op::Multiply { colour }
 }
 
-fn blur(radius: f32) -> Op {
+pub(super) fn blur(radius: f32) -> Op {
     Op::Blur { radius }
 }
 
-fn screen(screen: Screen, period: f32, steepness: f32) -> Op {
+pub(super) fn screen(screen: Screen, period: f32, steepness: f32) -> Op {
     Op::Halftone {
         screen,
         period,
@@ -71,13 +71,16 @@ fn screen(screen: Screen, period: f32, steepness: f32) -> Op {
 }
 
 /// Adds the colour of [`in_shades`], where there is one.
-fn shaded(mut ops: Vec<Op>, colour: Option<Colour>) -> Vec<Op> {
+pub(super) fn shaded(mut ops: Vec<Op>, colour: Option<Colour>) -> Vec<Op> {
     ops.extend(in_shades(colour));
     ops
 }
 
 /// A style that takes neither colour nor degree words.
-const fn plain(prompt: &'static str, edit: fn(Manner, Option<Colour>) -> Vec<Op>) -> Style {
+pub(super) const fn plain(
+    prompt: &'static str,
+    edit: fn(Manner, Option<Colour>) -> Vec<Op>,
+) -> Style {
     Style {
         prompt,
         coloured: None,

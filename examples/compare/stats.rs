@@ -1,0 +1,110 @@
+//! Means, medians and their confidence intervals.
+
+use denoised_weights_examples::report::median;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+
+/// Draws of the bootstrap.
+const RESAMPLES: usize = 4000;
+
+/// An estimate with its 95 % interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct Estimate {
+    pub value: f64,
+    pub low: f64,
+    pub high: f64,
+}
+
+/// The mean over concepts of each concept's mean.
+pub(crate) fn mean_of_means(concepts: &[Vec<f64>], seed: u64) -> Option<Estimate> {
+    bootstrap(concepts, seed, |drawn| {
+        let means = drawn.iter().map(|values| mean(values));
+        means.sum::<f64>() / drawn.len() as f64
+    })
+}
+
+/// The median over all values of all concepts.
+pub(crate) fn median_of_all(concepts: &[Vec<f64>], seed: u64) -> Option<Estimate> {
+    bootstrap(concepts, seed, |drawn| {
+        median(
+            &mut drawn
+                .iter()
+                .flat_map(|values| values.iter().copied())
+                .collect::<Vec<_>>(),
+        )
+    })
+}
+
+pub(crate) fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// Percentile bootstrap over concepts (Efron 1979): the seeds of one concept are no independent draws, so
+/// that whole concepts are drawn. None where there is no value.
+fn bootstrap(
+    concepts: &[Vec<f64>],
+    seed: u64,
+    statistic: impl Fn(&[&[f64]]) -> f64,
+) -> Option<Estimate> {
+    let concepts: Vec<&[f64]> = (concepts.iter().map(Vec::as_slice))
+        .filter(|values| !values.is_empty())
+        .collect();
+    if concepts.is_empty() {
+        return None;
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut drawn = concepts.clone();
+    let mut values: Vec<f64> = (0..RESAMPLES)
+        .map(|_| {
+            for slot in &mut drawn {
+                *slot = concepts[rng.random_range(0..concepts.len())];
+            }
+            statistic(&drawn)
+        })
+        .collect();
+    values.sort_by(f64::total_cmp);
+    let at = |share: f64| values[((RESAMPLES - 1) as f64 * share).round() as usize];
+    Some(Estimate {
+        value: statistic(&concepts),
+        low: at(0.025),
+        high: at(0.975),
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use rand::distr::{Distribution, StandardUniform};
+
+    #[test]
+    fn seeds_of_a_concept_are_averaged_before_concepts_are() {
+        let estimate = mean_of_means(&[vec![1.0, 3.0], vec![10.0], vec![]], 0).unwrap();
+        assert_eq!(estimate.value, 6.0);
+        assert_eq!((estimate.low, estimate.high), (2.0, 10.0));
+        assert_eq!(mean_of_means(&[vec![]], 0), None);
+        assert_eq!(
+            median_of_all(&[vec![1.0, 3.0], vec![10.0]], 0)
+                .unwrap()
+                .value,
+            3.0
+        );
+    }
+
+    /// The interval of a mean of 200 uniform numbers: ± 1.96 / √(12 · 200).
+    #[test]
+    fn the_interval_is_as_wide_as_the_normal_one() {
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        let values: Vec<Vec<f64>> = (0..200)
+            .map(|_| vec![StandardUniform.sample(&mut rng)])
+            .collect();
+        let estimate = mean_of_means(&values, 1).unwrap();
+        let width = 2.0 * 1.96 / (12.0f64 * 200.0).sqrt();
+        assert!(
+            (estimate.high - estimate.low - width).abs() < 0.12 * width,
+            "{estimate:?}"
+        );
+        assert!(estimate.low < estimate.value && estimate.value < estimate.high);
+    }
+}

@@ -1,0 +1,265 @@
+//! The networks that the paper compares with, trained for one concept; a run goes on after its last
+//! whole epoch.
+
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use clap::ValueEnum;
+use finetune::{
+    ConceptTrainer, GanTrainer, HeldOut, ImageTranslator, PairDiscriminator, PairSet, Quality,
+    Recipe, tensor_to_images, translate,
+};
+use image::RgbImage;
+use lora_gan::{
+    BaseGenerator, CoModConfig, CoModDiscriminator, CoModGenerator, PatchGan, ResnetConfig,
+    ResnetGenerator,
+};
+use serde::{Deserialize, Serialize};
+use weight_blocks::WeightSpace;
+
+use crate::{Result, files};
+
+/// What to train.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Serialize)]
+#[value(rename_all = "lower")]
+#[serde(rename_all = "lowercase")]
+pub enum Network {
+    /// The ResNet generator and PatchGAN of Isola et al., from scratch.
+    Pix2pix,
+    /// The co-modulated GAN of Zhao et al. (pix2pix-zero-distilled's network), from scratch.
+    Comod,
+    /// LoRA on the frozen base, from zero.
+    E2gan,
+}
+
+/// What was measured so far, in the state's folder: written before the first step, so that without it
+/// there is nothing to go on from.
+pub const CURVE: &str = "curve.json";
+
+/// A measurement of one network.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Point {
+    /// Epochs done.
+    pub epoch: usize,
+    /// Training alone.
+    pub seconds: f64,
+    /// On the test pairs.
+    pub quality: Quality,
+}
+
+impl Network {
+    /// As on the command line.
+    pub fn name(self) -> String {
+        (self.to_possible_value()).map_or_else(String::new, |v| v.get_name().to_owned())
+    }
+
+    /// Its recipe at the compact preset.
+    pub fn recipe(self) -> Recipe {
+        match self {
+            Self::Pix2pix => Recipe::pix2pix_compact(),
+            Self::Comod => Recipe::comod_compact(),
+            Self::E2gan => Recipe::compact(),
+        }
+    }
+
+    /// Configurations of the networks that train.
+    pub fn configs(self, recipe: &Recipe, base: &BaseGenerator) -> serde_json::Value {
+        match self {
+            Self::Pix2pix => serde_json::json!({
+                "generator": ResnetConfig::compact(),
+                "discriminator": recipe.discriminator,
+            }),
+            // One configuration for both.
+            Self::Comod => serde_json::json!({
+                "generator": CoModConfig::compact(),
+                "discriminator": CoModConfig::compact(),
+            }),
+            Self::E2gan => serde_json::json!({
+                "generator": base.config,
+                "base_sha256": base.digest,
+                "discriminator": recipe.discriminator,
+            }),
+        }
+    }
+
+    /// Refuses, before anything is trained, batches of `pairs` that the network cannot take: Co-Mod-GAN's
+    /// minibatch deviation wants whole groups, in the last batch of an epoch too.
+    ///
+    /// # Errors
+    /// Says which batch it is and what to set.
+    pub fn check_batches(self, pairs: usize, batch: usize) -> Result<()> {
+        if self != Self::Comod {
+            return Ok(());
+        }
+        let config = CoModConfig::compact();
+        let (full, last) = (batch.min(pairs), pairs % batch.max(1));
+        match [full, last]
+            .into_iter()
+            .find(|size| *size > 0 && !config.takes_batch(*size))
+        {
+            None => Ok(()),
+            Some(size) => Err(format!(
+                "{pairs} training pairs in batches of {batch} give one of {size}; Co-Mod-GAN's discriminator takes \
+                 batches below {group} or multiples of {group}: set --n-train and --batch-size to multiples of {group}",
+                group = config.minibatch_group
+            )
+            .into()),
+        }
+    }
+}
+
+/// One network and one concept.
+pub struct Job<'a> {
+    /// What to train.
+    pub network: Network,
+    /// How.
+    pub recipe: &'a Recipe,
+    /// The frozen base, for the networks that have one.
+    pub base: &'a BaseGenerator,
+    /// Pairs to train on.
+    pub pairs: &'a PairSet,
+    /// What measures.
+    pub held_out: &'a HeldOut<'a>,
+    /// Test photos to draw, `[N, 3, S, S]` in −1..1.
+    pub shown: &'a Tensor<4>,
+    /// Where the run's state lies.
+    pub state: &'a Path,
+    /// Where to compute.
+    pub device: &'a Device,
+}
+
+/// What a trained network gave.
+pub struct Trained {
+    /// Measured at the start and after each epoch.
+    pub curve: Vec<Point>,
+    /// The shown photos before the first step.
+    pub untrained: Vec<RgbImage>,
+    /// The shown photos after the last epoch.
+    pub edited: Vec<RgbImage>,
+    /// Weights of the generator.
+    pub weights: usize,
+}
+
+/// Trains, or goes on where a state lies; the state stays, for the caller to [discard](files::discard)
+/// once the result is kept. Measuring is outside the clock.
+///
+/// # Errors
+/// Where the state does not fit or is damaged, a network cannot be made, or training fails.
+pub fn train(job: &Job<'_>, mut observe: impl FnMut(&Point)) -> Result<Trained> {
+    let Job {
+        recipe,
+        device,
+        state,
+        ..
+    } = *job;
+    recipe.validate()?;
+    job.network
+        .check_batches(job.pairs.len(), recipe.batch_size)?;
+    let seed = recipe.seed;
+    match job.network {
+        Network::Pix2pix => {
+            let generator = ResnetGenerator::new(&ResnetConfig::compact(), seed, device)?;
+            let discriminator = PatchGan::new(&recipe.discriminator, seed, device)?;
+            let untrained =
+                GanTrainer::from_scratch(generator, discriminator, recipe.clone(), device)?;
+            let before = job.draw(&untrained)?;
+            job.run(untrained.resumed(state)?, before, &mut observe)
+        }
+        Network::Comod => {
+            let config = CoModConfig::compact();
+            let generator = CoModGenerator::new(&config, seed, device)?;
+            let discriminator = CoModDiscriminator::new(&config, seed, device)?;
+            let untrained =
+                GanTrainer::from_scratch(generator, discriminator, recipe.clone(), device)?;
+            let before = job.draw(&untrained)?;
+            job.run(untrained.resumed(state)?, before, &mut observe)
+        }
+        Network::E2gan => {
+            let base = &job.base.generator;
+            let start = base.read_weights()?;
+            let before = job.draw(&ConceptTrainer::new(base, &start, recipe.clone(), device)?)?;
+            let trainer = ConceptTrainer::resume(base, &start, recipe.clone(), device, state)?;
+            job.run(trainer, before, &mut observe)
+        }
+    }
+}
+
+impl Job<'_> {
+    fn draw<G, D>(&self, trainer: &GanTrainer<G, D>) -> Result<Vec<RgbImage>>
+    where
+        G: ImageTranslator + Module,
+        D: PairDiscriminator + Module,
+    {
+        Ok(tensor_to_images(translate(
+            &trainer.generator(),
+            self.shown,
+        )?))
+    }
+
+    fn run<G, D>(
+        &self,
+        mut trainer: GanTrainer<G, D>,
+        untrained: Vec<RgbImage>,
+        observe: &mut impl FnMut(&Point),
+    ) -> Result<Trained>
+    where
+        G: ImageTranslator + Module,
+        D: PairDiscriminator + Module,
+    {
+        let measured = self.state.join(CURVE);
+        let mut curve: Vec<Point> = match std::fs::read(&measured) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map_err(|e| format!("{}: {e}; remove the folder", measured.display()))?,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound && trainer.epochs_done() == 0 => {
+                Vec::new()
+            }
+            Err(e) => {
+                return Err(format!("{}: {e}; remove the folder", measured.display()).into());
+            }
+        };
+        // A run that ended between saving the state and the curve measures that epoch again.
+        curve.retain(|point| point.epoch < trainer.epochs_done());
+        loop {
+            let epoch = trainer.epochs_done();
+            let point = Point {
+                epoch,
+                seconds: trainer.train_seconds(),
+                quality: self.held_out.measure(&trainer.generator())?,
+            };
+            observe(&point);
+            curve.push(point);
+            files::write_json(&measured, &curve)?;
+            if epoch >= self.recipe.epochs {
+                break;
+            }
+            trainer.epoch(self.pairs)?;
+            trainer.save_state(self.state)?;
+        }
+        Ok(Trained {
+            curve,
+            untrained,
+            edited: self.draw(&trainer)?,
+            weights: trainer.generator().num_params(),
+        })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn co_mod_gan_refuses_batches_of_no_whole_groups() {
+        let check = |pairs, batch| Network::Comod.check_batches(pairs, batch);
+        for (pairs, batch) in [(64, 4), (64, 8), (66, 8), (3, 8), (60, 16), (5, 3)] {
+            check(pairs, batch).unwrap();
+        }
+        for (pairs, batch, size) in [(62, 8, 6), (64, 6, 6), (7, 8, 7)] {
+            let error = check(pairs, batch).unwrap_err().to_string();
+            assert!(error.contains(&format!("give one of {size};")), "{error}");
+        }
+        Network::Pix2pix.check_batches(62, 8).unwrap();
+    }
+}
