@@ -88,7 +88,32 @@ struct Report {
     entries: usize,
     blocks: usize,
     seconds_this_run: f64,
-    concepts: BTreeMap<String, BTreeMap<String, f64>>,
+    /// SHA-256 of the base.
+    base: String,
+    recipe: Recipe,
+    concepts: BTreeMap<String, Collected>,
+}
+
+/// What the zoo has of a concept.
+#[derive(Serialize)]
+struct Collected {
+    prompt: String,
+    checkpoints: Vec<Checkpoint>,
+}
+
+fn manifest(zoo: &Zoo) -> BTreeMap<String, Collected> {
+    let mut concepts: BTreeMap<String, Collected> = BTreeMap::new();
+    for entry in zoo.entries() {
+        let slot = (concepts.entry(entry.concept.clone())).or_insert_with(|| Collected {
+            prompt: entry.prompt.clone(),
+            checkpoints: Vec::new(),
+        });
+        slot.checkpoints.push(Checkpoint {
+            epoch: entry.epoch,
+            metrics: entry.metrics.clone(),
+        });
+    }
+    concepts
 }
 
 fn main() -> ExitCode {
@@ -213,11 +238,9 @@ fn collect(args: &Args) -> Result<()> {
         entries: zoo.entries().len(),
         blocks: layout.blocks(),
         seconds_this_run: started.elapsed().as_secs_f64(),
-        concepts: zoo
-            .last_entries()
-            .into_iter()
-            .map(|e| (e.concept.clone(), e.metrics.clone()))
-            .collect(),
+        base: base.digest.clone(),
+        recipe,
+        concepts: manifest(&zoo),
     };
     println!(
         "zoo {}: {} entries ({collected} concepts in this run, {:.0} s)",

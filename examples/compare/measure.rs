@@ -25,6 +25,8 @@ pub(crate) enum Method {
     Start(StartKind),
     /// A network from scratch.
     Scratch(Network),
+    /// The generated start, fine-tuned with the L1 alone.
+    WithoutGan,
     /// Another weight generator, by its place among those given.
     Also(usize, String),
 }
@@ -34,6 +36,7 @@ impl Method {
         match self {
             Self::Start(kind) => kind.name(),
             Self::Scratch(network) => network.name(),
+            Self::WithoutGan => "denoised_l1".to_owned(),
             Self::Also(_, name) => format!("denoised:{name}"),
         }
     }
@@ -85,6 +88,7 @@ impl Bench {
                 return self.scratch(*network, &run, observe);
             }
             Method::Start(kind) => (&self.generator, *kind),
+            Method::WithoutGan => (&self.generator, StartKind::Denoised),
             Method::Also(index, name) => {
                 let generator = self.also.get(*index);
                 let missing = || format!("there is no weight generator {name}");

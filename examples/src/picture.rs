@@ -19,7 +19,7 @@ use crate::Result;
 use crate::report::ConceptReport;
 
 /// Colours that stay apart for colour-blind eyes (Okabe and Ito).
-const COLOURS: [RGBColor; 7] = [
+const COLOURS: [RGBColor; 8] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),
@@ -27,6 +27,7 @@ const COLOURS: [RGBColor; 7] = [
     RGBColor(230, 159, 0),
     RGBColor(86, 180, 233),
     RGBColor(128, 128, 128),
+    RGBColor(178, 140, 110),
 ];
 
 /// The same method has the same colour in all charts; other lines take theirs in order.
@@ -39,6 +40,7 @@ fn colour(name: &str, index: usize) -> RGBColor {
         "wrong_prompt",
         "comod",
         "pix2pix",
+        "denoised_l1",
     ];
     let known = own.iter().position(|method| *method == name);
     COLOURS[known.unwrap_or(index) % COLOURS.len()]

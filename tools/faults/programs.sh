@@ -8,7 +8,7 @@ trap 'rm -rf "$work"' EXIT
 
 # A program that is added here is killed, starved of disk and locked out like the others.
 # shellcheck disable=SC2034
-programs=(collect train stream refine pretrain quickstart edit prepare shards)
+programs=(collect train stream refine pretrain quickstart compare edit prepare shards)
 
 # The command of program $1 that writes to folder $2, in the array `command`.
 command_of() {
@@ -19,6 +19,7 @@ command_of() {
     refine) command=("$bin/refine_generator" --zoo "$work/zoo" --generator "$work/generator" --steps 12 --save-every 2) ;;
     pretrain) command=("$bin/pretrain_base" --steps 3 --n-photos 2 --save-every 1) ;;
     quickstart) command=("$bin/quickstart" --methods zero,denoised --epochs 1 --n-train 8 --n-test 4) ;;
+    compare) command=("$bin/compare" --limit 2 --seeds 1 --methods pix2pix,zero,denoised --pix2pix-epochs 2 --epochs 1 --start-epochs 1 --n-train 8 --n-test 4) ;;
     edit) command=("$bin/edit_photos" --photos "$work/photos" --prompts "$work/prompts.txt" --size 64 --yes) ;;
     prepare) command=("$bin/prepare_pairs" --only oil-painting,red-fog --n-train 12 --n-test 4) ;;
     shards) command=("$bin/prepare_pairs" --only oil-painting,red-fog --n-train 12 --n-test 4 --layout webdataset) ;;
@@ -70,11 +71,13 @@ a_while() {
     printf -v seconds '%d.%03d' $((thousandths / 1000)) $((thousandths % 1000))
 }
 
-# A copy of folder $1 in $2 without what hangs on the clock: seconds, and the picture of curves over them.
+# A copy of folder $1 in $2 without what hangs on the clock: seconds, the picture of curves over them, and compare's
+# report, which is made of its runs.
 without_times() {
     rm -rf "$2"
     cp -r "$1" "$2"
     find "$2" -name 'curves.svg' -exec truncate -s 0 {} +
+    if [ -e "$2/protocol.json" ]; then truncate -s 0 "$2"/report.* "$2/speedup.svg"; fi
     find "$2" -name '*.json' -exec sed -i -E '/"([a-z_]*seconds[a-z_]*|median_speedup_over_zero)": /d' {} +
 }
 
