@@ -173,8 +173,7 @@ fn collect(args: &Args) -> Result<()> {
     let mut queue: VecDeque<_> = mine.iter().map(|concept| (concept, false)).collect();
     while let Some((concept, wait)) = queue.pop_front() {
         let (name, source) = concept;
-        zoo.refresh()?;
-        if zoo.contains(name) {
+        if zoo.is_recorded(name)? {
             tidy(args, name)?;
             continue;
         }
@@ -187,8 +186,7 @@ fn collect(args: &Args) -> Result<()> {
             queue.push_back((concept, true));
             continue;
         };
-        zoo.refresh()?;
-        if zoo.contains(name) {
+        if zoo.is_recorded(name)? {
             clear(args, name, lock)?;
             continue;
         }

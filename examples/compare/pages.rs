@@ -369,3 +369,155 @@ fn data_uri(image: &RgbImage) -> Result<String> {
     let text = base64::engine::general_purpose::STANDARD.encode(bytes.get_ref());
     Ok(format!("data:image/png;base64,{text}"))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::results::{Json, Machine};
+    use crate::store::Strip;
+    use crate::table::{budgets, rows};
+    use denoised_weights_examples::report::{
+        ConceptReport, MethodReport, Point, Report, Summary, VERSION,
+    };
+
+    const HOSTILE: &str = "ink | \"<script>alert(1)</script>\" & more";
+
+    fn results() -> Results {
+        let run = |curve: &[(f64, f64)]| MethodReport {
+            predict_seconds: 0.0,
+            start_norm: None,
+            origin: None,
+            zoo_distance: None,
+            curve: (curve.iter().zip(0..))
+                .map(|(&(seconds, quality), epoch)| Point {
+                    epoch: f64::from(epoch),
+                    seconds,
+                    quality,
+                    kid: 0.25,
+                    l1: 0.5,
+                    ssim: 0.75,
+                })
+                .collect(),
+            final_quality: curve.last().unwrap().1,
+            seconds_to_zero_final: None,
+        };
+        let mut entry = ConceptReport {
+            name: "ink".into(),
+            prompt: HOSTILE.into(),
+            seed: 3,
+            n_train: 1,
+            n_test: 2,
+            methods: BTreeMap::from([
+                ("zero".into(), run(&[(0.0, 90.0), (4.0, 50.0)])),
+                ("denoised".into(), run(&[(0.0, 60.0), (2.0, 40.0)])),
+            ]),
+        };
+        entry.resolve_targets();
+        let methods = vec!["zero".to_owned(), "denoised".to_owned(), "mean".to_owned()];
+        let strip = |value| Strip {
+            before: vec![RgbImage::from_pixel(4, 4, image::Rgb([value; 3])); 2],
+            after: vec![RgbImage::from_pixel(4, 4, image::Rgb([value + 1; 3])); 2],
+        };
+        let entries = vec![entry];
+        Results {
+            json: Json {
+                table: rows(&entries, &methods),
+                budgets: budgets(&entries, &methods),
+                report: Report {
+                    version: VERSION,
+                    seed: 3,
+                    device: "flex".into(),
+                    quality: "frechet-test".into(),
+                    summary: Summary::of(&entries),
+                    concepts: entries,
+                },
+                seeds: vec![3],
+                machine: Machine {
+                    processor: "a <b>".into(),
+                    cores: 2,
+                    threads: None,
+                    system: "linux".into(),
+                },
+                command: "compare --seeds 1".into(),
+            },
+            pictures: vec![(
+                "ink".into(),
+                Pictures {
+                    shown: strip(1),
+                    methods: [("zero", 3), ("denoised", 5)]
+                        .map(|(name, value)| (name.to_owned(), strip(value)))
+                        .into(),
+                },
+            )],
+            methods,
+        }
+    }
+
+    #[test]
+    fn the_page_asks_for_nothing_and_escapes_prompts() {
+        let html = html(&results()).unwrap();
+        assert!(!html.contains("<script>alert"));
+        assert!(html.contains("&lt;script&gt;alert(1)&lt;&#x2f;script&gt;"));
+        assert!(html.contains("a &lt;b&gt;"));
+        // The namespace of inline SVG is a name, not an address.
+        let addresses = html.replace("http://www.w3.org/2000/svg", "");
+        assert!(!addresses.contains("http:") && !addresses.contains("https:"));
+        for outside in ["<link rel=\"stylesheet", "src=\"//", "@import", "url("] {
+            assert!(!html.contains(outside), "{outside}");
+        }
+        // Photo, target, zero, denoised before and after; overview and two photos of the gallery.
+        assert_eq!(
+            html.matches("<img alt=").count() + html.matches("<img loading").count(),
+            5 + 2 * 5 + 1
+        );
+        assert!(html.contains("currentColor") && !html.contains("#010203"));
+        assert!(
+            html.contains("40<small>40 to 40</small>"),
+            "figures with their intervals"
+        );
+    }
+
+    #[test]
+    fn markdown_tables_keep_their_columns() {
+        let text = markdown(&results()).unwrap();
+        let width = |line: &str| line.replace("\\|", "").matches('|').count();
+        for table in text.split("\n\n").filter(|part| part.starts_with('|')) {
+            let widths: Vec<usize> = table.lines().map(width).collect();
+            assert!(
+                widths.len() > 2 && widths.iter().all(|w| *w == widths[0]),
+                "{table}"
+            );
+        }
+        assert!(
+            text.contains("| LoRA generated from the prompt (ours) | 1/1 | 2.00 |"),
+            "{text}"
+        );
+        assert!(text.contains("E²GAN: LoRA from zero"));
+    }
+
+    #[test]
+    fn all_forms_are_written() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), &results()).unwrap();
+        for name in [
+            "report.html",
+            "report.md",
+            "report.json",
+            "curves.svg",
+            "speedup.svg",
+            "grid.png",
+        ] {
+            assert!(dir.path().join(name).is_file(), "{name}");
+        }
+        let json: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(dir.path().join("report.json")).unwrap())
+                .unwrap();
+        assert_eq!(json["version"], 2);
+        assert_eq!(
+            json["concepts"][0]["methods"]["denoised"]["seconds_to_zero_final"],
+            2.0
+        );
+        assert_eq!(json["table"][1]["speedup_over_zero"]["value"], 2.0);
+    }
+}

@@ -217,6 +217,26 @@ pub enum Error {
         /// Its value.
         value: f64,
     },
+    /// A record under another concept's name.
+    #[error("{}: this record is of concept `{name}`; was the file renamed? Give the record and its shard the concept's name", path.display())]
+    RecordName {
+        /// The record.
+        path: PathBuf,
+        /// The concept that it names.
+        name: String,
+    },
+    /// Two zoos that hold different things under one name.
+    #[error("concept `{name}`: {} and {} differ ({differing}); merge zoos that were collected with the same arguments and build, or leave one of the two out", path.display(), other.display())]
+    ConceptConflict {
+        /// The concept.
+        name: String,
+        /// Its record in the zoo that was to take the other's concepts.
+        path: PathBuf,
+        /// Its record in the other zoo.
+        other: PathBuf,
+        /// What differs: prompt, seed, recipe, checkpoints, weights.
+        differing: String,
+    },
     /// Zoos are append-only.
     #[error(
         "concept `{name}` is in the zoo already; zoos are append-only: use another name or another zoo"

@@ -78,4 +78,4 @@ pub use module_space::{ModuleSpace, ModuleTensor, Place, by_layer};
 pub use normalize::{Normalization, Normalizer};
 pub use space::{LayerGroup, LayerKind, TensorRole, TensorSpec, WeightSpace, check_tensors};
 pub use tensor::{HostTensor, NamedTensors};
-pub use zoo::{Checkpoint, ConceptRecord, Entry, Zoo};
+pub use zoo::{Checkpoint, ConceptRecord, Entry, Merged, Zoo};

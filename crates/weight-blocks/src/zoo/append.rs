@@ -105,7 +105,7 @@ impl Zoo {
             if small.contains(&entry.concept) {
                 continue;
             }
-            let (mut record, _) = self.record(&entry.concept)?;
+            let mut record = self.record_file(&entry.concept)?.0.record;
             record.checkpoints.drain(..entry.checkpoint);
             small.append_as(&record, &[self.load(entry)?], Dtype::F16)?;
         }

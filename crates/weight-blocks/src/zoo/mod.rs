@@ -1,7 +1,10 @@
 //! Trained weights of many concepts in a folder.
 
 mod append;
+mod merge;
 mod read;
+
+pub use merge::Merged;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -133,7 +136,8 @@ impl Zoo {
     /// Reads the manifest and the records of all concepts; shards are read by [`Zoo::load`].
     ///
     /// # Errors
-    /// [`Error::NoZoo`], [`Error::Io`], [`Error::Json`], [`Error::Version`], naming the file.
+    /// [`Error::NoZoo`], [`Error::Io`], [`Error::Json`], [`Error::Version`],
+    /// [`Error::RecordName`], naming the file.
     pub fn open(dir: &Path) -> Result<Self, Error> {
         let path = dir.join(HEADER);
         let bytes = match std::fs::read(&path) {
@@ -175,9 +179,7 @@ impl Zoo {
         }
         let mut entries = Vec::new();
         for path in paths {
-            let bytes = std::fs::read(&path).map_err(|source| Error::io(&path, source))?;
-            let file: RecordFile = versioned(&path, "concept record", &bytes)?;
-            check_name(&file.record.concept)?;
+            let (file, _) = read_record(&path)?;
             list(file.record, &file.sha256, &mut entries);
         }
         sort(&mut entries);
@@ -255,11 +257,9 @@ impl Zoo {
         self.entries.iter().any(|entry| entry.concept == concept)
     }
 
-    fn record(&self, concept: &str) -> Result<(ConceptRecord, String), Error> {
-        let path = self.file(concept, "json");
-        let bytes = std::fs::read(&path).map_err(|source| Error::io(&path, source))?;
-        let file: RecordFile = versioned(&path, "concept record", &bytes)?;
-        Ok((file.record, file.sha256))
+    /// A concept's record as it is on disk now, and its bytes.
+    fn record_file(&self, concept: &str) -> Result<(RecordFile, Vec<u8>), Error> {
+        read_record(&self.file(concept, "json"))
     }
 
     fn file(&self, concept: &str, extension: &str) -> PathBuf {
@@ -274,6 +274,21 @@ fn file(zoo: &Path, concept: &str, extension: &str) -> PathBuf {
 /// Where a concept's weights are.
 pub(crate) fn shard_path(zoo: &Path, concept: &str) -> PathBuf {
     file(zoo, concept, "safetensors")
+}
+
+/// A record that belongs where it lies.
+fn read_record(path: &Path) -> Result<(RecordFile, Vec<u8>), Error> {
+    let bytes = std::fs::read(path).map_err(|source| Error::io(path, source))?;
+    let file: RecordFile = versioned(path, "concept record", &bytes)?;
+    let concept = &file.record.concept;
+    check_name(concept)?;
+    if path.file_stem().is_none_or(|stem| stem != concept.as_str()) {
+        return Err(Error::RecordName {
+            path: path.to_owned(),
+            name: concept.clone(),
+        });
+    }
+    Ok((file, bytes))
 }
 
 fn list(record: ConceptRecord, sha256: &str, entries: &mut Vec<Entry>) {

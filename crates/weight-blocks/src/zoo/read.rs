@@ -52,7 +52,11 @@ impl Zoo {
         Ok(from_bytes(&path, &bytes)?.0)
     }
 
-    fn checkpoint(&self, shard: &NamedTensors, checkpoint: usize) -> Result<NamedTensors, Error> {
+    pub(super) fn checkpoint(
+        &self,
+        shard: &NamedTensors,
+        checkpoint: usize,
+    ) -> Result<NamedTensors, Error> {
         let prefix = format!("{checkpoint}/");
         let weights: BTreeMap<String, HostTensor> = (shard.iter())
             .filter_map(|(name, tensor)| {

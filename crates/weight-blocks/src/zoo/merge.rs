@@ -1,0 +1,153 @@
+//! Taking over what another zoo holds.
+
+use std::path::Path;
+
+use super::{Entry, RecordFile, Zoo, digest, list, sort};
+use crate::files::from_bytes;
+use crate::{Error, write_atomic};
+
+/// What [`Zoo::merge_from`] found, by concept name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Merged {
+    /// Concepts that were copied.
+    pub added: Vec<String>,
+    /// Concepts that were there already, the same.
+    pub present: Vec<String>,
+}
+
+impl Zoo {
+    /// Copies the concepts of `other` that this zoo does not have, byte for byte, and calls
+    /// `progress` with the name of each of its concepts once that is in. For zoos of one base that
+    /// were collected apart, each on its own disk: together they are the zoo that one process would
+    /// have collected.
+    ///
+    /// A concept that both have must be the same: its weights (by the recorded digest), prompt, seed,
+    /// recipe and checkpoints. All are compared before the first copy, so that a refused merge
+    /// changes nothing. Each shard's digest and tensors are checked on the way, one shard is held at a
+    /// time, and files are renamed into place, the record last: a merge that was killed is run again,
+    /// and finds present what it had copied. One process at a time may merge into a zoo. Concepts that
+    /// a view of `other` leaves out ([`Zoo::filtered`]) stay out.
+    ///
+    /// ```
+    /// use std::collections::BTreeMap;
+    /// use weight_blocks::*;
+    ///
+    /// # let root = tempfile::tempdir()?;
+    /// # let spec = TensorSpec { name: "a".into(), shape: vec![2], role: TensorRole::NormBias };
+    /// # let group = LayerGroup { name: "l".into(), kind: LayerKind::Linear, tensors: vec![spec] };
+    /// # let record = |concept: &str| ConceptRecord {
+    /// #     concept: concept.into(),
+    /// #     prompt: concept.into(),
+    /// #     seed: 0,
+    /// #     recipe: serde_json::Value::Null,
+    /// #     checkpoints: vec![Checkpoint { epoch: 12, metrics: BTreeMap::new() }],
+    /// # };
+    /// # let weights = BTreeMap::from([("a".into(), HostTensor::new(vec![2], vec![1.0, 2.0])?)]);
+    /// let layout = Layout::new("tiny", vec![group], GroupingRule::Appended, 4)?;
+    /// let mut zoo = Zoo::create(&root.path().join("zoo"), &layout, "digest of the base")?;
+    /// for (machine, concept) in ["charcoal-sketch", "red-fog"].into_iter().enumerate() {
+    ///     let dir = root.path().join(format!("part-{machine}"));
+    ///     let mut part = Zoo::create(&dir, &layout, "digest of the base")?;
+    ///     part.append(&record(concept), &[weights.clone()])?;
+    ///     assert_eq!(zoo.merge_from(&part, |_| {})?.added, [concept]);
+    ///     assert_eq!(zoo.merge_from(&part, |_| {})?.present, [concept]);
+    /// }
+    /// assert_eq!(zoo.entries().len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::BaseMismatch`] or [`Error::LayoutMismatch`], naming `other`;
+    /// [`Error::ConceptConflict`]; [`Error::Digest`], [`Error::Safetensors`] or weights that do not
+    /// fit the layout for a damaged shard; [`Error::Json`], [`Error::Version`],
+    /// [`Error::RecordName`] and [`Error::Io`] as [`Zoo::open`].
+    pub fn merge_from(
+        &mut self,
+        other: &Self,
+        mut progress: impl FnMut(&str),
+    ) -> Result<Merged, Error> {
+        other.check(&self.header.layout, &self.header.base_digest)?;
+        let mut merged = Merged::default();
+        for entries in other.entries.chunk_by(|a, b| a.concept == b.concept) {
+            let Some(Entry { concept, .. }) = entries.first() else {
+                continue;
+            };
+            if self.is_recorded(concept)? {
+                self.compare(other, concept)?;
+                merged.present.push(concept.clone());
+            } else {
+                merged.added.push(concept.clone());
+            }
+        }
+        for concept in &merged.present {
+            progress(concept);
+        }
+        let copied = merged.added.iter().try_for_each(|concept| {
+            self.copy(other, concept)?;
+            progress(concept);
+            Ok(())
+        });
+        // Sorted once, and after a failure too: what was copied until then is in.
+        sort(&mut self.entries);
+        copied.map(|()| merged)
+    }
+
+    /// Whether the folder holds a concept of that name by now: one look at the disk, where
+    /// [`Zoo::refresh`] reads all records.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn is_recorded(&self, concept: &str) -> Result<bool, Error> {
+        let path = self.file(concept, "json");
+        (path.try_exists()).map_err(|source| Error::io(&path, source))
+    }
+
+    fn compare(&self, other: &Self, concept: &str) -> Result<(), Error> {
+        let (mine, _) = self.record_file(concept)?;
+        let (theirs, _) = other.record_file(concept)?;
+        let (a, b) = (&mine.record, &theirs.record);
+        let parts = [
+            ("prompt", a.prompt == b.prompt),
+            ("seed", a.seed == b.seed),
+            ("recipe", a.recipe == b.recipe),
+            ("checkpoints", a.checkpoints == b.checkpoints),
+            ("weights", mine.sha256 == theirs.sha256),
+        ];
+        let differing: Vec<&str> = (parts.iter())
+            .filter_map(|(part, same)| (!same).then_some(*part))
+            .collect();
+        if differing.is_empty() {
+            return Ok(());
+        }
+        Err(Error::ConceptConflict {
+            name: concept.to_owned(),
+            path: self.file(concept, "json"),
+            other: other.file(concept, "json"),
+            differing: differing.join(", "),
+        })
+    }
+
+    fn copy(&mut self, other: &Self, concept: &str) -> Result<(), Error> {
+        let (RecordFile { sha256, record, .. }, json) = other.record_file(concept)?;
+        let source = other.file(concept, "safetensors");
+        let shard = read(&source)?;
+        if digest(&shard) != sha256 {
+            return Err(Error::Digest {
+                path: source,
+                record: other.file(concept, "json"),
+            });
+        }
+        let (tensors, _) = from_bytes(&source, &shard)?;
+        for checkpoint in 0..record.checkpoints.len() {
+            self.checkpoint(&tensors, checkpoint)?;
+        }
+        write_atomic(&self.file(concept, "safetensors"), &shard)?;
+        write_atomic(&self.file(concept, "json"), &json)?;
+        list(record, &sha256, &mut self.entries);
+        Ok(())
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    std::fs::read(path).map_err(|source| Error::io(path, source))
+}
