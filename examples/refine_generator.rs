@@ -50,7 +50,7 @@ struct Args {
     #[arg(long, value_name = "N")]
     concepts: Option<usize>,
     /// Optimizer steps.
-    #[arg(long, default_value_t = 9000)]
+    #[arg(long, default_value_t = 12000)]
     steps: u64,
     /// Concepts per step, each on a thread of its own.
     #[arg(long, default_value_t = 4)]

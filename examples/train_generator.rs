@@ -12,7 +12,7 @@ use clap::{Parser, ValueEnum};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::assets::TextArgs;
 use denoised_weights_examples::blocks::{hold_out, source, subset};
-use denoised_weights_examples::cli::{Common, run};
+use denoised_weights_examples::cli::{Common, open_device, run};
 use denoised_weights_examples::training::{TrainedOn, TrainingArgs};
 use weight_blocks::Zoo;
 use weight_diffusion::{
@@ -37,7 +37,7 @@ struct Args {
     #[arg(long, value_name = "N")]
     concepts: Option<usize>,
     /// Optimizer steps.
-    #[arg(long, default_value_t = 800)]
+    #[arg(long, default_value_t = 1200)]
     steps: u64,
     /// Blocks per step.
     #[arg(long, default_value_t = TrainConfig::compact().batch_size)]
@@ -80,6 +80,9 @@ struct Args {
     /// Prompts to hold out for --early-stop.
     #[arg(long, default_value_t = 10)]
     validation_prompts: usize,
+    /// A device that computes a part of each batch beside --device (data-parallel); may be given several times.
+    #[arg(long, value_name = "DEVICE")]
+    with_device: Vec<String>,
     /// Read blocks from the zoo's files when they are needed, for zoos larger than the memory.
     #[arg(long)]
     stream: bool,
@@ -111,6 +114,9 @@ fn main() -> ExitCode {
 
 fn train(args: &Args) -> Result<()> {
     let device = args.common.device()?;
+    let others = (args.with_device.iter())
+        .map(|name| open_device(name))
+        .collect::<Result<Vec<_>, _>>()?;
     let of_zoo = |e| format!("{}: {e}", args.zoo.display());
     let mut zoo = Zoo::open(&args.zoo)?;
     if let Some(count) = args.concepts {
@@ -199,7 +205,8 @@ fn train(args: &Args) -> Result<()> {
                 seed,
                 &device,
             )?)
-        })?;
+        })?
+        .with_devices(&others);
     let report = args.training.run_watched(
         "generator",
         &mut trainer,

@@ -42,42 +42,9 @@ impl Common {
     /// The device that `--device` names.
     ///
     /// # Errors
-    /// [`DeviceError`] where the name is unknown or the backend is not compiled in.
+    /// As [`open_device`].
     pub fn device(&self) -> Result<Device, DeviceError> {
-        let (name, index) = match self.device.split_once(':') {
-            Some((name, index)) => (
-                name,
-                index
-                    .parse::<usize>()
-                    .map_err(|_| DeviceError::Unknown(self.device.clone()))?,
-            ),
-            None => (self.device.as_str(), 0),
-        };
-        let _ = index;
-        match name {
-            #[cfg(feature = "flex")]
-            "flex" => Ok(Device::flex()),
-            #[cfg(feature = "wgpu")]
-            "wgpu" => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
-            #[cfg(feature = "vulkan")]
-            "vulkan" => Ok(Device::vulkan(burn::tensor::DeviceKind::DefaultDevice)),
-            #[cfg(feature = "cuda")]
-            "cuda" => Ok(Device::cuda(index)),
-            _ => Err(match name {
-                "flex" => self.missing("flex"),
-                "wgpu" => self.missing("wgpu"),
-                "vulkan" => self.missing("vulkan"),
-                "cuda" => self.missing("cuda"),
-                _ => DeviceError::Unknown(self.device.clone()),
-            }),
-        }
-    }
-
-    fn missing(&self, feature: &'static str) -> DeviceError {
-        DeviceError::NotCompiled {
-            device: self.device.clone(),
-            feature,
-        }
+        open_device(&self.device)
     }
 
     /// Writes `value` to the `--json` file, where one was asked for.
@@ -89,6 +56,44 @@ impl Common {
             Some(path) => crate::files::write_json(path, value),
             None => Ok(()),
         }
+    }
+}
+
+/// The device of a name as `--device` takes it.
+///
+/// # Errors
+/// [`DeviceError`] where the name is unknown or the backend is not compiled in.
+pub fn open_device(device: &str) -> Result<Device, DeviceError> {
+    let (name, index) = match device.split_once(':') {
+        Some((name, index)) => (
+            name,
+            index
+                .parse::<usize>()
+                .map_err(|_| DeviceError::Unknown(device.to_owned()))?,
+        ),
+        None => (device, 0),
+    };
+    let _ = index;
+    let missing = |feature| DeviceError::NotCompiled {
+        device: device.to_owned(),
+        feature,
+    };
+    match name {
+        #[cfg(feature = "flex")]
+        "flex" => Ok(Device::flex()),
+        #[cfg(feature = "wgpu")]
+        "wgpu" => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
+        #[cfg(feature = "vulkan")]
+        "vulkan" => Ok(Device::vulkan(burn::tensor::DeviceKind::DefaultDevice)),
+        #[cfg(feature = "cuda")]
+        "cuda" => Ok(Device::cuda(index)),
+        _ => Err(match name {
+            "flex" => missing("flex"),
+            "wgpu" => missing("wgpu"),
+            "vulkan" => missing("vulkan"),
+            "cuda" => missing("cuda"),
+            _ => DeviceError::Unknown(device.to_owned()),
+        }),
     }
 }
 

@@ -109,6 +109,16 @@ pub enum Error {
         /// The backend's reason.
         why: String,
     },
+    /// A device that was to compute a part of a batch.
+    #[error(
+        "device {device} failed in its part of the batch ({why}); no step was taken: check it, or the server it is on, and go on from the last saved state, with or without it"
+    )]
+    DeviceFailed {
+        /// Which.
+        device: String,
+        /// What it said.
+        why: String,
+    },
     /// A [`NetworkLoss`](crate::NetworkLoss) that failed.
     #[error("the loss on predicted weights at step {step}: {source}")]
     NetworkLoss {

@@ -1,5 +1,6 @@
 //! Training the denoiser.
 
+mod parallel;
 mod state;
 
 use burn::module::Module;
@@ -8,7 +9,7 @@ use fused_ops::{AdamW, adamw_step, moving_average, squared_norm};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::Batch;
-use crate::early_stop::{Watch, held_out_loss, mean_loss};
+use crate::early_stop::{Watch, held_out_loss};
 use crate::network_loss::{resting_predictions, through_dictionary, through_network};
 use crate::{
     BlockDataset, BlockSource, DatasetSpec, Error, NetworkLoss, TrainConfig, UNet1d, UNet1dConfig,
@@ -39,6 +40,8 @@ pub struct Trainer {
     moments: Option<[Tensor<1>; 2]>,
     step: u64,
     device: Device,
+    /// What computes parts of each batch beside it.
+    others: Vec<Device>,
     /// What the network predicts per text without its dictionary, once that trains alone.
     resting: Option<Vec<Vec<f32>>>,
     watch: Option<Watch>,
@@ -142,10 +145,26 @@ impl Trainer {
             model,
             weights,
             device,
+            others: Vec::new(),
             resting: None,
             watch: None,
             kind: None,
         }
+    }
+
+    /// Shares each batch of [`Trainer::step`] and [`Trainer::step_combined`] with `others`, as
+    /// data-parallel training does: every device computes the gradient of its rows with a copy of the
+    /// weights, all at the same time, and the trainer's own device takes the step with the gradient of
+    /// the whole batch. Steps are those of one device but for rounding; the number of devices may change
+    /// when a run is resumed. A device may be listed more than once.
+    ///
+    /// Burn's own `all_reduce` is not used: its CPU backend has none (0.22).
+    pub fn with_devices(mut self, others: &[Device]) -> Self {
+        self.others = others
+            .iter()
+            .map(|device| device.clone().autodiff())
+            .collect();
+        self
     }
 
     /// One optimizer step on a batch of `dataset`.
@@ -155,7 +174,9 @@ impl Trainer {
     /// the step before. [`Error::Layout`] and [`Error::Shape`] for another data set than the one
     /// the trainer was made for; [`Error::Config`] where steps of another kind were taken before, by
     /// this trainer or by the one that left the state (make a new one of its model with
-    /// [`Trainer::from_model`]); [`Error::Device`]; what the data set cannot read.
+    /// [`Trainer::from_model`]); [`Error::Device`]; [`Error::DeviceFailed`] for one of
+    /// [`Trainer::with_devices`], the weights being those of the step before; what the data set cannot
+    /// read.
     pub fn step(&mut self, dataset: &dyn BlockSource) -> Result<StepStats, Error> {
         self.check(&dataset.spec())?;
         self.check_kind(StepKind::Blocks)?;
@@ -291,30 +312,20 @@ impl Trainer {
         })
     }
 
-    /// Loss and gradient of the whole batch, one part after another.
+    /// Loss and gradient of the whole batch.
     fn loss_and_gradient(
         &self,
         dataset: &dyn BlockSource,
         batch: &Batch,
     ) -> Result<(Tensor<1>, Tensor<1>), Error> {
-        let rows = batch.rows();
-        let mut sums: Option<(Tensor<1>, Tensor<1>)> = None;
-        for first in (0..rows).step_by(self.config.micro_batch) {
-            let part = first..rows.min(first + self.config.micro_batch);
-            let share = part.len() as f64 / rows as f64;
-            let part = batch.upload(part, dataset, &self.device)?;
-            let loss = mean_loss(&self.model, part).mul_scalar(share);
-            let mut gradients = loss.backward();
-            let gradient = flat::gradients(&self.model, &mut gradients);
-            let loss = loss.without_autodiff();
-            sums = Some(match sums {
-                None => (loss, gradient),
-                Some((losses, gradients)) => (losses + loss, gradients + gradient),
-            });
-        }
-        sums.ok_or(Error::EmptyDataset {
-            why: "the batch has no rows",
-        })
+        let devices: Vec<&Device> = std::iter::once(&self.device).chain(&self.others).collect();
+        let work = parallel::shares(batch.rows(), devices.len())
+            .zip(&devices)
+            .map(|(rows, device)| {
+                parallel::Work::new(batch, rows, self.config.micro_batch, dataset, device)
+            })
+            .collect::<Result<_, Error>>()?;
+        parallel::loss_and_gradient(&self.model, work)
     }
 
     fn update(&mut self, step: u64, learning_rate: f64, gradient: (Tensor<1>, f64)) {
