@@ -64,14 +64,10 @@ struct Args {
     /// Runs of each concept, with seeds from --seed on.
     #[arg(long, default_value_t = 3)]
     seeds: u64,
-    /// What to compare; zero (E²GAN) is the yardstick.
-    #[arg(
-        long,
-        value_enum,
-        value_delimiter = ',',
-        default_value = "pix2pix,comod,zero,mean,nearest,wrong_prompt,denoised"
-    )]
-    methods: Vec<Which>,
+    /// What to compare, of pix2pix, comod, zero (E²GAN, the yardstick), random, mean, nearest, wrong_prompt,
+    /// denoised (ours) and denoised_l1 (ours, trained without a discriminator: half the time per step).
+    #[arg(long, value_parser = method, value_delimiter = ',', default_value = METHODS)]
+    methods: Vec<Method>,
     /// Another weight generator of the same base to compare with, NAME=DIR; may be given several times.
     #[arg(long, value_name = "NAME=DIR", value_parser = named_dir)]
     also: Vec<(String, PathBuf)>,
@@ -101,34 +97,18 @@ struct Args {
     out: PathBuf,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-#[value(rename_all = "snake_case")]
-enum Which {
-    Pix2pix,
-    Comod,
-    Zero,
-    Random,
-    Mean,
-    Nearest,
-    WrongPrompt,
-    Denoised,
-    /// As denoised, fine-tuned with the L1 alone, without a discriminator: half the time per step.
-    DenoisedL1,
-}
-
-impl From<Which> for Method {
-    fn from(which: Which) -> Self {
-        match which {
-            Which::Pix2pix => Self::Scratch(Network::Pix2pix),
-            Which::Comod => Self::Scratch(Network::Comod),
-            Which::Zero => Self::Start(StartKind::Zero),
-            Which::Random => Self::Start(StartKind::Random),
-            Which::Mean => Self::Start(StartKind::Mean),
-            Which::Nearest => Self::Start(StartKind::Nearest),
-            Which::WrongPrompt => Self::Start(StartKind::WrongPrompt),
-            Which::Denoised => Self::Start(StartKind::Denoised),
-            Which::DenoisedL1 => Self::WithoutGan,
-        }
+/// A start, a network from scratch, or the generated start trained without a discriminator.
+fn method(text: &str) -> Result<Method, String> {
+    if text == Method::WithoutGan.name() {
+        return Ok(Method::WithoutGan);
+    }
+    if let Ok(start) = StartKind::from_str(text, false) {
+        return Ok(Method::Start(start));
+    }
+    match Network::from_str(text, false) {
+        // E²GAN is the start from zero.
+        Ok(network) if network != Network::E2gan => Ok(Method::Scratch(network)),
+        _ => Err(format!("use some of {METHODS},random")),
     }
 }
 
@@ -147,6 +127,8 @@ fn named_dir(text: &str) -> Result<(String, PathBuf), String> {
     }
 }
 
+/// Compared unless told otherwise.
+const METHODS: &str = "pix2pix,comod,zero,mean,nearest,wrong_prompt,denoised,denoised_l1";
 /// Rows of pictures kept per concept.
 const SHOWN: usize = 5;
 
@@ -162,7 +144,12 @@ fn compare(args: &Args) -> Result<()> {
         None => plan::of_list(Split::Test),
     };
     subjects.truncate(args.limit.unwrap_or(usize::MAX).max(1));
-    let mut methods: Vec<Method> = args.methods.iter().map(|&which| which.into()).collect();
+    let mut methods: Vec<Method> = Vec::new();
+    for method in &args.methods {
+        if !methods.contains(method) {
+            methods.push(method.clone());
+        }
+    }
     for (index, (name, _)) in args.also.iter().enumerate() {
         methods.push(Method::Also(index, name.clone()));
     }

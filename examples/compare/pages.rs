@@ -1,6 +1,5 @@
 //! report.html, report.md, report.json, and the pictures beside them.
 
-use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::path::Path;
 
@@ -8,7 +7,7 @@ use base64::Engine as _;
 use denoised_weights_examples::picture::{Column, page_svg, write_chart, write_grid};
 use denoised_weights_examples::{Result, files};
 use image::{ImageFormat, RgbImage};
-use minijinja::{Environment, context};
+use minijinja::{Environment, Value, context};
 use serde::Serialize;
 
 use crate::charts::{budget_curves, concept_curves, mean_curves};
@@ -232,19 +231,21 @@ fn markdown(results: &Results) -> Result<String> {
     environment.add_filter("cell", |text: String| {
         text.replace('|', "\\|").replace('\n', " ")
     });
+    Ok(environment.render_str(MARKDOWN, shared(results))?)
+}
+
+/// What both pages say.
+fn shared(results: &Results) -> Value {
     let rows: Vec<Cells> = results.json.table.iter().map(cells).collect();
-    Ok(environment.render_str(
-        MARKDOWN,
-        context! {
-            rows => rows,
-            concepts => concept_cells(results),
-            quality => results.json.report.quality,
-            machine => results.json.machine,
-            seeds => results.json.seeds,
-            command => results.json.command,
-            device => results.json.report.device,
-        },
-    )?)
+    context! {
+        rows => rows,
+        concepts => concept_cells(results),
+        quality => results.json.report.quality,
+        machine => results.json.machine,
+        seeds => results.json.seeds,
+        command => results.json.command,
+        device => results.json.report.device,
+    }
 }
 
 /// Pictures of one concept, with the images as data URIs.
@@ -267,25 +268,14 @@ fn html(results: &Results) -> Result<String> {
     environment.set_trim_blocks(true);
     environment.set_lstrip_blocks(true);
     environment.add_template("report.html", HTML)?;
-    let rows: Vec<Cells> = results.json.table.iter().map(cells).collect();
     let budget = budget_curves(results)
         .map(|chart| page_svg(&chart))
         .transpose()?;
-    let labels: BTreeMap<&str, String> = (results.methods.iter())
-        .map(|m| (m.as_str(), label(m)))
-        .collect();
     Ok(environment.get_template("report.html")?.render(context! {
-        rows => rows,
-        labels => labels,
-        concepts => concept_cells(results),
-        quality => results.json.report.quality,
-        machine => results.json.machine,
-        seeds => results.json.seeds,
-        command => results.json.command,
-        device => results.json.report.device,
         curves => page_svg(&mean_curves(results))?,
         budget => budget,
         galleries => galleries(results)?,
+        ..shared(results)
     })?)
 }
 
@@ -373,6 +363,8 @@ fn data_uri(image: &RgbImage) -> Result<String> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::results::{Json, Machine};
     use crate::store::Strip;
