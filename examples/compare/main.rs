@@ -13,6 +13,7 @@ mod stats;
 mod store;
 mod table;
 
+use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -183,6 +184,11 @@ fn open(args: &Args, subjects: &[Subject], device: burn::tensor::Device) -> Resu
         .collect::<Result<Vec<_>>>()?;
     let zoo = Zoo::open(&args.assets.zoo_dir())?;
     zoo.check(&layout_of(&base, zoo.layout().block_size())?, &base.digest)?;
+    let mut prompts: BTreeSet<String> = subjects.iter().map(|s| s.prompt().to_owned()).collect();
+    if prompts.len() < 2 {
+        // Of a single concept the wrong prompt comes from the zoo.
+        prompts.extend(zoo.entries().iter().map(|entry| entry.prompt.clone()));
+    }
     Ok(Bench {
         network: args.assets.load_features(&device)?,
         base,
@@ -190,7 +196,7 @@ fn open(args: &Args, subjects: &[Subject], device: burn::tensor::Device) -> Resu
         generator,
         also,
         zoo,
-        prompts: subjects.iter().map(|s| s.prompt().to_owned()).collect(),
+        prompts: prompts.into_iter().collect(),
         device,
     })
 }
@@ -286,8 +292,7 @@ fn measure_all(
     let mut done = total - todo;
     let mut progress = Progress::new("compare", total as u64, done as u64);
     // What another process is at comes again at the end.
-    let mut queue: std::collections::VecDeque<_> =
-        runs.into_iter().map(|run| (run, false)).collect();
+    let mut queue: VecDeque<_> = runs.into_iter().map(|run| (run, false)).collect();
     while let Some(((subject, seed), wait)) = queue.pop_front() {
         let store = store(subject, seed);
         if missing(&store).is_empty() {

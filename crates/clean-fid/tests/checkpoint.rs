@@ -5,7 +5,7 @@ mod common;
 
 use std::fs;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use clean_fid::{Error, FeatureNet, InceptionV3Config};
 use common::formula::Formula;
 use common::{Fixture, fixture_path};
@@ -20,7 +20,7 @@ fn features_from_checkpoints_equal_pytorch_fid() {
     assert_eq!(shape, [1, 2048]);
     for name in FILES {
         let network = InceptionV3Config::new()
-            .load(fixture_path(name), &Device::flex())
+            .load(fixture_path(name), &test_device::device())
             .unwrap();
         let ours = network.features(images.clone()).unwrap();
         let ours = ours.into_data().try_into_vec::<f32>().unwrap();
@@ -37,7 +37,7 @@ fn features_from_checkpoints_equal_pytorch_fid() {
 fn damaged_checkpoints_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("damaged.pth");
-    let device = Device::flex();
+    let device = test_device::device();
     let config = InceptionV3Config::new();
     for name in FILES {
         let whole = fs::read(fixture_path(name)).unwrap();
@@ -74,7 +74,7 @@ fn damaged_checkpoints_are_refused() {
 #[test]
 fn checkpoints_of_other_networks_are_refused() {
     let error = InceptionV3Config::new()
-        .load(fixture_path("tiny_zip.pth"), &Device::flex())
+        .load(fixture_path("tiny_zip.pth"), &test_device::device())
         .unwrap_err();
     assert!(matches!(error, Error::Weights { .. }), "{error}");
     assert!(error.to_string().contains("tiny_zip.pth"), "{error}");

@@ -6,7 +6,7 @@ mod common;
 use std::fs;
 use std::path::PathBuf;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use clean_fid::{
     ClipVision, ClipVisionConfig, Error, Extractor, FeatureNet, FeatureSet, ImageFolder, Picture,
     ResizeMode,
@@ -51,7 +51,7 @@ fn write(folder: &tempfile::TempDir, prefix: &str, more: &[&str]) -> PathBuf {
 
 fn load(prefix: &str, more: &[&str]) -> Result<ClipVision, Error> {
     let folder = tempfile::tempdir().unwrap();
-    tiny().load(write(&folder, prefix, more), &Device::flex())
+    tiny().load(write(&folder, prefix, more), &test_device::device())
 }
 
 fn picture(fixture: &Fixture, i: usize) -> Picture {
@@ -91,7 +91,7 @@ fn features_equal_transformers() {
     let (prepared, _) = fixture.bytes("prepared");
     let values: Vec<f32> = prepared.iter().map(|v| f32::from(*v) / 255.0).collect();
     let data = burn::tensor::TensorData::new(values, [8, 3, 32, 32]);
-    let images = Tensor::<4>::from_data(data, &Device::flex());
+    let images = Tensor::<4>::from_data(data, &test_device::device());
     let ours = network.features(images).unwrap();
     assert_eq!(ours.dims(), [8, network.width()]);
     let ours = ours.into_data().try_into_vec::<f32>().unwrap();
@@ -115,7 +115,7 @@ fn features_equal_transformers() {
         let values: Vec<f32> = picture.planes().iter().map(|v| v / 255.0).collect();
         let data = burn::tensor::TensorData::new(values, [1, 3, height, width]);
         let own = network
-            .features(Tensor::from_data(data, &Device::flex()))
+            .features(Tensor::from_data(data, &test_device::device()))
             .unwrap();
         let own = FeatureSet::from_tensor(own).unwrap();
         compare(
@@ -123,7 +123,7 @@ fn features_equal_transformers() {
             &theirs[24 * i..24 * (i + 1)],
         );
     }
-    let device = Device::flex();
+    let device = test_device::device();
     let features = Extractor::new(&network, &device)
         .features(&ImageFolder::open(folder.path()).unwrap(), |_| ())
         .unwrap();
@@ -144,7 +144,7 @@ fn other_weights_and_sizes_are_refused() {
 
     let folder = tempfile::tempdir().unwrap();
     let path = write(&folder, "", &[]);
-    let device = Device::flex();
+    let device = test_device::device();
     for (config, name) in [
         (tiny().with_blocks(3), "encoder.layers.2"),
         (tiny().with_blocks(1), "encoder.layers.1"),

@@ -6,7 +6,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use clean_fid::{
     EfficientNetLite0Config, Error, Extractor, FeatureNet, FeatureSet, FeatureStatistics,
     ImageFolder, Picture, Resize, generated_frechet, generated_statistics,
@@ -89,7 +89,7 @@ fn mixed(root: &Path) -> ImageFolder {
 fn images_of_any_size_keep_their_order() {
     let root = tempfile::tempdir().unwrap();
     let folder = mixed(root.path());
-    let device = Device::flex();
+    let device = test_device::device();
     let network = Means {
         nan_from_width: usize::MAX,
     };
@@ -125,7 +125,7 @@ fn images_of_any_size_keep_their_order() {
 fn a_network_with_a_resize_sees_one_size() {
     let root = tempfile::tempdir().unwrap();
     let folder = mixed(root.path());
-    let device = Device::flex();
+    let device = test_device::device();
     let network = EfficientNetLite0Config::new()
         .with_input_size(32)
         .with_resize(Resize::Antialiased)
@@ -160,7 +160,7 @@ fn a_network_with_a_resize_sees_one_size() {
 
 #[test]
 fn a_generator_gives_the_statistics_of_its_images() {
-    let device = Device::flex();
+    let device = test_device::device();
     let network = Means {
         nan_from_width: usize::MAX,
     };
@@ -202,7 +202,7 @@ fn a_generator_gives_the_statistics_of_its_images() {
 fn errors_name_the_file() {
     let root = tempfile::tempdir().unwrap();
     let folder = mixed(root.path());
-    let device = Device::flex();
+    let device = test_device::device();
     // Only the picture of the decode fixture is 45 wide.
     let broken = Means { nan_from_width: 45 };
     let widths = |i: usize| Picture::open(&folder.files()[i]).unwrap().width();

@@ -6,7 +6,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use clean_fid::{
     Error, Extractor, FeatureNet, ImageFolder, InceptionV3, InceptionV3Config, ResizeMode,
     frechet_distance, kernel_distance,
@@ -18,7 +18,7 @@ fn load(fixture: &Fixture, mode: ResizeMode) -> InceptionV3 {
     let bytes = inception_file(&fixture.metadata("shapes"), "");
     InceptionV3Config::new()
         .with_mode(mode)
-        .load_bytes(&bytes, "formula", &Device::flex())
+        .load_bytes(&bytes, "formula", &test_device::device())
         .unwrap()
 }
 
@@ -79,7 +79,7 @@ fn write_folder(fixture: &Fixture, name: &str, root: &Path) -> ImageFolder {
 #[test]
 fn folders_are_as_far_apart_as_clean_fid_says() {
     let fixture = Fixture::open("inception.safetensors");
-    let device = Device::flex();
+    let device = test_device::device();
     let network = load(&fixture, ResizeMode::Clean);
     let extractor = Extractor::new(&network, &device)
         .with_batch_size(3)
@@ -126,7 +126,7 @@ fn other_weights_are_refused() {
     let refused = |shapes: &str, leave_out: &str| {
         let bytes = inception_file(shapes, leave_out);
         InceptionV3Config::new()
-            .load_bytes(&bytes, "test", &Device::flex())
+            .load_bytes(&bytes, "test", &test_device::device())
             .map(|_| ())
             .unwrap_err()
             .to_string()
@@ -151,16 +151,18 @@ fn other_weights_are_refused() {
     few.retain(|name, _| !name.starts_with("fc.") && !name.ends_with("num_batches_tracked"));
     let bytes = inception_file(&serde_json::to_string(&few).unwrap(), "");
     let config = InceptionV3Config::new();
-    config.load_bytes(&bytes, "test", &Device::flex()).unwrap();
-    let cut = config.load_bytes(&bytes[..bytes.len() - 1], "cut", &Device::flex());
+    config
+        .load_bytes(&bytes, "test", &test_device::device())
+        .unwrap();
+    let cut = config.load_bytes(&bytes[..bytes.len() - 1], "cut", &test_device::device());
     assert!(matches!(cut, Err(Error::Safetensors { .. })));
-    let missing = config.load("no/such/file.safetensors", &Device::flex());
+    let missing = config.load("no/such/file.safetensors", &test_device::device());
     assert!(matches!(missing, Err(Error::Io { .. })));
 }
 
 #[test]
 fn wrong_images_are_refused() {
-    let device = Device::flex();
+    let device = test_device::device();
     let network = InceptionV3Config::new().init(&device).unwrap();
     for shape in [[1, 1, 32, 32], [0, 3, 32, 32], [1, 3, 0, 32]] {
         let error = network.features(Tensor::zeros(shape, &device)).unwrap_err();

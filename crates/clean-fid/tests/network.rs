@@ -5,7 +5,7 @@ mod common;
 
 use std::fs;
 
-use burn::tensor::{Device, Distribution, Tensor};
+use burn::tensor::{Distribution, Tensor};
 use clean_fid::{EfficientNetLite0Config, Error, FeatureNet, FeatureSet, Resize};
 use common::{Fixture, asset};
 
@@ -33,7 +33,7 @@ fn features_equal_the_reference() {
         let network = EfficientNetLite0Config::new()
             .with_input_size(size)
             .with_resize(resize)
-            .load(asset(), &Device::flex())
+            .load(asset(), &test_device::device())
             .unwrap();
         assert_eq!(network.name(), name);
         assert_eq!(network.metric_name("frechet"), format!("frechet-{name}"));
@@ -61,7 +61,7 @@ fn features_equal_the_reference() {
 
 #[test]
 fn gradients_are_dropped_and_batching_changes_nothing() {
-    let device = Device::flex();
+    let device = test_device::device();
     let images = Tensor::<4>::random([5, 3, 20, 30], Distribution::Uniform(0.0, 1.0), &device);
     let network = small().load(asset(), &device.clone().autodiff()).unwrap();
     let whole = network.features(images.clone().autodiff()).unwrap();
@@ -80,7 +80,7 @@ fn gradients_are_dropped_and_batching_changes_nothing() {
 
 #[test]
 fn wrong_images_are_refused() {
-    let device = Device::flex();
+    let device = test_device::device();
     let network: Box<dyn FeatureNet> = Box::new(small().init(&device).unwrap());
     for shape in [[1, 1, 32, 32], [0, 3, 32, 32], [1, 3, 0, 32]] {
         let error = network.features(Tensor::zeros(shape, &device)).unwrap_err();
@@ -102,7 +102,7 @@ fn wrong_images_are_refused() {
 
 #[test]
 fn damaged_files_are_refused() {
-    let device = Device::flex();
+    let device = test_device::device();
     let bytes = fs::read(asset()).unwrap();
     let load = |bytes: &[u8]| small().load_bytes(bytes, "test", &device).map(|_| ());
 

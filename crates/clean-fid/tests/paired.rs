@@ -3,7 +3,7 @@
 
 mod common;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use clean_fid::{Error, l1, psnr, ssim};
 use common::{Fixture, assert_relative};
 
@@ -32,7 +32,7 @@ fn equal_images() {
 
 #[test]
 fn bad_pairs_are_refused() {
-    let zeros = |shape: [usize; 4]| Tensor::<4>::zeros(shape, &Device::flex());
+    let zeros = |shape: [usize; 4]| Tensor::<4>::zeros(shape, &test_device::device());
     let outcome = l1(zeros([1, 3, 16, 16]), zeros([1, 3, 16, 17]));
     assert!(matches!(outcome, Err(Error::PairShape { .. })));
     assert!(matches!(

@@ -7,7 +7,7 @@ use clean_fid::{Error, HostResize, Picture, ResizeMode};
 use common::Fixture;
 use common::formula::{Formula, noise_image};
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 
 /// Largest difference on 0..255. PIL's sums are in double precision and equal ours but for the order of additions;
 /// torch's positions and weights are in 32 bits.
@@ -83,7 +83,10 @@ fn a_batch_is_resized_like_its_images() {
         .iter()
         .flat_map(|p| p.planes().iter().map(|v| v / 255.0))
         .collect();
-    let batch = Tensor::from_data(TensorData::new(values, [2, 3, 20, 31]), &Device::flex());
+    let batch = Tensor::from_data(
+        TensorData::new(values, [2, 3, 20, 31]),
+        &test_device::device(),
+    );
     let resize = HostResize {
         mode: ResizeMode::Clean,
         height: 8,

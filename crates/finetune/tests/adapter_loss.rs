@@ -3,7 +3,7 @@
 
 mod common;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use common::{base, negatives, recipe, tiny};
 use finetune::{AdapterLoss, ConceptTrainer, Error, PairDiscriminator, PairSet, Recipe, translate};
 use lora_gan::{NormKind, PatchGan, PatchGanConfig};
@@ -11,7 +11,7 @@ use weight_blocks::WeightSpace;
 
 #[test]
 fn the_gradient_is_the_differences_of_the_value() {
-    let device = Device::flex();
+    let device = test_device::device();
     let pairs = negatives(16, 3);
     let base = base(&tiny());
     // Away from the zero start, where every `down` has no gradient.
@@ -58,7 +58,7 @@ fn the_gradient_is_the_differences_of_the_value() {
 
 #[test]
 fn wrong_weights_and_no_pairs_are_errors() {
-    let device = Device::flex();
+    let device = test_device::device();
     let pairs = negatives(16, 2);
     let base = base(&tiny());
     let mut weights = base.read_weights().unwrap();
@@ -76,7 +76,7 @@ fn wrong_weights_and_no_pairs_are_errors() {
 
 #[test]
 fn with_a_discriminator_it_is_the_whole_of_eq_4() {
-    let device = Device::flex();
+    let device = test_device::device();
     let pairs = negatives(16, 2);
     let base = base(&tiny());
     let weights = base.read_weights().unwrap();
@@ -120,7 +120,7 @@ fn with_a_discriminator_it_is_the_whole_of_eq_4() {
 
 #[test]
 fn the_discriminator_follows_the_recipes_warm_up_and_r1() {
-    let device = Device::flex();
+    let device = test_device::device();
     let pairs = negatives(16, 2);
     let base = base(&tiny());
     let weights = base.read_weights().unwrap();
@@ -164,7 +164,7 @@ fn the_discriminator_follows_the_recipes_warm_up_and_r1() {
 
 #[test]
 fn photos_of_a_wrong_size_are_errors() {
-    let device = Device::flex();
+    let device = test_device::device();
     let base = base(&tiny());
     let weights = base.read_weights().unwrap();
     let odd = negatives(60, 2);

@@ -5,7 +5,7 @@ mod common;
 
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use common::{base, negatives, recipe, tiny};
 use finetune::{
     AdapterLoss, ConceptTrainer, Error, PretrainConcept, PretrainConfig, Pretrainer, Recipe,
@@ -27,7 +27,7 @@ fn with_nan(mut weights: NamedTensors, name: &str) -> NamedTensors {
 }
 
 fn trainer(start: &NamedTensors, recipe: Recipe) -> ConceptTrainer {
-    ConceptTrainer::new(&base(&tiny()), start, recipe, &Device::flex()).unwrap()
+    ConceptTrainer::new(&base(&tiny()), start, recipe, &test_device::device()).unwrap()
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn a_run_that_diverges_keeps_its_last_good_state_and_goes_on_from_it() {
         &base(&tiny()),
         &start,
         recipe(),
-        &Device::flex(),
+        &test_device::device(),
         dir.path(),
     );
     let mut resumed = resumed.unwrap();
@@ -116,7 +116,7 @@ fn a_run_that_diverges_keeps_its_last_good_state_and_goes_on_from_it() {
 }
 
 fn concepts() -> Vec<PretrainConcept> {
-    let device = Device::flex();
+    let device = test_device::device();
     vec![PretrainConcept {
         context: Context {
             tokens: Tensor::from_data(TensorData::new(vec![0.5; 4], [1, 1, 4]), &device),
@@ -134,7 +134,7 @@ fn pretrainer(network: HybridGenerator, lr: f64) -> Pretrainer {
         identity: 0.1,
         seed: 0,
     };
-    Pretrainer::new(network, config, &Device::flex()).unwrap()
+    Pretrainer::new(network, config, &test_device::device()).unwrap()
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn pretraining_names_the_layer_and_keeps_its_state() {
         identity: 0.1,
         seed: 0,
     };
-    let resumed = Pretrainer::resume(base(&tiny()), config, &Device::flex(), dir.path());
+    let resumed = Pretrainer::resume(base(&tiny()), config, &test_device::device(), dir.path());
     let mut resumed = resumed.unwrap();
     assert_eq!(resumed.steps_done(), 1);
     assert_eq!(
@@ -194,7 +194,8 @@ fn the_loss_on_an_adapter_names_the_layer_too() {
     let base = base(&tiny());
     let start = base.read_weights().unwrap();
     let name = "up2.lora_A.weight";
-    let mut loss = AdapterLoss::with_discriminator(&base, recipe(), &Device::flex()).unwrap();
+    let mut loss =
+        AdapterLoss::with_discriminator(&base, recipe(), &test_device::device()).unwrap();
     match loss.value_and_gradient(&with_nan(start, name), &negatives(16, 2)) {
         Err(Error::NotFinite { step: 1, layer, .. }) => {
             assert_eq!(layer, format!("generator.{name}"));

@@ -5,14 +5,14 @@ mod common;
 
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use common::{base, changed, negatives, tiny};
 use finetune::{Error, PairSet, PretrainConcept, PretrainConfig, Pretrainer};
 use lora_gan::{Context, HybridGenerator, Mode, NoiseInput};
 use weight_blocks::{NamedTensors, module_to_named};
 
 fn text(values: [f32; 4]) -> Context {
-    let device = Device::flex();
+    let device = test_device::device();
     Context {
         tokens: Tensor::from_data(TensorData::new(values.to_vec(), [1, 1, 4]), &device),
         mask: Tensor::from_data(TensorData::new(vec![true], [1, 1]), &device),
@@ -23,7 +23,8 @@ fn text(values: [f32; 4]) -> Context {
 fn concepts() -> Vec<PretrainConcept> {
     let flat = |red: f32| {
         let pairs = negatives(16, 4);
-        let channels = [red, -0.8, -0.8].map(|v| Tensor::full([4, 1, 16, 16], v, &Device::flex()));
+        let channels =
+            [red, -0.8, -0.8].map(|v| Tensor::full([4, 1, 16, 16], v, &test_device::device()));
         PairSet {
             targets: Tensor::cat(channels.to_vec(), 1),
             ..pairs
@@ -83,7 +84,7 @@ fn error(generator: &HybridGenerator) -> f32 {
 fn twenty_steps_lower_the_loss_and_leave_lora_alone() {
     let start = base(&tiny());
     let before = module_to_named(&start).unwrap();
-    let mut trainer = Pretrainer::new(start.clone(), config(), &Device::flex()).unwrap();
+    let mut trainer = Pretrainer::new(start.clone(), config(), &test_device::device()).unwrap();
     let losses = steps(&mut trainer, 20);
     assert_eq!(trainer.steps_done(), 20);
     let mean = |part: &[f32]| part.iter().sum::<f32>() / part.len() as f32;
@@ -128,7 +129,8 @@ fn the_networks_noise_is_drawn_from_the_seed() {
             seed,
             ..config()
         };
-        let mut trainer = Pretrainer::new(base(&generator), config, &Device::flex()).unwrap();
+        let mut trainer =
+            Pretrainer::new(base(&generator), config, &test_device::device()).unwrap();
         trainer.step(&[one]).unwrap()
     };
     let half = NoiseInput::Dropout { p: 0.5 };
@@ -142,7 +144,7 @@ fn the_networks_noise_is_drawn_from_the_seed() {
 }
 
 fn resume(dir: &Path) -> Pretrainer {
-    Pretrainer::resume(base(&tiny()), config(), &Device::flex(), dir).unwrap()
+    Pretrainer::resume(base(&tiny()), config(), &test_device::device(), dir).unwrap()
 }
 
 #[test]
@@ -179,14 +181,14 @@ fn a_state_of_another_configuration_is_refused() {
         lr: 1e-3,
         ..config()
     };
-    match Pretrainer::resume(base(&tiny()), other, &Device::flex(), dir.path()) {
+    match Pretrainer::resume(base(&tiny()), other, &test_device::device(), dir.path()) {
         Err(Error::State { path, .. }) => assert!(path.ends_with("at-000001/state.json")),
         other => panic!("{:?}", other.map(drop)),
     }
     let file = dir.path().join("at-000001/generator.burnpack");
     let whole = std::fs::read(&file).unwrap();
     std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
-    match Pretrainer::resume(base(&tiny()), config(), &Device::flex(), dir.path()) {
+    match Pretrainer::resume(base(&tiny()), config(), &test_device::device(), dir.path()) {
         Err(Error::State { path, .. }) => assert_eq!(path, file),
         other => panic!("{:?}", other.map(drop)),
     }
@@ -245,18 +247,23 @@ fn impossible_configurations_name_the_field() {
             "identity",
         ),
     ] {
-        match Pretrainer::new(base(&tiny()), config, &Device::flex()) {
+        match Pretrainer::new(base(&tiny()), config, &test_device::device()) {
             Err(Error::Recipe { field, .. }) => assert_eq!(field, name),
             other => panic!("{name}: {:?}", other.map(drop)),
         }
     }
-    Pretrainer::new(base(&tiny()), PretrainConfig::compact(), &Device::flex()).unwrap();
+    Pretrainer::new(
+        base(&tiny()),
+        PretrainConfig::compact(),
+        &test_device::device(),
+    )
+    .unwrap();
 }
 
 #[test]
 fn nothing_to_learn_from_and_no_numbers_are_errors() {
-    let mut trainer = Pretrainer::new(base(&tiny()), config(), &Device::flex()).unwrap();
-    let none = || Tensor::<4>::zeros([0, 3, 16, 16], &Device::flex());
+    let mut trainer = Pretrainer::new(base(&tiny()), config(), &test_device::device()).unwrap();
+    let none = || Tensor::<4>::zeros([0, 3, 16, 16], &test_device::device());
     let empty = PretrainConcept {
         context: text([0.0; 4]),
         pairs: PairSet {

@@ -4,7 +4,6 @@
 mod common;
 
 use burn::module::Module;
-use burn::tensor::Device;
 use common::{negatives, recipe};
 use finetune::{Error, GanTrainer, ImageTranslator, PairDiscriminator, PairSet, Recipe, translate};
 use lora_gan::{
@@ -16,7 +15,7 @@ use weight_blocks::module_to_named;
 const SIZE: u32 = 16;
 
 fn pix2pix(recipe: Recipe) -> GanTrainer<ResnetGenerator, PatchGan> {
-    let device = Device::flex();
+    let device = test_device::device();
     let config = ResnetConfig {
         width: 6,
         blocks: 1,
@@ -30,7 +29,7 @@ fn pix2pix(recipe: Recipe) -> GanTrainer<ResnetGenerator, PatchGan> {
 }
 
 fn comod(recipe: Recipe) -> GanTrainer<CoModGenerator, CoModDiscriminator> {
-    let device = Device::flex();
+    let device = test_device::device();
     let config = CoModConfig {
         image_size: SIZE as usize,
         latent: 8,
@@ -156,7 +155,7 @@ fn the_penalty_changes_the_discriminator_and_not_the_first_losses() {
 
 #[test]
 fn a_recipe_that_cannot_train_and_photos_of_a_wrong_size_are_refused() {
-    let device = Device::flex();
+    let device = test_device::device();
     for (field, recipe) in [
         (
             "r1_every",

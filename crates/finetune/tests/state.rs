@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use burn::tensor::Device;
 use common::{base, changed, negatives, recipe, tiny};
 use finetune::{ConceptTrainer, Error, Recipe};
 use lora_gan::PatchGanConfig;
@@ -17,7 +16,7 @@ use weight_blocks::{NamedTensors, WeightSpace};
 fn resume(recipe: Recipe, dir: &Path) -> Result<ConceptTrainer, Error> {
     let base = base(&tiny());
     let start = base.read_weights().unwrap();
-    ConceptTrainer::resume(&base, &start, recipe, &Device::flex(), dir)
+    ConceptTrainer::resume(&base, &start, recipe, &test_device::device(), dir)
 }
 
 fn train(trainer: &mut ConceptTrainer, epochs: usize) -> NamedTensors {

@@ -3,7 +3,7 @@
 
 mod common;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use common::{base, changed, negatives, photo, recipe, tiny};
 use finetune::{
     ConceptTrainer, Error, PairSet, Recipe, images_to_tensor, tensor_to_images, translate,
@@ -13,7 +13,13 @@ use lora_gan::{GeneratorConfig, HybridGenerator, Mode, PatchGanConfig};
 use weight_blocks::{NamedTensors, WeightSpace, module_to_named};
 
 fn trainer(base: &HybridGenerator, recipe: Recipe) -> ConceptTrainer {
-    ConceptTrainer::new(base, &base.read_weights().unwrap(), recipe, &Device::flex()).unwrap()
+    ConceptTrainer::new(
+        base,
+        &base.read_weights().unwrap(),
+        recipe,
+        &test_device::device(),
+    )
+    .unwrap()
 }
 
 /// Mean absolute difference of the generator's outputs to the targets.
@@ -128,12 +134,12 @@ fn another_start_is_where_training_begins() {
     let pairs = negatives(16, 4);
     let start = run(recipe(), &pairs, 2);
     let base = base(&tiny());
-    let trainer = ConceptTrainer::new(&base, &start, recipe(), &Device::flex()).unwrap();
+    let trainer = ConceptTrainer::new(&base, &start, recipe(), &test_device::device()).unwrap();
     assert_eq!(trainer.adapter().unwrap(), start);
     assert_eq!(trainer.epochs_done(), 0);
     let mut wrong = start;
     wrong.remove("stem.norm.bias");
-    let error = ConceptTrainer::new(&base, &wrong, recipe(), &Device::flex())
+    let error = ConceptTrainer::new(&base, &wrong, recipe(), &test_device::device())
         .map(drop)
         .unwrap_err();
     assert!(error.to_string().contains("`stem.norm.bias`"), "{error}");
@@ -234,7 +240,7 @@ fn impossible_recipes_name_the_field() {
     let base = base(&tiny());
     let start = base.read_weights().unwrap();
     for (recipe, name) in bad {
-        match ConceptTrainer::new(&base, &start, recipe, &Device::flex()) {
+        match ConceptTrainer::new(&base, &start, recipe, &test_device::device()) {
             Err(Error::Recipe { field, .. }) => assert_eq!(field, name),
             other => panic!("{name}: {:?}", other.map(drop)),
         }
@@ -244,7 +250,7 @@ fn impossible_recipes_name_the_field() {
     }
     let mut narrow = recipe();
     narrow.discriminator.width = 0;
-    let error = ConceptTrainer::new(&base, &start, narrow, &Device::flex())
+    let error = ConceptTrainer::new(&base, &start, narrow, &test_device::device())
         .map(drop)
         .unwrap_err();
     assert!(matches!(error, Error::Network(_)), "{error}");
@@ -255,7 +261,7 @@ fn losses_that_are_no_numbers_stop_the_epoch() {
     let poison = |t: &Tensor<4>| {
         t.clone().slice_assign(
             [0..1, 0..1, 5..6, 5..6],
-            Tensor::full([1, 1, 1, 1], f32::NAN, &Device::flex()),
+            Tensor::full([1, 1, 1, 1], f32::NAN, &test_device::device()),
         )
     };
     let clean = negatives(16, 2);
@@ -314,11 +320,11 @@ fn losses_that_are_no_numbers_stop_the_epoch() {
 
 #[test]
 fn without_pairs_there_is_nothing_to_train_on() {
-    match PairSet::new(&[], 16, &Device::flex()) {
+    match PairSet::new(&[], 16, &test_device::device()) {
         Err(Error::NoPairs { needed, .. }) => assert_eq!(needed, 1),
         other => panic!("{:?}", other.map(drop)),
     }
-    let none = || Tensor::<4>::zeros([0, 3, 16, 16], &Device::flex());
+    let none = || Tensor::<4>::zeros([0, 3, 16, 16], &test_device::device());
     let empty = PairSet {
         photos: none(),
         targets: none(),
@@ -335,7 +341,7 @@ fn images_of_another_size_are_named_by_position() {
     let good = || (photo(16, 0), photo(16, 1));
     let wide = RgbImage::new(17, 16);
     for bad in [(wide.clone(), photo(16, 1)), (photo(16, 0), wide)] {
-        match PairSet::new(&[good(), good(), bad], 16, &Device::flex()) {
+        match PairSet::new(&[good(), good(), bad], 16, &test_device::device()) {
             Err(
                 error @ Error::PairSize {
                     index: 2,
@@ -353,7 +359,7 @@ fn images_of_another_size_are_named_by_position() {
 
 #[test]
 fn images_come_back_from_tensors() {
-    let device = Device::flex();
+    let device = test_device::device();
     // Every value of every channel, in pixels that differ.
     let image = RgbImage::from_fn(16, 16, |x, y| {
         let v = (16 * y + x) as u8;
@@ -378,7 +384,7 @@ fn images_come_back_from_tensors() {
 #[test]
 fn selecting_keeps_photos_and_targets_together() {
     let pairs = negatives(16, 4);
-    let (photos, targets) = pairs.select(&[3, 0, 3], &Device::flex());
+    let (photos, targets) = pairs.select(&[3, 0, 3], &test_device::device());
     let photos = tensor_to_images(photos);
     assert_eq!(photos, [photo(16, 3), photo(16, 0), photo(16, 3)]);
     let targets = tensor_to_images(targets);
@@ -388,7 +394,7 @@ fn selecting_keeps_photos_and_targets_together() {
     );
     assert!(
         pairs
-            .select(&[0], &Device::flex().autodiff())
+            .select(&[0], &test_device::device().autodiff())
             .0
             .is_autodiff()
     );

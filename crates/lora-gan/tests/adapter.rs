@@ -15,7 +15,8 @@ use weight_blocks::{
 
 #[test]
 fn names_and_shapes_are_pefts() {
-    let generator = HybridGenerator::new(&GeneratorConfig::compact(), 0, &Device::flex()).unwrap();
+    let generator =
+        HybridGenerator::new(&GeneratorConfig::compact(), 0, &test_device::device()).unwrap();
     let adapter = generator.read_weights().unwrap();
     for (name, shape) in [
         ("stem.lora_A.weight", vec![2, 3, 3, 3]),
@@ -48,7 +49,8 @@ fn names_and_shapes_are_pefts() {
 
 #[test]
 fn the_compact_layout_has_85_blocks() {
-    let generator = HybridGenerator::new(&GeneratorConfig::compact(), 0, &Device::flex()).unwrap();
+    let generator =
+        HybridGenerator::new(&GeneratorConfig::compact(), 0, &test_device::device()).unwrap();
     let layout = Layout::new(
         "compact",
         generator.layer_groups(),
@@ -64,7 +66,7 @@ fn the_compact_layout_has_85_blocks() {
 
 #[test]
 fn groups_are_layers_in_forward_order() {
-    let generator = HybridGenerator::new(&small(), 0, &Device::flex()).unwrap();
+    let generator = HybridGenerator::new(&small(), 0, &test_device::device()).unwrap();
     let groups = generator.layer_groups();
     let names: Vec<&str> = groups.iter().map(|g| g.name.as_str()).collect();
     assert_eq!(
@@ -114,7 +116,7 @@ fn groups_are_layers_in_forward_order() {
 
 #[test]
 fn what_is_read_can_be_loaded_into_another_generator() {
-    let device = Device::flex();
+    let device = test_device::device();
     let source = trained(&small(), 1, &device);
     let adapter = source.read_weights().unwrap();
     let mut target = HybridGenerator::new(&small(), 2, &device).unwrap();
@@ -129,7 +131,7 @@ fn what_is_read_can_be_loaded_into_another_generator() {
 
 #[test]
 fn what_does_not_fit_is_refused_and_changes_nothing() {
-    let device = Device::flex();
+    let device = test_device::device();
     let mut generator = trained(&small(), 3, &device);
     let before = module_to_named(&generator).unwrap();
     let fits = HybridGenerator::new(&small(), 0, &device)
@@ -208,11 +210,13 @@ fn step(
 
 #[test]
 fn train_adapter_trains_every_adapter_tensor_and_nothing_else() {
-    let device = Device::flex().autodiff();
+    let device = test_device::device().autodiff();
     // Without text there is one zero token in `small_paper`, to which attn2 adds nothing: so text.
     for config in [small(), small_paper()] {
         let text = context(config.context_width, 32, &device);
-        let generator = trained(&config, 4, &Device::flex()).train().train_adapter();
+        let generator = trained(&config, 4, &test_device::device())
+            .train()
+            .train_adapter();
         let (before, after, _) = step(&generator, Some(&text), Mode::Adapted, &device);
         let moved = changed(&before, &after);
         let adapter: Vec<String> = generator.read_weights().unwrap().into_keys().collect();
@@ -223,8 +227,8 @@ fn train_adapter_trains_every_adapter_tensor_and_nothing_else() {
 
 #[test]
 fn from_a_zero_start_the_first_step_moves_up_and_the_norms() {
-    let device = Device::flex().autodiff();
-    let fresh = HybridGenerator::new(&small(), 5, &Device::flex()).unwrap();
+    let device = test_device::device().autodiff();
+    let fresh = HybridGenerator::new(&small(), 5, &test_device::device()).unwrap();
     let generator = fresh.train().train_adapter();
     let (before, after, stepped) = step(&generator, None, Mode::Adapted, &device);
     let moved = changed(&before, &after);
@@ -245,8 +249,8 @@ fn from_a_zero_start_the_first_step_moves_up_and_the_norms() {
 
 #[test]
 fn train_base_leaves_lora_alone() {
-    let device = Device::flex().autodiff();
-    let fresh = trained(&small(), 6, &Device::flex());
+    let device = test_device::device().autodiff();
+    let fresh = trained(&small(), 6, &test_device::device());
     // Also after the adapter was trained, which freezes the base.
     let once = fresh.clone().train().train_base();
     let again = fresh.train().train_adapter().train_base();
@@ -270,8 +274,8 @@ fn train_base_leaves_lora_alone() {
 
 #[test]
 fn reading_a_training_network_sees_its_last_batch() {
-    let device = Device::flex().autodiff();
-    let generator = HybridGenerator::new(&small(), 7, &Device::flex())
+    let device = test_device::device().autodiff();
+    let generator = HybridGenerator::new(&small(), 7, &test_device::device())
         .unwrap()
         .train()
         .train_base();
@@ -290,11 +294,11 @@ fn reading_a_training_network_sees_its_last_batch() {
 
 #[test]
 fn a_training_network_keeps_what_is_loaded_trainable() {
-    let device = Device::flex().autodiff();
-    let mut generator = trained(&small(), 8, &Device::flex())
+    let device = test_device::device().autodiff();
+    let mut generator = trained(&small(), 8, &test_device::device())
         .train()
         .train_adapter();
-    let adapter = trained(&small(), 9, &Device::flex())
+    let adapter = trained(&small(), 9, &test_device::device())
         .read_weights()
         .unwrap();
     generator.load_weights(&adapter).unwrap();
@@ -304,7 +308,7 @@ fn a_training_network_keeps_what_is_loaded_trainable() {
 
 #[test]
 fn named_tensors_of_a_module_load_by_name() {
-    let device = Device::flex();
+    let device = test_device::device();
     let source = trained(&small(), 10, &device);
     let named = module_to_named(&source).unwrap();
     assert_eq!(named["stem.weight"].shape, [4, 3, 3, 3]);
@@ -342,8 +346,8 @@ fn named_tensors_of_a_module_load_by_name() {
 
 #[test]
 fn frozen_tensors_get_no_gradient() {
-    let device = Device::flex().autodiff();
-    let generator = trained(&small(), 12, &Device::flex())
+    let device = test_device::device().autodiff();
+    let generator = trained(&small(), 12, &test_device::device())
         .train()
         .train_adapter();
     let photo: Tensor<4> = tensor([1, 3, 16, 16], 34, &device);

@@ -8,7 +8,6 @@ use std::fs;
 use std::path::Path;
 
 use burn::module::Module;
-use burn::tensor::Device;
 use common::{bits, changed, is_lora, small, small_paper, tensor, trained};
 use lora_gan::{BaseGenerator, Error, GeneratorConfig, HybridGenerator, Mode};
 use weight_blocks::{WeightSpace, load_safetensors, module_to_named, save_safetensors};
@@ -18,7 +17,7 @@ const CONFIG: &str = "generator.json";
 
 #[test]
 fn a_base_comes_back_to_the_bit() {
-    let device = Device::flex();
+    let device = test_device::device();
     for config in [small(), small_paper()] {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("a/base");
@@ -73,7 +72,7 @@ fn a_base_comes_back_to_the_bit() {
 fn another_base_has_another_digest() {
     let dir = tempfile::tempdir().unwrap();
     let save = |seed| {
-        let generator = trained(&small(), seed, &Device::flex());
+        let generator = trained(&small(), seed, &test_device::device());
         BaseGenerator::save(dir.path(), &generator, &small()).unwrap()
     };
     assert_ne!(save(1), save(2));
@@ -83,10 +82,15 @@ fn another_base_has_another_digest() {
 /// A saved base, and the text of the error on loading it after `edit`.
 fn refused(edit: impl FnOnce(&Path)) -> Error {
     let dir = tempfile::tempdir().unwrap();
-    BaseGenerator::save(dir.path(), &trained(&small(), 1, &Device::flex()), &small()).unwrap();
-    BaseGenerator::load(dir.path(), &Device::flex()).unwrap();
+    BaseGenerator::save(
+        dir.path(),
+        &trained(&small(), 1, &test_device::device()),
+        &small(),
+    )
+    .unwrap();
+    BaseGenerator::load(dir.path(), &test_device::device()).unwrap();
     edit(dir.path());
-    BaseGenerator::load(dir.path(), &Device::flex())
+    BaseGenerator::load(dir.path(), &test_device::device())
         .map(drop)
         .unwrap_err()
 }

@@ -4,7 +4,7 @@
 mod parity;
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use lora_gan::{
     CoModConfig, CoModDiscriminator, CoModGenerator, Error, Pass, downsample2, latents,
     minibatch_std, upsample2,
@@ -27,7 +27,7 @@ fn small() -> CoModConfig {
 
 #[test]
 fn generator_forward_and_backward_equal_pytorch() {
-    let device = Device::flex().autodiff();
+    let device = test_device::device().autodiff();
     let fixture = Fixture::load("comod_generator.safetensors");
     let generator = CoModGenerator::new(&small(), 0, &device).unwrap();
     let generator = fixture.fill(generator, "weight");
@@ -59,7 +59,7 @@ fn generator_forward_and_backward_equal_pytorch() {
 
 #[test]
 fn discriminator_forward_and_backward_equal_pytorch() {
-    let device = Device::flex().autodiff();
+    let device = test_device::device().autodiff();
     let fixture = Fixture::load("comod_discriminator.safetensors");
     let judge = CoModDiscriminator::new(&small(), 0, &device).unwrap();
     let judge = fixture.fill(judge, "weight");
@@ -85,7 +85,7 @@ fn discriminator_forward_and_backward_equal_pytorch() {
 #[test]
 fn resampling_and_minibatch_deviation_equal_stylegan2() {
     let fixture = Fixture::load("stylegan_parts.safetensors");
-    let x = || fixture.tensor::<4>("x", &Device::flex());
+    let x = || fixture.tensor::<4>("x", &test_device::device());
     close("up", &host(upsample2(x())), fixture.host("upsample"), 1e-6);
     close(
         "down",
@@ -103,7 +103,7 @@ fn resampling_and_minibatch_deviation_equal_stylegan2() {
 
 #[test]
 fn a_training_pass_adds_seeded_noise_and_dropout() {
-    let device = Device::flex();
+    let device = test_device::device();
     let fixture = Fixture::load("comod_generator.safetensors");
     let build = |dropout| {
         let config = CoModConfig { dropout, ..small() };
@@ -137,7 +137,7 @@ fn a_training_pass_adds_seeded_noise_and_dropout() {
 fn full_size_networks_have_pytorchs_counts() {
     let text = std::fs::read_to_string(path("gan_parameter_counts.json")).unwrap();
     let counts: std::collections::BTreeMap<String, usize> = serde_json::from_str(&text).unwrap();
-    let device = Device::flex();
+    let device = test_device::device();
     let config = CoModConfig::paper();
     let generator = CoModGenerator::new(&config, 0, &device).unwrap();
     // One stored noise at 4×4 and two at each larger size, buffers in PyTorch.
@@ -153,7 +153,7 @@ fn full_size_networks_have_pytorchs_counts() {
 #[test]
 fn signals_keep_their_scale_at_the_start() {
     // What the gains of equalised learning rate and of the activation are for.
-    let device = Device::flex();
+    let device = test_device::device();
     let config = CoModConfig::compact();
     let generator = CoModGenerator::new(&config, 5, &device).unwrap();
     let photo = latents(2, 3 * 64 * 64, 1, &device).reshape([2, 3, 64, 64]);
@@ -179,7 +179,7 @@ fn signals_keep_their_scale_at_the_start() {
 #[test]
 fn weights_and_noise_survive_a_file() {
     let dir = tempfile::tempdir().unwrap();
-    let device = Device::flex();
+    let device = test_device::device();
     let file = dir.path().join("G.safetensors");
     let generator = CoModGenerator::new(&small(), 1, &device).unwrap();
     generator.save_state_dict(&file).unwrap();
@@ -207,7 +207,7 @@ fn weights_and_noise_survive_a_file() {
 
 #[test]
 fn unsuitable_tensors_and_configurations_are_refused() {
-    let device = Device::flex();
+    let device = test_device::device();
     let generator = CoModGenerator::new(&small(), 0, &device).unwrap();
     let judge = CoModDiscriminator::new(&small(), 0, &device).unwrap();
     let image = |shape: [usize; 4]| Tensor::<4>::zeros(shape, &device);

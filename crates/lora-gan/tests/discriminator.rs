@@ -4,13 +4,13 @@
 mod common;
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use common::{bits, distance, tensor, uniform, values};
 use lora_gan::{Error, GanLoss, PatchGan, PatchGanConfig, bce_with_logits, l1_loss};
 
 #[test]
 fn the_papers_discriminator_has_pix2pixs_layers() {
-    let device = Device::flex();
+    let device = test_device::device();
     let paper = PatchGan::new(&PatchGanConfig::paper(), 0, &device).unwrap();
     // 4×4 kernels and biases: 6 → 64: 6,208; 64 → 128: 131,200; 128 → 256: 524,544; 256 → 512:
     // 2,097,664; 512 → 1: 8,193. γ and β of three instance norms: 2·(128 + 256 + 512) = 1,792.
@@ -41,7 +41,7 @@ fn the_papers_discriminator_has_pix2pixs_layers() {
 
 /// Rows and columns of the input that one logit in the middle sees.
 fn receptive_field(layers: usize, size: usize) -> (usize, usize) {
-    let device = Device::flex().autodiff();
+    let device = test_device::device().autodiff();
     let config = PatchGanConfig {
         width: 2,
         layers,
@@ -78,7 +78,7 @@ fn patches_have_the_documented_size() {
 
 #[test]
 fn logits_depend_on_photo_and_edit_and_their_order() {
-    let device = Device::flex();
+    let device = test_device::device();
     let gan = PatchGan::new(&PatchGanConfig::compact(), 0, &device).unwrap();
     let [a, b, c] = [6, 7, 8].map(|seed| tensor::<4>([1, 3, 64, 64], seed, &device));
     let logits = gan.forward(a.clone(), b.clone());
@@ -93,7 +93,7 @@ fn logits_depend_on_photo_and_edit_and_their_order() {
 
 #[test]
 fn pairs_are_judged_one_by_one() {
-    let device = Device::flex();
+    let device = test_device::device();
     let gan = PatchGan::new(&PatchGanConfig::compact(), 0, &device).unwrap();
     let photos = tensor::<4>([3, 3, 64, 64], 9, &device);
     let edits = tensor::<4>([3, 3, 64, 64], 10, &device);
@@ -109,7 +109,7 @@ fn pairs_are_judged_one_by_one() {
 
 #[test]
 fn initial_weights_are_pix2pixs_and_seeded() {
-    let device = Device::flex();
+    let device = test_device::device();
     let new = |seed| PatchGan::new(&PatchGanConfig::compact(), seed, &device).unwrap();
     let weights = |gan: &PatchGan| -> Vec<u32> {
         gan.layers
@@ -152,7 +152,7 @@ fn impossible_shapes_are_refused() {
             layers,
             ..PatchGanConfig::compact()
         };
-        match PatchGan::new(&config, 0, &Device::flex()) {
+        match PatchGan::new(&config, 0, &test_device::device()) {
             Err(Error::Config { field, .. }) => assert_eq!(field, "PatchGanConfig"),
             other => panic!("{:?}", other.map(drop)),
         }
@@ -160,7 +160,7 @@ fn impossible_shapes_are_refused() {
 }
 
 fn grid(values: &[f32]) -> Tensor<4> {
-    Tensor::<1>::from_floats(values, &Device::flex()).reshape([1, 1, 1, values.len() as i32])
+    Tensor::<1>::from_floats(values, &test_device::device()).reshape([1, 1, 1, values.len() as i32])
 }
 
 fn close(loss: Tensor<1>, expected: f32) {
@@ -225,7 +225,8 @@ fn losses_are_symmetric() {
 #[test]
 fn the_gan_losses_gradient_is_the_sigmoids() {
     // d/dx ln(1 + e⁻ˣ) = −1/(1 + eˣ): −0.5 at 0, −0.9525741 at −3, −0.0474259 at 3; over three values.
-    let x = Tensor::<1>::from_floats([0.0, -3.0, 3.0], &Device::flex().autodiff()).require_grad();
+    let x = Tensor::<1>::from_floats([0.0, -3.0, 3.0], &test_device::device().autodiff())
+        .require_grad();
     let grads = GanLoss::Vanilla
         .generator(x.clone().reshape([1, 1, 1, 3]))
         .backward();

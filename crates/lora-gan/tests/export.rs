@@ -7,14 +7,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use burn::tensor::Device;
 use common::{bits, distance, small, small_paper, tensor, trained};
 use lora_gan::{BaseGenerator, Error, HybridGenerator, Mode};
 use weight_blocks::{WeightSpace, load_safetensors, save_safetensors};
 
 #[test]
 fn an_export_is_the_merged_network() {
-    let device = Device::flex();
+    let device = test_device::device();
     for config in [small(), small_paper()] {
         let generator = trained(&config, 1, &device);
         let dir = tempfile::tempdir().unwrap();
@@ -45,11 +44,11 @@ fn an_export_is_the_merged_network() {
 fn imports_that_do_not_fit_are_refused() {
     let refused = |edit: &dyn Fn(&Path)| {
         let dir = tempfile::tempdir().unwrap();
-        trained(&small(), 3, &Device::flex())
+        trained(&small(), 3, &test_device::device())
             .export(dir.path())
             .unwrap();
         edit(dir.path());
-        let error = HybridGenerator::import(dir.path(), &Device::flex());
+        let error = HybridGenerator::import(dir.path(), &test_device::device());
         error.map(drop).unwrap_err().to_string()
     };
     let tensors = |edit: fn(&mut weight_blocks::NamedTensors)| {
@@ -99,7 +98,7 @@ fn imports_that_do_not_fit_are_refused() {
 
 #[test]
 fn an_adapter_records_its_base() {
-    let device = Device::flex();
+    let device = test_device::device();
     let base = |seed| {
         let dir = tempfile::tempdir().unwrap();
         BaseGenerator::save(dir.path(), &trained(&small(), seed, &device), &small()).unwrap();

@@ -3,10 +3,10 @@
 
 mod parity;
 
+use burn::tensor::Tensor;
 use burn::tensor::activation::tanh;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::{Device, Tensor};
 use lora_gan::{Error, FeatureDistance, FeatureMaps, GanLoss, PerceptualLoss, l1_loss};
 use parity::{Fixture, close, host};
 
@@ -23,7 +23,7 @@ const ALL: [(GanLoss, &str); 5] = [
 #[test]
 fn values_and_gradients_equal_pytorch() {
     let fixture = Fixture::load("gan_losses.safetensors");
-    let device = Device::flex().autodiff();
+    let device = test_device::device().autodiff();
     let leaf = |name| fixture.tensor::<4>(name, &device).require_grad();
     for (loss, name) in ALL {
         let check = |what: &str, found| {
@@ -69,7 +69,7 @@ impl FeatureMaps for Convolutions {
 #[test]
 fn pixel_and_perceptual_losses_equal_pytorch() {
     let fixture = Fixture::load("gan_losses.safetensors");
-    let device = Device::flex().autodiff();
+    let device = test_device::device().autodiff();
     let network = Convolutions([0, 1].map(|i| fixture.tensor(&format!("kernel{i}"), &device)));
     let edited = || fixture.tensor::<4>("edited", &device).require_grad();
     let target = || fixture.tensor::<4>("target", &device).require_grad();
@@ -99,7 +99,7 @@ fn pixel_and_perceptual_losses_equal_pytorch() {
 
 #[test]
 fn a_perceptual_loss_refuses_other_numbers_of_maps() {
-    let device = Device::flex();
+    let device = test_device::device();
     let images = || Tensor::<4>::ones([1, 3, 8, 8], &device);
     let kernels = [
         Tensor::ones([1, 3, 3, 3], &device),

@@ -27,7 +27,7 @@ impl Reference {
             weights: module_to_named(generator).unwrap(),
             config: config.clone(),
             lora,
-            device: Device::flex(),
+            device: test_device::device(),
         }
     }
 
@@ -212,7 +212,7 @@ impl Reference {
 
 #[test]
 fn the_network_equals_the_layer_by_layer_reference() {
-    let device = Device::flex();
+    let device = test_device::device();
     for (config, seed) in [(small(), 1), (small_paper(), 2)] {
         let generator = trained(&config, seed, &device);
         let photo = tensor([2, 3, 16, 16], 3, &device);
@@ -235,7 +235,7 @@ fn the_network_equals_the_layer_by_layer_reference() {
 
 #[test]
 fn a_zero_adapter_is_the_base() {
-    let device = Device::flex();
+    let device = test_device::device();
     for config in [small(), small_paper(), GeneratorConfig::compact()] {
         let generator = HybridGenerator::new(&config, 5, &device).unwrap().valid();
         let photo = tensor([2, 3, config.image_size, config.image_size], 6, &device);
@@ -253,7 +253,7 @@ fn a_zero_adapter_is_the_base() {
 
 #[test]
 fn a_merged_adapter_gives_the_same_outputs_at_every_layer() {
-    let device = Device::flex();
+    let device = test_device::device();
     for (config, seed) in [(small(), 7), (small_paper(), 8)] {
         let generator = trained(&config, seed, &device);
         let photo = tensor([2, 3, 16, 16], 9, &device);
@@ -299,7 +299,7 @@ fn a_merged_adapter_gives_the_same_outputs_at_every_layer() {
 
 #[test]
 fn masked_tokens_have_no_influence() {
-    let device = Device::flex();
+    let device = test_device::device();
     let config = small();
     let generator = trained(&config, 11, &device);
     let photo = tensor([2, 3, 16, 16], 12, &device);
@@ -331,7 +331,7 @@ fn masked_tokens_have_no_influence() {
 
 #[test]
 fn one_context_serves_a_batch() {
-    let device = Device::flex();
+    let device = test_device::device();
     let generator = trained(&small(), 14, &device);
     let photo = tensor::<4>([2, 3, 16, 16], 15, &device);
     let tokens = tensor::<3>([1, 3, 5], 16, &device);
@@ -359,7 +359,7 @@ fn one_context_serves_a_batch() {
 
 #[test]
 fn a_photo_does_not_depend_on_its_batch() {
-    let device = Device::flex();
+    let device = test_device::device();
     let generator = trained(&small(), 18, &device);
     let photos = tensor::<4>([3, 3, 16, 16], 19, &device);
     let together = generator.forward(photos.clone(), None, Mode::Adapted);
@@ -371,7 +371,7 @@ fn a_photo_does_not_depend_on_its_batch() {
 
 #[test]
 fn seeds_fix_every_bit() {
-    let device = Device::flex();
+    let device = test_device::device();
     let named = |config: &GeneratorConfig, seed| {
         module_to_named(&HybridGenerator::new(config, seed, &device).unwrap()).unwrap()
     };
@@ -404,7 +404,7 @@ fn seeds_fix_every_bit() {
 
 #[test]
 fn outputs_stay_within_the_range_of_images() {
-    let device = Device::flex();
+    let device = test_device::device();
     let mut generator = trained(&small(), 20, &device);
     let mut next = uniform(21);
     let mut wild = generator.read_weights().unwrap();
@@ -528,7 +528,7 @@ fn impossible_configurations_name_the_field() {
             "lora",
         ),
     ] {
-        match HybridGenerator::new(&config, 0, &Device::flex()) {
+        match HybridGenerator::new(&config, 0, &test_device::device()) {
             Err(Error::Config { field: found, .. }) => assert_eq!(found, field),
             other => panic!("{config:?}: {:?}", other.map(drop)),
         }
@@ -537,9 +537,9 @@ fn impossible_configurations_name_the_field() {
         config.validate().unwrap();
     }
     // Other sizes than the configured one pass too, as the network is convolutional.
-    let generator = HybridGenerator::new(&small(), 0, &Device::flex()).unwrap();
+    let generator = HybridGenerator::new(&small(), 0, &test_device::device()).unwrap();
     let wide = generator.forward(
-        tensor([1, 3, 16, 32], 0, &Device::flex()),
+        tensor([1, 3, 16, 32], 0, &test_device::device()),
         None,
         Mode::Adapted,
     );
@@ -548,7 +548,7 @@ fn impossible_configurations_name_the_field() {
 
 #[test]
 fn the_presets_have_the_documented_counts() {
-    let device = Device::flex();
+    let device = test_device::device();
     let count = |config: &GeneratorConfig, keep: fn(&str) -> bool| -> usize {
         let generator = HybridGenerator::new(config, 0, &device).unwrap();
         let named = module_to_named(&generator).unwrap();

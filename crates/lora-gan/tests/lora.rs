@@ -4,7 +4,7 @@
 mod common;
 
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use common::{bits, changed, context, distance, is_lora, small, small_paper, tensor, trained};
 use lora_gan::{
     AdapterSet, Context, Error, GeneratorConfig, HybridGenerator, LayerSet, LoraConfig, Mode,
@@ -20,7 +20,7 @@ fn with(lora: LoraConfig) -> GeneratorConfig {
 
 #[test]
 fn layers_left_out_are_frozen_whole() {
-    let device = Device::flex();
+    let device = test_device::device();
     let e2gan = with(LoraConfig {
         layers: LayerSet::AllButResBlocks,
         ..LoraConfig::rank(2)
@@ -33,7 +33,7 @@ fn layers_left_out_are_frozen_whole() {
 
     // Exactly these train.
     let training = generator.train().train_adapter();
-    let autodiff = Device::flex().autodiff();
+    let autodiff = test_device::device().autodiff();
     let photo = tensor::<4>([2, 3, 16, 16], 2, &autodiff);
     let out = training.forward(photo.clone(), None, Mode::Adapted);
     let mut gradients = l1_loss(out, photo * 0.5).backward();
@@ -58,7 +58,7 @@ fn ranks_and_scales_by_rule_and_by_name() {
         alphas: [("up2".into(), 6.0)].into(),
         ..LoraConfig::rank(1)
     });
-    let generator = HybridGenerator::new(&config, 0, &Device::flex()).unwrap();
+    let generator = HybridGenerator::new(&config, 0, &test_device::device()).unwrap();
     let pair = |lora: &Option<lora_gan::LoraPair>| {
         let pair = lora.as_ref().unwrap();
         (pair.up.dims()[1], pair.scale)
@@ -80,7 +80,7 @@ fn ranks_and_scales_by_rule_and_by_name() {
 #[test]
 fn impossible_layers_and_ranks_are_refused() {
     let error = |lora: LoraConfig| {
-        HybridGenerator::new(&with(lora), 0, &Device::flex())
+        HybridGenerator::new(&with(lora), 0, &test_device::device())
             .map(drop)
             .unwrap_err()
     };
@@ -114,7 +114,8 @@ fn impossible_layers_and_ranks_are_refused() {
 fn the_initial_lora_of_compact_stays() {
     // The zoo's adapters and the weight generator start from these values: one stream of draws in
     // the order in which the first release made its layers.
-    let generator = HybridGenerator::new(&GeneratorConfig::compact(), 9, &Device::flex()).unwrap();
+    let generator =
+        HybridGenerator::new(&GeneratorConfig::compact(), 9, &test_device::device()).unwrap();
     let adapter = generator.read_weights().unwrap();
     let res = ["res1", "res2", "res3"].map(|r| ["conv1", "conv2"].map(|c| format!("{r}.{c}")));
     let attention = ["attn1", "attn2"]
@@ -144,7 +145,7 @@ fn the_initial_lora_of_compact_stays() {
 
 #[test]
 fn merging_is_exact_enough_and_unmerging_is_exact() {
-    let device = Device::flex();
+    let device = test_device::device();
     for config in [small(), small_paper()] {
         let generator = trained(&config, 3, &device);
         let photo = tensor([2, 3, 16, 16], 4, &device);
@@ -192,7 +193,7 @@ fn base_ids(generator: &HybridGenerator) -> Vec<String> {
 
 #[test]
 fn adapters_switch_on_one_base() {
-    let device = Device::flex();
+    let device = test_device::device();
     let base = trained(&small(), 5, &device);
     let mut set = AdapterSet::new(base.clone());
     let adapter = |seed| trained(&small(), seed, &device).read_weights().unwrap();
@@ -254,7 +255,7 @@ fn adapters_do_not_copy_the_base() {
         let kb = line.split_whitespace().nth(1).unwrap();
         kb.parse::<usize>().unwrap() / 1024
     };
-    let base = HybridGenerator::new(&GeneratorConfig::paper(), 0, &Device::flex()).unwrap();
+    let base = HybridGenerator::new(&GeneratorConfig::paper(), 0, &test_device::device()).unwrap();
     let adapter = base.read_weights().unwrap();
     let mut set = AdapterSet::new(base);
     set.insert("first", &adapter).unwrap();
@@ -269,8 +270,8 @@ fn adapters_do_not_copy_the_base() {
 
 #[test]
 fn dropout_is_loras_in_training_alone() {
-    let device = Device::flex();
-    let autodiff = Device::flex().autodiff();
+    let device = test_device::device();
+    let autodiff = test_device::device().autodiff();
     let config = GeneratorConfig {
         lora: LoraConfig {
             dropout: 0.5,
@@ -339,7 +340,7 @@ fn dropout_is_loras_in_training_alone() {
 
 #[test]
 fn the_noise_z_is_dropout_or_a_channel() {
-    let device = Device::flex();
+    let device = test_device::device();
     let photo = tensor::<4>([2, 3, 16, 16], 14, &device);
     for noise in [NoiseInput::Dropout { p: 0.5 }, NoiseInput::Channel] {
         let config = GeneratorConfig { noise, ..small() };
@@ -374,7 +375,7 @@ fn the_noise_z_is_dropout_or_a_channel() {
 
 #[test]
 fn wrong_inputs_are_refused_with_their_shapes() {
-    let device = Device::flex();
+    let device = test_device::device();
     let generator = trained(&small(), 16, &device);
     let photo = |shape| tensor::<4>(shape, 17, &device);
     let run =
@@ -417,7 +418,8 @@ fn wrong_inputs_are_refused_with_their_shapes() {
 
 #[test]
 fn the_summary_counts_what_there_is() {
-    let generator = HybridGenerator::new(&GeneratorConfig::paper(), 0, &Device::flex()).unwrap();
+    let generator =
+        HybridGenerator::new(&GeneratorConfig::paper(), 0, &test_device::device()).unwrap();
     let summary = generator.summary();
     assert_eq!(summary.weights(), 7_059_971);
     assert_eq!(summary.adapter(), 227_259);

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use burn::tensor::Device;
 use common::{bits, distance, small, small_paper, tensor, trained};
 use lora_gan::{Error, GeneratorConfig, HybridGenerator, LayerSet, LoraConfig, Mode, RankRule};
 use weight_blocks::{HostTensor, NamedTensors, WeightSpace, save_safetensors};
@@ -31,7 +30,7 @@ fn varied() -> LoraConfig {
 /// A base, and the same with a trained adapter of `lora`.
 fn pair(lora: LoraConfig) -> (HybridGenerator, HybridGenerator) {
     let config = GeneratorConfig { lora, ..small() };
-    let adapted = trained(&config, 1, &Device::flex());
+    let adapted = trained(&config, 1, &test_device::device());
     (adapted.clone(), adapted)
 }
 
@@ -46,7 +45,7 @@ fn a_folder_comes_back_to_the_bit() {
         },
     ];
     for config in configs {
-        let adapted = trained(&config, 2, &Device::flex());
+        let adapted = trained(&config, 2, &test_device::device());
         let dir = tempfile::tempdir().unwrap();
         adapted.save_peft(dir.path(), Some("abc")).unwrap();
         // A base with another LoRA configuration: the folder's own counts.
@@ -56,7 +55,7 @@ fn a_folder_comes_back_to_the_bit() {
             back.read_weights().unwrap(),
             adapted.read_weights().unwrap()
         );
-        let photo = tensor([2, 3, 16, 16], 3, &Device::flex());
+        let photo = tensor([2, 3, 16, 16], 3, &test_device::device());
         let run = |g: &HybridGenerator| bits(g.forward(photo.clone(), None, Mode::Adapted));
         assert_eq!(run(&back), run(&adapted));
         let (ours, theirs) = (&back.config().lora, &adapted.config().lora);
@@ -246,7 +245,7 @@ fn a_folder_says_nothing_of_frozen_layers() {
     let full = base.with_lora(&LoraConfig::rank(3), 0).unwrap();
     let back = full.load_peft(dir.path(), None).unwrap();
     assert!(back.stem.lora.is_none());
-    let photo = tensor([1, 3, 16, 16], 4, &Device::flex());
+    let photo = tensor([1, 3, 16, 16], 4, &test_device::device());
     let run = |g: &HybridGenerator| g.forward(photo.clone(), None, Mode::Adapted);
     assert!(distance(run(&back), run(&adapted)) < 1e-6);
     // PEFT has nothing that it could adapt here.

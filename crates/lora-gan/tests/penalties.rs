@@ -20,7 +20,7 @@ fn check<C: Critic>(
     rename: impl Fn(&str) -> String,
     biases: (&str, f32),
 ) {
-    let device = Device::flex().autodiff();
+    let device = test_device::device().autodiff();
     let photo = || fixture.tensor::<4>("photo", &device);
     let x = || fixture.tensor::<4>("x", &device);
     let penalties = [
@@ -56,7 +56,7 @@ fn patchgan(norm: NormKind) -> (PatchGan, Fixture) {
         layers: 3,
         norm,
     };
-    let critic = PatchGan::new(&config, 0, &Device::flex().autodiff()).unwrap();
+    let critic = PatchGan::new(&config, 0, &test_device::device().autodiff()).unwrap();
     let critic = critic
         .load_state_dict(&fixture.weights_file("weight"))
         .unwrap();
@@ -81,7 +81,7 @@ fn penalties_of_comods_discriminator_equal_pytorch() {
         minibatch_group: 2,
         ..CoModConfig::compact()
     };
-    let critic = CoModDiscriminator::new(&config, 0, &Device::flex().autodiff()).unwrap();
+    let critic = CoModDiscriminator::new(&config, 0, &test_device::device().autodiff()).unwrap();
     let critic = fixture.fill(critic, "weight");
     // A bias moves the gradient by the minibatch deviation only, by sums that all but cancel: PyTorch
     // itself, in float32 on this fixture, is 2e-4 off its float64 values.
@@ -111,7 +111,7 @@ impl Critic for Bowl {
 
 #[test]
 fn wgan_gp_takes_seeded_points_between_real_and_fake() {
-    let device = Device::flex().autodiff();
+    let device = test_device::device().autodiff();
     let bowl = Bowl {
         w: burn::module::Param::from_tensor(Tensor::from_floats([2.0], &device)),
     };
@@ -136,7 +136,7 @@ fn wgan_gp_takes_seeded_points_between_real_and_fake() {
 
 #[test]
 fn no_gradient_reaches_the_images_and_zero_gradients_stay_finite() {
-    let device = Device::flex().autodiff();
+    let device = test_device::device().autodiff();
     let bowl = Bowl {
         w: burn::module::Param::from_tensor(Tensor::from_floats([2.0], &device)),
     };
@@ -151,7 +151,7 @@ fn no_gradient_reaches_the_images_and_zero_gradients_stay_finite() {
 
 #[test]
 fn a_device_without_autodiff_and_other_shapes_are_refused() {
-    let plain = Device::flex();
+    let plain = test_device::device();
     let critic = PatchGan::new(&PatchGanConfig::compact(), 0, &plain).unwrap();
     let image = |n, device: &Device| Tensor::<4>::zeros([n, 3, 64, 64], device);
     let error = r1_penalty(&critic, image(1, &plain), image(1, &plain), 10.0).unwrap_err();

@@ -4,7 +4,7 @@
 mod parity;
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use lora_gan::{Error, NormKind, Pass, PatchGan, PatchGanConfig, ResnetConfig, ResnetGenerator};
 use parity::{
     Fixture, TOLERANCE, close, close_all, error, gradients, host, patchgan_name, path, resnet_name,
@@ -33,7 +33,7 @@ fn running(tensors: &NamedTensors, rename: impl Fn(&str) -> String) -> NamedTens
 
 #[test]
 fn resnet_forward_backward_and_statistics_equal_pytorch() {
-    let device = Device::flex().autodiff();
+    let device = test_device::device().autodiff();
     for (norm, name) in [(NormKind::Batch, "batch"), (NormKind::Instance, "instance")] {
         let fixture = Fixture::load(&format!("resnet_{name}.safetensors"));
         let generator = ResnetGenerator::new(&small(norm), 9, &device).unwrap();
@@ -70,7 +70,7 @@ fn resnet_forward_backward_and_statistics_equal_pytorch() {
         assert_eq!(after.is_empty(), norm == NormKind::Instance);
         close_all(&format!("{name} statistics"), &after, &reference, TOLERANCE);
         let generator = generator.valid();
-        let photo = fixture.tensor::<4>("photo", &Device::flex());
+        let photo = fixture.tensor::<4>("photo", &test_device::device());
         let edited = generator.forward(photo, Pass::Eval).unwrap();
         close(
             &format!("{name} in evaluation"),
@@ -83,7 +83,7 @@ fn resnet_forward_backward_and_statistics_equal_pytorch() {
 
 #[test]
 fn patchgan_forward_backward_and_statistics_equal_pytorch() {
-    let device = Device::flex().autodiff();
+    let device = test_device::device().autodiff();
     for (norm, name, layers) in [
         (NormKind::Batch, "batch", 3),
         (NormKind::Instance, "instance", 3),
@@ -150,7 +150,7 @@ fn parameters<M: Module>(module: &M) -> usize {
 fn full_size_networks_have_pytorchs_counts() {
     let text = std::fs::read_to_string(path("gan_parameter_counts.json")).unwrap();
     let counts: std::collections::BTreeMap<String, usize> = serde_json::from_str(&text).unwrap();
-    let device = Device::flex();
+    let device = test_device::device();
     for (norm, name) in [(NormKind::Batch, "batch"), (NormKind::Instance, "instance")] {
         let config = ResnetConfig {
             norm,
@@ -172,7 +172,7 @@ fn initial_weights_are_pix2pixs() {
         width: 16,
         ..ResnetConfig::paper()
     };
-    let new = |seed| ResnetGenerator::new(&config, seed, &Device::flex()).unwrap();
+    let new = |seed| ResnetGenerator::new(&config, seed, &test_device::device()).unwrap();
     let named = module_to_named(&new(1)).unwrap();
     let collect = |keep: &dyn Fn(&str) -> bool| -> Vec<f64> {
         let kept = named.iter().filter(|(name, _)| keep(name));
@@ -202,7 +202,7 @@ fn initial_weights_are_pix2pixs() {
 
 #[test]
 fn dropout_follows_the_pass() {
-    let device = Device::flex();
+    let device = test_device::device();
     let config = ResnetConfig {
         dropout: 0.5,
         ..small(NormKind::Instance)
@@ -226,7 +226,7 @@ fn dropout_follows_the_pass() {
 
 #[test]
 fn unsuitable_images_and_configurations_are_refused() {
-    let device = Device::flex();
+    let device = test_device::device();
     let generator = ResnetGenerator::new(&small(NormKind::Instance), 0, &device).unwrap();
     for shape in [
         [1, 3, 18, 16],

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
-use burn::tensor::Device;
 use lora_gan::{Error, NormKind, Pass, PatchGan, PatchGanConfig, ResnetConfig, ResnetGenerator};
 use parity::{Fixture, close, host, path};
 use safetensors::tensor::TensorView;
@@ -25,7 +24,7 @@ fn config(norm: NormKind, dropout: f64) -> ResnetConfig {
 }
 
 fn new(norm: NormKind, dropout: f64) -> ResnetGenerator {
-    ResnetGenerator::new(&config(norm, dropout), 0, &Device::flex()).unwrap()
+    ResnetGenerator::new(&config(norm, dropout), 0, &test_device::device()).unwrap()
 }
 
 /// The file's bytes changed by `change`, under a name that ends in `suffix`.
@@ -46,7 +45,7 @@ fn message(result: Result<ResnetGenerator, Error>, file: &Path) -> String {
 #[test]
 fn pth_files_of_three_ages_load() {
     let fixture = Fixture::load("resnet_pth.safetensors");
-    let photo = || fixture.tensor::<4>("photo", &Device::flex());
+    let photo = || fixture.tensor::<4>("photo", &test_device::device());
     for (file, norm, dropout, expected) in [
         ("resnet.pth", NormKind::Batch, 0.5, "batch_dropout"),
         ("resnet_legacy.pth", NormKind::Batch, 0.5, "batch_dropout"),
@@ -79,7 +78,7 @@ fn what_is_written_is_read_back_under_the_originals_names() {
         module_to_named(&again).unwrap(),
         module_to_named(&generator).unwrap()
     );
-    let device = Device::flex();
+    let device = test_device::device();
     let judge = PatchGan::new(&PatchGanConfig::compact(), 4, &device).unwrap();
     let file = dir.path().join("D.safetensors");
     judge.save_state_dict(&file).unwrap();
@@ -133,7 +132,7 @@ fn nan_is_refused_by_file_tensor_and_position() {
 fn tensors_of_another_network_are_named() {
     let file = path("resnet.pth");
     let load = |config: &ResnetConfig| {
-        let generator = ResnetGenerator::new(config, 0, &Device::flex()).unwrap();
+        let generator = ResnetGenerator::new(config, 0, &test_device::device()).unwrap();
         message(generator.load_state_dict(&file), &file)
     };
     let fitting = config(NormKind::Batch, 0.5);

@@ -62,7 +62,7 @@ impl Fixture {
             .collect();
         let path = dir.path().join("model.safetensors");
         save_safetensors(&path, &weights, &Default::default()).unwrap();
-        HybridGenerator::import(dir.path(), &Device::flex()).unwrap()
+        HybridGenerator::import(dir.path(), &test_device::device()).unwrap()
     }
 
     fn context(&self, mask: bool, device: &Device) -> Context {
@@ -101,7 +101,7 @@ fn step(
     context: Option<&Context>,
     mode: Mode,
 ) -> burn::tensor::Gradients {
-    let device = Device::flex().autodiff();
+    let device = test_device::device().autodiff();
     let photo = fixture.get::<4>("photo", &device).require_grad();
     let out = generator.forward(photo.clone(), context, mode);
     let reference = |name: &str| &fixture.tensors[&format!("{case}.{name}")].data;
@@ -164,7 +164,7 @@ fn pretraining_equals_pytorch_in_training_mode() {
     for config in ["compact", "paper"] {
         let fixture = Fixture::open(&format!("base-{config}"));
         let generator = fixture.network(config).train().train_base();
-        let context = fixture.context(true, &Device::flex().autodiff());
+        let context = fixture.context(true, &test_device::device().autodiff());
         let after = pretraining_step(&fixture, &generator, "text", Some(&context));
         pretraining_step(&fixture, &generator, "none", None);
 
@@ -183,7 +183,7 @@ fn an_adapted_network_and_its_gradients_equal_pytorch_with_peft() {
         assert_eq!(adapter.len(), 24 * 2 + 16 * 2);
         generator.load_weights(&adapter).unwrap();
         let generator = generator.train().train_adapter();
-        let device = Device::flex().autodiff();
+        let device = test_device::device().autodiff();
         for (case, context) in [
             ("none", None),
             ("text", Some(fixture.context(false, &device))),
@@ -206,7 +206,7 @@ fn an_adapted_network_and_its_gradients_equal_pytorch_with_peft() {
         }
         // Unlike a merged pass, an adapter matters.
         let base = fixture.network(config);
-        let photo = fixture.get("photo", &Device::flex());
+        let photo = fixture.get("photo", &test_device::device());
         let plain = values(base.forward(photo, None, Mode::Adapted));
         assert!(relative(&plain, &fixture.tensors["none.out"].data) > 0.05);
     }
@@ -217,7 +217,7 @@ fn a_folder_by_peft_gives_pefts_images() {
     let fixture = Fixture::open("peft");
     let base = fixture.network("compact");
     let adapted = base.load_peft(&folder().join("peft"), None).unwrap();
-    let device = Device::flex();
+    let device = test_device::device();
     let photo = || fixture.get::<4>("photo", &device);
     let none = adapted.forward(photo(), None, Mode::Adapted);
     close("none", &values(none), &fixture.tensors["out.none"].data);

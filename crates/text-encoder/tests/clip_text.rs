@@ -6,13 +6,12 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use burn::tensor::Device;
 use common::{Reference, assert_close, copy, difference, fixture, prompts};
 use serde_json::{Value, json};
 use text_encoder::{ClipLayer, ClipText, ClipTextOptions, Error, Projection, TextEncoder};
 
 fn load(path: impl AsRef<Path>, options: ClipTextOptions) -> Result<ClipText, Error> {
-    ClipText::from_dir(path, &options, &Device::flex())
+    ClipText::from_dir(path, &options, &test_device::device())
 }
 
 fn clip(name: &str) -> ClipText {
@@ -100,7 +99,7 @@ fn embeddings_are_those_of_transformers() {
 #[test]
 fn a_batch_is_padded_with_zeros_and_masked() {
     let encoder = clip("clip-legacy");
-    let device = Device::flex();
+    let device = test_device::device();
     let prompts = ["charcoal sketch", "x", "a teal oil painting"];
     let text = encoder.encode(&prompts, &device).unwrap();
     let ids = encoder.token_ids(&prompts).unwrap();
@@ -281,7 +280,7 @@ fn the_tokenizer_may_lie_in_another_folder() {
 
 #[test]
 fn the_output_has_no_graph_on_an_autodiff_device() {
-    let device = Device::flex().autodiff();
+    let device = test_device::device().autodiff();
     let options = ClipTextOptions::default();
     let encoder = ClipText::from_dir(fixture("clip-legacy"), &options, &device).unwrap();
     let text = encoder.encode(&["charcoal sketch"], &device).unwrap();
@@ -299,7 +298,7 @@ fn batches_without_a_prompt_or_with_an_empty_one_are_refused() {
     let encoder = clip("clip-legacy");
     assert!(matches!(encoder.encode_host(&[]), Err(Error::NoPrompts)));
     assert!(matches!(
-        encoder.encode(&["x", " "], &Device::flex()),
+        encoder.encode(&["x", " "], &test_device::device()),
         Err(Error::EmptyPrompt { index: 1, .. })
     ));
 }

@@ -122,7 +122,9 @@ fn padding_and_mask_on_the_device() {
     let dir = tempdir().unwrap();
     let encoder = cached(dir.path());
     for _ in 0..2 {
-        let text = encoder.encode(&["aa", "bbb"], &Device::flex()).unwrap(); // 3 tokens and 1
+        let text = encoder
+            .encode(&["aa", "bbb"], &test_device::device())
+            .unwrap(); // 3 tokens and 1
         assert_eq!(text.tokens.dims(), [2, 3, 3]);
         assert_eq!(text.pooled.dims(), [2, 2]);
         let mask: Vec<bool> = text.mask.into_data().iter::<bool>().collect();
@@ -265,7 +267,7 @@ fn a_folder_that_cannot_be_written_is_named() {
 #[test]
 fn a_real_encoder_behind_a_box() {
     let dir = tempdir().unwrap();
-    let minilm = || MiniLm::from_dir(fixture("bert"), &Device::flex()).unwrap();
+    let minilm = || MiniLm::from_dir(fixture("bert"), &test_device::device()).unwrap();
     let boxed: Box<dyn TextEncoder> = Box::new(minilm());
     let encoder = CachedEncoder::new(boxed, dir.path()).unwrap();
     let prompts = ["a portrait in charcoal", "fog"];

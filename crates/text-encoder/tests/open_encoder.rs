@@ -6,17 +6,16 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use burn::tensor::Device;
 use common::{copy, fixture};
 use text_encoder::{ClipText, ClipTextOptions, Error, MiniLm, TextEncoder, open_encoder};
 
 fn open(dir: &Path) -> Result<Box<dyn TextEncoder>, Error> {
-    open_encoder(dir, &Device::flex())
+    open_encoder(dir, &test_device::device())
 }
 
 #[test]
 fn clip_bert_and_static_folders_are_told_apart() {
-    let device = Device::flex();
+    let device = test_device::device();
     let bert = open(&fixture("bert")).unwrap();
     let direct = MiniLm::from_dir(fixture("bert"), &device).unwrap();
     assert_eq!(

@@ -64,7 +64,7 @@ fn one_batch_matches_the_reference() {
     assert!(r.prompts.len() >= 20);
     let encoder = StaticEncoder::embedded().unwrap();
     let prompts: Vec<&str> = r.prompts.iter().map(String::as_str).collect();
-    let text = encoder.encode(&prompts, &Device::flex()).unwrap();
+    let text = encoder.encode(&prompts, &test_device::device()).unwrap();
 
     let (b, c) = (prompts.len(), encoder.width());
     let l = *r.lengths.iter().max().unwrap();
@@ -124,7 +124,7 @@ fn prompts_without_a_known_word_are_named() {
     assert!(r.rejected.len() >= 4);
     for rejected in &r.rejected {
         let error = encoder
-            .encode(&["fine", rejected], &Device::flex())
+            .encode(&["fine", rejected], &test_device::device())
             .unwrap_err();
         assert!(
             matches!(error, Error::EmptyPrompt { index: 1, .. }),
@@ -132,7 +132,7 @@ fn prompts_without_a_known_word_are_named() {
         );
     }
     assert!(matches!(
-        encoder.encode(&[], &Device::flex()),
+        encoder.encode(&[], &test_device::device()),
         Err(Error::NoPrompts)
     ));
 }
@@ -140,7 +140,8 @@ fn prompts_without_a_known_word_are_named() {
 #[test]
 fn length_follows_the_longest_prompt_and_the_cap() {
     let encoder = StaticEncoder::embedded().unwrap();
-    let dims = |e: &StaticEncoder, p: &[&str]| e.encode(p, &Device::flex()).unwrap().tokens.dims();
+    let dims =
+        |e: &StaticEncoder, p: &[&str]| e.encode(p, &test_device::device()).unwrap().tokens.dims();
     assert_eq!(dims(&encoder, &["sketch"]), [1, 1, 128]);
     assert_eq!(
         dims(&encoder, &["sketch", "pencil sketch on paper"]),
@@ -150,7 +151,7 @@ fn length_follows_the_longest_prompt_and_the_cap() {
     let text = short
         .encode(
             &["pencil", "pencil sketch", "pencil sketch on paper"],
-            &Device::flex(),
+            &test_device::device(),
         )
         .unwrap();
     assert_eq!(text.tokens.dims(), [3, 2, 128]);
@@ -182,7 +183,7 @@ fn token_rows_have_unit_variance() {
     let text = encoder
         .encode(
             &["the teal charcoal sketch of daguerreotypes , neon"],
-            &Device::flex(),
+            &test_device::device(),
         )
         .unwrap();
     let tokens = text.tokens.into_data().try_to_vec::<f32>().unwrap();

@@ -8,7 +8,7 @@ use burn::nn::{
     BatchNorm, BatchNormConfig, Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear,
     LinearConfig, PaddingConfig2d,
 };
-use burn::tensor::{Device, Distribution, Tensor};
+use burn::tensor::{Distribution, Tensor};
 use weight_blocks::{
     Error, GroupingRule, HostTensor, LayerKind, Layout, ModuleSpace, Place, TensorRole,
     WeightSpace, by_layer, module_shapes, module_to_named,
@@ -39,11 +39,11 @@ struct Net {
 
 fn random<const D: usize>(shape: [usize; D]) -> Param<Tensor<D>> {
     let normal = Distribution::Normal(0.0, 1.0);
-    Param::from_tensor(Tensor::random(shape, normal, &Device::flex()))
+    Param::from_tensor(Tensor::random(shape, normal, &test_device::device()))
 }
 
 fn net() -> Net {
-    let device = Device::flex();
+    let device = test_device::device();
     let adapted = || Adapted {
         linear: LinearConfig::new(4, 3).with_bias(false).init(&device),
         lora: Factors {

@@ -1,7 +1,7 @@
 //! Schedules and samplers against Hugging Face diffusers (tools/diffusers_fixtures.py).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 use serde::Deserialize;
 use weight_diffusion::{
     BetaSchedule, Denoiser, Error, NoiseSchedule, Parameterization, SampleOptions, Sampler,
@@ -140,13 +140,13 @@ impl Denoiser for Fixed {
 
 fn row(values: &[f32]) -> Tensor<2> {
     let data = TensorData::new(values.to_vec(), [1, values.len()]);
-    Tensor::from_data(data, &Device::flex())
+    Tensor::from_data(data, &test_device::device())
 }
 
 fn no_text() -> TextCondition {
     TextCondition {
-        tokens: Tensor::zeros([1, 1, 1], &Device::flex()),
-        mask: Tensor::<2, burn::tensor::Bool>::full([1, 1], false, &Device::flex()),
+        tokens: Tensor::zeros([1, 1, 1], &test_device::device()),
+        mask: Tensor::<2, burn::tensor::Bool>::full([1, 1], false, &test_device::device()),
     }
 }
 
@@ -194,7 +194,7 @@ fn ddim_steps_equal_diffusers() {
         let schedule = schedule(&case.schedule);
         let denoiser = Fixed(case.noise);
         let noisy = row(&case.sample);
-        let n = Tensor::<1, Int>::from_ints([0], &Device::flex());
+        let n = Tensor::<1, Int>::from_ints([0], &test_device::device());
         let clean = denoiser.recover(noisy.clone(), case.t, n, &no_text(), &schedule);
         let host = |tensor: Tensor<2>| tensor.try_into_vec_as::<f32>().unwrap();
         // ᾱ in 32 bits is off by 1e-5 of itself at t = 800; the rest is rounding.
@@ -210,7 +210,7 @@ fn ancestral_steps_equal_diffusers() {
         let schedule = schedule(&case.schedule);
         let denoiser = Fixed(case.prediction);
         let noisy = row(&case.sample);
-        let n = Tensor::<1, Int>::from_ints([0], &Device::flex());
+        let n = Tensor::<1, Int>::from_ints([0], &test_device::device());
         let clean = denoiser.recover(noisy.clone(), case.t, n, &no_text(), &schedule);
         let to = Some(case.to);
         let next = ancestral_step(noisy, clean, row(&case.noise), case.t, to, &schedule);
@@ -527,8 +527,8 @@ fn wrong_options_are_refused() {
     assert!(ddim(&denoiser, &no_text(), 1, &schedule, 0, &good).is_err());
     assert!(ddim(&denoiser, &no_text(), 1, &schedule, 1000, &good).is_err());
     let two = TextCondition {
-        tokens: Tensor::zeros([2, 1, 1], &Device::flex()),
-        mask: Tensor::<2, burn::tensor::Bool>::full([2, 1], true, &Device::flex()),
+        tokens: Tensor::zeros([2, 1, 1], &test_device::device()),
+        mask: Tensor::<2, burn::tensor::Bool>::full([2, 1], true, &test_device::device()),
     };
     assert!(one_step(&denoiser, &two, 1, &schedule, &good).is_err());
 }

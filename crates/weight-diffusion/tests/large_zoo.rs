@@ -18,7 +18,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use burn::tensor::Device;
 use weight_blocks::{
     Checkpoint, ConceptRecord, GroupingRule, LayerGroup, LayerKind, Layout, Normalization,
     TensorRole, TensorSpec, Zoo,
@@ -134,7 +133,7 @@ fn train() {
         status("VmHWM")
     );
     let config = TrainConfig::compact();
-    let device = Device::flex();
+    let device = test_device::device();
     let mut trainer = Trainer::new(config, &unet, data.spec(), 0, &device).unwrap();
     let mut seconds = Vec::new();
     for step in 1..=200 {

@@ -5,12 +5,12 @@ mod common;
 
 use std::path::Path;
 
-use burn::tensor::{DType, Device};
+use burn::tensor::DType;
 use weight_diffusion::{ComputePrecision, HostText, Parameterization, WeightGenerator};
 
 fn shipped() -> WeightGenerator {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/weight-generator");
-    WeightGenerator::load(&dir, &Device::flex()).unwrap()
+    WeightGenerator::load(&dir, &test_device::device()).unwrap()
 }
 
 fn prompt(width: usize, seed: u64) -> HostText {
@@ -48,7 +48,7 @@ fn brain_floats_predict_nearly_the_same_weights() {
         let predict = |generator: &WeightGenerator| {
             let options = generator.defaults();
             generator
-                .predict(&text, &options, &Device::flex())
+                .predict(&text, &options, &test_device::device())
                 .unwrap()
                 .encoded
         };

@@ -7,7 +7,6 @@ mod common;
 
 use std::time::Instant;
 
-use burn::tensor::Device;
 use weight_blocks::{
     GroupingRule, LayerGroup, LayerKind, Layout, Normalization, Normalizer, TensorRole, TensorSpec,
 };
@@ -55,7 +54,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 fn compact() {
     let unet = UNet1dConfig::compact();
     let data = dataset(unet.context_width);
-    let device = Device::flex();
+    let device = test_device::device();
     for (batch_size, micro_batch) in [(128, 32), (256, 16), (256, 32), (256, 256)] {
         let config = TrainConfig {
             batch_size,
@@ -127,7 +126,7 @@ fn peak() -> usize {
 #[ignore = "measures"]
 fn paper() {
     let config = UNet1dConfig::paper();
-    let device = Device::flex();
+    let device = test_device::device();
     let unet = weight_diffusion::UNet1d::new(&config, 0, &device).unwrap();
     let text = HostText {
         tokens: common::uniform(1, 77 * config.context_width),

@@ -5,7 +5,7 @@ pub(crate) mod formula;
 
 use std::path::PathBuf;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use clean_fid::FeatureSet;
 use safetensors::SafeTensors;
 
@@ -65,7 +65,7 @@ impl Fixture {
 
     pub(crate) fn tensor<const D: usize>(&self, name: &str) -> Tensor<D> {
         let (values, shape) = self.floats(name);
-        Tensor::from_data(TensorData::new(values, shape), &Device::flex())
+        Tensor::from_data(TensorData::new(values, shape), &test_device::device())
     }
 
     pub(crate) fn set(&self, name: &str) -> FeatureSet {

@@ -8,7 +8,6 @@
 )]
 
 use burn::module::Module;
-use burn::tensor::Device;
 use finetune::{PairSet, Recipe};
 use image::{Rgb, RgbImage};
 use lora_gan::{GeneratorConfig, HybridGenerator, PatchGanConfig};
@@ -27,7 +26,7 @@ pub fn tiny() -> GeneratorConfig {
 
 /// The same base each time, with parameter identities of its own, as a new process has them.
 pub fn base(config: &GeneratorConfig) -> HybridGenerator {
-    HybridGenerator::new(config, 1, &Device::flex())
+    HybridGenerator::new(config, 1, &test_device::device())
         .unwrap()
         .valid()
 }
@@ -76,7 +75,7 @@ pub fn negatives(size: u32, count: u32) -> PairSet {
             (photo, negative)
         })
         .collect();
-    PairSet::new(&pairs, size as usize, &Device::flex()).unwrap()
+    PairSet::new(&pairs, size as usize, &test_device::device()).unwrap()
 }
 
 /// The names whose values differ in a bit.

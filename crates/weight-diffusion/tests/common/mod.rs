@@ -16,7 +16,7 @@ pub const WIDTH: usize = 8;
 pub const BLOCK: usize = 16;
 
 pub fn device() -> Device {
-    Device::flex()
+    test_device::device()
 }
 
 /// Two linear layers, 70 weights, 5 blocks of 16.

@@ -1,0 +1,29 @@
+//! The device that this workspace's tests compute on, so that the same tests run on every backend.
+//!
+//! ```sh
+//! TEST_DEVICE=wgpu cargo test --release --workspace --features test-device/wgpu
+//! ```
+
+use burn::tensor::Device;
+
+/// The device that `TEST_DEVICE` names: `flex` (also where it is not set), or `wgpu`, `vulkan` or `cuda` where the
+/// feature of that name is on.
+///
+/// # Panics
+/// For another name, or a backend that is not compiled in: a test of something else than what was asked for would pass.
+#[allow(clippy::panic)]
+pub fn device() -> Device {
+    let name = std::env::var("TEST_DEVICE").unwrap_or_default();
+    match name.as_str() {
+        "" | "flex" => Device::flex(),
+        #[cfg(feature = "wgpu")]
+        "wgpu" => Device::wgpu(burn::tensor::DeviceKind::DefaultDevice),
+        #[cfg(feature = "vulkan")]
+        "vulkan" => Device::vulkan(burn::tensor::DeviceKind::DefaultDevice),
+        #[cfg(feature = "cuda")]
+        "cuda" => Device::cuda(0),
+        _ => panic!(
+            "TEST_DEVICE={name}: use flex, wgpu, vulkan or cuda, the last three with `--features test-device/{name}`"
+        ),
+    }
+}
