@@ -14,7 +14,7 @@ use clap::Parser;
 use clean_fid::FeatureNet;
 use concepts::{art_concepts, find};
 use denoised_weights_examples::assets::{AssetArgs, Text, TextArgs, display};
-use denoised_weights_examples::cli::{Common, run};
+use denoised_weights_examples::cli::{Common, parse, run};
 use denoised_weights_examples::data::{ConceptPairs, Counts, Photos};
 use denoised_weights_examples::denoised::layout_of;
 use denoised_weights_examples::overfit::{Combined, Cut, Subject, overfit, timed_prediction};
@@ -95,7 +95,7 @@ const SHOWN: usize = 5;
 const TRAIN: usize = 64;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = parse::<Args>();
     run(|| ablate(&args))
 }
 

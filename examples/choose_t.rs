@@ -12,7 +12,7 @@ use clap::Parser;
 use clean_fid::FeatureNet;
 use concepts::Split;
 use denoised_weights_examples::assets::{AssetArgs, TextArgs, display};
-use denoised_weights_examples::cli::{Common, run};
+use denoised_weights_examples::cli::{Common, parse, run};
 use denoised_weights_examples::data::{ConceptPairs, Counts, Photos, concepts_of};
 use denoised_weights_examples::denoised::load_generator;
 use denoised_weights_examples::overfit::timed_prediction;
@@ -58,7 +58,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = parse::<Args>();
     run(|| choose(&args))
 }
 

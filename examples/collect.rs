@@ -12,7 +12,7 @@ use std::time::Instant;
 use burn::tensor::Device;
 use clap::Parser;
 use denoised_weights_examples::assets::{AssetArgs, display};
-use denoised_weights_examples::cli::{Common, run};
+use denoised_weights_examples::cli::{Common, parse, run};
 use denoised_weights_examples::data::{ConceptPairs, Counts, Photos};
 use denoised_weights_examples::denoised::{BLOCK_SIZE, layout_of};
 use denoised_weights_examples::files::Lock;
@@ -117,7 +117,7 @@ fn manifest(zoo: &Zoo) -> BTreeMap<String, Collected> {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = parse::<Args>();
     run(|| collect(&args))
 }
 

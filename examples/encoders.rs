@@ -12,7 +12,7 @@ use burn::tensor::Device;
 use clap::Parser;
 use concepts::{Concept, Split, art_concepts};
 use denoised_weights_examples::assets::TextArgs;
-use denoised_weights_examples::cli::{Common, run};
+use denoised_weights_examples::cli::{Common, parse, run};
 use denoised_weights_examples::{Result, files};
 use serde::Serialize;
 use text_encoder::{TextEncoder, cosine_similarity};
@@ -74,7 +74,7 @@ struct Neighbour {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = parse::<Args>();
     run(|| encoders(&args))
 }
 

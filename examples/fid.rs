@@ -18,7 +18,7 @@ use clean_fid::{
 };
 use denoised_weights_examples::Result;
 use denoised_weights_examples::assets::{AssetArgs, display};
-use denoised_weights_examples::cli::{Common, run};
+use denoised_weights_examples::cli::{Common, parse, run};
 use denoised_weights_examples::progress::Progress;
 use serde::Serialize;
 
@@ -157,7 +157,7 @@ struct Manifold {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = parse::<Args>();
     run(|| fid(&args))
 }
 

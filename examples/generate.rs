@@ -13,7 +13,7 @@ use burn::tensor::Device;
 use clap::Parser;
 use concepts::read_photos;
 use denoised_weights_examples::assets::{AssetArgs, TextArgs, display};
-use denoised_weights_examples::cli::{Common, run};
+use denoised_weights_examples::cli::{Common, parse, run};
 use denoised_weights_examples::denoised::load_all;
 use denoised_weights_examples::{Result, files};
 use finetune::{images_to_tensor, tensor_to_images, translate};
@@ -68,7 +68,7 @@ struct Report {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = parse::<Args>();
     run(|| generate(&args))
 }
 

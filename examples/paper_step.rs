@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use burn::tensor::{Device, Tensor, TensorData};
 use clap::Parser;
 use denoised_weights_examples::Result;
-use denoised_weights_examples::cli::{Common, run};
+use denoised_weights_examples::cli::{Common, parse, run};
 use finetune::{ConceptTrainer, PairSet, Recipe};
 use lora_gan::{GeneratorConfig, HybridGenerator};
 use rand::{RngExt, SeedableRng};
@@ -55,7 +55,7 @@ struct Step {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = parse::<Args>();
     run(|| paper_step(&args))
 }
 

@@ -11,7 +11,7 @@ use clap::{Parser, ValueEnum};
 use concepts::prepare::PairLayout;
 use concepts::{Concept, Pair, Split, art_concepts, find};
 use denoised_weights_examples::assets::{AssetArgs, display};
-use denoised_weights_examples::cli::{Common, run};
+use denoised_weights_examples::cli::{Common, parse, run};
 use denoised_weights_examples::data::{Photos, edit, spread};
 use denoised_weights_examples::layout::Layout;
 use denoised_weights_examples::progress::Progress;
@@ -74,7 +74,7 @@ struct Report {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = parse::<Args>();
     run(|| prepare(&args))
 }
 

@@ -12,7 +12,7 @@ use burn::tensor::Tensor;
 use clap::Parser;
 use concepts::Split;
 use denoised_weights_examples::assets::{AssetArgs, Text, display};
-use denoised_weights_examples::cli::{Common, run};
+use denoised_weights_examples::cli::{Common, parse, run};
 use denoised_weights_examples::data::{Photos, concepts_of, edit, spread};
 use denoised_weights_examples::progress::{Progress, RunningMean};
 use denoised_weights_examples::{Result, files};
@@ -56,7 +56,7 @@ struct Report {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = parse::<Args>();
     run(|| pretrain(&args))
 }
 

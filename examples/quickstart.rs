@@ -13,7 +13,7 @@ use clap::Parser;
 use clean_fid::{EfficientNetLite0, FeatureNet};
 use concepts::{Concept, Split, art_concepts, find};
 use denoised_weights_examples::assets::{AssetArgs, Text, TextArgs, display};
-use denoised_weights_examples::cli::{Common, run};
+use denoised_weights_examples::cli::{Common, parse, run};
 use denoised_weights_examples::data::{ConceptPairs, Counts, Photos, concepts_of};
 use denoised_weights_examples::denoised::{layout_of, load_generator};
 use denoised_weights_examples::picture::{Column, write_curves, write_grid};
@@ -99,7 +99,7 @@ const DEFAULT_CONCEPT: &str = "teal-charcoal-sketch";
 const SHOWN: usize = 5;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = parse::<Args>();
     run(|| quickstart(&args))
 }
 

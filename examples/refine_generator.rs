@@ -14,7 +14,7 @@ use concepts::{Concept, Pair, read_pair_splits, read_pairs};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::assets::{AssetArgs, TextArgs};
 use denoised_weights_examples::blocks::{ZooBlocks, subset};
-use denoised_weights_examples::cli::{Common, run};
+use denoised_weights_examples::cli::{Common, parse, run};
 use denoised_weights_examples::data::{Photos, edit};
 use denoised_weights_examples::denoised::load_generator;
 use denoised_weights_examples::sources::{Source, training_sources};
@@ -64,7 +64,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = parse::<Args>();
     run(|| refine(&args))
 }
 

@@ -13,7 +13,7 @@ use clean_fid::FeatureNet;
 use concepts::{art_concepts, find};
 use denoised_weights_examples::assets::{AssetArgs, display};
 use denoised_weights_examples::baseline::{CURVE, Job, Network, Point, Trained, train};
-use denoised_weights_examples::cli::{Common, run};
+use denoised_weights_examples::cli::{Common, parse, run};
 use denoised_weights_examples::data::{ConceptPairs, Counts, Photos};
 use denoised_weights_examples::identity::claim;
 use denoised_weights_examples::picture::{Chart, Column, Line, write_chart, write_grid};
@@ -67,7 +67,7 @@ struct Args {
 const SHOWN: usize = 5;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = parse::<Args>();
     run(|| baseline(&args))
 }
 

@@ -9,11 +9,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use denoised_weights_examples::Result;
 use denoised_weights_examples::assets::TextArgs;
 use denoised_weights_examples::blocks::{hold_out, source, subset};
-use denoised_weights_examples::cli::{Common, open_device, run};
+use denoised_weights_examples::cli::{Common, parse, run};
 use denoised_weights_examples::training::{TrainedOn, TrainingArgs};
+use denoised_weights_examples::{Result, devices};
 use weight_blocks::Zoo;
 use weight_diffusion::{
     DictionarySize, EarlyStop, Parameterization, SampleOptions, TrainConfig, Trainer, UNet1dConfig,
@@ -108,14 +108,14 @@ impl From<Prediction> for Parameterization {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = parse::<Args>();
     run(|| train(&args))
 }
 
 fn train(args: &Args) -> Result<()> {
     let device = args.common.device()?;
     let others = (args.with_device.iter())
-        .map(|name| open_device(name))
+        .map(|name| devices::open(name))
         .collect::<Result<Vec<_>, _>>()?;
     let of_zoo = |e| format!("{}: {e}", args.zoo.display());
     let mut zoo = Zoo::open(&args.zoo)?;

@@ -22,7 +22,7 @@ use clean_fid::FeatureNet;
 use concepts::Split;
 use denoised_weights_examples::assets::{AssetArgs, TextArgs, display};
 use denoised_weights_examples::baseline::Network;
-use denoised_weights_examples::cli::{Common, run};
+use denoised_weights_examples::cli::{Common, parse, run};
 use denoised_weights_examples::data::{Counts, Photos};
 use denoised_weights_examples::denoised::{layout_of, load_generator};
 use denoised_weights_examples::identity::claim;
@@ -134,7 +134,7 @@ const METHODS: &str = "pix2pix,comod,zero,mean,nearest,wrong_prompt,denoised,den
 const SHOWN: usize = 5;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = parse::<Args>();
     run(|| compare(&args))
 }
 

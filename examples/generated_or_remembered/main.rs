@@ -15,7 +15,7 @@ use clap::Parser;
 use clean_fid::FeatureNet;
 use concepts::{Concept, Split};
 use denoised_weights_examples::assets::{AssetArgs, Text, TextArgs, display};
-use denoised_weights_examples::cli::{Common, run};
+use denoised_weights_examples::cli::{Common, parse, run};
 use denoised_weights_examples::data::{ConceptPairs, Counts, Photos, concepts_of, edit, spread};
 use denoised_weights_examples::denoised::load_generator;
 use denoised_weights_examples::picture::{Column, write_grid};
@@ -72,7 +72,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = parse::<Args>();
     run(|| compare(&args))
 }
 

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use burn::tensor::Device;
-use clap::Args;
+use clap::{Args, Parser};
 
-use crate::Result;
+use crate::devices::DeviceError;
+use crate::{Result, devices};
 
 /// `--seed`, `--device`, `--json`.
 #[derive(Debug, Clone, Args)]
@@ -13,38 +14,25 @@ pub struct Common {
     /// Seed of everything random; the same seed, device and build give the same result.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Where to compute: flex (CPU, the default), wgpu, vulkan, cuda or cuda:INDEX. The last three
-    /// need the Cargo feature of that name.
+    /// Where to compute: flex (CPU, the default), wgpu, vulkan, cuda, or one of several such as cuda:1. All but
+    /// flex need the Cargo feature of that name.
     #[arg(long, default_value = "flex")]
     pub device: String,
+    /// Print the devices of this build and machine, and stop.
+    #[arg(long)]
+    list_devices: bool,
     /// Also write the result as JSON to this file.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-}
-
-/// A `--device` that this build or this machine does not have.
-#[derive(Debug, thiserror::Error)]
-pub enum DeviceError {
-    /// Not a device's name.
-    #[error("--device {0}: no such device; use flex, wgpu, vulkan, cuda or cuda:INDEX")]
-    Unknown(String),
-    /// Not compiled in.
-    #[error("--device {device}: not compiled in; add `--features {feature}` to the cargo command")]
-    NotCompiled {
-        /// What was asked for.
-        device: String,
-        /// The Cargo feature that brings it.
-        feature: &'static str,
-    },
 }
 
 impl Common {
     /// The device that `--device` names.
     ///
     /// # Errors
-    /// As [`open_device`].
+    /// As [`devices::open`].
     pub fn device(&self) -> Result<Device, DeviceError> {
-        open_device(&self.device)
+        devices::open(&self.device)
     }
 
     /// Writes `value` to the `--json` file, where one was asked for.
@@ -59,42 +47,18 @@ impl Common {
     }
 }
 
-/// The device of a name as `--device` takes it.
-///
-/// # Errors
-/// [`DeviceError`] where the name is unknown or the backend is not compiled in.
-pub fn open_device(device: &str) -> Result<Device, DeviceError> {
-    let (name, index) = match device.split_once(':') {
-        Some((name, index)) => (
-            name,
-            index
-                .parse::<usize>()
-                .map_err(|_| DeviceError::Unknown(device.to_owned()))?,
-        ),
-        None => (device, 0),
-    };
-    let _ = index;
-    let missing = |feature| DeviceError::NotCompiled {
-        device: device.to_owned(),
-        feature,
-    };
-    match name {
-        #[cfg(feature = "flex")]
-        "flex" => Ok(Device::flex()),
-        #[cfg(feature = "wgpu")]
-        "wgpu" => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
-        #[cfg(feature = "vulkan")]
-        "vulkan" => Ok(Device::vulkan(burn::tensor::DeviceKind::DefaultDevice)),
-        #[cfg(feature = "cuda")]
-        "cuda" => Ok(Device::cuda(index)),
-        _ => Err(match name {
-            "flex" => missing("flex"),
-            "wgpu" => missing("wgpu"),
-            "vulkan" => missing("vulkan"),
-            "cuda" => missing("cuda"),
-            _ => DeviceError::Unknown(device.to_owned()),
-        }),
+/// [`Parser::parse`], and before it `--list-devices`, which needs no other argument: prints the devices and ends.
+pub fn parse<A: Parser>() -> A {
+    if std::env::args_os()
+        .skip(1)
+        .any(|argument| argument == "--list-devices")
+    {
+        for line in devices::list() {
+            println!("{line}");
+        }
+        std::process::exit(0);
     }
+    A::parse()
 }
 
 /// Starts the logger and runs `main`; an error is printed with what caused it, and gives exit

@@ -10,6 +10,7 @@ pub mod clip_score;
 pub mod confirm;
 pub mod data;
 pub mod denoised;
+pub mod devices;
 pub mod files;
 pub mod identity;
 pub mod layout;
