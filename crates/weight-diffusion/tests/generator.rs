@@ -103,7 +103,7 @@ fn damaged_files_are_refused_by_name() {
     assert!(load().to_string().contains("SHA-256"));
     std::fs::write(&weights, &good).unwrap();
 
-    std::fs::write(&config, json.replace("\"version\": 1", "\"version\": 2")).unwrap();
+    std::fs::write(&config, json.replace("\"version\":1", "\"version\":2")).unwrap();
     assert!(matches!(
         load(),
         Error::Version {
@@ -116,12 +116,12 @@ fn damaged_files_are_refused_by_name() {
     assert!(matches!(load(), Error::Json { .. }));
     std::fs::write(
         &config,
-        json.replace("\"base_channels\": 32", "\"base_channels\": 64"),
+        json.replace("\"base_channels\":32", "\"base_channels\":64"),
     )
     .unwrap();
     let error = load();
     assert!(matches!(error, Error::Checkpoint { .. }), "{error}");
-    std::fs::write(&config, json.replace("\"t\": 999", "\"t\": 5000")).unwrap();
+    std::fs::write(&config, json.replace("\"t\":999", "\"t\":5000")).unwrap();
     assert!(matches!(load(), Error::Config { field: "t", .. }));
     std::fs::write(&config, &json).unwrap();
     WeightGenerator::load(dir.path(), &device()).unwrap();

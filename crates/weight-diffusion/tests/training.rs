@@ -269,7 +269,7 @@ fn damaged_states_are_refused_by_name() {
     std::fs::write(&json, &good_json[..good_json.len() / 2]).unwrap();
     assert!(matches!(resume(), Error::Json { .. }));
     let text = String::from_utf8(good_json.clone()).unwrap();
-    std::fs::write(&json, text.replace("\"version\": 1", "\"version\": 7")).unwrap();
+    std::fs::write(&json, text.replace("\"version\":1", "\"version\":7")).unwrap();
     assert!(matches!(
         resume(),
         Error::Version {
