@@ -30,20 +30,38 @@ const COLOURS: [RGBColor; 8] = [
     RGBColor(178, 140, 110),
 ];
 
-/// The same method has the same colour in all charts; other lines take theirs in order.
-fn colour(name: &str, index: usize) -> RGBColor {
-    let own = [
-        "zero",
-        "denoised",
-        "mean",
-        "nearest",
-        "wrong_prompt",
-        "comod",
-        "pix2pix",
-        "denoised_l1",
-    ];
-    let known = own.iter().position(|method| *method == name);
-    COLOURS[known.unwrap_or(index) % COLOURS.len()]
+/// The methods that have the colours above, in all charts.
+const METHODS: [&str; 8] = [
+    "zero",
+    "denoised",
+    "mean",
+    "nearest",
+    "wrong_prompt",
+    "comod",
+    "pix2pix",
+    "denoised_l1",
+];
+
+/// For what is drawn beside the methods.
+const OTHERS: [RGBColor; 4] = [
+    RGBColor(125, 90, 190),
+    RGBColor(190, 50, 90),
+    RGBColor(110, 130, 30),
+    RGBColor(60, 140, 140),
+];
+
+/// The colours of a chart's lines.
+fn colours(lines: &[Line]) -> Vec<RGBColor> {
+    let known = |line: &Line| METHODS.iter().position(|method| *method == line.name);
+    if !lines.iter().any(|line| known(line).is_some()) {
+        return COLOURS.iter().copied().cycle().take(lines.len()).collect();
+    }
+    let mut others = OTHERS.iter().copied().cycle();
+    let mut colour = |line: &Line| match known(line) {
+        Some(index) => Some(COLOURS[index]),
+        None => others.next(),
+    };
+    lines.iter().filter_map(&mut colour).collect()
 }
 
 /// A chart of lines over one axis.
@@ -208,8 +226,8 @@ fn draw(chart: &Chart<'_>, paper: &Paper) -> Result<String> {
             .x_label_formatter(&|v| label(*v, chart.log_x))
             .y_label_formatter(&|v| label(*v, chart.log_y))
             .draw()?;
-        for (index, (line, placed)) in chart.lines.iter().zip(&placed).enumerate() {
-            let colour = colour(&line.name, index);
+        for ((line, placed), colour) in (chart.lines.iter().zip(&placed)).zip(colours(&chart.lines))
+        {
             let width = if line.bold { 3 } else { 1 };
             frame
                 .draw_series(LineSeries::new(
@@ -394,5 +412,48 @@ impl DrawTarget for Ink<'_> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn methods_keep_their_colours_and_no_two_lines_share_one() {
+        let line = |name: &&str| Line {
+            name: (*name).to_owned(),
+            points: Vec::new(),
+            bold: false,
+        };
+        let of = |names: &[&str]| colours(&names.iter().map(line).collect::<Vec<_>>());
+        assert_eq!(of(&["denoised"]), of(&["zero", "denoised"])[1..]);
+        let all: Vec<&str> = METHODS
+            .iter()
+            .copied()
+            .chain(["denoised:30", "denoised:100"])
+            .collect();
+        let found = of(&all);
+        for (i, colour) in found.iter().enumerate() {
+            assert!(!found[..i].contains(colour), "{}", all[i]);
+        }
+        assert_eq!(of(&["training", "held-out concepts"]), COLOURS[..2]);
+    }
+
+    #[test]
+    fn axes_have_round_numbers() {
+        let log = ticks(&(-2.1..1.2), true);
+        assert_eq!(
+            log.iter().map(|t| label(*t, true)).collect::<Vec<_>>(),
+            ["0.01", "0.1", "1", "10"]
+        );
+        let labels: Vec<_> = ticks(&(0.0..100.0), false)
+            .iter()
+            .map(|t| label(*t, false))
+            .collect();
+        assert!(
+            labels.contains(&"50".to_owned()) || labels.contains(&"40".to_owned()),
+            "{labels:?}"
+        );
     }
 }
