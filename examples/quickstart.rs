@@ -22,8 +22,7 @@ use denoised_weights_examples::report::{self, ConceptReport, MethodReport, Repor
 use denoised_weights_examples::rivals::{Outcome, Setup, fine_tune, zoo_distance};
 use denoised_weights_examples::starts::{StartKind, Starts};
 use denoised_weights_examples::{Result, files};
-use finetune::{HeldOut, Initializer, Recipe, images_to_tensor};
-use image::RgbImage;
+use finetune::{HeldOut, Initializer, Recipe};
 use lora_gan::BaseGenerator;
 use weight_blocks::Zoo;
 use weight_diffusion::WeightGenerator;
@@ -245,8 +244,7 @@ impl Bench<'_> {
             pairs.test.len()
         );
         let held_out = HeldOut::new(&self.network, &pairs.test)?;
-        let inputs: Vec<&RgbImage> = pairs.shown.iter().map(|pair| &pair.0).collect();
-        let shown = images_to_tensor(&inputs, self.base.config.image_size, &self.device)?;
+        let shown = pairs.shown_photos(self.base.config.image_size, &self.device)?;
         let setup = Setup {
             base: &self.base.generator,
             pairs,

@@ -12,15 +12,16 @@ use clap::Parser;
 use clean_fid::FeatureNet;
 use concepts::{art_concepts, find};
 use denoised_weights_examples::assets::{AssetArgs, display};
-use denoised_weights_examples::baseline::{CURVE, Job, Network, Point, Trained, train};
+use denoised_weights_examples::baseline::{CURVE, Network, Trained, train};
 use denoised_weights_examples::cli::{Common, parse, run};
 use denoised_weights_examples::data::{ConceptPairs, Counts, Photos};
 use denoised_weights_examples::identity::claim;
 use denoised_weights_examples::picture::{Chart, Column, Line, write_chart, write_grid};
 use denoised_weights_examples::progress::Progress;
+use denoised_weights_examples::report::Point;
+use denoised_weights_examples::rivals::Setup;
 use denoised_weights_examples::{Result, files};
-use finetune::{HeldOut, Recipe, images_to_tensor};
-use image::RgbImage;
+use finetune::{HeldOut, Recipe};
 use lora_gan::BaseGenerator;
 use serde::Serialize;
 
@@ -135,14 +136,13 @@ impl<'a> Run<'a> {
                 ConceptPairs::edited(concept, train, test, counts, size, device)?
             }
         };
-        let inputs: Vec<&RgbImage> = pairs.shown.iter().map(|pair| &pair.0).collect();
         let name = args.network.name();
         Ok(Self {
             out: (args.out.clone()).unwrap_or_else(|| Path::new("out").join(name)),
             args,
             configs: args.network.configs(&recipe, base),
             recipe,
-            shown: images_to_tensor(&inputs, size, device)?,
+            shown: pairs.shown_photos(size, device)?,
             pairs,
             network: args.assets.load_features(device)?,
         })
@@ -181,22 +181,17 @@ impl<'a> Run<'a> {
             self.pairs.test.len(),
         );
         let mut progress: Option<Progress> = None;
-        let job = Job {
-            network: self.args.network,
-            recipe: &self.recipe,
-            base,
-            pairs: &self.pairs.train,
-            held_out: &held_out,
+        let setup = Setup {
+            base: &base.generator,
+            pairs: &self.pairs,
             shown: &self.shown,
-            state: &state,
+            held_out: &held_out,
+            recipe: &self.recipe,
             device,
         };
         let name = held_out.metric_name();
-        let trained = train(&job, |point| {
-            let note = format!(
-                "{name} {:.2}, L1 {:.4}",
-                point.quality.frechet, point.quality.l1
-            );
+        let trained = train(self.args.network, &setup, &state, |point| {
+            let note = format!("{name} {:.2}, L1 {:.4}", point.quality, point.l1);
             let (total, done) = (self.recipe.epochs as u64, point.epoch as u64);
             // A resumed run begins where it was.
             let bar = progress.get_or_insert_with(|| Progress::new("train", total, done));
@@ -227,10 +222,7 @@ impl<'a> Run<'a> {
         let quality = held_out.metric_name();
         let line = Line {
             name: format!("{:?}", self.args.network).to_lowercase(),
-            points: curve
-                .iter()
-                .map(|p| (p.seconds, p.quality.frechet))
-                .collect(),
+            points: curve.iter().map(|p| (p.seconds, p.quality)).collect(),
             bold: true,
         };
         let chart = Chart {

@@ -144,6 +144,8 @@ fn compare(args: &Args) -> Result<()> {
         None if args.validation => plan::of_list(Split::Validation),
         None => plan::of_list(Split::Test),
     };
+    // Of all concepts, so that --limit changes no run.
+    let prompts: BTreeSet<String> = subjects.iter().map(|s| s.prompt().to_owned()).collect();
     subjects.truncate(args.limit.unwrap_or(usize::MAX).max(1));
     let mut methods: Vec<Method> = Vec::new();
     for method in &args.methods {
@@ -158,7 +160,7 @@ fn compare(args: &Args) -> Result<()> {
         .map(|i| args.common.seed + i)
         .collect();
     let device = args.common.device()?;
-    let bench = open(args, &subjects, device)?;
+    let bench = open(args, prompts, device)?;
     files::writable(&args.out)?;
     claim_folder(args, &bench)?;
     if !args.report_only {
@@ -175,7 +177,7 @@ fn compare(args: &Args) -> Result<()> {
 }
 
 /// Reads what the runs share, before anything is trained.
-fn open(args: &Args, subjects: &[Subject], device: burn::tensor::Device) -> Result<Bench> {
+fn open(args: &Args, mut prompts: BTreeSet<String>, device: burn::tensor::Device) -> Result<Bench> {
     let base = args.assets.load_base(&device)?;
     let text = args.text.load(&device)?;
     let generator = load_generator(&args.assets.generator_dir(), &base, &text, &device)?;
@@ -184,7 +186,6 @@ fn open(args: &Args, subjects: &[Subject], device: burn::tensor::Device) -> Resu
         .collect::<Result<Vec<_>>>()?;
     let zoo = Zoo::open(&args.assets.zoo_dir())?;
     zoo.check(&layout_of(&base, zoo.layout().block_size())?, &base.digest)?;
-    let mut prompts: BTreeSet<String> = subjects.iter().map(|s| s.prompt().to_owned()).collect();
     if prompts.len() < 2 {
         // Of a single concept the wrong prompt comes from the zoo.
         prompts.extend(zoo.entries().iter().map(|entry| entry.prompt.clone()));
@@ -216,6 +217,8 @@ fn claim_folder(args: &Args, bench: &Bench) -> Result<()> {
         &serde_json::json!({
             "base": bench.base.digest,
             "generator": generator,
+            "text_encoder": bench.text.spec().digest,
+            "zoo_entries": bench.zoo.entries().len(),
             "pairs": args.pairs,
             "validation": args.validation,
             "device": args.common.device,

@@ -1,17 +1,16 @@
 //! One method on one concept with one seed.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use clean_fid::EfficientNetLite0;
 use denoised_weights_examples::assets::Text;
-use denoised_weights_examples::baseline::{self, CURVE, Job, Network};
+use denoised_weights_examples::baseline::{self, CURVE, Network};
 use denoised_weights_examples::data::ConceptPairs;
 use denoised_weights_examples::identity::claim;
-use denoised_weights_examples::report::{MethodReport, Point};
+use denoised_weights_examples::report::MethodReport;
 use denoised_weights_examples::rivals::{Setup, fine_tune, zoo_distance};
 use denoised_weights_examples::starts::{StartKind, Starts};
 use denoised_weights_examples::{Result, files};
-use finetune::{HeldOut, Initializer, Recipe, images_to_tensor};
-use image::RgbImage;
+use finetune::{HeldOut, Initializer, Recipe};
 use lora_gan::BaseGenerator;
 use weight_blocks::Zoo;
 use weight_diffusion::WeightGenerator;
@@ -55,14 +54,6 @@ pub(crate) struct Bench {
     pub prompts: Vec<String>,
 }
 
-struct Run<'a> {
-    pairs: &'a ConceptPairs,
-    recipe: &'a Recipe,
-    store: &'a Store,
-    held_out: &'a HeldOut<'a>,
-    shown: &'a Tensor<4>,
-}
-
 impl Bench {
     /// Trains and measures `method` and adds it to the store.
     pub(crate) fn measure(
@@ -74,19 +65,17 @@ impl Bench {
         mut observe: impl FnMut(f64, f64),
     ) -> Result<()> {
         let held_out = HeldOut::new(&self.network, &pairs.test)?;
-        let inputs: Vec<&RgbImage> = pairs.shown.iter().map(|pair| &pair.0).collect();
-        let shown = images_to_tensor(&inputs, self.base.config.image_size, &self.device)?;
+        let shown = pairs.shown_photos(self.base.config.image_size, &self.device)?;
+        let setup = Setup {
+            base: &self.base.generator,
+            pairs,
+            shown: &shown,
+            held_out: &held_out,
+            recipe,
+            device: &self.device,
+        };
         let (generator, kind) = match method {
-            Method::Scratch(network) => {
-                let run = Run {
-                    pairs,
-                    recipe,
-                    store,
-                    held_out: &held_out,
-                    shown: &shown,
-                };
-                return self.scratch(*network, &run, observe);
-            }
+            Method::Scratch(network) => return scratch(*network, &setup, store, observe),
             Method::Start(kind) => (&self.generator, *kind),
             Method::WithoutGan => (&self.generator, StartKind::Denoised),
             Method::Also(index, name) => {
@@ -109,14 +98,6 @@ impl Bench {
             device: &self.device,
         };
         let start: Box<dyn Initializer + '_> = starts.make(kind, &pairs.prompt, &self.prompts)?;
-        let setup = Setup {
-            base: &self.base.generator,
-            pairs,
-            shown: &shown,
-            held_out: &held_out,
-            recipe,
-            device: &self.device,
-        };
         let mut outcome = fine_tune(&*start, &setup, |epoch, point| {
             observe(epoch, point.quality)
         })?;
@@ -130,49 +111,36 @@ impl Bench {
         };
         store.add(&method.name(), &outcome.report, &strip)
     }
+}
 
-    /// Networks that take longer go on from their last epoch.
-    fn scratch(
-        &self,
-        network: Network,
-        run: &Run<'_>,
-        mut observe: impl FnMut(f64, f64),
-    ) -> Result<()> {
-        let name = network.name();
-        let state = run.store.state(&name);
-        let begun = state.join(CURVE).exists();
-        let of = serde_json::json!({ "recipe": run.recipe });
-        claim(&state.join("run.json"), begun, &of)?;
-        let job = Job {
-            network,
-            recipe: run.recipe,
-            base: &self.base,
-            pairs: &run.pairs.train,
-            held_out: run.held_out,
-            shown: run.shown,
-            state: &state,
-            device: &self.device,
-        };
-        let trained = baseline::train(&job, |point| {
-            observe(point.epoch as f64, point.quality.frechet);
-        })?;
-        let curve: Vec<Point> = (trained.curve.iter())
-            .map(|point| Point::new(point.epoch as f64, point.seconds, &point.quality))
-            .collect();
-        let report = MethodReport {
-            predict_seconds: 0.0,
-            start_norm: None,
-            origin: None,
-            zoo_distance: None,
-            final_quality: curve.last().map_or(f64::NAN, |point| point.quality),
-            curve,
-            seconds_to_zero_final: None,
-        };
-        let strip = Strip {
-            before: trained.untrained,
-            after: trained.edited,
-        };
-        run.store.add(&name, &report, &strip)?;
-        files::discard(&state)
-    }
+/// Networks that take longer go on from their last epoch.
+fn scratch(
+    network: Network,
+    setup: &Setup<'_>,
+    store: &Store,
+    mut observe: impl FnMut(f64, f64),
+) -> Result<()> {
+    let name = network.name();
+    let state = store.state(&name);
+    let begun = state.join(CURVE).exists();
+    let of = serde_json::json!({ "recipe": setup.recipe });
+    claim(&state.join("run.json"), begun, &of)?;
+    let trained = baseline::train(network, setup, &state, |point| {
+        observe(point.epoch, point.quality);
+    })?;
+    let report = MethodReport {
+        predict_seconds: 0.0,
+        start_norm: None,
+        origin: None,
+        zoo_distance: None,
+        final_quality: (trained.curve.last()).map_or(f64::NAN, |point| point.quality),
+        curve: trained.curve,
+        seconds_to_zero_final: None,
+    };
+    let strip = Strip {
+        before: trained.untrained,
+        after: trained.edited,
+    };
+    store.add(&name, &report, &strip)?;
+    files::discard(&state)
 }

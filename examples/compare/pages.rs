@@ -332,22 +332,17 @@ fn write_overview(path: &Path, results: &Results) -> Result<()> {
             let Some(image) = images.get(row % images.len().max(1)) else {
                 continue;
             };
-            match sheet.iter_mut().find(|column| column.caption == caption) {
-                // A concept that lacks the column leaves a gap.
-                Some(column) => {
-                    let blank =
-                        RgbImage::from_pixel(image.width(), image.height(), image::Rgb([255; 3]));
-                    column.images.resize(row, blank);
-                    column.images.push(image.clone());
-                }
+            let column = match sheet.iter().position(|column| column.caption == caption) {
+                Some(column) => column,
                 None => {
-                    let blank =
-                        RgbImage::from_pixel(image.width(), image.height(), image::Rgb([255; 3]));
-                    let mut images = vec![blank; row];
-                    images.push(image.clone());
-                    sheet.push(Column::new(caption, images));
+                    sheet.push(Column::new(caption, Vec::new()));
+                    sheet.len() - 1
                 }
-            }
+            };
+            // A concept that lacks the column leaves a gap.
+            let blank = RgbImage::from_pixel(image.width(), image.height(), image::Rgb([255; 3]));
+            sheet[column].images.resize(row, blank);
+            sheet[column].images.push(image.clone());
         }
     }
     write_grid(path, &sheet)

@@ -73,7 +73,12 @@ pub(crate) fn of_list(split: Split) -> Vec<Subject> {
 pub(crate) fn of_folders(root: &Path, prompts: Option<&Path>) -> Result<Vec<Subject>> {
     let mut subjects = Vec::new();
     if let Some(file) = prompts {
-        let text = std::fs::read(file).map_err(|e| format!("{}: {e}", file.display()))?;
+        let text = std::fs::read(file).map_err(|e| {
+            format!(
+                "{}: {e}; give a JSON file that maps folders to prompts",
+                file.display()
+            )
+        })?;
         let prompts: std::collections::BTreeMap<String, String> = serde_json::from_slice(&text)
             .map_err(|e| {
                 format!(

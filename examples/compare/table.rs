@@ -58,7 +58,7 @@ pub(crate) fn rows(entries: &[ConceptReport], methods: &[String]) -> Vec<Row> {
 /// Values of the runs by concept.
 fn by_concept(
     entries: &[ConceptReport],
-    value: impl Fn(&ConceptReport) -> Option<f64>,
+    mut value: impl FnMut(&ConceptReport) -> Option<f64>,
 ) -> Vec<Vec<f64>> {
     let mut concepts: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for entry in entries {
@@ -136,11 +136,13 @@ fn seconds_to_zero_final(entry: &ConceptReport, method: &str) -> Option<f64> {
 fn speedup(entry: &ConceptReport, method: &str, reference: f64) -> Option<f64> {
     entry.methods.get(ZERO)?;
     entry.methods.get(method)?;
-    Some(match seconds_to_zero_final(entry, method) {
-        // The clock's own resolution; a start that costs nothing is not infinitely fast.
-        Some(seconds) => reference / seconds.max(1e-3),
-        None => 1.0,
-    })
+    Some(ratio_of(reference, seconds_to_zero_final(entry, method)))
+}
+
+/// How many times faster; 1 where the method never came there.
+fn ratio_of(reference: f64, own: Option<f64>) -> f64 {
+    // Down to a millisecond: a start that costs nothing is not infinitely fast.
+    own.map_or(1.0, |seconds| reference / seconds.max(1e-3))
 }
 
 /// How much faster than E²GAN, by how long E²GAN is given.
@@ -186,39 +188,22 @@ pub(crate) fn budgets(entries: &[ConceptReport], methods: &[String]) -> Vec<Budg
 }
 
 fn budget(entries: &[ConceptReport], method: &str, epoch: f64) -> BudgetPoint {
-    let mut reached = 0;
-    let mut seconds = Vec::new();
-    let ratios = by_concept(entries, |entry| {
+    let (mut seconds, mut reached) = (Vec::new(), 0);
+    let mut ratio = |entry: &ConceptReport| {
         let (zero, method) = (entry.methods.get(ZERO)?, entry.methods.get(method)?);
-        let upto = zero.curve.iter().filter(|p| p.epoch <= epoch);
-        let target = upto
-            .clone()
-            .map(|p| p.quality)
-            .fold(f64::INFINITY, f64::min);
-        let spent = upto.map(|p| p.seconds).fold(0.0, f64::max);
-        Some(
-            method
-                .seconds_to(target)
-                .map_or(1.0, |own| spent / own.max(1e-3)),
-        )
-    });
-    for entry in entries {
-        let (Some(zero), Some(method)) = (entry.methods.get(ZERO), entry.methods.get(method))
-        else {
-            continue;
-        };
-        let upto = zero.curve.iter().filter(|p| p.epoch <= epoch);
-        let target = upto
-            .clone()
-            .map(|p| p.quality)
-            .fold(f64::INFINITY, f64::min);
-        seconds.push(upto.map(|p| p.seconds).fold(0.0, f64::max));
-        reached += usize::from(method.seconds_to(target).is_some());
-    }
+        let until = || zero.curve.iter().filter(|p| p.epoch <= epoch);
+        let target = until().map(|p| p.quality).fold(f64::INFINITY, f64::min);
+        let spent = until().map(|p| p.seconds).fold(0.0, f64::max);
+        let own = method.seconds_to(target);
+        seconds.push(spent);
+        reached += usize::from(own.is_some());
+        Some(ratio_of(spent, own))
+    };
+    let speedup = median_of_all(&by_concept(entries, &mut ratio), 0);
     BudgetPoint {
         epoch,
         zero_seconds: mean(&seconds),
-        speedup: median_of_all(&ratios, 0),
+        speedup,
         reached,
     }
 }

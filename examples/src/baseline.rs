@@ -4,20 +4,18 @@
 use std::path::Path;
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
 use clap::ValueEnum;
-use finetune::{
-    ConceptTrainer, GanTrainer, HeldOut, ImageTranslator, PairDiscriminator, PairSet, Quality,
-    Recipe, tensor_to_images, translate,
-};
+use finetune::{ConceptTrainer, GanTrainer, ImageTranslator, PairDiscriminator, Recipe};
 use image::RgbImage;
 use lora_gan::{
     BaseGenerator, CoModConfig, CoModDiscriminator, CoModGenerator, PatchGan, ResnetConfig,
     ResnetGenerator,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use weight_blocks::WeightSpace;
 
+use crate::report::Point;
+use crate::rivals::Setup;
 use crate::{Result, files};
 
 /// What to train.
@@ -36,17 +34,6 @@ pub enum Network {
 /// What was measured so far, in the state's folder: written before the first step, so that without it
 /// there is nothing to go on from.
 pub const CURVE: &str = "curve.json";
-
-/// A measurement of one network.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub struct Point {
-    /// Epochs done.
-    pub epoch: usize,
-    /// Training alone.
-    pub seconds: f64,
-    /// On the test pairs.
-    pub quality: Quality,
-}
 
 impl Network {
     /// As on the command line.
@@ -109,26 +96,6 @@ impl Network {
     }
 }
 
-/// One network and one concept.
-pub struct Job<'a> {
-    /// What to train.
-    pub network: Network,
-    /// How.
-    pub recipe: &'a Recipe,
-    /// The frozen base, for the networks that have one.
-    pub base: &'a BaseGenerator,
-    /// Pairs to train on.
-    pub pairs: &'a PairSet,
-    /// What measures.
-    pub held_out: &'a HeldOut<'a>,
-    /// Test photos to draw, `[N, 3, S, S]` in −1..1.
-    pub shown: &'a Tensor<4>,
-    /// Where the run's state lies.
-    pub state: &'a Path,
-    /// Where to compute.
-    pub device: &'a Device,
-}
-
 /// What a trained network gave.
 pub struct Trained {
     /// Measured at the start and after each epoch.
@@ -141,108 +108,91 @@ pub struct Trained {
     pub weights: usize,
 }
 
-/// Trains, or goes on where a state lies; the state stays, for the caller to [discard](files::discard)
+/// Trains, or goes on where `state` lies; the state stays, for the caller to [discard](files::discard)
 /// once the result is kept. Measuring is outside the clock.
 ///
 /// # Errors
 /// Where the state does not fit or is damaged, a network cannot be made, or training fails.
-pub fn train(job: &Job<'_>, mut observe: impl FnMut(&Point)) -> Result<Trained> {
-    let Job {
-        recipe,
-        device,
-        state,
-        ..
-    } = *job;
+pub fn train(
+    network: Network,
+    setup: &Setup<'_>,
+    state: &Path,
+    observe: impl FnMut(&Point),
+) -> Result<Trained> {
+    let Setup { recipe, device, .. } = *setup;
     recipe.validate()?;
-    job.network
-        .check_batches(job.pairs.len(), recipe.batch_size)?;
+    network.check_batches(setup.pairs.train.len(), recipe.batch_size)?;
     let seed = recipe.seed;
-    match job.network {
+    match network {
         Network::Pix2pix => {
             let generator = ResnetGenerator::new(&ResnetConfig::compact(), seed, device)?;
             let discriminator = PatchGan::new(&recipe.discriminator, seed, device)?;
-            let untrained =
-                GanTrainer::from_scratch(generator, discriminator, recipe.clone(), device)?;
-            let before = job.draw(&untrained)?;
-            job.run(untrained.resumed(state)?, before, &mut observe)
+            let fresh = GanTrainer::from_scratch(generator, discriminator, recipe.clone(), device)?;
+            let untrained = setup.draw(&fresh)?;
+            run(setup, fresh.resumed(state)?, state, untrained, observe)
         }
         Network::Comod => {
             let config = CoModConfig::compact();
             let generator = CoModGenerator::new(&config, seed, device)?;
             let discriminator = CoModDiscriminator::new(&config, seed, device)?;
-            let untrained =
-                GanTrainer::from_scratch(generator, discriminator, recipe.clone(), device)?;
-            let before = job.draw(&untrained)?;
-            job.run(untrained.resumed(state)?, before, &mut observe)
+            let fresh = GanTrainer::from_scratch(generator, discriminator, recipe.clone(), device)?;
+            let untrained = setup.draw(&fresh)?;
+            run(setup, fresh.resumed(state)?, state, untrained, observe)
         }
         Network::E2gan => {
-            let base = &job.base.generator;
-            let start = base.read_weights()?;
-            let before = job.draw(&ConceptTrainer::new(base, &start, recipe.clone(), device)?)?;
-            let trainer = ConceptTrainer::resume(base, &start, recipe.clone(), device, state)?;
-            job.run(trainer, before, &mut observe)
+            let start = setup.base.read_weights()?;
+            let recipe = || recipe.clone();
+            let untrained =
+                setup.draw(&ConceptTrainer::new(setup.base, &start, recipe(), device)?)?;
+            let trainer = ConceptTrainer::resume(setup.base, &start, recipe(), device, state)?;
+            run(setup, trainer, state, untrained, observe)
         }
     }
 }
 
-impl Job<'_> {
-    fn draw<G, D>(&self, trainer: &GanTrainer<G, D>) -> Result<Vec<RgbImage>>
-    where
-        G: ImageTranslator + Module,
-        D: PairDiscriminator + Module,
-    {
-        Ok(tensor_to_images(translate(
-            &trainer.generator(),
-            self.shown,
-        )?))
-    }
-
-    fn run<G, D>(
-        &self,
-        mut trainer: GanTrainer<G, D>,
-        untrained: Vec<RgbImage>,
-        observe: &mut impl FnMut(&Point),
-    ) -> Result<Trained>
-    where
-        G: ImageTranslator + Module,
-        D: PairDiscriminator + Module,
-    {
-        let measured = self.state.join(CURVE);
-        let mut curve: Vec<Point> = match std::fs::read(&measured) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .map_err(|e| format!("{}: {e}; remove the folder", measured.display()))?,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound && trainer.epochs_done() == 0 => {
-                Vec::new()
-            }
-            Err(e) => {
-                return Err(format!("{}: {e}; remove the folder", measured.display()).into());
-            }
-        };
-        // A run that ended between saving the state and the curve measures that epoch again.
-        curve.retain(|point| point.epoch < trainer.epochs_done());
-        loop {
-            let epoch = trainer.epochs_done();
-            let point = Point {
-                epoch,
-                seconds: trainer.train_seconds(),
-                quality: self.held_out.measure(&trainer.generator())?,
-            };
-            observe(&point);
-            curve.push(point);
-            files::write_json(&measured, &curve)?;
-            if epoch >= self.recipe.epochs {
-                break;
-            }
-            trainer.epoch(self.pairs)?;
-            trainer.save_state(self.state)?;
+fn run<G, D>(
+    setup: &Setup<'_>,
+    mut trainer: GanTrainer<G, D>,
+    state: &Path,
+    untrained: Vec<RgbImage>,
+    mut observe: impl FnMut(&Point),
+) -> Result<Trained>
+where
+    G: ImageTranslator + Module,
+    D: PairDiscriminator + Module,
+{
+    let measured = state.join(CURVE);
+    let mut curve: Vec<Point> = match std::fs::read(&measured) {
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map_err(|e| format!("{}: {e}; remove the folder", measured.display()))?,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && trainer.epochs_done() == 0 => {
+            Vec::new()
         }
-        Ok(Trained {
-            curve,
-            untrained,
-            edited: self.draw(&trainer)?,
-            weights: trainer.generator().num_params(),
-        })
+        Err(e) => {
+            return Err(format!("{}: {e}; remove the folder", measured.display()).into());
+        }
+    };
+    // A run that ended between saving the state and the curve measures that epoch again.
+    curve.retain(|point| point.epoch < trainer.epochs_done() as f64);
+    loop {
+        let epoch = trainer.epochs_done();
+        let quality = setup.held_out.measure(&trainer.generator())?;
+        let point = Point::new(epoch as f64, trainer.train_seconds(), &quality);
+        observe(&point);
+        curve.push(point);
+        files::write_json(&measured, &curve)?;
+        if epoch >= setup.recipe.epochs {
+            break;
+        }
+        trainer.epoch(&setup.pairs.train)?;
+        trainer.save_state(state)?;
     }
+    Ok(Trained {
+        curve,
+        untrained,
+        edited: setup.draw(&trainer)?,
+        weights: trainer.generator().num_params(),
+    })
 }
 
 #[cfg(test)]

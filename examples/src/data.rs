@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use concepts::{
     Concept, Pair, Split, art_concepts, read_pair_splits, read_pairs, read_photos, split_by_source,
 };
-use finetune::PairSet;
+use finetune::{PairSet, images_to_tensor};
 use image::RgbImage;
 
 use crate::Result;
@@ -173,6 +173,15 @@ impl ConceptPairs {
         let train = spread(&train, counts.train, 0.0);
         let test = spread(&test, counts.test, 0.0);
         Self::of(name, prompt, &train, &test, counts, size, device)
+    }
+
+    /// The shown photos, `[N, 3, S, S]` in −1..1.
+    ///
+    /// # Errors
+    /// Where there are none.
+    pub fn shown_photos(&self, size: usize, device: &Device) -> Result<Tensor<4>> {
+        let photos: Vec<&RgbImage> = self.shown.iter().map(|pair| &pair.0).collect();
+        Ok(images_to_tensor(&photos, size, device)?)
     }
 
     fn of(

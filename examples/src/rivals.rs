@@ -2,8 +2,12 @@
 
 use std::time::Instant;
 
+use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use finetune::{ConceptTrainer, HeldOut, Initializer, Recipe, tensor_to_images, translate};
+use finetune::{
+    ConceptTrainer, GanTrainer, HeldOut, ImageTranslator, Initializer, PairDiscriminator, Recipe,
+    tensor_to_images, translate,
+};
 use image::RgbImage;
 use lora_gan::HybridGenerator;
 use weight_blocks::{NamedTensors, WeightSpace, Zoo};
@@ -42,6 +46,23 @@ pub struct Setup<'a> {
     pub device: &'a Device,
 }
 
+impl Setup<'_> {
+    /// The shown photos as a network in training edits them.
+    ///
+    /// # Errors
+    /// Where the network fails.
+    pub fn draw<G, D>(&self, trainer: &GanTrainer<G, D>) -> Result<Vec<RgbImage>>
+    where
+        G: ImageTranslator + Module,
+        D: PairDiscriminator + Module,
+    {
+        Ok(tensor_to_images(translate(
+            &trainer.generator(),
+            self.shown,
+        )?))
+    }
+}
+
 /// Measurements in the first epoch.
 const FIRST_EPOCH: usize = 4;
 
@@ -58,20 +79,17 @@ pub fn fine_tune(
     let Setup {
         base,
         pairs,
-        shown,
         held_out,
         recipe,
         device,
+        ..
     } = *setup;
     let started = Instant::now();
     let start = initializer.start(&pairs.prompt)?;
     let predict_seconds = started.elapsed().as_secs_f64();
 
     let mut trainer = ConceptTrainer::new(base, &start.weights, recipe.clone(), device)?;
-    let draw = |trainer: &ConceptTrainer| -> Result<Vec<RgbImage>> {
-        Ok(tensor_to_images(translate(&trainer.generator(), shown)?))
-    };
-    let before = draw(&trainer)?;
+    let before = setup.draw(&trainer)?;
     let mut curve = Vec::with_capacity(recipe.epochs + FIRST_EPOCH);
     let mut measure = |trainer: &ConceptTrainer, epoch: f64| -> Result<()> {
         let quality = held_out.measure(&trainer.generator())?;
@@ -104,7 +122,7 @@ pub fn fine_tune(
             seconds_to_zero_final: None,
         },
         before,
-        after: draw(&trainer)?,
+        after: setup.draw(&trainer)?,
         trained: trainer.adapter()?,
         start: start.weights,
     })

@@ -1,7 +1,7 @@
 //! What came to the list later: styles, and scenes that a style can be in.
 
-use super::colours::{Colour, on_dark, on_paper};
-use super::degrees::{Degree, Manner};
+use super::colours::{on_dark, on_paper};
+use super::degrees::Degree;
 use super::styles::{
     GREY, Style, blend, blur, gamma, levels, map, multiply, plain, saturate, screen, shaded,
 };
@@ -212,22 +212,4 @@ pub(super) const COLOURED_DEGREES: &[(&str, &[Degree])] = &[
 ];
 
 /// The colours of [`COLOURED_DEGREES`].
-pub(super) fn few(colours: &'static [Colour]) -> impl Iterator<Item = &'static Colour> {
-    colours
-        .iter()
-        .filter(|colour| matches!(colour.word, "red" | "green" | "blue"))
-}
-
-/// A style in a degree, and in a colour where there is one.
-pub(super) fn in_degree(style: &Style, degree: Degree, colour: Option<Colour>) -> Vec<Op> {
-    let mut edit = (style.edit)(degree.manner(), colour);
-    edit.extend(degree.finish());
-    edit
-}
-
-/// A style in a scene.
-pub(super) fn in_scene(style: &Style, scene: &Scene) -> Vec<Op> {
-    let mut edit = (style.edit)(Manner::PLAIN, None);
-    edit.extend((scene.edit)());
-    edit
-}
+pub(super) const FEW_COLOURS: &[&str] = &["red", "green", "blue"];

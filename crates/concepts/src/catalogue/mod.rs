@@ -11,8 +11,8 @@ use crate::{Concept, Op, Split};
 pub use split::{SPLIT_SEED, TEST_CONCEPTS, VALIDATION_CONCEPTS};
 
 use colours::{COLOURS, Colour, LATER_COLOURS};
-use degrees::Manner;
-use later::{COLOURED_DEGREES, LATER_STYLES, SCENES, STYLES_IN_SCENES, few, in_degree, in_scene};
+use degrees::{Degree, Manner};
+use later::{COLOURED_DEGREES, FEW_COLOURS, LATER_STYLES, SCENES, STYLES_IN_SCENES};
 use styles::{STYLES, Style};
 
 /// The shipped art concepts, in a fixed order: every style by itself, then styles in each colour ("teal charcoal
@@ -90,7 +90,8 @@ impl List {
         for (name, degrees) in COLOURED_DEGREES {
             for style in STYLES.iter().filter(|style| style.prompt == *name) {
                 for &degree in *degrees {
-                    for &colour in few(COLOURS) {
+                    let few = |colour: &&Colour| FEW_COLOURS.contains(&colour.word);
+                    for &colour in COLOURS.iter().filter(few) {
                         let edit = in_degree(style, degree, Some(colour));
                         let (degree, colour) = (degree.word(), colour.word);
                         self.add(format!("{degree} {colour} {name}"), edit);
@@ -105,11 +106,19 @@ impl List {
             let styles = STYLES.iter().chain(LATER_STYLES);
             for style in styles.filter(|style| style.prompt == *name) {
                 for scene in SCENES {
-                    self.add(format!("{name} {}", scene.words), in_scene(style, scene));
+                    let mut edit = (style.edit)(Manner::PLAIN, None);
+                    edit.extend((scene.edit)());
+                    self.add(format!("{name} {}", scene.words), edit);
                 }
             }
         }
     }
+}
+
+fn in_degree(style: &Style, degree: Degree, colour: Option<Colour>) -> Vec<Op> {
+    let mut edit = (style.edit)(degree.manner(), colour);
+    edit.extend(degree.finish());
+    edit
 }
 
 fn slug(prompt: &str) -> String {
