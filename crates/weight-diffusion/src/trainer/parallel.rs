@@ -126,6 +126,7 @@ fn message(panic: &(dyn Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{HostText, TextCondition, UNet1dConfig};
 
     #[test]
     fn rows_are_shared_evenly_and_none_is_lost() {
@@ -140,6 +141,46 @@ mod tests {
                 "{lens:?}"
             );
         }
+    }
+
+    /// A batch of one row, of blocks of `size`.
+    fn work(size: usize, device: &Device) -> Result<Work, Error> {
+        let row = || Tensor::zeros([1, size], device);
+        let text = TextCondition::from_host(&[&HostText::empty()], 4, device)?;
+        let (t, n) = (Tensor::zeros([1], device), Tensor::zeros([1], device));
+        let batch = DeviceBatch {
+            noisy: row(),
+            target: row(),
+            weights: None,
+            t,
+            n,
+            text,
+        };
+        Ok(Work {
+            device: device.clone(),
+            parts: vec![(0.5, batch)],
+        })
+    }
+
+    #[test]
+    fn a_device_that_fails_is_named_and_takes_no_other_down() -> Result<(), Error> {
+        let device = Device::flex().autodiff();
+        let config = UNet1dConfig {
+            context_width: 4,
+            ..UNet1dConfig::compact()
+        };
+        let model = UNet1d::new(&config, 0, &device)?;
+        let good = || work(config.block_size, &device);
+        loss_and_gradient(&model, vec![good()?, good()?])?;
+        // A shape that the network cannot take panics there, as memory that runs out does.
+        let bad = work(config.block_size + 1, &device)?;
+        let error = loss_and_gradient(&model, vec![good()?, bad]).err();
+        let Some(Error::DeviceFailed { device: name, why }) = error else {
+            return Err(Error::shape("failures", 1, 0));
+        };
+        assert!(name.contains("Flex") && !why.is_empty(), "{name}: {why}");
+        loss_and_gradient(&model, vec![good()?])?;
+        Ok(())
     }
 
     #[test]
