@@ -1,10 +1,11 @@
-//! Steps of fine-tuning at the paper's size, and the memory that they take.
+//! Steps of fine-tuning at the paper's size and the memory that they take, and the prediction of all blocks.
 //!
 //! ```sh
-//! cargo run --release --example paper_step -- --summary
+//! cargo run --release --example paper_step -- --summary --predict 1
 //! ```
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use clap::Parser;
@@ -15,7 +16,8 @@ use lora_gan::{GeneratorConfig, HybridGenerator};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
-use weight_blocks::WeightSpace;
+use weight_blocks::{GroupingRule, Layout, WeightSpace};
+use weight_diffusion::{HostText, SampleOptions, TextCondition, UNet1d, UNet1dConfig, one_step};
 
 /// Fine-tune an adapter of the paper's generator against a 70×70 PatchGAN for a few steps on random
 /// images, and report losses, times and the process's peak memory.
@@ -32,6 +34,10 @@ struct Args {
     /// Fail where the process's peak memory is above this many MiB.
     #[arg(long, default_value_t = 6000)]
     max_mib: u64,
+    /// Then predict all blocks of the adapter this many times, in one denoising step with an untrained network of the
+    /// paper's size and a prompt of 77 tokens; a GPU compiles its kernels at the first.
+    #[arg(long, value_name = "TIMES", default_value_t = 0)]
+    predict: usize,
     /// Print the generator's layers.
     #[arg(long)]
     summary: bool,
@@ -43,6 +49,7 @@ struct Report {
     image_size: usize,
     adapter_values: usize,
     steps: Vec<Step>,
+    prediction: Option<Prediction>,
     /// `VmHWM` of the process; none where the system does not say.
     peak_mib: Option<u64>,
 }
@@ -52,6 +59,16 @@ struct Step {
     seconds: f64,
     l1: f64,
     discriminator: f64,
+}
+
+/// The length of CLIP's context.
+const CLIP_TOKENS: usize = 77;
+
+#[derive(Serialize)]
+struct Prediction {
+    blocks: usize,
+    batch: usize,
+    seconds: Vec<f64>,
 }
 
 fn main() -> ExitCode {
@@ -89,7 +106,7 @@ fn paper_step(args: &Args) -> Result<()> {
             discriminator: losses.discriminator,
         };
         println!(
-            "step {}: {:.1} s, L1 {:.4}, discriminator {:.4}, peak {} MiB",
+            "step {}: {:.2} s, L1 {:.4}, discriminator {:.4}, peak {} MiB",
             losses.epoch,
             step.seconds,
             step.l1,
@@ -98,12 +115,18 @@ fn paper_step(args: &Args) -> Result<()> {
         );
         steps.push(step);
     }
+    drop(trainer);
+    let prediction = match args.predict {
+        0 => None,
+        _ => Some(predict(args, &base, &device)?),
+    };
     let peak_mib = peak_mib();
     args.common.write_json(&Report {
         batch: args.batch,
         image_size: config.image_size,
         adapter_values: summary.adapter(),
         steps,
+        prediction,
         peak_mib,
     })?;
     match peak_mib {
@@ -114,6 +137,40 @@ fn paper_step(args: &Args) -> Result<()> {
         .into()),
         _ => Ok(()),
     }
+}
+
+fn predict(args: &Args, base: &HybridGenerator, device: &Device) -> Result<Prediction> {
+    let config = UNet1dConfig::paper();
+    let layers = base.layer_groups();
+    let layout = Layout::new("base", layers, GroupingRule::Appended, config.block_size)?;
+    let unet = UNet1d::new(&config, args.common.seed, device)?;
+    let prompt = HostText {
+        tokens: vec![0.0; CLIP_TOKENS * config.context_width],
+        len: CLIP_TOKENS,
+    };
+    let text = TextCondition::from_host(&[&prompt], config.context_width, device)?;
+    let options = SampleOptions {
+        seed: args.common.seed,
+        ..SampleOptions::noise_end(&config.schedule)
+    };
+    let mut seconds = Vec::new();
+    for _ in 0..args.predict {
+        let started = Instant::now();
+        one_step(&unet, &text, layout.blocks(), &config.schedule, &options)?;
+        seconds.push(started.elapsed().as_secs_f64());
+        println!(
+            "prediction {}: {} blocks, {} at a time, {:.2} s",
+            seconds.len(),
+            layout.blocks(),
+            options.batch_size,
+            started.elapsed().as_secs_f64()
+        );
+    }
+    Ok(Prediction {
+        blocks: layout.blocks(),
+        batch: options.batch_size,
+        seconds,
+    })
 }
 
 fn random(shape: [usize; 4], rng: &mut ChaCha8Rng, device: &Device) -> Tensor<4> {

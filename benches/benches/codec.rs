@@ -4,7 +4,6 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use burn::tensor::Device;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use denoised_weights_benches::{layout_of, random};
 use lora_gan::GeneratorConfig;
@@ -15,7 +14,7 @@ fn codec(c: &mut Criterion) {
         ("compact", GeneratorConfig::compact()),
         ("paper", GeneratorConfig::paper()),
     ] {
-        let base = random::base(&config, &Device::flex()).unwrap();
+        let base = random::base(&config, &test_device::device()).unwrap();
         let layout = layout_of(&base).unwrap();
         let weights = random::adapter(&base).unwrap();
         let blocks = layout.encode(&weights).unwrap();

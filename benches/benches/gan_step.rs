@@ -3,14 +3,13 @@
 
 use std::time::Duration;
 
-use burn::tensor::Device;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use denoised_weights_benches::random;
 use finetune::{ConceptTrainer, Recipe};
 use lora_gan::GeneratorConfig;
 
 fn gan_step(c: &mut Criterion) {
-    let device = Device::flex();
+    let device = test_device::device();
     let mut group = c.benchmark_group("gan_step");
     group
         .sample_size(10)

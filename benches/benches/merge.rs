@@ -3,14 +3,13 @@
 
 use std::time::Duration;
 
-use burn::tensor::Device;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use denoised_weights_benches::{layout_of, random};
 use lora_gan::GeneratorConfig;
 use weight_blocks::WeightSpace;
 
 fn merge(c: &mut Criterion) {
-    let device = Device::flex();
+    let device = test_device::device();
     let mut group = c.benchmark_group("merge");
     group.sample_size(20).warm_up_time(Duration::from_secs(1));
     group.measurement_time(Duration::from_secs(2));
@@ -23,7 +22,13 @@ fn merge(c: &mut Criterion) {
         generator.load_weights(&adapter).unwrap();
         let values = layout_of(&generator).unwrap().values();
         group.throughput(Throughput::Elements(values as u64));
-        group.bench_function(name, |b| b.iter(|| generator.clone().merge_adapter()));
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                let merged = generator.clone().merge_adapter();
+                device.sync().unwrap();
+                merged
+            });
+        });
     }
     group.finish();
 }

@@ -34,7 +34,7 @@ impl Network {
 }
 
 fn compact(c: &mut Criterion) {
-    let device = Device::flex();
+    let device = test_device::device();
     let blocks = layout_of(&compact_base(&device).unwrap()).unwrap().blocks();
     let network = Network::new(&UNet1dConfig::compact(), &device);
     let mut group = c.benchmark_group("one_step/compact");
@@ -51,7 +51,7 @@ fn compact(c: &mut Criterion) {
 /// The paper's network takes seconds per batch of 64 on two cores: a part of its blocks here, all of
 /// them in `tools/pytorch_reference/compare.py`.
 fn paper(c: &mut Criterion) {
-    let device = Device::flex();
+    let device = test_device::device();
     let config = GeneratorConfig::paper();
     let base = HybridGenerator::new(&config, 0, &device).unwrap();
     let all = layout_of(&base).unwrap().blocks();

@@ -4,13 +4,12 @@
 
 use std::time::Duration;
 
-use burn::tensor::Device;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use denoised_weights_benches::side_by_side::prompts;
 use text_encoder::{StaticEncoder, TextEncoder, open_encoder};
 
 fn text(c: &mut Criterion) {
-    let device = Device::flex();
+    let device = test_device::device();
     let mut encoders: Vec<Box<dyn TextEncoder>> =
         vec![Box::new(StaticEncoder::embedded().unwrap())];
     if let Some(dir) = std::env::var_os("DENOISED_WEIGHTS_TEXT_MODEL") {

@@ -3,13 +3,12 @@
 
 use std::time::Duration;
 
-use burn::tensor::Device;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use denoised_weights_benches::random;
 use weight_diffusion::{TrainConfig, Trainer, UNet1dConfig};
 
 fn unet_step(c: &mut Criterion) {
-    let device = Device::flex();
+    let device = test_device::device();
     let presets = [
         (
             "compact",

@@ -5,7 +5,6 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use burn::tensor::Device;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use denoised_weights_benches::{compact_base, layout_of, random};
 use weight_blocks::{BlockReader, Checkpoint, ConceptRecord, Zoo};
@@ -15,7 +14,7 @@ const CONCEPTS: usize = 32;
 const READS: usize = 128;
 
 fn zoo(c: &mut Criterion) {
-    let base = compact_base(&Device::flex()).unwrap();
+    let base = compact_base(&test_device::device()).unwrap();
     let layout = layout_of(&base).unwrap();
     let weights = random::adapter(&base).unwrap();
     let dir = tempfile::tempdir().unwrap();

@@ -1,14 +1,18 @@
 //! The devices that examples compute on.
 
+mod remote;
+
 use burn::tensor::Device;
+
+pub use remote::TOKEN;
 
 /// A `--device` that this build or this machine does not have.
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
     /// Not a device's name.
     #[error(
-        "--device {0}: no such device; use flex, wgpu, vulkan or cuda, the last three with :INDEX where there are several \
-         (--list-devices shows what is there)"
+        "--device {0}: no such device; use flex, wgpu, vulkan or cuda, the last three with :INDEX where there are several, \
+         or remote:ws://HOST:PORT of a serve_device (--list-devices shows what is there)"
     )]
     Unknown(String),
     /// Not compiled in.
@@ -34,6 +38,16 @@ pub enum DeviceError {
         device: String,
         /// How many there are.
         devices: usize,
+    },
+    /// A server that lends no such device.
+    #[error("--device {device}: {why}; {advice}")]
+    Remote {
+        /// What was asked for.
+        device: String,
+        /// What went wrong.
+        why: String,
+        /// What to do.
+        advice: &'static str,
     },
 }
 
@@ -75,6 +89,9 @@ const BACKENDS: [Backend; 4] = [
 /// # Errors
 /// [`DeviceError`] where the name is unknown, the backend is not compiled in, or there is no such device.
 pub fn open(device: &str) -> Result<Device, DeviceError> {
+    if let Some(url) = device.strip_prefix("remote:") {
+        return remote::open(device, url);
+    }
     let (name, index) = match device.split_once(':') {
         Some((name, index)) => (name, Some(index)),
         None => (device, None),
@@ -132,6 +149,7 @@ pub fn list() -> Vec<String> {
             }
         }
     }
+    lines.push(format!("{:10} {}", "remote", remote::STATE));
     lines
 }
 
@@ -203,7 +221,7 @@ mod tests {
     #[test]
     fn names_are_checked() {
         assert!(open("flex").is_ok());
-        for name in ["gpu", "flex:0", "cuda:x", "", "wgpu:-1"] {
+        for name in ["gpu", "flex:0", "cuda:x", "", "wgpu:-1", "remote"] {
             assert!(refusal(name).contains("--list-devices"), "{name}");
         }
         #[cfg(not(feature = "cuda"))]

@@ -148,7 +148,7 @@ impl TrainingArgs {
     /// losses.
     ///
     /// # Errors
-    /// Whatever `step` gives, or a file that cannot be written.
+    /// Whatever `step` gives, once the steps before it are saved, or a file that cannot be written.
     pub fn run(
         &self,
         label: &str,
@@ -178,8 +178,27 @@ impl TrainingArgs {
         let mut loss = RunningMean::default();
         let mut log = MetricsLog::open(&self.out, trainer.steps_done())?;
         let mut last = None;
+        let mut saved = trainer.steps_done();
         while !trainer.is_finished() {
-            let stats = step(trainer)?;
+            let stats = match step(trainer) {
+                Ok(stats) => stats,
+                Err(error) => {
+                    let mut keep = || -> Result<()> {
+                        log.flush()?;
+                        Ok(trainer.save_state(&self.state())?)
+                    };
+                    if trainer.steps_done() == saved {
+                        return Err(error);
+                    }
+                    return Err(match keep() {
+                        Ok(()) => error,
+                        Err(unsaved) => format!(
+                            "{error}; the steps since step {saved} could not be saved: {unsaved}"
+                        )
+                        .into(),
+                    });
+                }
+            };
             loss.add(stats.loss);
             log.add(Metric::Step(stats));
             let note = format!("loss {:.4}, gradient {:.3}", loss.get(), stats.grad_norm);
@@ -203,6 +222,7 @@ impl TrainingArgs {
             if stats.step % self.save_every.max(1) == 0 || trainer.is_finished() {
                 log.flush()?;
                 trainer.save_state(&self.state())?;
+                saved = trainer.steps_done();
             }
         }
         progress.finish();

@@ -1,4 +1,4 @@
-//! The device that this workspace's tests compute on, so that the same tests run on every backend.
+//! The device that this workspace's tests and benches compute on, so that the same ones run on every backend.
 //!
 //! ```sh
 //! TEST_DEVICE=wgpu cargo test --release --workspace --features test-device/wgpu

@@ -1,0 +1,83 @@
+//! Lends this machine's devices to programs of other processes and machines.
+//!
+//! ```sh
+//! cargo run --release --features remote --example serve_device -- --listen 127.0.0.1:3000
+//! cargo run --release --features remote --example train_generator -- --with-device remote:ws://127.0.0.1:3000
+//! ```
+
+use std::net::{SocketAddr, TcpListener};
+use std::process::ExitCode;
+
+use burn::server::{EmptyToken, RemoteServer, ServeError, TokenAuthorizer, WebSocketTransport};
+use clap::Parser;
+use denoised_weights_examples::Result;
+use denoised_weights_examples::cli::{parse, run};
+use denoised_weights_examples::devices::{self, DeviceError, TOKEN};
+
+/// Lend devices of this machine to other programs as `--device remote:ws://HOST:PORT` (with `/1` at the end the
+/// second, and so on), until Ctrl+C or SIGTERM. The programs must be of the same version.
+///
+/// The connection is not encrypted: on a network that you do not trust, use an SSH tunnel or a VPN. Where the
+/// environment variable DEVICE_TOKEN is set, clients must have it too; beyond this machine it is required.
+#[derive(Parser)]
+struct Args {
+    /// A device to lend: flex, wgpu, vulkan or cuda, the last three with :INDEX where there are several. May be
+    /// given several times, of one kind (flex, or not).
+    #[arg(long, default_value = "flex")]
+    device: Vec<String>,
+    /// Print the devices of this build and machine, and stop.
+    #[arg(long)]
+    list_devices: bool,
+    /// Where clients come in; 0.0.0.0 stands for every network of this machine, port 0 for a free one.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:3000")]
+    listen: SocketAddr,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error("--device {0}: it is another server's; run that server's clients against it themselves")]
+    Borrowed(String),
+    #[error(
+        "--listen {0}: everyone who reaches that address could compute here; set the environment variable {TOKEN} to a \
+         secret of your own, here and where the clients run, or listen on 127.0.0.1"
+    )]
+    Open(SocketAddr),
+    #[error("the environment variable {TOKEN} is empty; give it a value, or unset it")]
+    Token(#[from] EmptyToken),
+    #[error("--listen {at}: {source}; choose another port, or stop what listens there")]
+    Listen { at: SocketAddr, source: std::io::Error },
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+}
+
+fn main() -> ExitCode {
+    let args: Args = parse();
+    run(|| Ok(serve(&args)?))
+}
+
+fn serve(args: &Args) -> Result<(), Error> {
+    let mut lent = Vec::new();
+    for name in &args.device {
+        if name.starts_with("remote:") {
+            return Err(Error::Borrowed(name.clone()));
+        }
+        lent.push(devices::open(name)?);
+    }
+    let mut server = RemoteServer::new(lent);
+    match std::env::var(TOKEN) {
+        Ok(token) => server = server.with_authorizer(TokenAuthorizer::new(token)?),
+        Err(_) if !args.listen.ip().is_loopback() => return Err(Error::Open(args.listen)),
+        Err(_) => {}
+    }
+    let listen = |source| Error::Listen {
+        at: args.listen,
+        source,
+    };
+    let listener = TcpListener::bind(args.listen).map_err(listen)?;
+    let at = listener.local_addr().map_err(listen)?;
+    println!("lending {} at remote:ws://{at}", args.device.join(", "));
+    server.serve(WebSocketTransport::from_listener(listener))?;
+    Ok(())
+}

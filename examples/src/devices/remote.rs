@@ -1,0 +1,98 @@
+//! Devices that another process lends (`serve_device`).
+
+#[cfg(feature = "remote")]
+pub(super) use connected::open;
+#[cfg(not(feature = "remote"))]
+pub(super) use missing::open;
+
+/// The variable of the environment that holds what a server asks of its clients.
+pub const TOKEN: &str = "DEVICE_TOKEN";
+
+/// What `--list-devices` says of servers, which it cannot search for.
+pub(super) const STATE: &str = if cfg!(feature = "remote") {
+    "remote:ws://HOST:PORT[/INDEX], where `serve_device` runs; not searched for"
+} else {
+    "not compiled in; add `--features remote`"
+};
+
+#[cfg(not(feature = "remote"))]
+mod missing {
+    use burn::tensor::Device;
+
+    use crate::devices::DeviceError;
+
+    pub(in crate::devices) fn open(device: &str, _url: &str) -> Result<Device, DeviceError> {
+        Err(DeviceError::NotCompiled {
+            device: device.to_owned(),
+            feature: "remote",
+        })
+    }
+}
+
+#[cfg(feature = "remote")]
+mod connected {
+    use burn::remote::{ConnectError, RemoteHost};
+    use burn::tensor::Device;
+
+    use super::TOKEN;
+    use crate::devices::DeviceError;
+
+    pub(in crate::devices) fn open(device: &str, url: &str) -> Result<Device, DeviceError> {
+        let failed = |why: String, advice| DeviceError::Remote {
+            device: device.to_owned(),
+            why,
+            advice,
+        };
+        let (server, index) = parse(url).ok_or_else(|| {
+            failed(
+                "not a server's address".to_owned(),
+                "write remote:ws://HOST:PORT, or remote:ws://HOST:PORT/INDEX for another than its first device",
+            )
+        })?;
+        let mut host = RemoteHost::websocket(server);
+        if let Ok(token) = std::env::var(TOKEN) {
+            host = host.with_credential(token);
+        }
+        let remote = Device::remote_options(&host).device_index(index).init();
+        remote.map_err(|error| {
+            let advice = match &error {
+                ConnectError::Unauthorized => "set DEVICE_TOKEN to what it is there",
+                ConnectError::NoSuchDevice { .. } => "indices count from 0",
+                ConnectError::IncompatibleProtocol { .. } => {
+                    "build both programs from the same version of this repository"
+                }
+                _ => "start `serve_device` there, and see that its port is reachable from here",
+            };
+            failed(error.to_string(), advice)
+        })
+    }
+
+    /// `ws://HOST:PORT` and an index, 0 where there is none.
+    fn parse(url: &str) -> Option<(&str, usize)> {
+        let rest = url.strip_prefix("ws://")?;
+        let (server, index) = match rest.split_once('/') {
+            None | Some((_, "")) => (rest.trim_end_matches('/'), 0),
+            Some((server, index)) => (server, index.parse().ok()?),
+        };
+        let (host, port) = server.rsplit_once(':')?;
+        port.parse::<u16>().ok()?;
+        (!host.is_empty()).then(|| (&url[.."ws://".len() + server.len()], index))
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn addresses_are_checked() {
+            assert_eq!(parse("ws://gpu:3000"), Some(("ws://gpu:3000", 0)));
+            assert_eq!(parse("ws://gpu:3000/"), Some(("ws://gpu:3000", 0)));
+            assert_eq!(parse("ws://[::1]:3000/2"), Some(("ws://[::1]:3000", 2)));
+            for wrong in ["gpu:3000", "ws://gpu", "ws://:3000", "ws://gpu:x", "ws://gpu:3000/x", "http://gpu:1"] {
+                assert_eq!(parse(wrong), None, "{wrong}");
+                let error = open(&format!("remote:{wrong}"), wrong).err();
+                assert!(error.is_some_and(|error| error.to_string().contains("remote:ws://HOST:PORT")));
+            }
+        }
+    }
+}

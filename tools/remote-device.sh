@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# Devices that other processes lend (`serve_device`), on this machine: a training whose batches two of them share has the
+# losses of one on one device; a server that is killed ends the training with an error that says so, and the training
+# goes on without it from the step that it was at.
+#
+#   cargo build --release --examples --features denoised-weights-examples/remote && tools/remote-device.sh
+# shellcheck disable=SC2016 # Backticks are messages'.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=tools/faults/programs.sh
+. tools/faults/programs.sh
+pids=() first='' second='' guarded=''
+trap 'kill -9 "${pids[@]}" 2>/dev/null || true; rm -rf "$work"' EXIT
+# Other than what the user's own servers ask for.
+unset DEVICE_TOKEN
+
+fail() {
+    echo "remote-device: $*" >&2
+    tail -n 5 "$work/log" >&2
+    exit 1
+}
+
+# Starts a server with the arguments $2...; its address goes into the variable $1, its process into `pid`.
+serve() {
+    local -n address=$1
+    local log tries=0
+    log=$(mktemp -p "$work")
+    "$bin/serve_device" --listen 127.0.0.1:0 "${@:2}" >"$log" 2>&1 &
+    pid=$!
+    pids+=("$pid")
+    until address=$(sed -n 's/^lending .* at //p' "$log") && [ -n "$address" ]; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 200 ] || {
+            cp "$log" "$work/log"
+            fail 'the server does not start'
+        }
+        sleep 0.05
+    done
+}
+
+# A training of $1 steps into $work/$2 with the arguments $3...
+train() {
+    "$bin/train_generator" --zoo "$work/zoo" --batch-size 32 --channels 32 --save-every 1000 \
+        --steps "$1" --out "$work/$2" "${@:3}" >"$work/log" 2>&1
+}
+
+# Fails unless exit status $1 is 1 and the log says $2.
+ended() {
+    if [ "$1" != 1 ] || ! grep -q -- "$2" "$work/log"; then fail "exit status $1, and not 1 with «$2»"; fi
+}
+
+# Fails unless the command $2... ends with exit status 1 and says $1.
+must_fail() {
+    local code=0
+    "${@:2}" >"$work/log" 2>&1 || code=$?
+    ended "$code" "$1"
+}
+
+losses() { sed -nE 's/.*"step":([0-9]+),"loss":([-0-9.e]+).*/\1 \2/p' "$work/$1/metrics.jsonl"; }
+
+# Fails unless training $1 has as many steps as training $2 and losses within 1e-4 of its.
+same_losses() {
+    paste -d ' ' <(losses "$1") <(losses "$2") | awk -v name="$1" '
+        NF != 4 || $1 != $3 { print name ": other steps at line " NR; bad = 1; exit }
+        { d = $2 - $4; if (d < 0) d = -d; if (d > worst) worst = d; n++; last = $2 }
+        NR == 1 { first = $2 }
+        END {
+            if (bad || !n) exit 1
+            printf "%s: %d steps, loss %.4f to %.4f, at most %.1e from one device'\''s\n", name, n, first, last, worst
+            exit worst > 1e-4
+        }' || fail "$1: losses other than $2's"
+}
+
+whole collect "$work/zoo"
+train 40 alone || fail 'the training on one device failed'
+
+serve first
+serve second
+train 40 beside --with-device "$first" --with-device "$second" || fail 'a training over three devices failed'
+same_losses beside alone
+train 40 away --device "$first" --with-device "$second" || fail 'a training on remote devices alone failed'
+same_losses away alone
+
+# One of the two is killed on the way.
+steps=400
+train $steps whole || fail 'the long training failed'
+code=0
+train $steps cut --with-device "$first" --with-device "$second" &
+training=$!
+pids+=("$training")
+until grep -q 'step' "$work/log" || [ -e "$work/cut/metrics.jsonl" ]; do sleep 0.05; done
+sleep 2
+kill -9 "$pid"
+wait "$training" || code=$?
+ended "$code" "^error: device .*${second#remote:ws://}.* failed"
+[ -d "$work/cut/state" ] || fail 'no state was saved'
+at=$(losses cut | wc -l)
+if [ "$at" = 0 ] || [ "$at" -ge $steps ]; then fail "killed after $at of $steps steps"; fi
+echo "a server was killed at step $at: $(grep '^error' "$work/log" | cut -c 1-160)..."
+train $steps cut || fail 'the training does not go on'
+same_losses cut whole
+
+# Who may come in.
+must_fail 'start `serve_device` there' "$bin/train_generator" --zoo "$work/zoo" --steps 1 --out "$work/y" --device "$second"
+must_fail 'hosts only 1 device' "$bin/train_generator" --zoo "$work/zoo" --steps 1 --out "$work/y" --device "$first/1"
+must_fail 'set the environment variable DEVICE_TOKEN' "$bin/serve_device" --listen 0.0.0.0:0
+must_fail 'choose another port' "$bin/serve_device" --listen "${first#remote:ws://}"
+DEVICE_TOKEN=secret serve guarded --device flex --device flex
+must_fail 'set DEVICE_TOKEN to what it is there' "$bin/train_generator" --zoo "$work/zoo" --steps 1 --out "$work/y" --device "$guarded"
+DEVICE_TOKEN=secret train 40 second --with-device "$guarded/1" || fail 'the token is not taken'
+same_losses second alone
+echo "remote devices: done"
