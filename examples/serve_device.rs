@@ -35,7 +35,9 @@ struct Args {
 
 #[derive(Debug, thiserror::Error)]
 enum Error {
-    #[error("--device {0}: it is another server's; run that server's clients against it themselves")]
+    #[error(
+        "--device {0}: it is another server's; run that server's clients against it themselves"
+    )]
     Borrowed(String),
     #[error(
         "--listen {0}: everyone who reaches that address could compute here; set the environment variable {TOKEN} to a \
@@ -45,7 +47,10 @@ enum Error {
     #[error("the environment variable {TOKEN} is empty; give it a value, or unset it")]
     Token(#[from] EmptyToken),
     #[error("--listen {at}: {source}; choose another port, or stop what listens there")]
-    Listen { at: SocketAddr, source: std::io::Error },
+    Listen {
+        at: SocketAddr,
+        source: std::io::Error,
+    },
     #[error(transparent)]
     Serve(#[from] ServeError),
     #[error(transparent)]

@@ -90,7 +90,10 @@ fn relative(ours: &[f32], theirs: &[f32]) -> f32 {
 #[track_caller]
 fn close(what: &str, ours: &[f32], theirs: &[f32]) {
     let error = relative(ours, theirs);
-    assert!(error <= TOLERANCE, "{what}: {error}");
+    assert!(
+        error <= test_device::tolerance(TOLERANCE),
+        "{what}: {error}"
+    );
 }
 
 /// One pass as the script's `step`, compared to what it saved under `case`; gives the gradients.

@@ -88,10 +88,19 @@ mod connected {
             assert_eq!(parse("ws://gpu:3000"), Some(("ws://gpu:3000", 0)));
             assert_eq!(parse("ws://gpu:3000/"), Some(("ws://gpu:3000", 0)));
             assert_eq!(parse("ws://[::1]:3000/2"), Some(("ws://[::1]:3000", 2)));
-            for wrong in ["gpu:3000", "ws://gpu", "ws://:3000", "ws://gpu:x", "ws://gpu:3000/x", "http://gpu:1"] {
+            for wrong in [
+                "gpu:3000",
+                "ws://gpu",
+                "ws://:3000",
+                "ws://gpu:x",
+                "ws://gpu:3000/x",
+                "http://gpu:1",
+            ] {
                 assert_eq!(parse(wrong), None, "{wrong}");
                 let error = open(&format!("remote:{wrong}"), wrong).err();
-                assert!(error.is_some_and(|error| error.to_string().contains("remote:ws://HOST:PORT")));
+                assert!(
+                    error.is_some_and(|error| error.to_string().contains("remote:ws://HOST:PORT"))
+                );
             }
         }
     }
