@@ -90,10 +90,7 @@ fn relative(ours: &[f32], theirs: &[f32]) -> f32 {
 #[track_caller]
 fn close(what: &str, ours: &[f32], theirs: &[f32]) {
     let error = relative(ours, theirs);
-    assert!(
-        error <= test_device::tolerance(TOLERANCE),
-        "{what}: {error}"
-    );
+    assert!(error <= TOLERANCE, "{what}: {error}");
 }
 
 /// One pass as the script's `step`, compared to what it saved under `case`; gives the gradients.

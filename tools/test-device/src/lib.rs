@@ -27,14 +27,3 @@ pub fn device() -> Device {
         ),
     }
 }
-
-/// How much farther from its reference a result may lie elsewhere than on flex: other devices take sums in other orders.
-const ELSEWHERE: f32 = 5.0;
-
-/// The largest error that a test allows on [`device`], given that on flex.
-pub fn tolerance(on_flex: f32) -> f32 {
-    match std::env::var("TEST_DEVICE").as_deref() {
-        Err(_) | Ok("" | "flex") => on_flex,
-        Ok(_) => ELSEWHERE * on_flex,
-    }
-}
