@@ -2,7 +2,8 @@
 //!
 //! ```sh
 //! cargo run --release --features remote --example serve_device -- --listen 127.0.0.1:3000
-//! cargo run --release --features remote --example train_generator -- --with-device remote:ws://127.0.0.1:3000
+//! cargo run --release --features remote --example train_generator -- \
+//!     --zoo assets/zoo --out out/denoiser --with-device remote:ws://127.0.0.1:3000
 //! ```
 
 use std::net::{SocketAddr, TcpListener};
@@ -12,7 +13,7 @@ use burn::server::{EmptyToken, RemoteServer, ServeError, TokenAuthorizer, WebSoc
 use clap::Parser;
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{parse, run};
-use denoised_weights_examples::devices::{self, DeviceError, TOKEN};
+use denoised_weights_examples::devices::{self, DeviceError, TOKEN, token};
 
 /// Lend devices of this machine to other programs as `--device remote:ws://HOST:PORT` (with `/1` at the end the
 /// second, and so on), until Ctrl+C or SIGTERM. The programs must be of the same version.
@@ -36,7 +37,7 @@ struct Args {
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error(
-        "--device {0}: it is another server's; run that server's clients against it themselves"
+        "--device {0}: it is another server's, which cannot be lent on; give clients that server's address"
     )]
     Borrowed(String),
     #[error(
@@ -71,10 +72,10 @@ fn serve(args: &Args) -> Result<(), Error> {
         lent.push(devices::open(name)?);
     }
     let mut server = RemoteServer::new(lent);
-    match std::env::var(TOKEN) {
-        Ok(token) => server = server.with_authorizer(TokenAuthorizer::new(token)?),
-        Err(_) if !args.listen.ip().is_loopback() => return Err(Error::Open(args.listen)),
-        Err(_) => {}
+    match token()? {
+        Some(token) => server = server.with_authorizer(TokenAuthorizer::new(token)?),
+        None if !args.listen.ip().is_loopback() => return Err(Error::Open(args.listen)),
+        None => {}
     }
     let listen = |source| Error::Listen {
         at: args.listen,

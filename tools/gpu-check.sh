@@ -78,18 +78,23 @@ if wants paper && [ -e "$out/paper.log" ]; then
     # Kernels are compiled in the first steps.
     step=$(sed -nE 's/^step [0-9]+: ([0-9.]+) s.*/\1/p' "$out/paper.log" | tail -n +2 | median)
     prediction=$(sed -nE 's/^prediction [0-9]+: .*, ([0-9.]+) s$/\1/p' "$out/paper.log" | tail -n 1)
+    prediction=${prediction:+$prediction s}
     blocks=$(sed -nE 's/^prediction 1: ([0-9]+) blocks.*/\1/p' "$out/paper.log")
     batch=$(printf '%s\n' "${paper[@]}" | grep -A 1 -x -e --batch | tail -n 1)
-    fine=$(awk -v s="${step:-0}" -v b="${batch:-4}" 'BEGIN { printf "%.1f", s * 400 / b * 20 }')
+    # Seconds of $1 epochs, where there was a step to measure.
+    epochs() {
+        [ -z "$step" ] || awk -v s="$step" -v b="${batch:-4}" -v n="$1" 'BEGIN { printf "%.1f s", s * 400 / b * n }'
+    }
+    fine=$(epochs 20) all=$(epochs 100)
     cat >>"$report" <<EOF
 
 ## Beside the paper
 
 | | here | the paper, one H100 |
 | --- | ---: | ---: |
-| all blocks in one step | ${prediction:-failed} s (${blocks:-?} blocks) | 1.19 s (854 blocks) |
-| fine-tuning, 20 epochs of 400 pairs | ${fine} s | 42.1 s |
-| E²GAN's training, 100 epochs of 400 pairs | $(awk -v s="$fine" 'BEGIN { printf "%.1f", s * 5 }') s | 198.5 s |
+| all blocks in one step (${blocks:-?}; the paper: 854) | ${prediction:-not measured} | 1.19 s |
+| fine-tuning, 20 epochs of 400 pairs | ${fine:-not measured} | 42.1 s |
+| E²GAN's training, 100 epochs of 400 pairs | ${all:-not measured} | 198.5 s |
 
 The last prediction of \`paper.log\`; the median step but the first, ${step:-none} s for ${batch:-?} pairs, times 400 / ${batch:-?}
 times the epochs. The networks' widths are this project's (docs/paper-map.md): the paper does not give them.

@@ -4,7 +4,7 @@ mod remote;
 
 use burn::tensor::Device;
 
-pub use remote::TOKEN;
+pub use remote::{TOKEN, token};
 
 /// A `--device` that this build or this machine does not have.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +39,9 @@ pub enum DeviceError {
         /// How many there are.
         devices: usize,
     },
+    /// What a server asks of its clients cannot be sent.
+    #[error("the environment variable {TOKEN} is not UTF-8; give it another value, or unset it")]
+    Token,
     /// A server that lends no such device.
     #[error("--device {device}: {why}; {advice}")]
     Remote {

@@ -182,15 +182,9 @@ impl TrainingArgs {
         while !trainer.is_finished() {
             let stats = match step(trainer) {
                 Ok(stats) => stats,
+                Err(error) if trainer.steps_done() == saved => return Err(error),
                 Err(error) => {
-                    let mut keep = || -> Result<()> {
-                        log.flush()?;
-                        Ok(trainer.save_state(&self.state())?)
-                    };
-                    if trainer.steps_done() == saved {
-                        return Err(error);
-                    }
-                    return Err(match keep() {
+                    return Err(match self.save(trainer, &mut log) {
                         Ok(()) => error,
                         Err(unsaved) => format!(
                             "{error}; the steps since step {saved} could not be saved: {unsaved}"
@@ -220,8 +214,7 @@ impl TrainingArgs {
                 last = Some(found);
             }
             if stats.step % self.save_every.max(1) == 0 || trainer.is_finished() {
-                log.flush()?;
-                trainer.save_state(&self.state())?;
+                self.save(trainer, &mut log)?;
                 saved = trainer.steps_done();
             }
         }
@@ -238,6 +231,11 @@ impl TrainingArgs {
             zoo_norm_std: dataset.norm().std,
             held_out: last,
         })
+    }
+
+    fn save(&self, trainer: &Trainer, log: &mut MetricsLog) -> Result<()> {
+        log.flush()?;
+        Ok(trainer.save_state(&self.state())?)
     }
 
     /// Writes the trained generator; only then is the last state of no use.

@@ -1,5 +1,9 @@
 //! Devices that another process lends (`serve_device`).
 
+use std::env::VarError;
+
+use super::DeviceError;
+
 #[cfg(feature = "remote")]
 pub(super) use connected::open;
 #[cfg(not(feature = "remote"))]
@@ -7,6 +11,18 @@ pub(super) use missing::open;
 
 /// The variable of the environment that holds what a server asks of its clients.
 pub const TOKEN: &str = "DEVICE_TOKEN";
+
+/// The value of [`TOKEN`], none where it is not set.
+///
+/// # Errors
+/// [`DeviceError::Token`] for one that is not UTF-8: a server must not take that for none.
+pub fn token() -> Result<Option<String>, DeviceError> {
+    match std::env::var(TOKEN) {
+        Ok(token) => Ok(Some(token)),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(DeviceError::Token),
+    }
+}
 
 /// What `--list-devices` says of servers, which it cannot search for.
 pub(super) const STATE: &str = if cfg!(feature = "remote") {
@@ -34,7 +50,7 @@ mod connected {
     use burn::remote::{ConnectError, RemoteHost};
     use burn::tensor::Device;
 
-    use super::TOKEN;
+    use super::token;
     use crate::devices::DeviceError;
 
     pub(in crate::devices) fn open(device: &str, url: &str) -> Result<Device, DeviceError> {
@@ -50,7 +66,7 @@ mod connected {
             )
         })?;
         let mut host = RemoteHost::websocket(server);
-        if let Ok(token) = std::env::var(TOKEN) {
+        if let Some(token) = token()? {
             host = host.with_credential(token);
         }
         let remote = Device::remote_options(&host).device_index(index).init();
