@@ -6,11 +6,11 @@ use burn::config::Config;
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::Device;
-use burn::tensor::ops::InterpolateMode;
 
 use super::block::MbConv;
 use super::model::EfficientNetLite0;
 use super::weights::Weights;
+use crate::resize::products::Filter;
 use crate::{Error, weights};
 
 /// How an image is brought to the input size: half-pixel centres (`align_corners = false`).
@@ -25,11 +25,11 @@ pub enum Resize {
 }
 
 impl Resize {
-    /// How the device interpolates, where it does.
-    pub(super) fn on_device(self) -> Option<InterpolateMode> {
+    /// The filter that the device applies, if it does the resizing.
+    pub(super) fn on_device(self) -> Option<Filter> {
         match self {
-            Self::Bilinear => Some(InterpolateMode::Bilinear),
-            Self::Bicubic => Some(InterpolateMode::Bicubic),
+            Self::Bilinear => Some(Filter::Bilinear),
+            Self::Bicubic => Some(Filter::Bicubic),
             Self::Antialiased => None,
         }
     }

@@ -3,12 +3,11 @@
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
-use burn::tensor::module::interpolate;
-use burn::tensor::ops::InterpolateOptions;
 
 use super::block::{MbConv, relu6};
 use super::config::{EfficientNetLite0Config, FEATURES, Resize};
 use crate::network::parts;
+use crate::resize::products;
 use crate::{Error, FeatureNet, HostResize, ResizeMode};
 
 /// EfficientNet-Lite0 (EfficientNet-B0 of Tan & Le, 2019, without squeeze-and-excitation and with ReLU6), up to the
@@ -68,13 +67,9 @@ impl EfficientNetLite0 {
 
     fn resized(&self, images: Tensor<4>) -> Tensor<4> {
         let [_, _, height, width] = images.dims();
-        let size = [self.input_size; 2];
         match self.resize.on_device() {
-            Some(mode) if [height, width] != size => {
-                let options = InterpolateOptions::new(mode)
-                    .with_align_corners(false)
-                    .with_output_size(size);
-                interpolate(images, options)
+            Some(filter) if [height, width] != [self.input_size; 2] => {
+                products::resize(images, filter, self.input_size)
             }
             _ => images,
         }

@@ -2,6 +2,7 @@
 
 mod apply;
 mod host;
+pub(crate) mod products;
 mod taps;
 
 use burn::config::Config;

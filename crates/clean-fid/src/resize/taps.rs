@@ -36,7 +36,7 @@ impl Taps {
             let end = ((center + support + 0.5) as usize).min(input);
             for position in start..end {
                 let x = (position as f64 - center + 0.5) / widening;
-                push(bicubic(x));
+                push(keys(-0.5, x));
             }
             start
         })
@@ -55,6 +55,25 @@ impl Taps {
     pub(super) fn bilinear_corner(input: usize, output: usize) -> Self {
         let scale = input as f32 / output as f32;
         Self::bilinear(input, output, |at| at as f32 * scale)
+    }
+
+    /// `torch.nn.functional.interpolate(mode="bicubic", align_corners=False)`: Keys' filter with a = -0.75, never widened;
+    /// positions beyond the border are the border's.
+    pub(super) fn bicubic_centred(input: usize, output: usize) -> Self {
+        let scale = input as f32 / output as f32;
+        let last = input as isize - 1;
+        Self::build(0..output, |at, push| {
+            let source = scale * (at as f32 + 0.5) - 0.5;
+            let before = source.floor();
+            let part = f64::from(source - before);
+            let before = before as isize;
+            let inside = |tap: isize| (before + tap).clamp(0, last);
+            for position in inside(-1)..=inside(2) {
+                let own = (-1..=2).filter(|tap| inside(*tap) == position);
+                push(own.map(|tap| keys(-0.75, part - tap as f64)).sum());
+            }
+            inside(-1) as usize
+        })
     }
 
     fn bilinear(input: usize, output: usize, source: impl Fn(usize) -> f32) -> Self {
@@ -99,14 +118,13 @@ impl Taps {
     }
 }
 
-/// Keys' cubic convolution with a = -0.5, in PIL's form.
-fn bicubic(x: f64) -> f64 {
-    const A: f64 = -0.5;
+/// Keys' cubic convolution.
+fn keys(a: f64, x: f64) -> f64 {
     let x = x.abs();
     if x < 1.0 {
-        ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0
+        ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0
     } else if x < 2.0 {
-        (((x - 5.0) * x + 8.0) * x - 4.0) * A
+        (((x - 5.0) * x + 8.0) * x - 4.0) * a
     } else {
         0.0
     }
@@ -120,6 +138,7 @@ mod tests {
     fn equal_sizes_change_nothing() {
         for taps in [
             Taps::bicubic(9, 9),
+            Taps::bicubic_centred(9, 9),
             Taps::bilinear_centred(9, 9),
             Taps::bilinear_corner(9, 9),
         ] {
