@@ -1,7 +1,8 @@
 //! The gated feed-forward of a transformer block.
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::gelu;
+
+use crate::gelu;
 
 /// Weights of a GEGLU feed-forward (Shazeer 2020), matrices as `[inputs, outputs]`.
 #[derive(Debug, Clone)]

@@ -24,6 +24,7 @@ mod attention;
 mod channel_norm;
 mod conv2d;
 mod feed_forward;
+mod gelu;
 #[cfg(feature = "flex")]
 mod kernel;
 mod layer_norm;
@@ -39,6 +40,7 @@ pub use attention::attention;
 pub use channel_norm::{Affine, batch_norm_train, instance_norm};
 pub use conv2d::{AdaptedConv2d, ConvShape, LowRank, conv_transpose2d, conv2d};
 pub use feed_forward::{GatedFeedForward, gated_feed_forward};
+pub use gelu::gelu;
 pub use layer_norm::layer_norm;
 pub use linear::linear;
 pub use norm_conv1d::{GroupNorm, norm_silu_conv1d};

@@ -2,7 +2,6 @@
 
 use burn::module::{Module, Param};
 use burn::nn::{LayerNorm, LayerNormConfig};
-use burn::tensor::activation::gelu;
 use burn::tensor::{Bool, Device, Tensor};
 use fused_ops::GatedFeedForward;
 use rand_chacha::ChaCha8Rng;
@@ -140,7 +139,7 @@ impl TransformerBlock {
         }
         let hidden = self.ff_in.forward(normed, None, mode, noise);
         let half = hidden.dims()[2] / 2;
-        let gate = gelu(hidden.clone().narrow(2, half, half));
+        let gate = fused_ops::gelu(hidden.clone().narrow(2, half, half));
         let hidden = hidden.narrow(2, 0, half) * gate;
         self.ff_out.forward(hidden, Some(x), mode, noise)
     }
