@@ -16,8 +16,8 @@ use denoised_weights_examples::training::{TrainedOn, TrainingArgs};
 use denoised_weights_examples::{Result, devices};
 use weight_blocks::Zoo;
 use weight_diffusion::{
-    DictionarySize, EarlyStop, Parameterization, SampleOptions, TrainConfig, Trainer, UNet1dConfig,
-    WeightGenerator,
+    DictionarySize, EarlyStop, Error, Parameterization, SampleOptions, TrainConfig, Trainer,
+    UNet1dConfig, WeightGenerator,
 };
 
 /// Train the 1-D UNet on the blocks of a zoo (paper, Eq. 1). Run again after an interruption
@@ -212,7 +212,12 @@ fn train(args: &Args) -> Result<()> {
         &mut trainer,
         dataset,
         held_out.as_deref(),
-        |trainer| Ok(trainer.step(dataset)?),
+        |trainer| match trainer.step(dataset) {
+            Err(error @ Error::DeviceFailed { index, .. }) => {
+                Err(format!("--with-device {}: {error}", args.with_device[index]).into())
+            }
+            step => Ok(step?),
+        },
     )?;
     let generator = WeightGenerator::new(
         trainer.best_model(),

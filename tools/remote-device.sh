@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=tools/faults/programs.sh
 . tools/faults/programs.sh
-pids=() first='' second='' guarded=''
+pids=() first='' second='' third='' guarded=''
 trap 'kill -9 "${pids[@]}" 2>/dev/null || true; rm -rf "$work"' EXIT
 # Other than what the user's own servers ask for.
 unset DEVICE_TOKEN
@@ -38,9 +38,10 @@ serve() {
     done
 }
 
-# A training of $1 steps into $work/$2 with the arguments $3...
+# A training of $1 steps, saved every $every, into $work/$2 with the arguments $3...
+every=1000
 train() {
-    "$bin/train_generator" --zoo "$work/zoo" --batch-size 32 --channels 32 --save-every 1000 \
+    "$bin/train_generator" --zoo "$work/zoo" --batch-size 32 --channels 32 --save-every $every \
         --steps "$1" --out "$work/$2" "${@:3}" >"$work/log" 2>&1
 }
 
@@ -81,26 +82,48 @@ same_losses beside alone
 train 40 away --device "$first" --with-device "$second" || fail 'a training on remote devices alone failed'
 same_losses away alone
 
-# One of the two is killed on the way.
+# Ends the server `pid` with kill -9 once the training `training` into $work/$1 did the command $2..., and waits for both.
+killed() {
+    local code=0
+    until "${@:2}" 2>/dev/null; do
+        kill -0 "$training" 2>/dev/null || fail "$1 ended before its server was killed"
+        sleep 0.05
+    done
+    {
+        kill -9 "$pid"
+        wait "$pid"
+    } 2>/dev/null || true
+    wait "$training" || code=$?
+    ended "$code" "$said"
+    [ -d "$work/$1/state" ] || fail "$1: no state was saved"
+    local at
+    at=$(losses "$1" | wc -l)
+    if [ "$at" = 0 ] || [ "$at" -ge $steps ]; then fail "$1: killed after $at of $steps steps"; fi
+    echo "$1: a server was killed at step $at: $(sed -n 's/^error: //p' "$work/log" | cut -c 1-70)..."
+}
+
+# One of the two beside the main device is killed on the way.
 steps=80
 train $steps whole || fail 'the long training failed'
-code=0
 train $steps cut --with-device "$first" --with-device "$second" &
 training=$!
 pids+=("$training")
-until grep -q '^generator' "$work/log"; do sleep 0.05; done
-{
-    kill -9 "$pid"
-    wait "$pid"
-} 2>/dev/null || true
-wait "$training" || code=$?
-ended "$code" "^error: device .*port: Some(${second##*:}).* failed"
-[ -d "$work/cut/state" ] || fail 'no state was saved'
-at=$(losses cut | wc -l)
-if [ "$at" = 0 ] || [ "$at" -ge $steps ]; then fail "killed after $at of $steps steps"; fi
-echo "a server was killed at step $at: $(sed -n 's/^error: //p' "$work/log" | cut -c 1-25)..."
+said="^error: --with-device $second: device 1 of .* failed"
+killed cut grep -q '^generator' "$work/log"
 train $steps cut || fail 'the training does not go on'
 same_losses cut whole
+
+# The main device is killed on the way.
+serve third
+every=2
+train $steps lost --device "$third" &
+training=$!
+pids+=("$training")
+said="^error: the work stopped while --device $third computed"
+killed lost test -d "$work/lost/state"
+every=1000
+train $steps lost || fail 'the training does not go on without its device'
+same_losses lost whole
 
 # Who may come in.
 must_fail 'start `serve_device` there' "$bin/train_generator" --zoo "$work/zoo" --steps 1 --out "$work/y" --device "$second"

@@ -1,5 +1,6 @@
 //! Arguments that every example takes.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 
 use burn::tensor::Device;
@@ -61,11 +62,16 @@ pub fn parse<A: Parser>() -> A {
     A::parse()
 }
 
-/// Starts the logger and runs `main`; an error is printed with what caused it, and gives exit
-/// status 1.
+/// Starts the logger and runs `main`; an error, or the loss of a remote device, is printed with what caused it, and
+/// gives exit status 1.
 pub fn run(main: impl FnOnce() -> Result<()>) -> std::process::ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
-    match main() {
+    let result =
+        catch_unwind(AssertUnwindSafe(main)).unwrap_or_else(|panic| match devices::lost(&*panic) {
+            Some(error) => Err(error.into()),
+            None => resume_unwind(panic),
+        });
+    match result {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");

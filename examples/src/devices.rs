@@ -39,6 +39,41 @@ pub enum DeviceError {
         /// How many there are.
         devices: usize,
     },
+    /// A driver that does not start.
+    #[error("--device {device}: its driver does not start ({why}); {advice}")]
+    Start {
+        /// What was asked for.
+        device: String,
+        /// What it said.
+        why: String,
+        /// What to install.
+        advice: &'static str,
+    },
+    /// A driver whose results cannot be trusted.
+    #[error(
+        "--device {device}: its driver adds {expected} ones up to {found}, so sums over large tensors would be wrong; Mesa's \
+         llvmpipe, a CPU that plays a graphics card, ends loops after 65,535 rounds: take flex there, which is faster \
+         too, or install the driver of your card"
+    )]
+    Driver {
+        /// What was asked for.
+        device: String,
+        /// The right sum.
+        expected: usize,
+        /// The driver's.
+        found: f32,
+    },
+    /// A server that was there when the work began.
+    #[error(
+        "the work stopped while --device {device} computed ({why}); see whether serve_device still runs there, start it \
+         again where it does not, and run the same command: a training goes on from its last saved state"
+    )]
+    Lost {
+        /// The first remote device that was opened.
+        device: String,
+        /// What the panic said.
+        why: String,
+    },
     /// What a server asks of its clients cannot be sent.
     #[error("the environment variable {TOKEN} is not UTF-8; give it another value, or unset it")]
     Token,
@@ -124,9 +159,38 @@ pub fn open(device: &str) -> Result<Device, DeviceError> {
             devices: devices.len(),
         });
     }
-    Ok(match (index, preferred(name)) {
+    let found = match (index, preferred(name)) {
         (None, Some(device)) => device,
         _ => devices.swap_remove(at),
+    };
+    #[cfg(any(feature = "wgpu", feature = "vulkan"))]
+    if matches!(name, "wgpu" | "vulkan") {
+        check(device, &found, advice)?;
+    }
+    Ok(found)
+}
+
+/// Adds up more ones than some drivers do without an error.
+#[cfg(any(feature = "wgpu", feature = "vulkan"))]
+fn check(name: &str, device: &Device, advice: &'static str) -> Result<(), DeviceError> {
+    const ONES: usize = 1 << 20;
+    let sum = || {
+        let ones = burn::tensor::Tensor::<1>::ones([ONES], device);
+        ones.sum().into_scalar::<f32>()
+    };
+    let found = quietly(sum).map_err(|why| DeviceError::Start {
+        device: name.to_owned(),
+        why,
+        advice,
+    })?;
+    // A power of two: exact in whatever order.
+    if found == ONES as f32 {
+        return Ok(());
+    }
+    Err(DeviceError::Driver {
+        device: name.to_owned(),
+        expected: ONES,
+        found,
     })
 }
 
@@ -188,13 +252,29 @@ fn search(kind: burn::tensor::DeviceType) -> Vec<Device> {
     quietly(|| Device::enumerate(kind).into_vec()).unwrap_or_default()
 }
 
+/// What `work` gives, or what its panic said.
 #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "cuda"))]
-fn quietly<T>(work: impl FnOnce() -> T) -> Option<T> {
+fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
     std::panic::set_hook(hook);
-    result.ok()
+    result.map_err(|panic| message(&*panic))
+}
+
+/// What a panic means where a remote device was in use: Burn has no error for one that is gone.
+pub(crate) fn lost(panic: &(dyn std::any::Any + Send)) -> Option<DeviceError> {
+    Some(DeviceError::Lost {
+        device: remote::in_use()?,
+        why: message(panic),
+    })
+}
+
+/// What a panic said.
+fn message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no reason given".to_owned())
 }
 
 fn describe(name: &str, device: &Device) -> String {
@@ -202,9 +282,10 @@ fn describe(name: &str, device: &Device) -> String {
     match name {
         "flex" => "the CPU, in Rust".to_owned(),
         #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "cuda"))]
-        _ => match quietly(|| device.identity()).flatten() {
-            Some(identity) => identity.name,
-            None => "does not start".to_owned(),
+        _ => match quietly(|| device.identity()) {
+            Ok(Some(identity)) => identity.name,
+            Ok(None) => "of no name".to_owned(),
+            Err(why) => format!("does not start ({why})"),
         },
         #[cfg(not(any(feature = "wgpu", feature = "vulkan", feature = "cuda")))]
         _ => String::new(),

@@ -111,10 +111,12 @@ pub enum Error {
     },
     /// A device that was to compute a part of a batch.
     #[error(
-        "device {device} failed in its part of the batch ({why}); no step was taken: check it, or the server it is on, and go on from the last saved state, with or without it"
+        "device {index} of `with_devices` failed in its part of the batch ({why}); no step was taken: check it, or the server it is on, and go on from the last saved state, with or without it ({device})"
     )]
     DeviceFailed {
-        /// Which.
+        /// Which of [`Trainer::with_devices`](crate::Trainer::with_devices), from 0.
+        index: usize,
+        /// As Burn writes it.
         device: String,
         /// What it said.
         why: String,

@@ -1,6 +1,7 @@
 //! Devices that another process lends (`serve_device`).
 
 use std::env::VarError;
+use std::sync::OnceLock;
 
 use super::DeviceError;
 
@@ -22,6 +23,14 @@ pub fn token() -> Result<Option<String>, DeviceError> {
         Err(VarError::NotPresent) => Ok(None),
         Err(VarError::NotUnicode(_)) => Err(DeviceError::Token),
     }
+}
+
+/// The first device that was opened.
+static IN_USE: OnceLock<String> = OnceLock::new();
+
+/// A remote device that this process computes on.
+pub(super) fn in_use() -> Option<String> {
+    IN_USE.get().cloned()
 }
 
 /// What `--list-devices` says of servers, which it cannot search for.
@@ -50,7 +59,7 @@ mod connected {
     use burn::remote::{ConnectError, RemoteHost};
     use burn::tensor::Device;
 
-    use super::token;
+    use super::{IN_USE, token};
     use crate::devices::DeviceError;
 
     pub(in crate::devices) fn open(device: &str, url: &str) -> Result<Device, DeviceError> {
@@ -70,7 +79,7 @@ mod connected {
             host = host.with_credential(token);
         }
         let remote = Device::remote_options(&host).device_index(index).init();
-        remote.map_err(|error| {
+        let remote = remote.map_err(|error| {
             let advice = match &error {
                 ConnectError::Unauthorized => "set DEVICE_TOKEN to what it is there",
                 ConnectError::NoSuchDevice { .. } => "indices count from 0",
@@ -80,7 +89,9 @@ mod connected {
                 _ => "start `serve_device` there, and see that its port is reachable from here",
             };
             failed(error.to_string(), advice)
-        })
+        })?;
+        IN_USE.get_or_init(|| device.to_owned());
+        Ok(remote)
     }
 
     /// `ws://HOST:PORT` and an index, 0 where there is none.

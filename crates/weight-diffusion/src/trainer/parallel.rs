@@ -74,11 +74,13 @@ pub(super) fn loss_and_gradient(model: &UNet1d, work: Vec<Work>) -> Result<Sums,
     };
     let own = work.next().ok_or_else(empty)?;
     let main = own.device.clone().without_autodiff();
-    let others: Vec<Work> = work.filter(|work| !work.parts.is_empty()).collect();
+    let others: Vec<(usize, Work)> = (work.enumerate())
+        .filter(|(_, work)| !work.parts.is_empty())
+        .collect();
     std::thread::scope(|scope| {
         let threads: Vec<_> = others
             .into_iter()
-            .map(|work| {
+            .map(|(index, work)| {
                 let (main, model) = (main.clone(), model.clone());
                 let name = format!("{:?}", work.device);
                 // On a thread of its own a device that dies takes no other down.
@@ -87,12 +89,12 @@ pub(super) fn loss_and_gradient(model: &UNet1d, work: Vec<Work>) -> Result<Sums,
                     let (loss, gradient) = work.run(&model.fork(&device))?;
                     Some((loss.to_device(&main), gradient.to_device(&main)))
                 });
-                (name, thread)
+                (index, name, thread)
             })
             .collect();
         let mut sums = own.run(model);
         let mut failed = None;
-        for (device, thread) in threads {
+        for (index, device, thread) in threads {
             match thread.join() {
                 Ok(None) => {}
                 Ok(Some((loss, gradient))) => {
@@ -103,6 +105,7 @@ pub(super) fn loss_and_gradient(model: &UNet1d, work: Vec<Work>) -> Result<Sums,
                 }
                 Err(panic) => {
                     failed.get_or_insert(Error::DeviceFailed {
+                        index,
                         device,
                         why: message(&*panic),
                     });
@@ -174,11 +177,11 @@ mod tests {
         loss_and_gradient(&model, vec![good()?, good()?])?;
         // A shape that the network cannot take panics there, as memory that runs out does.
         let bad = work(config.block_size + 1, &device)?;
-        let error = loss_and_gradient(&model, vec![good()?, bad]).err();
-        let Some(Error::DeviceFailed { device: name, why }) = error else {
+        let error = loss_and_gradient(&model, vec![good()?, good()?, bad]).err();
+        let Some(Error::DeviceFailed { index, device, why }) = error else {
             return Err(Error::shape("failures", 1, 0));
         };
-        assert!(name.contains("Flex") && !why.is_empty(), "{name}: {why}");
+        assert!(index == 1 && device.contains("Flex") && !why.is_empty());
         loss_and_gradient(&model, vec![good()?])?;
         Ok(())
     }
