@@ -5,7 +5,7 @@ use std::f64::consts::FRAC_1_SQRT_2;
 use burn::tensor::Tensor;
 
 /// `x · Φ(x)` (Hendrycks & Gimpel, 2016), composed of tensor operations, so that its slope is its own on every device:
-/// Burn 0.22.1 differentiates its `gelu` as if it were the tanh approximation on devices other than flex, up to 6e-4 off.
+/// Burn 0.22.1 differentiates its `gelu` as if it were the tanh approximation on devices other than flex, up to 8.7e-4 off (at x = 2).
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     let twice = x.clone().mul_scalar(FRAC_1_SQRT_2).erf().add_scalar(1.0);
     (x * twice).mul_scalar(0.5)

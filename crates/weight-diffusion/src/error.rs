@@ -102,7 +102,9 @@ pub enum Error {
         learning_rate: f64,
     },
     /// The device could not give values back.
-    #[error("reading {what} from the device: {why}")]
+    #[error(
+        "reading {what} from the device: {why}; see that it, or the server it is on, still runs, and go on from the last saved state"
+    )]
     Device {
         /// What was read.
         what: &'static str,
