@@ -2,7 +2,7 @@
 //! kinds of convolution of EfficientNet-Lite0 (docs/devices.md).
 //!
 //! ```sh
-//! TEST_DEVICE=wgpu cargo run --release --workspace --features test-device/wgpu --example beside_flex
+//! TEST_DEVICE=wgpu cargo run --release -p test-device --features wgpu --example beside_flex
 //! ```
 
 use std::error::Error;
