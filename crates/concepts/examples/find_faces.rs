@@ -1,7 +1,7 @@
 //! Finds the largest face of every photo, for `prepare_photos --faces`.
 //!
 //! ```sh
-//! cargo run --release --workspace --example find_faces -- --face-model seeta_fd_frontal_v1.0.bin \
+//! cargo run --release -p concepts --example find_faces -- --face-model seeta_fd_frontal_v1.0.bin \
 //!     --photos photos --out boxes.json
 //! cargo run --release --example prepare_photos -- --photos photos --faces boxes.json --out out/photos
 //! ```
