@@ -18,6 +18,6 @@ grey = cv2.resize(grey, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
 cascade = cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / "haarcascade_frontalface_default.xml"))
 boxes = cascade.detectMultiScale(grey, scaleFactor=1.05, minNeighbors=6, minSize=(60, 60), maxSize=(180, 180))
 boxes = sorted([v / 2 for v in map(int, box)] for box in boxes)
-out = Path(__file__).resolve().parent.parent / "crates/concepts/tests/fixtures/faces.json"
+out = Path(__file__).resolve().parent.parent / "crates/concepts/tests/fixtures/faces/opencv.json"
 out.write_text(json.dumps(boxes) + "\n")
 print(len(boxes), "faces")

@@ -1,33 +1,32 @@
 //! Faces in a group photo: SeetaFace's against OpenCV's cascade (tools/editor_fixtures_faces.py), and the crops.
 //!
-//! Model and photo are those that the package `rustface` brings; Cargo says where it lies.
+//! The model and the photo are the crate `rustface`'s: tests/fixtures/faces/README.md.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use concepts::Error;
 use concepts::prepare::{
     Crop, FaceBox, FaceBoxes, FaceDetector, PrepareSettings, SeetaDetector, plan, prepare,
 };
 use image::imageops;
-use serde_json::Value;
 
-fn package() -> PathBuf {
-    let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--offline", "--locked"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .unwrap();
-    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata");
-    let packages = metadata["packages"].as_array().unwrap();
-    let found = packages.iter().find(|p| p["name"] == "rustface").unwrap();
-    let manifest = Path::new(found["manifest_path"].as_str().unwrap());
-    manifest.parent().unwrap().to_owned()
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/faces")
+        .join(name)
+}
+
+fn model() -> PathBuf {
+    fixture("seeta_fd_frontal_v1.0.bin")
+}
+
+fn photo() -> image::RgbImage {
+    image::open(fixture("solvay-1927.png")).unwrap().into_rgb8()
 }
 
 fn detector() -> SeetaDetector {
-    SeetaDetector::open(&package().join("model/seeta_fd_frontal_v1.0.bin")).unwrap()
+    SeetaDetector::open(&model()).unwrap()
 }
 
 fn overlap(a: FaceBox, b: [f64; 4]) -> f64 {
@@ -42,9 +41,9 @@ fn overlap(a: FaceBox, b: [f64; 4]) -> f64 {
 fn faces_are_where_opencv_sees_them() {
     // OpenCV's boxes in the photo at full size.
     let reference: Vec<[f64; 4]> =
-        serde_json::from_str(include_str!("fixtures/faces.json")).unwrap();
+        serde_json::from_str(include_str!("fixtures/faces/opencv.json")).unwrap();
     assert!(reference.len() >= 20);
-    let photo = image::open(package().join("test.png")).unwrap().into_rgb8();
+    let photo = photo();
     // Quarters, so that the faces are large enough at the size that is searched.
     let mut found = 0;
     let detector = detector();
@@ -78,7 +77,7 @@ fn photos_are_cropped_to_the_largest_face() {
     let dir = tempfile::tempdir().unwrap();
     let photos = dir.path().join("photos");
     std::fs::create_dir(&photos).unwrap();
-    let group = image::open(package().join("test.png")).unwrap().into_rgb8();
+    let group = photo();
     // A single face (Einstein's), left in a wide picture.
     let one = imageops::crop_imm(&group, 850, 210, 100, 120).to_image();
     let one = imageops::resize(&one, 400, 480, imageops::FilterType::CatmullRom);
@@ -133,7 +132,7 @@ fn other_files_are_no_models() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("model.bin");
     assert!(matches!(SeetaDetector::open(&path), Err(Error::Io { .. })));
-    let good = std::fs::read(package().join("model/seeta_fd_frontal_v1.0.bin")).unwrap();
+    let good = std::fs::read(model()).unwrap();
     let mut changed = good.clone();
     changed[1000] ^= 1;
     let long = [&good[..], b"x"].concat();
