@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn the_fresh_concepts_are_in_no_list() -> crate::Result<()> {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fresh_concepts.json");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/data/fresh_concepts.json");
         let fresh = concepts::read_concepts(path.as_ref())?;
         assert_eq!(fresh.len(), 5);
         for concept in &fresh {

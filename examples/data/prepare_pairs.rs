@@ -35,7 +35,7 @@ struct Args {
     /// Only these concepts, comma-separated [default: all of --split].
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
-    /// Concepts of your own instead of the shipped list: JSON, as examples/fresh_concepts.json.
+    /// Concepts of your own instead of the shipped list: JSON, as examples/data/fresh_concepts.json.
     #[arg(long, value_name = "FILE", conflicts_with = "split")]
     concepts: Option<PathBuf>,
     /// Which concepts of the shipped list.
