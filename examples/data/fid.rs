@@ -11,11 +11,10 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use clap::{Parser, ValueEnum};
-use clean_fid::{
-    EfficientNetLite0Config, Extractor, FeatureNet, FeatureSet, FeatureStatistics,
-    FrechetReference, ImageFolder, InceptionV3Config, Resize, ResizeMode, StatisticsAccumulator,
-    Subsets, kernel_distance_subsets, manifold_metrics,
-};
+use clean_fid::{EfficientNetLite0Config, Extractor, FeatureNet, FeatureSet, FeatureStatistics, FrechetReference, ImageFolder, InceptionV3Config};
+use clean_fid::networks::ResizeFilter;
+use clean_fid::images::ResizeMode;
+use clean_fid::distances::{StatisticsAccumulator, Subsets, kernel_distance_subsets, manifold_metrics};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::assets::{AssetArgs, display};
 use denoised_weights_examples::cli::{Common, parse, run};
@@ -237,7 +236,7 @@ fn network(args: &Args, device: &Device) -> Result<Box<dyn FeatureNet>> {
         ),
         None => Box::new(
             EfficientNetLite0Config::new()
-                .with_resize(Resize::Antialiased)
+                .with_resize(ResizeFilter::Antialiased)
                 .load(
                     args.assets
                         .assets

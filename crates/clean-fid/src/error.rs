@@ -351,7 +351,7 @@ pub enum Error {
     /// There is no folder to keep downloads in.
     #[cfg(feature = "hub")]
     #[error(
-        "no folder for downloads: set CLEAN_FID_CACHE, XDG_CACHE_HOME or HOME, or give one to Hub::new"
+        "no folder for downloads: set CLEAN_FID_CACHE, XDG_CACHE_HOME or HOME, or give one to DownloadCache::new"
     )]
     NoCache,
 

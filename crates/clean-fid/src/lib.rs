@@ -32,7 +32,7 @@
 //! [`Extractor`] reads the images of an [`ImageFolder`], batch by batch, and gives [`FeatureStatistics`] whose memory
 //! does not grow with the number of images; they are saved and loaded as `.npz` files like those of `pytorch-fid` and of
 //! the Python `clean-fid`. With [`InceptionV3`] that is Clean-FID as Parmar et al. (2022) define it, with PIL's
-//! antialiased bicubic resize ([`ResizeMode::Clean`]), or one of the older resizes that they compare with.
+//! antialiased bicubic resize ([`images::ResizeMode::Clean`]), or one of the older resizes that they compare with.
 //!
 //! ```no_run
 //! use burn::tensor::Device;
@@ -61,8 +61,8 @@
 //!
 //! Networks: [`InceptionV3`], from `pytorch-fid`'s and `torch-fidelity`'s `.pth` files or safetensors, [`ClipVision`] for
 //! FID-CLIP, and [`EfficientNetLite0`], whose weights the repository has. Between sets, in double precision: Fréchet
-//! distance ([`frechet_distance`], [`frechet_distance_of`], [`generated_frechet`]), kernel distance
-//! ([`kernel_distance`], [`kernel_distance_subsets`]), precision, recall, density and coverage ([`manifold_metrics`]).
+//! distance ([`frechet_distance`], [`distances::frechet_distance_of`], [`distances::generated_frechet`]), kernel distance
+//! ([`kernel_distance`], [`distances::kernel_distance_subsets`]), precision, recall, density and coverage ([`distances::manifold_metrics`]).
 //! Between images: [`l1`], [`psnr`], [`ssim`].
 //!
 //! Not here: weights of InceptionV3 and CLIP. A path is asked for; with the feature `hub`, which is off by default,
@@ -75,47 +75,20 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-mod accumulator;
-mod clip_vision;
-mod decode;
-mod efficientnet_lite;
+pub mod distances;
+#[cfg(feature = "hub")]
+pub mod download;
 mod error;
-mod extractor;
-mod features;
-mod files;
-mod folder;
-mod frechet;
-#[cfg(feature = "hub")]
-mod hub;
-mod inception;
-mod jpeg;
-mod kernel;
-mod manifold;
-mod network;
-mod npz;
-mod paired;
-mod picture;
-mod read;
-mod resize;
-mod ssim;
-mod statistics;
-mod weights;
+pub mod images;
+pub mod networks;
 
-pub use accumulator::{StatisticsAccumulator, generated_frechet, generated_statistics};
-pub use clip_vision::{ClipVision, ClipVisionConfig};
-pub use efficientnet_lite::{EfficientNetLite0, EfficientNetLite0Config, Resize};
+pub use distances::{
+    FeatureSet, FeatureStatistics, FrechetReference, frechet_distance, kernel_distance, l1, psnr,
+    ssim,
+};
 pub use error::Error;
-pub use extractor::Extractor;
-pub use features::FeatureSet;
-pub use folder::ImageFolder;
-pub use frechet::{FrechetReference, frechet_distance, frechet_distance_of};
-#[cfg(feature = "hub")]
-pub use hub::{Hub, RemoteFile};
-pub use inception::{InceptionV3, InceptionV3Config};
-pub use kernel::{SubsetEstimate, Subsets, kernel_distance, kernel_distance_subsets};
-pub use manifold::{ManifoldMetrics, manifold_metrics};
-pub use network::FeatureNet;
-pub use paired::{l1, psnr, ssim};
-pub use picture::Picture;
-pub use resize::{HostResize, ResizeMode};
-pub use statistics::FeatureStatistics;
+pub use images::{ImageFolder, Picture};
+pub use networks::{
+    ClipVision, ClipVisionConfig, EfficientNetLite0, EfficientNetLite0Config, Extractor,
+    FeatureNet, InceptionV3, InceptionV3Config,
+};

@@ -1,0 +1,118 @@
+//! Mean and covariance of features.
+
+use faer::{Mat, MatRef};
+
+use super::StatisticsAccumulator;
+use crate::{Error, FeatureSet};
+
+/// Mean and covariance of a set's features: all that a Fréchet distance needs of it, `d² + d` numbers whatever the
+/// number of images. `mu` and `sigma` of the Python packages.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FeatureStatistics {
+    mean: Vec<f64>,
+    covariance: Vec<f64>,
+    len: Option<usize>,
+}
+
+/// Of the largest entry; statistics that went through 32-bit floats are symmetric to about 1e-7.
+const ASYMMETRY: f64 = 1e-5;
+
+impl FeatureStatistics {
+    /// From a mean of `d` entries and a covariance of `d × d`, as another program computed them. `len` is the number of
+    /// images behind them, where it is known.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ZeroWidth`], [`Error::CovarianceSize`], [`Error::StatisticsValue`] for NaN or infinity,
+    /// [`Error::NotCovariance`] for a matrix that is not symmetric or has a negative variance.
+    pub fn new(mean: Vec<f64>, covariance: Vec<f64>, len: Option<usize>) -> Result<Self, Error> {
+        let width = mean.len();
+        if width == 0 {
+            return Err(Error::ZeroWidth);
+        }
+        if Some(covariance.len()) != width.checked_mul(width) {
+            return Err(Error::CovarianceSize {
+                width,
+                values: covariance.len(),
+            });
+        }
+        for (part, values) in [("mean", &mean), ("covariance", &covariance)] {
+            if let Some(index) = values.iter().position(|v| !v.is_finite()) {
+                return Err(Error::StatisticsValue {
+                    part,
+                    index,
+                    value: values[index],
+                });
+            }
+        }
+        let largest = covariance.iter().fold(0f64, |m, v| m.max(v.abs()));
+        for row in 0..width {
+            if covariance[row * width + row] < 0.0 {
+                return Err(Error::NotCovariance {
+                    reason: format!("variance {row} is negative"),
+                });
+            }
+            for column in 0..row {
+                let difference =
+                    covariance[row * width + column] - covariance[column * width + row];
+                if difference.abs() > ASYMMETRY * largest {
+                    return Err(Error::NotCovariance {
+                        reason: format!("it is not symmetric at {row}, {column}"),
+                    });
+                }
+            }
+        }
+        Ok(Self {
+            mean,
+            covariance,
+            len,
+        })
+    }
+
+    /// Of a whole set: mean and unbiased covariance (over `n - 1`, as `numpy.cov`).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooFewRows`] for fewer than two rows.
+    pub fn of(set: &FeatureSet) -> Result<Self, Error> {
+        let mut accumulator = StatisticsAccumulator::new(set.width())?;
+        accumulator.add(set)?;
+        accumulator.finish()
+    }
+
+    /// What the accumulator found; symmetric by construction.
+    pub(crate) fn from_parts(mean: Vec<f64>, covariance: Vec<f64>, len: usize) -> Self {
+        Self {
+            mean,
+            covariance,
+            len: Some(len),
+        }
+    }
+
+    /// Mean of each entry of the features.
+    pub fn mean(&self) -> &[f64] {
+        &self.mean
+    }
+
+    /// Covariance, `width × width` values row-major.
+    pub fn covariance(&self) -> &[f64] {
+        &self.covariance
+    }
+
+    /// Entries of a feature vector.
+    pub fn width(&self) -> usize {
+        self.mean.len()
+    }
+
+    /// Images behind the statistics, where it is known: a `.npz` file does not say.
+    pub fn images(&self) -> Option<usize> {
+        self.len
+    }
+
+    /// The covariance with what little asymmetry there is taken out.
+    pub(crate) fn symmetric(&self) -> Mat<f64> {
+        let width = self.width();
+        let matrix = MatRef::from_row_major_slice(&self.covariance, width, width);
+        Mat::from_fn(width, width, |i, j| 0.5 * (matrix[(i, j)] + matrix[(j, i)]))
+    }
+}

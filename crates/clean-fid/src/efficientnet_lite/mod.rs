@@ -1,9 +1,0 @@
-//! EfficientNet-Lite0 without its classifier.
-
-mod block;
-mod config;
-mod model;
-mod weights;
-
-pub use config::{EfficientNetLite0Config, Resize};
-pub use model::EfficientNetLite0;

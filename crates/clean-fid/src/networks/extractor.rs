@@ -1,0 +1,215 @@
+//! From files to features.
+
+use std::path::PathBuf;
+
+use burn::tensor::Device;
+use rayon::prelude::*;
+
+use crate::distances::StatisticsAccumulator;
+use crate::images::HostResize;
+use crate::images::resize::to_batch;
+use crate::{
+    Error, FeatureNet, FeatureSet, FeatureStatistics, FrechetReference, ImageFolder, Picture,
+};
+
+/// Reads images from files, in batches, and runs them through a network.
+///
+/// The images of two batches are in memory at a time: while one passes the network, the next is decoded, and resized if
+/// the network has a [`host_resize`](FeatureNet::host_resize), on rayon's threads.
+pub struct Extractor<'a> {
+    network: &'a dyn FeatureNet,
+    device: &'a Device,
+    batch_size: usize,
+}
+
+impl<'a> Extractor<'a> {
+    /// Batches of 32 images, put together on `device`, which should be the network's.
+    pub fn new(network: &'a dyn FeatureNet, device: &'a Device) -> Self {
+        Self {
+            network,
+            device,
+            batch_size: 32,
+        }
+    }
+
+    /// Another batch size: no value depends on it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ZeroBatchSize`].
+    pub fn with_batch_size(mut self, batch_size: usize) -> Result<Self, Error> {
+        if batch_size == 0 {
+            return Err(Error::ZeroBatchSize);
+        }
+        self.batch_size = batch_size;
+        Ok(self)
+    }
+
+    /// Runs all files through the network and gives `take` each batch's features; those of image `i` of the folder are
+    /// row `i` of all. `take` may keep them or not, and may show progress.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] and [`Error::Image`] for a file that cannot be read, [`Error::ImageFeature`] for NaN or infinity,
+    /// those of [`FeatureNet::features`], and what `take` gives.
+    pub fn each_batch(
+        &self,
+        folder: &ImageFolder,
+        mut take: impl FnMut(FeatureSet) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let resize = self.network.host_resize();
+        let mut chunks = folder.files().chunks(self.batch_size);
+        let mut ready = chunks.next().map(|files| (files, read(files, resize)));
+        while let Some((files, pictures)) = ready {
+            let pictures = pictures?;
+            let (batches, next) = std::thread::scope(|scope| {
+                let next = chunks
+                    .next()
+                    .map(|files| (files, scope.spawn(move || read(files, resize))));
+                let batches = self.features_of_all(&pictures, files);
+                let next = next.map(|(files, reader)| {
+                    let pictures = reader
+                        .join()
+                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                    (files, pictures)
+                });
+                (batches, next)
+            });
+            for batch in batches? {
+                take(batch)?;
+            }
+            ready = next;
+        }
+        Ok(())
+    }
+
+    /// Neighbours of one size share a tensor.
+    fn features_of_all(
+        &self,
+        pictures: &[Picture],
+        files: &[PathBuf],
+    ) -> Result<Vec<FeatureSet>, Error> {
+        let size = |picture: &Picture| (picture.height(), picture.width());
+        let mut start = 0;
+        pictures
+            .chunk_by(|a, b| size(a) == size(b))
+            .map(|group| {
+                let own = &files[start..start + group.len()];
+                start += group.len();
+                self.features_of(group, own)
+            })
+            .collect()
+    }
+
+    fn features_of(&self, pictures: &[Picture], files: &[PathBuf]) -> Result<FeatureSet, Error> {
+        let (height, width) = pictures.first().map_or((0, 0), |p| (p.height(), p.width()));
+        let batch = to_batch(pictures, height, width, self.device);
+        FeatureSet::from_tensor(self.network.features(batch)?).map_err(|error| match error {
+            Error::FeatureValue { row, column, value } if row < files.len() => {
+                Error::ImageFeature {
+                    path: files[row].clone(),
+                    column,
+                    value,
+                }
+            }
+            other => other,
+        })
+    }
+
+    /// All features of a folder: `4 · width` bytes an image, for [`kernel_distance`](crate::kernel_distance) and
+    /// [`manifold_metrics`](crate::distances::manifold_metrics). `progress` is given the number of images done.
+    ///
+    /// # Errors
+    ///
+    /// As [`each_batch`](Self::each_batch).
+    pub fn features(
+        &self,
+        folder: &ImageFolder,
+        mut progress: impl FnMut(usize),
+    ) -> Result<FeatureSet, Error> {
+        let mut all: Option<FeatureSet> = None;
+        self.each_batch(folder, |batch| {
+            match &mut all {
+                Some(all) => all.extend(&batch)?,
+                None => all = Some(batch),
+            }
+            progress(all.as_ref().map_or(0, FeatureSet::len));
+            Ok(())
+        })?;
+        all.ok_or_else(|| Error::EmptyFolder {
+            path: folder.root().to_path_buf(),
+        })
+    }
+
+    /// Mean and covariance of a folder's features, whose memory does not grow with the number of images. `progress` is
+    /// given the number of images done.
+    ///
+    /// # Errors
+    ///
+    /// As [`each_batch`](Self::each_batch), and [`Error::FewImages`] for a single image.
+    pub fn statistics(
+        &self,
+        folder: &ImageFolder,
+        mut progress: impl FnMut(usize),
+    ) -> Result<FeatureStatistics, Error> {
+        if folder.files().len() < 2 {
+            return Err(Error::FewImages {
+                path: folder.root().to_path_buf(),
+                found: folder.files().len(),
+                minimum: 2,
+            });
+        }
+        let mut accumulator = StatisticsAccumulator::new(self.network.width())?;
+        self.each_batch(folder, |batch| {
+            accumulator.add(&batch)?;
+            progress(accumulator.images());
+            Ok(())
+        })?;
+        accumulator.finish()
+    }
+
+    /// Fréchet distance between two folders; on InceptionV3 in its clean mode that is Clean-FID.
+    ///
+    /// # Errors
+    ///
+    /// As [`statistics`](Self::statistics), [`Error::NoConvergence`].
+    pub fn frechet(&self, first: &ImageFolder, second: &ImageFolder) -> Result<f64, Error> {
+        let reference = self.statistics(second, |_| ())?;
+        self.frechet_to(first, &reference)
+    }
+
+    /// Fréchet distance between a folder and statistics, of another folder or from a file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WidthMismatch`] before any image is read, and as [`frechet`](Self::frechet).
+    pub fn frechet_to(
+        &self,
+        folder: &ImageFolder,
+        reference: &FeatureStatistics,
+    ) -> Result<f64, Error> {
+        if self.network.width() != reference.width() {
+            return Err(Error::WidthMismatch {
+                left: self.network.width(),
+                right: reference.width(),
+            });
+        }
+        let own = self.statistics(folder, |_| ())?;
+        FrechetReference::from_statistics(&own)?
+            .distance_to(&FrechetReference::from_statistics(reference)?)
+    }
+}
+
+/// Decodes and resizes on rayon's threads.
+fn read(files: &[PathBuf], resize: Option<HostResize>) -> Result<Vec<Picture>, Error> {
+    files
+        .par_iter()
+        .map(|file| {
+            let picture = Picture::open(file)?;
+            match &resize {
+                Some(resize) => resize.apply(&picture),
+                None => Ok(picture),
+            }
+        })
+        .collect()
+}

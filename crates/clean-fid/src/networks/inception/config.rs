@@ -1,0 +1,82 @@
+//! Settings and construction.
+
+use std::path::Path;
+
+use burn::config::Config;
+use burn::tensor::Device;
+
+use super::builder::{Builder, Fill};
+use super::model::InceptionV3;
+use super::stages::{mixed, stem};
+use super::weights::Weights;
+use crate::Error;
+use crate::images::ResizeMode;
+use crate::networks::weights::{Stored, WeightFile};
+
+/// Configuration of [`InceptionV3`]. The default is Clean-FID's.
+#[derive(Config, Debug)]
+pub struct InceptionV3Config {
+    /// How images come to 299 × 299 pixels, and with `LegacyPytorch` also how values come to about -1..1: `2x - 1`, as
+    /// `pytorch-fid`, where the others have `(255x - 128) / 128`.
+    #[config(default = "ResizeMode::Clean")]
+    pub mode: ResizeMode,
+}
+
+impl InceptionV3Config {
+    /// The network with random weights, for tests and shapes: its features say nothing about images.
+    pub fn init(&self, device: &Device) -> Result<InceptionV3, Error> {
+        self.build(device, &mut |_, _| Ok(()))
+    }
+
+    /// The network with the weights of the original FID from a file: `pytorch-fid`'s
+    /// `pt_inception-2015-12-05-6726825d.pth` or `torch-fidelity`'s `weights-inception-2015-12-05-6726825d.pth` (equal
+    /// but for the name), a safetensors file with the same tensors, or a checkpoint that holds them under a key, as
+    /// `state_dict`. The content decides, not the file's extension. Tensors are float32 or float16 and called
+    /// `Conv2d_1a_3x3.conv.weight`, `Mixed_5b.branch1x1.bn.bias`, ….
+    ///
+    /// No code in a `.pth` file is run. Weights that torchvision trained itself have another classifier and are refused:
+    /// features on them give no FID.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`], [`Error::FileSize`], [`Error::Checkpoint`] and [`Error::Safetensors`] for a truncated or damaged
+    /// file, [`Error::Weights`] and [`Error::WeightValue`] for weights of something else.
+    pub fn load(&self, path: impl AsRef<Path>, device: &Device) -> Result<InceptionV3, Error> {
+        let path = path.as_ref();
+        let stored = Stored::open(path)?;
+        let name = path.display().to_string();
+        self.fill(Weights::new(stored.file(&name)?), device)
+    }
+
+    /// [`load`](Self::load) of a safetensors file in memory; `file` names the bytes in errors.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Safetensors`], [`Error::Weights`] and [`Error::WeightValue`].
+    pub fn load_bytes(
+        &self,
+        bytes: &[u8],
+        file: &str,
+        device: &Device,
+    ) -> Result<InceptionV3, Error> {
+        self.fill(Weights::new(WeightFile::parse(bytes, file)?), device)
+    }
+
+    fn fill(&self, mut weights: Weights<'_>, device: &Device) -> Result<InceptionV3, Error> {
+        let network = self.build(device, &mut |name, conv| weights.fill(name, conv))?;
+        weights.finish()?;
+        Ok(network)
+    }
+
+    fn build(&self, device: &Device, fill: &mut Fill<'_>) -> Result<InceptionV3, Error> {
+        // Statistics only: nothing here is trained, and a graph would be kept for nothing.
+        let device = device.clone().inner();
+        let mut builder = Builder {
+            device: &device,
+            fill,
+        };
+        let stem = stem(&mut builder)?;
+        let mixed = mixed(&mut builder)?;
+        Ok(InceptionV3::assemble(self, stem, mixed))
+    }
+}
