@@ -216,21 +216,8 @@ impl Bench<'_> {
             "\n{name}: {} {:.2} for its adapter, {:.2} for the base",
             report.quality, ground_truth.frechet, unadapted.frechet
         );
-        let take = |second: bool| {
-            let pick = |(photo, target): &(RgbImage, RgbImage)| {
-                if second {
-                    target.clone()
-                } else {
-                    photo.clone()
-                }
-            };
-            pairs.shown.iter().map(pick).collect()
-        };
-        let mut columns = vec![
-            Column::new("photo", take(false)),
-            Column::new("target", take(true)),
-            Column::new("ground\ntruth", pictures),
-        ];
+        let mut columns = Vec::from(Column::of_pairs(&pairs.shown));
+        columns.push(Column::new("ground\ntruth", pictures));
         report.concepts.push(ConceptReport {
             concept: name.to_owned(),
             base: unadapted,

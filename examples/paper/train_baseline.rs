@@ -209,16 +209,10 @@ impl<'a> Run<'a> {
 
     fn write(&self, trained: Trained, held_out: &HeldOut<'_>) -> Result<()> {
         let Trained { curve, edited, .. } = trained;
-        let (photos, targets) = self.pairs.shown.iter().cloned().unzip();
+        let mut columns = Vec::from(Column::of_pairs(&self.pairs.shown));
         let epochs = format!("epoch {}", self.recipe.epochs);
-        write_grid(
-            &self.out.join("grid.png"),
-            &[
-                Column::new("photo", photos),
-                Column::new("target", targets),
-                Column::new(epochs, edited),
-            ],
-        )?;
+        columns.push(Column::new(epochs, edited));
+        write_grid(&self.out.join("grid.png"), &columns)?;
         let quality = held_out.metric_name();
         let line = Line {
             name: format!("{:?}", self.args.network).to_lowercase(),

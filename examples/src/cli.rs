@@ -1,7 +1,8 @@
 //! Arguments that every example takes.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use burn::tensor::Device;
 use clap::{Args, Parser};
@@ -87,6 +88,33 @@ pub fn run(main: impl FnOnce() -> Result<()>) -> std::process::ExitCode {
             }
             std::process::ExitCode::FAILURE
         }
+    }
+}
+
+/// The lines of a text file, without empty ones and those that begin with `#`.
+///
+/// # Errors
+/// Names the file if it cannot be read.
+pub fn read_lines(path: &Path) -> Result<Vec<String>> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("{}: cannot be read: {error}", path.display()))?;
+    Ok(text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(str::to_owned)
+        .collect())
+}
+
+/// The time between two requests that `--per-minute` asks for; zero if it was not given.
+///
+/// # Errors
+/// Returns an error unless the rate is above 0.
+pub fn interval(per_minute: Option<f64>) -> Result<Duration> {
+    match per_minute {
+        Some(rate) if rate > 0.0 => Ok(Duration::try_from_secs_f64(60.0 / rate)?),
+        Some(_) => Err("--per-minute must be above 0".into()),
+        None => Ok(Duration::ZERO),
     }
 }
 

@@ -273,16 +273,7 @@ impl Bench<'_> {
             .map(|concept| concept.prompt)
             .collect();
 
-        let mut columns = vec![
-            Column::new(
-                "photo",
-                pairs.shown.iter().map(|pair| pair.0.clone()).collect(),
-            ),
-            Column::new(
-                "target",
-                pairs.shown.iter().map(|pair| pair.1.clone()).collect(),
-            ),
-        ];
+        let mut columns = Vec::from(Column::of_pairs(&pairs.shown));
         let mut methods: BTreeMap<String, MethodReport> = BTreeMap::new();
         let total = (self.args.methods.len() * (self.recipe.epochs + 1)) as u64;
         let mut finished = 0;

@@ -4,7 +4,9 @@
 //! cargo run --release --example compare -- --limit 2 --seeds 1
 //! ```
 
+mod cells;
 mod charts;
+mod gallery;
 mod measure;
 mod pages;
 mod plan;
@@ -171,7 +173,7 @@ fn compare(args: &Args) -> Result<()> {
     let device = &args.common.device;
     let results = Results::read(&args.out, &subjects, &seeds, &names, quality, device)?;
     pages::write(&args.out, &results)?;
-    print!("{}", pages::text_table(&results));
+    print!("{}", cells::text_table(&results));
     println!("wrote {}", display(&args.out.join("report.html")));
     args.common.write_json(&results.json)
 }

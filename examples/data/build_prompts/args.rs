@@ -1,0 +1,236 @@
+//! The command line, and what it asks for.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use concepts::http::{ChatClient, ChatSettings, Credentials, EmbeddingClient, HttpSettings};
+use concepts::prompts::{Budget, Category, Embed, GeneratorSettings, Price, Templates};
+use denoised_weights_examples::Result;
+use denoised_weights_examples::cli::{interval, read_lines};
+use denoised_weights_examples::confirm::Confirm;
+use text_encoder::{StaticEncoder, TextEncoder};
+
+/// Generate concepts and paraphrases with an OpenAI-compatible chat server, hold some concepts out,
+/// combine the rest, and check for leaks. After an interruption, the same command continues the run;
+/// requests that were answered are not sent again. The defaults are the paper's numbers.
+///
+/// OUT/set.json, OUT/combinations.jsonl, OUT/report.json, OUT/answers.jsonl
+#[derive(Parser)]
+pub(crate) struct Args {
+    /// Folder to write to.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Address of the server's API [default: none; the lists must hold all concepts].
+    #[arg(long, value_name = "URL")]
+    pub address: Option<String>,
+    /// The model's name on the server.
+    #[arg(long, default_value = "default")]
+    pub model: String,
+    /// Environment variable that holds the server's key.
+    #[arg(long, value_name = "VARIABLE")]
+    pub key_env: Option<String>,
+    /// Name of the request's field that limits the length of an answer; OpenAI's reasoning models need
+    /// max_completion_tokens.
+    #[arg(long, default_value = "max_tokens")]
+    pub limit_field: String,
+    /// Folder with system.txt, generate.txt, paraphrase.txt, art.txt, character.txt, facial.txt
+    /// [default: the shipped texts].
+    #[arg(long, value_name = "DIR")]
+    pub templates: Option<PathBuf>,
+    /// Art styles to begin with, one per line; likewise --character-list and --facial-list.
+    #[arg(long, value_name = "FILE")]
+    pub art_list: Option<PathBuf>,
+    /// Characters to begin with, one per line.
+    #[arg(long, value_name = "FILE")]
+    pub character_list: Option<PathBuf>,
+    /// Facial modifications to begin with, one per line.
+    #[arg(long, value_name = "FILE")]
+    pub facial_list: Option<PathBuf>,
+    /// Concepts wanted: art, character, facial.
+    #[arg(long, value_name = "A,C,F", value_parser = three, default_value = "226,441,26")]
+    pub concepts: [usize; 3],
+    /// Concepts to hold out of them.
+    #[arg(long, value_name = "A,C,F", value_parser = three, default_value = "20,20,5")]
+    pub held_out: [usize; 3],
+    /// How many times to ask for replacements of concepts that the filters removed (near-duplicates, and
+    /// concepts that give away a held-out one).
+    #[arg(long, default_value_t = 5)]
+    pub rounds: usize,
+    /// Paraphrases wanted per concept.
+    #[arg(long, value_name = "A,C,F", value_parser = three, default_value = "18,18,9")]
+    pub paraphrases: [usize; 3],
+    /// Maximum number of combinations.
+    #[arg(long, default_value_t = 84_477)]
+    pub combinations: usize,
+    /// Pairs of words that exclude each other, such as `bald / hair`, one per line.
+    #[arg(long, value_name = "FILE")]
+    pub conflicts: Option<PathBuf>,
+    /// What compares the meanings of prompts.
+    #[arg(long, value_enum, default_value_t = Embedder::Static)]
+    pub embedder: Embedder,
+    /// The embedding model's name on the server, for `--embedder server`.
+    #[arg(long, default_value = "default")]
+    pub embedding_model: String,
+    /// Cosine similarity at or above which two prompts count as the same.
+    #[arg(long, default_value_t = 0.95)]
+    pub near: f32,
+    /// Price of a million prompt tokens.
+    #[arg(long, default_value_t = 0.0)]
+    pub prompt_price: f64,
+    /// Price of a million completion tokens.
+    #[arg(long, default_value_t = 0.0)]
+    pub completion_price: f64,
+    /// Maximum cost of all runs into this folder; repeated attempts of the last requests may exceed it.
+    #[arg(long)]
+    pub max_cost: Option<f64>,
+    /// Maximum number of tokens, likewise.
+    #[arg(long)]
+    pub max_tokens: Option<u64>,
+    /// Maximum number of requests, likewise.
+    #[arg(long)]
+    pub max_requests: Option<u64>,
+    /// Maximum length of an answer in tokens.
+    #[arg(long, default_value_t = 1024)]
+    pub answer_tokens: u32,
+    /// Maximum number of requests begun per minute, not counting repeated attempts [default: no limit].
+    #[arg(long)]
+    pub per_minute: Option<f64>,
+    /// Number of requests in flight at a time while paraphrasing.
+    #[arg(long, default_value_t = 4)]
+    pub workers: usize,
+    /// Timeout of a request, in seconds.
+    #[arg(long, default_value_t = 300)]
+    pub timeout: u64,
+    /// Seed of the requests, of the held-out concepts and of the choice of combinations.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    #[command(flatten)]
+    pub confirm: Confirm,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+pub(crate) enum Embedder {
+    /// The embedded static encoder.
+    Static,
+    /// The server's /embeddings.
+    Server,
+    /// None: only words are compared.
+    None,
+}
+
+impl Args {
+    /// The prices of the server's tokens.
+    pub(crate) fn price(&self) -> Price {
+        Price {
+            prompt: self.prompt_price,
+            completion: self.completion_price,
+        }
+    }
+
+    pub(crate) fn budget(&self) -> Budget {
+        Budget {
+            price: self.price(),
+            max_cost: self.max_cost,
+            max_tokens: self.max_tokens,
+            max_requests: self.max_requests,
+        }
+    }
+
+    /// The chat client, if there is a server.
+    pub(crate) fn chat(&self) -> Result<Option<ChatClient>> {
+        let Some(address) = &self.address else {
+            return Ok(None);
+        };
+        let settings = ChatSettings {
+            limit_field: self.limit_field.clone(),
+            ..ChatSettings::new(&self.model)
+        };
+        let client = ChatClient::new(address, settings, self.http(), self.credentials()?)?;
+        Ok(Some(client))
+    }
+
+    pub(crate) fn templates(&self) -> Result<Templates> {
+        Ok(match &self.templates {
+            Some(dir) => Templates::read(dir)?,
+            None => Templates::default(),
+        })
+    }
+
+    pub(crate) fn generator_settings(&self) -> Result<GeneratorSettings> {
+        Ok(GeneratorSettings {
+            max_tokens: self.answer_tokens,
+            workers: self.workers,
+            interval: interval(self.per_minute)?,
+            seed: self.seed,
+            ..GeneratorSettings::default()
+        })
+    }
+
+    /// What compares the meanings of prompts, if anything does.
+    pub(crate) fn embedder(&self) -> Result<Option<Box<dyn Embed>>> {
+        Ok(match (self.embedder, &self.address) {
+            (Embedder::None, _) => None,
+            (Embedder::Server, Some(address)) => Some(Box::new(EmbeddingClient::new(
+                address,
+                &self.embedding_model,
+                self.http(),
+                self.credentials()?,
+            )?)),
+            (Embedder::Server, None) => return Err("--embedder server needs --address".into()),
+            (Embedder::Static, _) => {
+                let encoder = StaticEncoder::embedded()?;
+                Some(Box::new(move |texts: &[&str]| {
+                    encoder
+                        .encode_pooled(texts)
+                        .map_err(|error| concepts::Error::BadSetting {
+                            setting: "embedding",
+                            message: error.to_string(),
+                        })
+                }))
+            }
+        })
+    }
+
+    /// The pairs of words that exclude each other.
+    pub(crate) fn conflicts(&self) -> Result<Vec<(String, String)>> {
+        let Some(path) = &self.conflicts else {
+            return Ok(Vec::new());
+        };
+        read_lines(path)?
+            .into_iter()
+            .map(|line| match line.split_once('/') {
+                Some((a, b)) => Ok((a.trim().to_owned(), b.trim().to_owned())),
+                None => Err(format!("{}: {line:?} is not `WORD / WORD`", path.display()).into()),
+            })
+            .collect()
+    }
+
+    fn http(&self) -> HttpSettings {
+        HttpSettings {
+            timeout: Duration::from_secs(self.timeout),
+            max_reply: 8 << 20,
+            ..HttpSettings::default()
+        }
+    }
+
+    fn credentials(&self) -> Result<Credentials> {
+        Ok(match &self.key_env {
+            Some(variable) => Credentials::bearer_from_env(variable)?,
+            None => Credentials::none(),
+        })
+    }
+}
+
+/// Parses `226,441,26`: art, character, facial.
+fn three(text: &str) -> Result<[usize; 3], String> {
+    let numbers: Option<Vec<usize>> = text.split(',').map(|n| n.trim().parse().ok()).collect();
+    numbers
+        .and_then(|numbers| numbers.try_into().ok())
+        .ok_or_else(|| "give three numbers: art,character,facial".to_owned())
+}
+
+/// Numbers by category.
+pub(crate) fn by_category(counts: [usize; 3]) -> Vec<(Category, usize)> {
+    Category::ALL.into_iter().zip(counts).collect()
+}

@@ -1,0 +1,210 @@
+//! Curves as SVG.
+
+use std::path::Path;
+
+use plotters::prelude::*;
+
+use super::axis::{Axis, label, range};
+use super::palette::colours;
+use crate::Result;
+use crate::report::ConceptReport;
+
+/// A chart of lines over one axis.
+#[derive(Default)]
+pub struct Chart<'a> {
+    /// The text above the chart.
+    pub title: &'a str,
+    /// What the horizontal axis shows, with its unit.
+    pub x: &'a str,
+    /// What the vertical axis shows.
+    pub y: &'a str,
+    /// The lines.
+    pub lines: Vec<Line>,
+    /// Makes the horizontal axis logarithmic; points at or left of zero are left out.
+    pub log_x: bool,
+    /// Makes the vertical axis logarithmic; points at or below zero are left out.
+    pub log_y: bool,
+}
+
+impl Chart<'_> {
+    /// The points of a line in the coordinates of the axes.
+    fn placed(&self, line: &Line) -> Vec<(f64, f64)> {
+        let scale = |log: bool, v: f64| if log { v.log10() } else { v };
+        (line.points.iter())
+            .map(|&(x, y)| (scale(self.log_x, x), scale(self.log_y, y)))
+            .filter(|(x, y)| x.is_finite() && y.is_finite())
+            .collect()
+    }
+}
+
+/// A named line of points.
+pub struct Line {
+    /// Its name in the legend.
+    pub name: String,
+    /// In order of the horizontal axis.
+    pub points: Vec<(f64, f64)>,
+    /// Draws it thick.
+    pub bold: bool,
+}
+
+/// Draws quality against wall time (prediction and training), a line per method, on linear axes from the lowest value.
+///
+/// # Errors
+/// Names the file that cannot be written.
+pub fn write_curves(path: &Path, quality: &str, concept: &ConceptReport) -> Result<()> {
+    let lines = (concept.methods.iter())
+        .map(|(name, method)| Line {
+            name: name.clone(),
+            points: (method.curve.iter())
+                .map(|point| (point.seconds, point.quality))
+                .collect(),
+            bold: name == "denoised",
+        })
+        .collect();
+    let chart = Chart {
+        title: &format!("{} — {quality}, lower is better", concept.name),
+        x: "seconds of prediction and training",
+        y: quality,
+        lines,
+        ..Chart::default()
+    };
+    write_chart(path, &chart)
+}
+
+/// Draws a chart as SVG; points with a NaN or infinite coordinate are left out.
+///
+/// # Errors
+/// Names the file that cannot be written.
+pub fn write_chart(path: &Path, chart: &Chart<'_>) -> Result<()> {
+    let svg = draw(chart, &WHITE_PAPER)
+        .map_err(|error| format!("{}: cannot be drawn: {error}", path.display()))?;
+    crate::files::write(path, svg.as_bytes())
+}
+
+/// A chart for a web page: its background is transparent and its text and axes have the colour of the text around it, so
+/// that it is legible on light and on dark pages.
+///
+/// # Errors
+/// Returns an error if it cannot be drawn.
+pub fn page_svg(chart: &Chart<'_>) -> Result<String> {
+    let svg = draw(chart, &PAGE)?;
+    let hex = |RGBColor(r, g, b): RGBColor| format!("#{r:02X}{g:02X}{b:02X}");
+    let svg = svg.replace(&hex(PAGE.ink), "currentColor");
+    // Grid lines have the same colour, only fainter.
+    let grid = hex(PAGE.grid);
+    Ok(svg
+        .replace(
+            &format!("stroke=\"{grid}\""),
+            "stroke=\"currentColor\" stroke-opacity=\"0.15\"",
+        )
+        .replacen(
+            "<svg width=\"860\" height=\"520\" ",
+            "<svg role=\"img\" ",
+            1,
+        ))
+}
+
+/// The colours around the lines of a chart.
+struct Paper {
+    ground: Option<RGBColor>,
+    ink: RGBColor,
+    grid: RGBColor,
+}
+
+impl Paper {
+    fn text(&self, size: u32) -> TextStyle<'_> {
+        ("sans-serif", size).into_font().color(&self.ink)
+    }
+}
+
+const WHITE_PAPER: Paper = Paper {
+    ground: Some(WHITE),
+    ink: BLACK,
+    grid: RGBColor(235, 235, 235),
+};
+
+/// Colours that nothing else has; [`page_svg`] replaces them.
+const PAGE: Paper = Paper {
+    ground: None,
+    ink: RGBColor(1, 2, 3),
+    grid: RGBColor(1, 2, 4),
+};
+
+type Frame<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<Axis, Axis>>;
+
+fn draw(chart: &Chart<'_>, paper: &Paper) -> Result<String> {
+    let mut svg = String::new();
+    {
+        let placed: Vec<Vec<(f64, f64)>> =
+            chart.lines.iter().map(|line| chart.placed(line)).collect();
+        let points = || placed.iter().flatten();
+        let area = SVGBackend::with_string(&mut svg, (860, 520)).into_drawing_area();
+        if let Some(ground) = paper.ground {
+            area.fill(&ground)?;
+        }
+        let mut frame = ChartBuilder::on(&area)
+            .caption(chart.title, paper.text(18))
+            .margin(14)
+            .x_label_area_size(44)
+            .y_label_area_size(64)
+            .build_cartesian_2d(
+                Axis::new(range(points().map(|p| p.0)), chart.log_x),
+                Axis::new(range(points().map(|p| p.1)), chart.log_y),
+            )?;
+        draw_axes(&mut frame, chart, paper)?;
+        for ((line, placed), colour) in (chart.lines.iter().zip(&placed)).zip(colours(&chart.lines))
+        {
+            draw_line(&mut frame, line, placed, colour)?;
+        }
+        draw_legend(&mut frame, paper)?;
+        area.present()?;
+    }
+    Ok(svg)
+}
+
+fn draw_axes(frame: &mut Frame<'_>, chart: &Chart<'_>, paper: &Paper) -> Result<()> {
+    frame
+        .configure_mesh()
+        .x_desc(chart.x)
+        .y_desc(chart.y)
+        .label_style(paper.text(12))
+        .axis_desc_style(paper.text(14))
+        .axis_style(paper.ink)
+        .bold_line_style(paper.grid)
+        .light_line_style(paper.grid)
+        .x_label_formatter(&|v| label(*v, chart.log_x))
+        .y_label_formatter(&|v| label(*v, chart.log_y))
+        .draw()?;
+    Ok(())
+}
+
+fn draw_line(
+    frame: &mut Frame<'_>,
+    line: &Line,
+    placed: &[(f64, f64)],
+    colour: RGBColor,
+) -> Result<()> {
+    let style = colour.stroke_width(if line.bold { 3 } else { 1 });
+    frame
+        .draw_series(LineSeries::new(placed.iter().copied(), style))?
+        .label(line.name.as_str())
+        .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
+    // More marks than this run into each other.
+    if placed.len() <= 40 {
+        frame.draw_series((placed.iter()).map(|&at| Circle::new(at, 3, colour.filled())))?;
+    }
+    Ok(())
+}
+
+fn draw_legend(frame: &mut Frame<'_>, paper: &Paper) -> Result<()> {
+    let mut labels = frame.configure_series_labels();
+    if let Some(ground) = paper.ground {
+        labels.background_style(ground.mix(0.85));
+    }
+    labels
+        .label_font(paper.text(13))
+        .border_style(paper.grid)
+        .position(SeriesLabelPosition::UpperRight)
+        .draw()?;
+    Ok(())
+}

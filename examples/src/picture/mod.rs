@@ -1,0 +1,9 @@
+//! Curves as SVG, grids as PNG.
+
+mod axis;
+mod chart;
+mod grid;
+mod palette;
+
+pub use chart::{Chart, Line, page_svg, write_chart, write_curves};
+pub use grid::{Column, write_grid};
