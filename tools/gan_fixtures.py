@@ -1,9 +1,10 @@
-"""Make the fixtures of crates/lora-gan/tests/fixtures/ for the baselines' networks and losses.
+"""Make the fixtures of pix2pix, Co-Mod-GAN and the gradient penalties (crates/gan-baselines) and of PatchGAN and the losses
+(crates/lora-gan).
 
     pip install --no-deps -r tools/requirements-gan.txt   # and torch's dependencies
     git clone https://github.com/taesungp/contrastive-unpaired-translation CUT   # b3ac297708df
     git clone https://github.com/NVlabs/stylegan2-ada-pytorch ADA                # d72cc7d041b4
-    python tools/gan_fixtures.py --cut CUT --ada ADA crates/lora-gan/tests/fixtures
+    python tools/gan_fixtures.py --cut CUT --ada ADA crates
 
 CUT is by pix2pix's authors and holds pix2pix's ResnetGenerator, NLayerDiscriminator, GANLoss, cal_gradient_penalty and
 ImagePool as junyanz/pytorch-CycleGAN-and-pix2pix does (whose repository is too large for some mirrors), with
@@ -142,6 +143,8 @@ def pix2pix(cut, out):
             tensors["eval"] = net.eval()(tensors["photo"])
         save(out, f"resnet_{norm}.safetensors", tensors)
 
+
+def patchgan(cut, out):
     for seed, (norm, layers) in enumerate([("batch", 3), ("instance", 3), ("instance_affine", 2)]):
         g = torch.Generator().manual_seed(10 + seed)
         net = cut.NLayerDiscriminator(6, 4, n_layers=layers, norm_layer=NORMS[norm], no_antialias=True).double()
@@ -484,22 +487,23 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cut", required=True, help="a copy of taesungp/contrastive-unpaired-translation")
     parser.add_argument("--ada", required=True, help="a copy of NVlabs/stylegan2-ada-pytorch")
-    parser.add_argument("out")
+    parser.add_argument("crates", help="the folder crates of this repository")
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     np.random.seed(0)
-    os.makedirs(args.out, exist_ok=True)
+    lora_gan, baselines = (os.path.join(args.crates, name, "tests", "fixtures") for name in ["lora-gan", "gan-baselines"])
     cut = package("cut_models", os.path.join(args.cut, "models"), "networks")
-    pix2pix(cut, args.out)
-    checkpoints(cut, args.out)
-    losses(cut, args.out)
-    pool(by_path("image_pool", os.path.join(args.cut, "util", "image_pool.py")), args.out)
+    pix2pix(cut, baselines)
+    patchgan(cut, lora_gan)
+    checkpoints(cut, baselines)
+    losses(cut, lora_gan)
+    pool(by_path("image_pool", os.path.join(args.cut, "util", "image_pool.py")), baselines)
     with tempfile.TemporaryDirectory() as folder:
         ada = double_ada(args.ada, folder)
-        comod(ada, args.out)
-        penalties(cut, ada, args.out)
-        counts(cut, ada, args.out)
+        comod(ada, baselines)
+        penalties(cut, ada, baselines)
+        counts(cut, ada, baselines)
 
 
 if __name__ == "__main__":

@@ -6,11 +6,11 @@ use std::path::Path;
 use burn::module::Module;
 use clap::ValueEnum;
 use finetune::{ConceptTrainer, GanTrainer, ImageTranslator, PairDiscriminator, Recipe};
-use image::RgbImage;
-use lora_gan::{
-    BaseGenerator, CoModConfig, CoModDiscriminator, CoModGenerator, PatchGan, ResnetConfig,
-    ResnetGenerator,
+use gan_baselines::{
+    CoModConfig, CoModDiscriminator, CoModGenerator, ResnetConfig, ResnetGenerator,
 };
+use image::RgbImage;
+use lora_gan::{BaseGenerator, PatchGan};
 use serde::Serialize;
 use weight_blocks::WeightSpace;
 

@@ -125,7 +125,7 @@ impl Task for GanStep {
         let all: Vec<usize> = (0..self.pairs.len()).collect();
         let (photos, targets) = self.pairs.select(&all, &device);
         let edited = network.forward(photos.clone(), None, Mode::Adapted);
-        let logits = judge.forward(photos, edited.clone());
+        let logits = judge.forward(photos, edited.clone())?;
         let loss = l1_loss(edited.clone(), targets).mul_scalar(self.recipe.lambda_l1)
             + (self.recipe.gan_loss.generator(logits.clone())).mul_scalar(self.recipe.gan_weight);
         let mut gradients = loss.backward();

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
-use lora_gan::r1_penalty;
+use gan_baselines::r1_penalty;
 
 use crate::{Error, PairDiscriminator, Recipe};
 

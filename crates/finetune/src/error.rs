@@ -106,6 +106,9 @@ pub enum Error {
     /// A network that cannot be built.
     #[error(transparent)]
     Network(#[from] lora_gan::Error),
+    /// A baseline's network that cannot be built or does not take its input.
+    #[error(transparent)]
+    Baseline(#[from] gan_baselines::Error),
     /// Weights that do not fit, or a zoo that cannot be read.
     #[error(transparent)]
     Weights(#[from] weight_blocks::Error),

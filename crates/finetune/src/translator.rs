@@ -1,10 +1,11 @@
 //! What a GAN is made of, as the training loop and the measuring see it.
 
 use burn::tensor::Tensor;
-use lora_gan::{
-    CoModDiscriminator, CoModGenerator, Critic, Error, HybridGenerator, Mode, Pass, PatchGan,
-    ResnetGenerator, latents,
-};
+use gan_baselines::comod::latents;
+use gan_baselines::{CoModDiscriminator, CoModGenerator, Critic, ResnetGenerator};
+use lora_gan::{HybridGenerator, Mode, Pass, PatchGan};
+
+use crate::Error;
 
 /// Photo → edited photo, `[B, 3, S, S]` in −1..1 each.
 pub trait ImageTranslator {
@@ -48,7 +49,7 @@ impl ImageTranslator for HybridGenerator {
 
 impl ImageTranslator for ResnetGenerator {
     fn translate(&self, photo: Tensor<4>, pass: Pass) -> Result<Tensor<4>, Error> {
-        self.forward(photo, pass)
+        Ok(self.forward(photo, pass)?)
     }
 }
 
@@ -59,13 +60,13 @@ impl ImageTranslator for CoModGenerator {
             Pass::Eval => 0,
         };
         let z = latents(photo.dims()[0], self.latent(), seed, &photo.device());
-        self.forward(photo, z, pass)
+        Ok(self.forward(photo, z, pass)?)
     }
 }
 
 impl PairDiscriminator for PatchGan {
     fn judge(&self, photo: Tensor<4>, edited: Tensor<4>) -> Result<Tensor<4>, Error> {
-        self.try_forward(photo, edited)
+        Ok(self.forward(photo, edited)?)
     }
 
     fn judge_both(
@@ -74,17 +75,7 @@ impl PairDiscriminator for PatchGan {
         real: Tensor<4>,
         fake: Tensor<4>,
     ) -> Result<(Tensor<4>, Tensor<4>), Error> {
-        if self.has_batch_norm() {
-            return Ok((self.judge(photo.clone(), real)?, self.judge(photo, fake)?));
-        }
-        self.check_input(&photo, &real)?;
-        self.check_input(&photo, &fake)?;
-        let n = photo.dims()[0];
-        let logits = self.forward(
-            Tensor::cat(vec![photo.clone(), photo], 0),
-            Tensor::cat(vec![real, fake], 0),
-        );
-        Ok((logits.clone().slice([0..n]), logits.slice([n..2 * n])))
+        Ok(self.forward_both(photo, real, fake)?)
     }
 }
 

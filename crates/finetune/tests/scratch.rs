@@ -6,10 +6,10 @@ mod common;
 use burn::module::Module;
 use common::{negatives, recipe};
 use finetune::{Error, GanTrainer, ImageTranslator, PairDiscriminator, PairSet, Recipe, translate};
-use lora_gan::{
-    CoModConfig, CoModDiscriminator, CoModGenerator, GanLoss, NormKind, PatchGan, PatchGanConfig,
-    ResnetConfig, ResnetGenerator,
+use gan_baselines::{
+    CoModConfig, CoModDiscriminator, CoModGenerator, ResnetConfig, ResnetGenerator,
 };
+use lora_gan::{GanLoss, NormKind, PatchGan, PatchGanConfig};
 use weight_blocks::module_to_named;
 
 const SIZE: u32 = 16;

@@ -3,8 +3,6 @@
 use std::path::Path;
 
 use burn::module::{Module, Param};
-use burn::tensor::module::conv2d;
-use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, TensorData};
 use fused_ops::Activation;
 use rand::SeedableRng;
@@ -12,10 +10,9 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::layers::normal;
-use crate::losses::Dual;
+use crate::init::normal;
 use crate::norm::{Norm, NormKind};
-use crate::state_dict::StateDict;
+use crate::state_dict::{self, LayerNames};
 
 /// Shape of a [`PatchGan`] (Isola et al., 2017, §6.1.2).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,8 +64,10 @@ pub struct PatchLayer {
     pub bias: Option<Param<Tensor<1>>>,
     /// None on the first and the last layer.
     pub norm: Option<Norm>,
-    stride: usize,
-    activation: bool,
+    /// 2 for a layer that halves the size, 1 otherwise.
+    pub stride: usize,
+    /// Whether leaky ReLU (slope 0.2) follows.
+    pub activation: bool,
 }
 
 impl PatchLayer {
@@ -87,26 +86,6 @@ impl PatchLayer {
             // A discriminator is only ever in training.
             Some(norm) => norm.forward(convolve(Activation::None), true, activation),
             None => convolve(activation),
-        }
-    }
-
-    fn forward_dual(&self, x: Dual<4>) -> Dual<4> {
-        let y = x.linear(|t| {
-            let options = ConvOptions::new([self.stride; 2], [1, 1], [1, 1], 1);
-            conv2d(t, self.weight.val(), None, options)
-        });
-        let y = match &self.bias {
-            Some(bias) => y.shift(bias.val().reshape([1, -1, 1, 1])),
-            None => y,
-        };
-        let y = match &self.norm {
-            Some(norm) => norm.forward_dual(y),
-            None => y,
-        };
-        if self.activation {
-            y.leaky_relu(1.0)
-        } else {
-            y
         }
     }
 }
@@ -148,7 +127,7 @@ impl PatchGan {
                     device,
                 )),
                 bias: norm
-                    .is_none_or(NormKind::biased)
+                    .is_none_or(NormKind::conv_has_bias)
                     .then(|| Param::from_tensor(Tensor::zeros([output], device))),
                 norm: norm.map(|kind| Norm::new(kind, output, &mut rng, device)),
                 stride: if i < config.layers { 2 } else { 1 },
@@ -159,59 +138,51 @@ impl PatchGan {
         Ok(Self { layers })
     }
 
-    /// Whether its logits depend on what else is in the batch.
-    pub fn has_batch_norm(&self) -> bool {
-        self.layers
-            .iter()
-            .filter_map(|layer| layer.norm.as_ref())
-            .any(Norm::is_batch)
-    }
-
-    /// Logits of every patch; large where it takes the pair for a real one.
+    /// Photo and edited photo → logits of every patch; the larger, the more real the pair looks.
     ///
-    /// A batch norm takes the batch's statistics, always: judge real and generated pairs in two
-    /// calls then, as pix2pix does. Sizes are not checked: see [`PatchGan::try_forward`].
-    pub fn forward(&self, photo: Tensor<4>, edited: Tensor<4>) -> Tensor<4> {
-        self.layers
-            .iter()
-            .fold(Tensor::cat(vec![photo, edited], 1), |x, layer| {
-                layer.forward(x)
-            })
-    }
-
-    /// [`PatchGan::forward`] on images that come from outside.
+    /// Batch norms always use the batch's statistics, so with [`NormKind::Batch`] real and generated pairs have
+    /// to be judged in two calls, as in pix2pix; [`PatchGan::forward_both`] does.
     ///
     /// # Errors
-    /// [`Error::Input`] for anything but two `[B, 3, H, W]` of one shape, at least 3·2^layers high
-    /// and wide.
-    pub fn try_forward(&self, photo: Tensor<4>, edited: Tensor<4>) -> Result<Tensor<4>, Error> {
+    /// Returns [`Error::Input`] if the images are not two `[B, 3, H, W]` of one shape, at least 3·2^layers
+    /// high and wide.
+    pub fn forward(&self, photo: Tensor<4>, edited: Tensor<4>) -> Result<Tensor<4>, Error> {
         self.check_input(&photo, &edited)?;
-        Ok(self.forward(photo, edited))
+        Ok((self.layers.iter()).fold(Tensor::cat(vec![photo, edited], 1), |x, layer| {
+            layer.forward(x)
+        }))
     }
 
-    /// The logits' derivative along a direction of the edited photo.
-    pub(crate) fn tangent(
+    /// The logits of the real and of the generated edits of the same photos, in one pass unless a batch norm
+    /// would mix them.
+    ///
+    /// # Errors
+    /// Those of [`PatchGan::forward`].
+    pub fn forward_both(
         &self,
         photo: Tensor<4>,
-        edited: Tensor<4>,
-        direction: Tensor<4>,
-    ) -> Result<Tensor<4>, Error> {
-        self.check_input(&photo, &edited)?;
-        let pair = Dual {
-            tangent: Tensor::cat(vec![photo.zeros_like(), direction], 1),
-            value: Tensor::cat(vec![photo, edited], 1),
-        };
-        let logits = self
-            .layers
-            .iter()
-            .fold(pair, |x, layer| layer.forward_dual(x));
-        Ok(logits.tangent)
+        real: Tensor<4>,
+        fake: Tensor<4>,
+    ) -> Result<(Tensor<4>, Tensor<4>), Error> {
+        let mut norms = self.layers.iter().filter_map(|layer| layer.norm.as_ref());
+        if norms.any(Norm::is_batch) {
+            return Ok((
+                self.forward(photo.clone(), real)?,
+                self.forward(photo, fake)?,
+            ));
+        }
+        self.check_input(&photo, &real)?;
+        self.check_input(&photo, &fake)?;
+        let n = photo.dims()[0];
+        let photos = Tensor::cat(vec![photo.clone(), photo], 0);
+        let logits = self.forward(photos, Tensor::cat(vec![real, fake], 0))?;
+        Ok((logits.clone().slice([0..n]), logits.slice([n..2 * n])))
     }
 
-    /// The checks of [`PatchGan::try_forward`] alone.
+    /// Checks images without running the network.
     ///
     /// # Errors
-    /// As there.
+    /// Those of [`PatchGan::forward`].
     pub fn check_input(&self, photo: &Tensor<4>, edited: &Tensor<4>) -> Result<(), Error> {
         let smallest = 3 << (self.layers.len() - 2);
         let fits = |[b, c, h, w]: [usize; 4]| b > 0 && c == 3 && h.min(w) >= smallest;
@@ -226,7 +197,7 @@ impl PatchGan {
         if edited.dims() != found {
             return Err(Error::Input {
                 what: "edited photo",
-                expected: format!("{found:?}, as the photo"),
+                expected: format!("{found:?}, the photo's shape"),
                 found: edited.dims().to_vec(),
             });
         }
@@ -234,30 +205,33 @@ impl PatchGan {
     }
 
     /// The same discriminator with the weights of a file, under the names of the original's
-    /// `NLayerDiscriminator`; see [`ResnetGenerator::load_state_dict`](crate::ResnetGenerator::load_state_dict).
+    /// `NLayerDiscriminator`.
     ///
     /// # Errors
-    /// As there.
+    /// Those of [`state_dict::load`].
     pub fn load_state_dict(self, path: &Path) -> Result<Self, Error> {
         let names = self.torch_names();
-        StateDict::new(&names).load(self, path)
+        state_dict::load(self, &names, path)
     }
 
     /// Writes the weights as safetensors under the original's names.
     ///
     /// # Errors
-    /// [`Error::Weights`] naming the file.
+    /// Those of [`state_dict::save`].
     pub fn save_state_dict(&self, path: &Path) -> Result<(), Error> {
-        StateDict::new(&self.torch_names()).save(self, path)
+        state_dict::save(self, &self.torch_names(), path)
     }
 
-    /// A leaky ReLU follows the first convolution, a norm and one each of the next.
-    fn torch_names(&self) -> Vec<[String; 3]> {
+    /// Leaky ReLU follows the first convolution; a norm and leaky ReLU follow the next ones.
+    fn torch_names(&self) -> Vec<LayerNames> {
         (0..self.layers.len())
             .map(|i| {
                 let at = if i == 0 { 0 } else { 3 * i - 1 };
-                let model = |at| format!("model.{at}");
-                [format!("layers.{i}"), model(at), model(at + 1)]
+                LayerNames {
+                    layer: format!("layers.{i}"),
+                    conv: format!("model.{at}"),
+                    norm: format!("model.{}", at + 1),
+                }
             })
             .collect()
     }

@@ -9,7 +9,7 @@ use weight_blocks::write_atomic;
 use crate::error::Error;
 use crate::files::read_json;
 use crate::generator::{GeneratorConfig, HybridGenerator};
-use crate::state_dict::StateDict;
+use crate::state_dict::{self, LayerNames};
 
 const FORMAT: &str = "lora-gan/hybrid-generator";
 const VERSION: u32 = 1;
@@ -45,7 +45,7 @@ impl HybridGenerator {
             path: dir.to_owned(),
             source,
         })?;
-        StateDict::new(&network.torch_names()).save(&network, &dir.join(WEIGHTS))?;
+        state_dict::save(&network, &network.torch_names(), &dir.join(WEIGHTS))?;
         let manifest = Manifest {
             format: FORMAT.to_owned(),
             version: VERSION,
@@ -84,21 +84,18 @@ impl HybridGenerator {
         let Manifest { config, .. } = read_json(&path)?;
         let bare = Self::new(&config, 0, device)?.without_lora();
         let names = bare.torch_names();
-        StateDict::new(&names)
-            .load(bare, &dir.join(WEIGHTS))?
+        state_dict::load(bare, &names, &dir.join(WEIGHTS))?
             .with_lora(&config.lora, config.lora_seed)
     }
 
-    /// Per convolution: our name, PyTorch's for it and for its norm.
-    pub(crate) fn torch_names(&self) -> Vec<[String; 3]> {
+    /// The names of every convolution and its norm in PyTorch.
+    fn torch_names(&self) -> Vec<LayerNames> {
         (self.layers().into_iter())
             .filter(|layer| layer.conv.is_some())
-            .map(|layer| {
-                let (conv, norm) = (
-                    format!("{}.conv", layer.name),
-                    format!("{}.norm", layer.name),
-                );
-                [layer.name, conv, norm]
+            .map(|layer| LayerNames {
+                conv: format!("{}.conv", layer.name),
+                norm: format!("{}.norm", layer.name),
+                layer: layer.name,
             })
             .collect()
     }

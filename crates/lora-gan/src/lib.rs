@@ -25,50 +25,34 @@
 //! [`HybridGenerator::load_peft`] are PEFT's folders, [`HybridGenerator::export`] is the merged network
 //! for PyTorch.
 //!
-//! The baselines' networks: [`ResnetGenerator`] is pix2pix's (and reads its `.pth` checkpoints),
-//! [`CoModGenerator`] and [`CoModDiscriminator`] are Co-Mod-GAN's. Further losses:
-//! [`PerceptualLoss`], [`r1_penalty`] and [`gradient_penalty`] (for a [`Critic`]), with an
-//! [`ImagePool`] of generated images. Each is tested against PyTorch.
-//!
-//! Not here: training loops (crate `finetune`), data, and metrics.
+//! Not here: training loops (crate `finetune`), pix2pix and Co-Mod-GAN (crate `gan-baselines`), data, and
+//! metrics.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod adapter;
 mod checkpoint;
-mod comod;
 mod discriminator;
 mod error;
 mod export;
 mod files;
 mod generator;
-mod image_pool;
-mod layers;
-mod losses;
+pub mod init;
+pub mod layers;
+pub mod losses;
 mod norm;
 mod pass;
 mod peft;
-mod pix2pix;
-mod state_dict;
+pub mod state_dict;
 
 pub use adapter::{AdapterSet, Merged};
 pub use checkpoint::BaseGenerator;
-pub use comod::{
-    CoModConfig, CoModDiscriminator, CoModGenerator, Encoder, EncoderBlock, EqualConv, EqualLinear,
-    Mapping, ModulatedConv, ResidualDown, Synthesis, SynthesisBlock, SynthesisLayer, ToRgb,
-    downsample2, latents, minibatch_std, upsample2,
-};
-pub use discriminator::{PatchGan, PatchGanConfig, PatchLayer};
+pub use discriminator::{PatchGan, PatchGanConfig};
 pub use error::Error;
 pub use generator::{
     Attention, Context, GeneratorConfig, GeneratorSummary, HybridGenerator, LayerSummary, Mode,
     NoiseInput, ResBlock, TransformerBlock,
 };
-pub use image_pool::ImagePool;
-pub use layers::{ConvUnit, LayerSet, LinearUnit, LoraConfig, LoraPair, RankRule};
-pub use losses::{
-    Critic, FeatureDistance, FeatureMaps, GanLoss, PerceptualLoss, bce_with_logits,
-    gradient_penalty, l1_loss, r1_penalty,
-};
-pub use norm::{Norm, NormKind};
+pub use layers::{LayerSet, LoraConfig, RankRule};
+pub use losses::{GanLoss, l1_loss};
+pub use norm::NormKind;
 pub use pass::Pass;
-pub use pix2pix::{ConvLayer, ResnetBlock, ResnetConfig, ResnetGenerator};

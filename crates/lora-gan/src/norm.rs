@@ -7,10 +7,8 @@ use fused_ops::{Activation, batch_norm_train, instance_norm};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::layers::normal;
-use crate::losses::Dual;
+use crate::init::normal;
 
-const EPSILON: f64 = 1e-5;
 const MOMENTUM: f64 = 0.1;
 
 /// Which norm follows a convolution.
@@ -27,9 +25,9 @@ pub enum NormKind {
 }
 
 impl NormKind {
-    /// The original gives a convolution before an instance norm a bias, and one before a batch norm
-    /// none.
-    pub(crate) fn biased(self) -> bool {
+    /// Whether the convolution before the norm has a bias: in the original it has one before an instance norm and
+    /// none before a batch norm.
+    pub fn conv_has_bias(self) -> bool {
         self != Self::Batch
     }
 }
@@ -48,12 +46,14 @@ pub struct Norm {
     pub running_mean: Option<RunningState<Tensor<1>>>,
     /// Running variance `[C]`, likewise.
     pub running_var: Option<RunningState<Tensor<1>>>,
-    channels: usize,
 }
 
 impl Norm {
-    /// γ of a batch norm is drawn from N(1, 0.02) (pix2pix's `init_weights`), any other is one.
-    pub(crate) fn new(
+    /// What is added to the variance.
+    pub const EPSILON: f64 = 1e-5;
+
+    /// A norm over `channels`: γ of a batch norm is drawn from N(1, 0.02) (pix2pix's `init_weights`), any other γ is one, β is zero.
+    pub fn new(
         kind: NormKind,
         channels: usize,
         rng: &mut ChaCha8Rng,
@@ -81,16 +81,17 @@ impl Norm {
             gamma: gamma.map(Param::from_tensor),
             running_mean: batch.then(|| RunningState::new(Tensor::zeros([channels], device))),
             running_var: batch.then(|| RunningState::new(Tensor::ones([channels], device))),
-            channels,
         }
     }
 
-    pub(crate) fn is_batch(&self) -> bool {
+    /// Whether it is a batch norm.
+    pub fn is_batch(&self) -> bool {
         self.running_mean.is_some()
     }
 
-    /// `[B, C, H, W]` → the same, behind `activation`; `train` matters to batch norm only.
-    pub(crate) fn forward(&self, x: Tensor<4>, train: bool, activation: Activation) -> Tensor<4> {
+    /// Normalizes `[B, C, H, W]` and applies `activation`. `train` matters to batch norms only: they use the batch's
+    /// statistics and update the running ones.
+    pub fn forward(&self, x: Tensor<4>, train: bool, activation: Activation) -> Tensor<4> {
         match (
             &self.gamma,
             &self.beta,
@@ -100,12 +101,12 @@ impl Norm {
             (Some(gamma), Some(beta), Some(mean), Some(var)) => {
                 if !train {
                     let (mean, var) = (mean.value_sync(), var.value_sync());
-                    let y = batch_norm(x, gamma.val(), beta.val(), mean, var, EPSILON);
+                    let y = batch_norm(x, gamma.val(), beta.val(), mean, var, Self::EPSILON);
                     return activation.apply(y);
                 }
                 let [b, _, h, w] = x.dims();
                 let n = (b * h * w) as f64;
-                let y = batch_norm_train(x, gamma.val(), beta.val(), EPSILON, activation);
+                let y = batch_norm_train(x, gamma.val(), beta.val(), Self::EPSILON, activation);
                 let unbiased = n / (n - 1.0).max(1.0);
                 update(mean, y.mean, MOMENTUM);
                 update(var, y.variance.mul_scalar(unbiased), MOMENTUM);
@@ -114,21 +115,8 @@ impl Norm {
             (gamma, beta, ..) => {
                 let affine = gamma.as_ref().zip(beta.as_ref());
                 let affine = affine.map(|(gamma, beta)| (gamma.val(), beta.val()));
-                instance_norm(x, affine, EPSILON, activation)
+                instance_norm(x, affine, Self::EPSILON, activation)
             }
-        }
-    }
-
-    /// The norm in training and its derivative; running statistics stay as they are.
-    pub(crate) fn forward_dual(&self, x: Dual<4>) -> Dual<4> {
-        let axes: &[usize] = if self.is_batch() { &[0, 2, 3] } else { &[2, 3] };
-        let y = x.normalize(axes, EPSILON);
-        match (&self.gamma, &self.beta) {
-            (Some(gamma), Some(beta)) => {
-                let wide = |p: &Param<Tensor<1>>| p.val().reshape([1, self.channels, 1, 1]);
-                y.linear(|t| t * wide(gamma)).shift(wide(beta))
-            }
-            _ => y,
         }
     }
 }

@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::layers::normal;
+use crate::init::normal;
 
 /// How a pix2pix or Co-Mod-GAN network is run.
 ///
@@ -24,11 +24,12 @@ pub enum Pass {
 }
 
 impl Pass {
-    pub(crate) fn is_train(self) -> bool {
+    /// Whether it is a training pass.
+    pub fn is_train(self) -> bool {
         matches!(self, Self::Train { .. })
     }
 
-    /// The generator of layer `layer`, in training.
+    /// The random stream `layer`; `None` outside training.
     fn rng(self, layer: u64) -> Option<ChaCha8Rng> {
         match self {
             Self::Eval => None,
@@ -40,9 +41,9 @@ impl Pass {
         }
     }
 
-    /// Inverted dropout (PyTorch's `nn.Dropout`): zero with probability `rate`, the rest divided by
-    /// `1 - rate`.
-    pub(crate) fn dropout<const D: usize>(self, x: Tensor<D>, rate: f64, layer: u64) -> Tensor<D> {
+    /// Inverted dropout (PyTorch's `nn.Dropout`) with the random stream `layer`: in training, values are zeroed with
+    /// probability `rate` and the others divided by `1 - rate`.
+    pub fn dropout<const D: usize>(self, x: Tensor<D>, rate: f64, layer: u64) -> Tensor<D> {
         match self.rng(layer) {
             Some(mut rng) if rate > 0.0 => {
                 let keep = (1.0 / (1.0 - rate)) as f32;
@@ -63,8 +64,8 @@ impl Pass {
         }
     }
 
-    /// Noise from N(0, 1) for layer `layer` in training; none where the stored one is used.
-    pub(crate) fn noise<const D: usize>(self, shape: [usize; D], layer: u64) -> Option<TensorData> {
+    /// Noise from N(0, 1) with the random stream `layer`; `None` outside training.
+    pub fn noise<const D: usize>(self, shape: [usize; D], layer: u64) -> Option<TensorData> {
         self.rng(layer)
             .map(|mut rng| TensorData::new(normal(shape.iter().product(), 1.0, &mut rng), shape))
     }

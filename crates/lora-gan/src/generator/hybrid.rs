@@ -9,7 +9,8 @@ use rand_chacha::ChaCha8Rng;
 use super::config::{GeneratorConfig, NoiseInput};
 use super::transformer::TransformerBlock;
 use crate::error::Error;
-use crate::layers::{ConvUnit, ConvUnitConfig, Noise, normal};
+use crate::init::normal;
+use crate::layers::{ConvUnit, ConvUnitConfig, Noise};
 use crate::pass::Pass;
 
 /// How a forward pass treats norms and adapters.

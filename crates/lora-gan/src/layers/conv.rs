@@ -8,7 +8,7 @@ use fused_ops::{
 };
 use rand_chacha::ChaCha8Rng;
 
-use super::init::normal;
+use crate::init::normal;
 use super::lora::{LoraPair, LoraSpec};
 use super::noise::Noise;
 use crate::generator::Mode;

@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 
-use super::init::normal;
+use crate::init::normal;
 use super::lora::{LoraPair, LoraSpec};
 use super::noise::Noise;
 use crate::generator::Mode;

@@ -33,8 +33,8 @@ pub enum GanLoss {
     LeastSquares,
     /// max(0, 1 − D(real)) + max(0, 1 + D(fake)) (Lim and Ye, 2017; SAGAN); generator −D(fake).
     Hinge,
-    /// D(fake) − D(real) (Arjovsky et al., 2017); generator −D(fake). Add
-    /// [`gradient_penalty`](crate::gradient_penalty) for WGAN-GP.
+    /// D(fake) − D(real) (Arjovsky et al., 2017); generator −D(fake). WGAN-GP adds
+    /// a gradient penalty (crate `gan-baselines`).
     Wasserstein,
 }
 

@@ -1,4 +1,4 @@
-//! State dicts of the reference implementations, by their names.
+//! PyTorch state dicts of the reference implementations, read and written under their own names.
 
 #[cfg(feature = "pytorch")]
 mod pth;
@@ -15,27 +15,40 @@ use weight_blocks::{
 use crate::error::Error;
 use rename::{from_torch, to_torch};
 
-/// Reads and writes a module under the names of another implementation.
-pub(crate) struct StateDict<'a> {
-    /// Per layer: our name, their convolution, their norm. Names of no layer stay as they are.
-    names: &'a [[String; 3]],
+/// The names of one convolution and of the norm that follows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerNames {
+    /// The layer in this crate's module; its norm is `{layer}.norm`.
+    pub layer: String,
+    /// The convolution in the state dict.
+    pub conv: String,
+    /// The norm in the state dict.
+    pub norm: String,
 }
 
-impl<'a> StateDict<'a> {
-    pub(crate) fn new(names: &'a [[String; 3]]) -> Self {
-        Self { names }
-    }
+/// Writes a module as safetensors under the state dict's names. Tensors of layers that are not in `names`
+/// keep theirs.
+///
+/// # Errors
+/// Returns [`Error::Weights`] if the file cannot be written.
+pub fn save<M: Module>(module: &M, names: &[LayerNames], path: &Path) -> Result<(), Error> {
+    let tensors = to_torch(module_to_named(module)?, names);
+    Ok(save_safetensors(path, &tensors, &BTreeMap::new())?)
+}
 
-    pub(crate) fn save<M: Module>(&self, module: &M, path: &Path) -> Result<(), Error> {
-        let tensors = to_torch(module_to_named(module)?, self.names);
-        Ok(save_safetensors(path, &tensors, &BTreeMap::new())?)
-    }
-
-    pub(crate) fn load<M: Module>(&self, module: M, path: &Path) -> Result<M, Error> {
-        let expected = to_torch(module_to_named(&module)?, self.names);
-        let tensors = read(path, &expected)?;
-        Ok(load_named(module, &from_torch(tensors, self.names))?)
-    }
+/// Replaces the weights of `module` with those of a file: safetensors, or, with the feature `pytorch`, a
+/// `.pth` state dict, zipped or from before PyTorch 1.6. The file must hold exactly the module's tensors.
+///
+/// Counters of batch norms (`num_batches_tracked`) and running statistics of instance norms are skipped.
+///
+/// # Errors
+/// Returns [`Error::StateDict`] if the file is not a state dict or is truncated, [`Error::StateTensor`] if a
+/// tensor is missing, unknown, or of another shape or type, and [`Error::Weights`] if a value is NaN or
+/// infinite; each names the file.
+pub fn load<M: Module>(module: M, names: &[LayerNames], path: &Path) -> Result<M, Error> {
+    let expected = to_torch(module_to_named(&module)?, names);
+    let tensors = read(path, &expected)?;
+    Ok(load_named(module, &from_torch(tensors, names))?)
 }
 
 /// Tensors of the file at `path`, exactly those of `expected` in name and shape.

@@ -2,11 +2,13 @@
 
 use weight_blocks::NamedTensors;
 
+use super::LayerNames;
+
 /// `blocks.0.conv1.norm.weight` → `model.10.conv_block.2.weight`.
-pub(super) fn to_torch(tensors: NamedTensors, names: &[[String; 3]]) -> NamedTensors {
+pub(super) fn to_torch(tensors: NamedTensors, names: &[LayerNames]) -> NamedTensors {
     rename(tensors, |name| {
-        names.iter().find_map(|[ours, conv, norm]| {
-            let rest = name.strip_prefix(ours.as_str())?.strip_prefix('.')?;
+        names.iter().find_map(|LayerNames { layer, conv, norm }| {
+            let rest = name.strip_prefix(layer.as_str())?.strip_prefix('.')?;
             Some(match rest.strip_prefix("norm.") {
                 Some(rest) => format!("{norm}.{rest}"),
                 None => format!("{conv}.{rest}"),
@@ -16,14 +18,14 @@ pub(super) fn to_torch(tensors: NamedTensors, names: &[[String; 3]]) -> NamedTen
 }
 
 /// The inverse of [`to_torch`].
-pub(super) fn from_torch(tensors: NamedTensors, names: &[[String; 3]]) -> NamedTensors {
+pub(super) fn from_torch(tensors: NamedTensors, names: &[LayerNames]) -> NamedTensors {
     rename(tensors, |name| {
         let (prefix, leaf) = name.rsplit_once('.')?;
-        names.iter().find_map(|[ours, conv, norm]| {
+        names.iter().find_map(|LayerNames { layer, conv, norm }| {
             if prefix == conv {
-                Some(format!("{ours}.{leaf}"))
+                Some(format!("{layer}.{leaf}"))
             } else if prefix == norm {
-                Some(format!("{ours}.norm.{leaf}"))
+                Some(format!("{layer}.norm.{leaf}"))
             } else {
                 None
             }

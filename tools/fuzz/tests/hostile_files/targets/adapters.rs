@@ -5,9 +5,9 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use fuzz_harness::Folder;
+use gan_baselines::{ResnetConfig, ResnetGenerator};
 use lora_gan::{
     BaseGenerator, GeneratorConfig, HybridGenerator, Mode, NormKind, PatchGan, PatchGanConfig,
-    ResnetConfig, ResnetGenerator,
 };
 use weight_blocks::WeightSpace;
 
@@ -62,7 +62,7 @@ fn pix2pix(norm: NormKind, dropout: f64) -> ResnetGenerator {
 }
 
 fn fixture(name: &str) -> std::path::PathBuf {
-    of_crate("lora-gan", "tests/fixtures").join(name)
+    of_crate("gan-baselines", "tests/fixtures").join(name)
 }
 
 pub(super) fn targets() -> Vec<Target> {

@@ -1,0 +1,260 @@
+//! The base generator on disk.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use burn::module::Module;
+use crate::common::{bits, changed, is_lora, small, small_paper, tensor, trained};
+use lora_gan::{BaseGenerator, Error, GeneratorConfig, HybridGenerator, Mode};
+use weight_blocks::{WeightSpace, load_safetensors, module_to_named, save_safetensors};
+
+const WEIGHTS: &str = "generator.safetensors";
+const CONFIG: &str = "generator.json";
+
+#[test]
+fn a_base_comes_back_to_the_bit() {
+    let device = test_device::device();
+    for config in [small(), small_paper()] {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("a/base");
+        let generator = trained(&config, 1, &device);
+        let digest = BaseGenerator::save(&folder, &generator, &config).unwrap();
+        let base = BaseGenerator::load(&folder, &device).unwrap();
+        assert_eq!(base.config, config);
+        assert_eq!(base.digest, digest);
+        assert_eq!(
+            digest,
+            weight_blocks::file_digest(&folder.join(WEIGHTS)).unwrap()
+        );
+        let photo = tensor([2, 3, 16, 16], 2, &device);
+        let run = |g: &HybridGenerator| {
+            bits(
+                g.clone()
+                    .valid()
+                    .forward(photo.clone(), None, Mode::PretrainBase),
+            )
+        };
+        assert_eq!(run(&generator), run(&base.generator));
+
+        // Everything but LoRA comes from the file; LoRA starts where every concept starts.
+        let named = module_to_named(&base.generator).unwrap();
+        let moved = changed(&module_to_named(&generator).unwrap(), &named);
+        assert!(moved.iter().all(|name| is_lora(name)), "{moved:?}");
+        let fresh = HybridGenerator::new(&config, 77, &device).unwrap();
+        let start = fresh.read_weights().unwrap();
+        for (name, tensor) in base.generator.read_weights().unwrap() {
+            assert!(!is_lora(&name) || tensor == start[&name], "{name}");
+        }
+
+        // The same again: the same files, nothing else beside them.
+        let before = (
+            fs::read(folder.join(WEIGHTS)).unwrap(),
+            fs::read(folder.join(CONFIG)).unwrap(),
+        );
+        assert_eq!(
+            BaseGenerator::save(&folder, &base.generator, &config).unwrap(),
+            digest
+        );
+        let after = (
+            fs::read(folder.join(WEIGHTS)).unwrap(),
+            fs::read(folder.join(CONFIG)).unwrap(),
+        );
+        assert_eq!(before, after);
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
+    }
+}
+
+#[test]
+fn another_base_has_another_digest() {
+    let dir = tempfile::tempdir().unwrap();
+    let save = |seed| {
+        let generator = trained(&small(), seed, &test_device::device());
+        BaseGenerator::save(dir.path(), &generator, &small()).unwrap()
+    };
+    assert_ne!(save(1), save(2));
+    assert_eq!(save(1), save(1));
+}
+
+/// A saved base, and the text of the error on loading it after `edit`.
+fn refused(edit: impl FnOnce(&Path)) -> Error {
+    let dir = tempfile::tempdir().unwrap();
+    BaseGenerator::save(
+        dir.path(),
+        &trained(&small(), 1, &test_device::device()),
+        &small(),
+    )
+    .unwrap();
+    BaseGenerator::load(dir.path(), &test_device::device()).unwrap();
+    edit(dir.path());
+    BaseGenerator::load(dir.path(), &test_device::device())
+        .map(drop)
+        .unwrap_err()
+}
+
+fn replace(dir: &Path, name: &str, edit: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = fs::read(dir.join(name)).unwrap();
+    edit(&mut bytes);
+    fs::write(dir.join(name), bytes).unwrap();
+}
+
+#[test]
+fn damaged_weights_are_refused_by_file() {
+    let truncated = refused(|dir| replace(dir, WEIGHTS, |b| b.truncate(b.len() / 2)));
+    let flipped = refused(|dir| replace(dir, WEIGHTS, |b| *b.last_mut().unwrap() ^= 1));
+    let empty = refused(|dir| replace(dir, WEIGHTS, Vec::clear));
+    for error in [truncated, flipped, empty] {
+        assert!(
+            matches!(&error, Error::Digest { path } if path.ends_with(WEIGHTS)),
+            "{error}"
+        );
+        assert!(error.to_string().contains(WEIGHTS));
+    }
+    let missing = refused(|dir| fs::remove_file(dir.join(WEIGHTS)).unwrap());
+    assert!(
+        matches!(&missing, Error::Io { path, .. } if path.ends_with(WEIGHTS)),
+        "{missing}"
+    );
+}
+
+#[test]
+fn damaged_configurations_are_refused_by_file() {
+    let missing = refused(|dir| fs::remove_file(dir.join(CONFIG)).unwrap());
+    assert!(
+        matches!(&missing, Error::Io { path, .. } if path.ends_with(CONFIG)),
+        "{missing}"
+    );
+    let cut = refused(|dir| replace(dir, CONFIG, |b| b.truncate(b.len() - 5)));
+    assert!(
+        matches!(&cut, Error::Json { path, .. } if path.ends_with(CONFIG)),
+        "{cut}"
+    );
+    let text = |from: &'static str, to: &'static str| {
+        move |dir: &Path| {
+            replace(dir, CONFIG, |b| {
+                let text = String::from_utf8(b.clone()).unwrap();
+                assert!(text.contains(from), "{text}");
+                *b = text.replacen(from, to, 1).into_bytes();
+            });
+        }
+    };
+    match refused(text("\"version\": 1", "\"version\": 9")) {
+        Error::Version {
+            path,
+            found,
+            expected,
+        } => {
+            assert!(path.ends_with(CONFIG));
+            assert_eq!((found, expected), (9, 1));
+        }
+        other => panic!("{other}"),
+    }
+    // A configuration that other weights belong to, and one that nothing can be built from.
+    let other = refused(text("\"edge_kernel\": 3", "\"edge_kernel\": 5"));
+    assert!(
+        matches!(
+            other,
+            Error::Weights(weight_blocks::Error::ShapeMismatch { .. })
+        ),
+        "{other}"
+    );
+    let heads = refused(text("\"heads\": 2", "\"heads\": 3"));
+    assert!(
+        matches!(heads, Error::Config { field: "heads", .. }),
+        "{heads}"
+    );
+}
+
+#[test]
+fn a_later_format_is_told_by_its_version_whatever_else_it_holds() {
+    let error = refused(|dir| {
+        fs::write(dir.join(CONFIG), r#"{"version": 2, "base": "elsewhere"}"#).unwrap()
+    });
+    assert!(
+        matches!(
+            error,
+            Error::Version {
+                found: 2,
+                expected: 1,
+                ..
+            }
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn files_that_agree_but_do_not_fit_are_refused_by_tensor() {
+    // Digest and file renewed together, as by hand.
+    let rewrite = |edit: fn(&mut weight_blocks::NamedTensors)| {
+        refused(|dir| {
+            let path = dir.join(WEIGHTS);
+            let old = weight_blocks::file_digest(&path).unwrap();
+            let (mut weights, _) = load_safetensors(&path).unwrap();
+            edit(&mut weights);
+            save_safetensors(&path, &weights, &BTreeMap::new()).unwrap();
+            let new = weight_blocks::file_digest(&path).unwrap();
+            let text = fs::read_to_string(dir.join(CONFIG))
+                .unwrap()
+                .replace(&old, &new);
+            fs::write(dir.join(CONFIG), text).unwrap();
+        })
+    };
+    let missing = rewrite(|w| drop(w.remove("head.bias")));
+    assert!(
+        missing.to_string().contains("`head.bias` is missing"),
+        "{missing}"
+    );
+    let extra = rewrite(|w| {
+        let tensor = w["head.bias"].clone();
+        w.insert("tail.bias".into(), tensor);
+    });
+    assert!(extra.to_string().contains("`tail.bias`"), "{extra}");
+    let nan = rewrite(|w| w.get_mut("head.bias").unwrap().data[0] = f32::NAN);
+    assert!(nan.to_string().contains("`head.bias` holds NaN"), "{nan}");
+}
+
+#[test]
+fn a_configuration_of_the_first_release_is_compact() {
+    let text = r#"{"image_size": 64, "widths": [16, 32, 64], "edge_kernel": 3, "up_kernel": 4, "heads": 4,
+        "context_width": 128, "null_tokens": 4, "bottleneck_skip": true, "reflect_padding": false,
+        "lora": {"rank": 2, "alpha": 2.0}, "lora_seed": 0}"#;
+    let config: GeneratorConfig = serde_json::from_str(text).unwrap();
+    assert_eq!(config, GeneratorConfig::compact());
+    // And it is written as it was, so that an older build reads it.
+    let old: serde_json::Value = serde_json::from_str(text).unwrap();
+    assert_eq!(serde_json::to_value(&config).unwrap(), old);
+}
+
+#[test]
+fn a_configuration_larger_than_its_file_is_refused_before_anything_is_allocated() {
+    for (from, to) in [
+        (
+            "\"widths\": [",
+            "\"widths\": [2048, 2048, 2048], \"ignored\": [",
+        ),
+        (
+            "\"null_tokens\": 4",
+            "\"null_tokens\": 8192, \"ignored\": 4",
+        ),
+    ] {
+        let error = refused(|dir| {
+            replace(dir, CONFIG, |bytes| {
+                let text = String::from_utf8(bytes.clone()).unwrap();
+                assert!(text.contains(from), "{text}");
+                *bytes = text.replace(from, to).into_bytes();
+            });
+            replace(dir, CONFIG, |bytes| {
+                let text = String::from_utf8(bytes.clone()).unwrap();
+                *bytes = text
+                    .replace("\"context_width\": 5", "\"context_width\": 8192")
+                    .into_bytes();
+            });
+        });
+        let text = error.to_string();
+        assert!(
+            text.contains(WEIGHTS) && text.contains("bytes for a generator"),
+            "{text}"
+        );
+    }
+}
