@@ -1,0 +1,341 @@
+//! Files that are complete or not there at all, however the process ends.
+//!
+//! ```
+//! use std::io::Write;
+//! use tensor_file::atomic::{self, AtomicFile};
+//!
+//! # let dir = tempfile::tempdir()?;
+//! let path = dir.path().join("state.json");
+//! atomic::write(&path, b"first")?;
+//!
+//! let mut file = AtomicFile::create(&path)?;
+//! file.write_all(b"second")?;
+//! assert_eq!(std::fs::read(&path)?, b"first");
+//! file.commit()?;
+//! assert_eq!(std::fs::read(&path)?, b"second");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Bytes go to a temporary file in the same folder, named `.tmp-` and six random characters, which is then renamed to its
+//! final name. It is locked while its process lives: when a process first writes to a folder, it removes the temporary
+//! files there that nobody holds, those of killed processes. On a file system without locks, they stay.
+
+use std::collections::HashSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use tempfile::{NamedTempFile, TempDir};
+
+use crate::Error;
+
+const PREFIX: &str = ".tmp-";
+/// Random characters after [`PREFIX`].
+const RANDOM: usize = 6;
+
+/// Writes `bytes` to `path`: after a crash, even of the machine, the file is the old one or the new one. Creates the
+/// folder.
+///
+/// # Errors
+/// Returns [`Error::Io`] with the reason of the file system, such as a full disk. `path` is then as it was.
+pub fn write(path: impl AsRef<Path>, bytes: &[u8]) -> Result<(), Error> {
+    let mut file = AtomicFile::create(&path)?;
+    file.write_all(bytes).map_err(Error::io(path.as_ref()))?;
+    file.commit()
+}
+
+/// [`write()`] without waiting for the disk: if the process ends, nothing changes, but after a crash of the machine the
+/// file may be empty. For many small files that can be made again.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_unsynced(path: impl AsRef<Path>, bytes: &[u8]) -> Result<(), Error> {
+    let mut file = AtomicFile::create(&path)?;
+    file.write_all(bytes).map_err(Error::io(path.as_ref()))?;
+    file.commit_unsynced()
+}
+
+/// A file being written. It replaces the file at its path with [`AtomicFile::commit`]; if it is dropped before that, it
+/// is removed and the file at its path stays.
+#[derive(Debug)]
+pub struct AtomicFile {
+    path: PathBuf,
+    file: NamedTempFile,
+}
+
+impl AtomicFile {
+    /// Begins what will be `path`. Creates the folder.
+    ///
+    /// # Errors
+    /// Returns [`Error::Io`] if the folder or the temporary file in it cannot be created.
+    pub fn create(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let dir = parent(path);
+        let file = fs::create_dir_all(dir).and_then(|()| {
+            if first_write_to(dir) {
+                remove_abandoned(dir);
+            }
+            temporary(dir)
+        });
+        Ok(Self {
+            path: path.to_owned(),
+            file: file.map_err(Error::io(path))?,
+        })
+    }
+
+    /// The file, to write to.
+    pub fn file(&mut self) -> &mut File {
+        self.file.as_file_mut()
+    }
+
+    /// Syncs the file to the disk and renames it to its path.
+    ///
+    /// # Errors
+    /// Returns [`Error::Io`] if it cannot be synced or renamed.
+    pub fn commit(self) -> Result<(), Error> {
+        (self.file.as_file().sync_all()).map_err(Error::io(&self.path))?;
+        self.commit_unsynced()
+    }
+
+    /// [`AtomicFile::commit`] without waiting for the disk; see [`write_unsynced`].
+    ///
+    /// # Errors
+    /// Returns [`Error::Io`] if it cannot be renamed.
+    pub fn commit_unsynced(self) -> Result<(), Error> {
+        let renamed = self.file.persist(&self.path);
+        (renamed.map(drop)).map_err(|error| Error::io(&self.path)(error.error))
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Seek for AtomicFile {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
+/// A folder being filled, for files that belong together. It gets its name with [`AtomicFolder::commit`]; if it is
+/// dropped before that, it is removed.
+///
+/// Folders have no locks, so only one process at a time may use this below one parent.
+#[derive(Debug)]
+pub struct AtomicFolder {
+    path: PathBuf,
+    folder: TempDir,
+}
+
+impl AtomicFolder {
+    /// Begins what will be the folder `path`. Creates its parent, and removes the temporary folders that killed
+    /// processes left there.
+    ///
+    /// # Errors
+    /// Returns [`Error::Io`] if the parent cannot be created or read, if a folder in it cannot be removed, or if the
+    /// temporary folder cannot be created.
+    pub fn create(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let dir = parent(path);
+        let folder = || {
+            fs::create_dir_all(dir)?;
+            for entry in fs::read_dir(dir)? {
+                let entry = entry?;
+                if is_temporary(&entry) && entry.file_type()?.is_dir() {
+                    fs::remove_dir_all(entry.path())?;
+                }
+            }
+            let mut builder = tempfile::Builder::new();
+            builder.prefix(PREFIX).rand_bytes(RANDOM).tempdir_in(dir)
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            folder: folder().map_err(Error::io(dir))?,
+        })
+    }
+
+    /// Where its files go for now.
+    pub fn temporary_path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Renames the folder to its path.
+    ///
+    /// # Errors
+    /// Returns [`Error::Io`] if it cannot be renamed, for example because `path` is a folder with files in it.
+    pub fn commit(self) -> Result<(), Error> {
+        fs::rename(self.folder.path(), &self.path).map_err(Error::io(&self.path))?;
+        // There is nothing left to remove.
+        let _ = self.folder.keep();
+        Ok(())
+    }
+}
+
+/// Removes the temporary files in `dir` that no process holds, those of killed processes. [`AtomicFile::create`] does
+/// this when its process first writes to a folder. One that cannot be removed stays.
+pub fn remove_abandoned(dir: &Path) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if !is_temporary(&entry) || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            continue;
+        }
+        let path = entry.path();
+        if let Ok(file) = OpenOptions::new().write(true).open(&path)
+            && file.try_lock().is_ok()
+        {
+            let _ = fs::remove_file(&path);
+        }
+    }
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    }
+}
+
+fn is_temporary(entry: &fs::DirEntry) -> bool {
+    let name = entry.file_name();
+    (name.to_str().and_then(|name| name.strip_prefix(PREFIX)))
+        .is_some_and(|rest| rest.len() == RANDOM)
+}
+
+fn first_write_to(dir: &Path) -> bool {
+    static SEEN: Mutex<Option<HashSet<PathBuf>>> = Mutex::new(None);
+    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    (seen.get_or_insert_default()).insert(dir.to_owned())
+}
+
+/// A new locked file in `dir`.
+fn temporary(dir: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(PREFIX).rand_bytes(RANDOM);
+    // With the permissions of any new file: by default, only its owner could read it.
+    #[cfg(unix)]
+    let permissions: fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    #[cfg(unix)]
+    builder.permissions(permissions);
+    loop {
+        let file = builder.tempfile_in(dir)?;
+        // On a file system without locks, nobody removes files that look abandoned either.
+        if file.as_file().lock().is_err() || file.path().exists() {
+            return Ok(file);
+        }
+        // Another process removed it before it was locked.
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(dir: &Path) -> Vec<String> {
+        let entries = fs::read_dir(dir).unwrap();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn files_of_killed_processes_are_removed_and_those_of_living_ones_are_not() {
+        let dir = tempfile::tempdir().unwrap();
+        // As a killed process leaves it: there, and locked by nobody.
+        let dead = dir.path().join(".tmp-aB3xYz");
+        fs::write(&dead, "half").unwrap();
+        let living = temporary(dir.path()).unwrap();
+        for name in [".tmp-notes", "tmp-aB3xYz", "zoo.json"] {
+            fs::write(dir.path().join(name), "mine").unwrap();
+        }
+        fs::create_dir(dir.path().join(".tmp-folder")).unwrap();
+
+        write(dir.path().join("new"), b"whole").unwrap();
+        assert!(!dead.exists());
+        assert!(living.path().exists());
+        living.persist(dir.path().join("second")).unwrap();
+        let expected = [
+            ".tmp-folder",
+            ".tmp-notes",
+            "new",
+            "second",
+            "tmp-aB3xYz",
+            "zoo.json",
+        ];
+        assert_eq!(names(dir.path()), expected);
+    }
+
+    #[test]
+    fn a_file_that_is_not_committed_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/b.txt");
+        write(&path, b"old").unwrap();
+        let mut file = AtomicFile::create(&path).unwrap();
+        file.write_all(b"new").unwrap();
+        drop(file);
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(names(&dir.path().join("a")), ["b.txt"]);
+        // If the target cannot be replaced, the temporary file is removed too.
+        fs::create_dir(dir.path().join("a/folder")).unwrap();
+        write(dir.path().join("a/folder"), b"new").unwrap_err();
+        assert_eq!(names(&dir.path().join("a")), ["b.txt", "folder"]);
+    }
+
+    #[test]
+    fn a_folder_is_complete_or_not_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, parent) = (dir.path().join("runs/at-1"), dir.path().join("runs"));
+        fs::create_dir_all(parent.join(".tmp-aB3xYz/half")).unwrap();
+        let folder = AtomicFolder::create(&path).unwrap();
+        fs::write(folder.temporary_path().join("state"), b"x").unwrap();
+        assert!(!path.exists());
+        folder.commit().unwrap();
+        assert_eq!(names(&parent), ["at-1"]);
+        assert_eq!(names(&path), ["state"]);
+        // Dropped, or in the way of another: nothing changes and nothing stays.
+        drop(AtomicFolder::create(parent.join("at-2")).unwrap());
+        let second = AtomicFolder::create(&path).unwrap();
+        assert!(matches!(second.commit(), Err(Error::Io { path: p, .. }) if p == path));
+        assert_eq!(names(&parent), ["at-1"]);
+    }
+
+    #[test]
+    fn two_threads_that_write_one_file_leave_one_of_the_two() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        std::thread::scope(|scope| {
+            for byte in [b'a', b'b'] {
+                let path = &path;
+                scope.spawn(move || {
+                    for _ in 0..200 {
+                        write_unsynced(path, &[byte; 4096]).unwrap();
+                        remove_abandoned(path.parent().unwrap());
+                        let found = fs::read(path).unwrap();
+                        assert_eq!(found.len(), 4096);
+                        assert!(found.iter().all(|other| *other == found[0]));
+                    }
+                });
+            }
+        });
+        assert_eq!(names(dir.path()), ["x"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn files_have_the_permissions_of_any_new_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let (ours, plain) = (dir.path().join("ours"), dir.path().join("plain"));
+        write(&ours, b"x").unwrap();
+        fs::write(&plain, b"x").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&ours), mode(&plain));
+    }
+}
