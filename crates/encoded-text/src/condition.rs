@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     fn values(text: &TextCondition) -> (Vec<f32>, Vec<bool>) {
-        let tokens = text.tokens.clone().into_data().to_vec().unwrap();
+        let tokens = text.tokens.clone().into_data().iter::<f32>().collect();
         (
             tokens,
             text.mask.clone().int().into_data().iter::<bool>().collect(),

@@ -8,7 +8,7 @@
 //! let prompts = [EncodedPrompt::new(vec![1.0; 6], 2), EncodedPrompt::new(vec![2.0; 3], 1)];
 //! let text = TextCondition::from_host(&prompts, 3, &Device::flex())?;
 //! assert_eq!(text.tokens.dims(), [2, 2, 3]);
-//! assert_eq!(text.mask.into_data().to_vec::<bool>()?, [true, true, true, false]);
+//! assert!(text.mask.into_data().iter::<bool>().eq([true, true, true, false]));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
