@@ -135,7 +135,7 @@ must_fail 'hosts only 1 device' "$bin/train_generator" --zoo assets/zoo --steps 
 must_fail 'set the environment variable DEVICE_TOKEN' "$bin/serve_device" --listen 0.0.0.0:0
 must_fail 'choose another port' "$bin/serve_device" --listen "${first#remote:ws://}"
 DEVICE_TOKEN=secret serve guarded --device flex --device flex
-must_fail 'set DEVICE_TOKEN to what it is there' "$bin/train_generator" --zoo assets/zoo --steps 1 --out "$work/y" --device "$guarded"
+must_fail "set DEVICE_TOKEN to the server's" "$bin/train_generator" --zoo assets/zoo --steps 1 --out "$work/y" --device "$guarded"
 DEVICE_TOKEN=secret train 40 second --with-device "$guarded/1" || fail 'the token is not taken'
 same_losses second alone
 echo "remote devices: done"

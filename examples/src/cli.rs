@@ -1,4 +1,4 @@
-//! Arguments that every example takes.
+//! What every program does with its command line: common options, devices, errors.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
@@ -16,11 +16,11 @@ pub struct Common {
     /// Seed of everything random; the same seed, device and build give the same result.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Where to compute: flex (CPU, the default), wgpu, vulkan, cuda, or one of several such as cuda:1. All but
-    /// flex need the Cargo feature of that name.
+    /// Where to compute: flex (the CPU), wgpu, vulkan or cuda, or one of several devices such as cuda:1. All
+    /// but flex need the Cargo feature of that name.
     #[arg(long, default_value = "flex")]
     pub device: String,
-    /// Print the devices of this build and machine, and stop.
+    /// Print the devices of this build and machine, and exit.
     #[arg(long)]
     list_devices: bool,
     /// Also write the result as JSON to this file.
@@ -29,7 +29,7 @@ pub struct Common {
 }
 
 impl Common {
-    /// The device that `--device` names.
+    /// Opens the device that `--device` names.
     ///
     /// # Errors
     /// As [`devices::open`].
@@ -37,10 +37,10 @@ impl Common {
         devices::open(&self.device)
     }
 
-    /// Writes `value` to the `--json` file, where one was asked for.
+    /// Writes `value` to the file of `--json`, if it was given.
     ///
     /// # Errors
-    /// Where the file cannot be written.
+    /// Names the file if it cannot be written.
     pub fn write_json(&self, value: &impl serde::Serialize) -> Result<()> {
         match &self.json {
             Some(path) => crate::files::write_json(path, value),
@@ -49,7 +49,7 @@ impl Common {
     }
 }
 
-/// [`Parser::parse`], and before it `--list-devices`, which needs no other argument: prints the devices and ends.
+/// [`Parser::parse`], preceded by `--list-devices`, which needs no other argument: it prints the devices and exits.
 pub fn parse<A: Parser>() -> A {
     if std::env::args_os()
         .skip(1)
@@ -63,8 +63,8 @@ pub fn parse<A: Parser>() -> A {
     A::parse()
 }
 
-/// Starts the logger and runs `main`; an error, or the loss of a remote device, is printed with what caused it, and
-/// gives exit status 1.
+/// Starts the logger and runs `main`; an error, or the loss of a remote device, is printed with its causes and gives exit
+/// status 1.
 pub fn run(main: impl FnOnce() -> Result<()>) -> std::process::ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
     let result =
@@ -118,8 +118,8 @@ pub fn interval(per_minute: Option<f64>) -> Result<Duration> {
     }
 }
 
-/// What to do about a disk that takes nothing more. Looks at the text, since some libraries keep no
-/// more of an error than that.
+/// What to do about a disk that cannot be written to. It looks at the text, since some libraries keep nothing else of an
+/// error.
 fn advice(error: &str) -> Option<&'static str> {
     let says = |texts: &[&str]| texts.iter().any(|text| error.contains(text));
     if says(&[
@@ -128,10 +128,10 @@ fn advice(error: &str) -> Option<&'static str> {
         "File too large",
     ]) {
         Some(
-            "make room there or raise the limit, and run the same command again; what was saved is kept",
+            "make room there or raise the limit, and run the same command again; what was saved so far is kept",
         )
     } else if says(&["Read-only file system", "Permission denied"]) {
-        Some("give write access there, or another folder, and run the same command again")
+        Some("give write access there, or choose another folder, and run the same command again")
     } else {
         None
     }

@@ -1,4 +1,4 @@
-//! Whether to begin something long or dear.
+//! Asking before something long or expensive begins.
 
 use std::io::{BufRead, IsTerminal, Write};
 
@@ -9,19 +9,19 @@ use crate::Result;
 /// `--dry-run`, `--yes`.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Confirm {
-    /// Print what would be done and what it may take, and stop.
+    /// Print what would be done and an estimate of what it takes, and exit.
     #[arg(long)]
     pub dry_run: bool,
-    /// Begin without asking.
+    /// Begin without asking for confirmation.
     #[arg(long)]
     pub yes: bool,
 }
 
 impl Confirm {
-    /// Whether to go on: `--dry-run` says no, `--yes` says yes, and otherwise the user is asked.
+    /// Whether to go on: no with `--dry-run`, yes with `--yes`, and otherwise the user decides.
     ///
     /// # Errors
-    /// Without a terminal to ask at.
+    /// Returns an error if there is no terminal to ask at.
     pub fn go_on(self) -> Result<bool> {
         if self.dry_run || self.yes {
             return Ok(!self.dry_run);
@@ -29,7 +29,7 @@ impl Confirm {
         let input = std::io::stdin();
         if !input.is_terminal() {
             return Err(
-                "there is no terminal to ask whether to begin; pass --yes, or --dry-run".into(),
+                "there is no terminal to ask for confirmation; pass --yes or --dry-run".into(),
             );
         }
         eprint!("Begin? [y/N] ");

@@ -1,4 +1,4 @@
-//! A bar on a terminal, plain lines elsewhere.
+//! Progress as a bar on a terminal, and as plain lines elsewhere.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// `total` units, of which `done` were done by an earlier run.
+    /// Progress over `total` units, of which an earlier run did `done`.
     pub fn new(label: &str, total: u64, done: u64) -> Self {
         let plain = !std::io::stderr().is_terminal();
         let bar = if plain {
@@ -43,7 +43,7 @@ impl Progress {
         }
     }
 
-    /// Sets the units done and a note; without a terminal prints at most a line per five seconds.
+    /// Sets the units done and a note; without a terminal it prints at most one line in five seconds.
     pub fn set(&mut self, done: u64, note: String) {
         self.bar.set_position(done);
         if !self.plain {
@@ -78,7 +78,7 @@ impl Progress {
         }
     }
 
-    /// Ends the bar, leaving it on the screen.
+    /// Ends the bar and leaves it on the screen.
     pub fn finish(self) {
         self.bar.finish();
     }

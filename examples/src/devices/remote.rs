@@ -1,4 +1,4 @@
-//! Devices that another process lends (`serve_device`).
+//! Devices that another process lends (see `serve_device`).
 
 use std::env::VarError;
 use std::sync::OnceLock;
@@ -10,13 +10,13 @@ pub(super) use connected::open;
 #[cfg(not(feature = "remote"))]
 pub(super) use missing::open;
 
-/// The variable of the environment that holds what a server asks of its clients.
+/// The environment variable that holds the token which a server requires of its clients.
 pub const TOKEN: &str = "DEVICE_TOKEN";
 
-/// The value of [`TOKEN`], none where it is not set.
+/// The value of [`TOKEN`], if it is set.
 ///
 /// # Errors
-/// [`DeviceError::Token`] for one that is not UTF-8: a server must not take that for none.
+/// Returns [`DeviceError::Token`] if it is not UTF-8: a server must not treat it as unset.
 pub fn token() -> Result<Option<String>, DeviceError> {
     match std::env::var(TOKEN) {
         Ok(token) => Ok(Some(token)),
@@ -25,17 +25,17 @@ pub fn token() -> Result<Option<String>, DeviceError> {
     }
 }
 
-/// The first device that was opened.
+/// The first remote device that was opened.
 static IN_USE: OnceLock<String> = OnceLock::new();
 
-/// A remote device that this process computes on.
+/// The first remote device that this process computes on.
 pub(super) fn in_use() -> Option<String> {
     IN_USE.get().cloned()
 }
 
-/// What `--list-devices` says of servers, which it cannot search for.
+/// The line of `--list-devices` about remote devices, which it cannot search for.
 pub(super) const STATE: &str = if cfg!(feature = "remote") {
-    "remote:ws://HOST:PORT[/INDEX], where `serve_device` runs; not searched for"
+    "remote:ws://HOST:PORT[/INDEX] of a machine that runs `serve_device`; not searched for"
 } else {
     "not compiled in; add `--features remote`"
 };
@@ -63,38 +63,35 @@ mod connected {
     use crate::devices::DeviceError;
 
     pub(in crate::devices) fn open(device: &str, url: &str) -> Result<Device, DeviceError> {
-        let failed = |why: String, advice| DeviceError::Remote {
+        let (server, index) = parse(url).ok_or_else(|| DeviceError::Address {
             device: device.to_owned(),
-            why,
-            advice,
-        };
-        let (server, index) = parse(url).ok_or_else(|| {
-            failed(
-                "not a server's address".to_owned(),
-                "write remote:ws://HOST:PORT, or remote:ws://HOST:PORT/INDEX for another than its first device",
-            )
         })?;
         let mut host = RemoteHost::websocket(server);
         if let Some(token) = token()? {
             host = host.with_credential(token);
         }
         let remote = Device::remote_options(&host).device_index(index).init();
-        let remote = remote.map_err(|error| {
-            let advice = match &error {
-                ConnectError::Unauthorized => "set DEVICE_TOKEN to what it is there",
-                ConnectError::NoSuchDevice { .. } => "indices count from 0",
-                ConnectError::IncompatibleProtocol { .. } => {
-                    "build both programs from the same version of this repository"
-                }
-                _ => "start `serve_device` there, and see that its port is reachable from here",
-            };
-            failed(error.to_string(), advice)
+        let remote = remote.map_err(|source| DeviceError::Connect {
+            device: device.to_owned(),
+            advice: advice(&source),
+            source,
         })?;
         IN_USE.get_or_init(|| device.to_owned());
         Ok(remote)
     }
 
-    /// `ws://HOST:PORT` and an index, 0 where there is none.
+    fn advice(error: &ConnectError) -> &'static str {
+        match error {
+            ConnectError::Unauthorized => "set DEVICE_TOKEN to the server's",
+            ConnectError::NoSuchDevice { .. } => "indices start at 0",
+            ConnectError::IncompatibleProtocol { .. } => {
+                "build both programs from the same version of this repository"
+            }
+            _ => "start `serve_device` there, and check that its port is reachable from here",
+        }
+    }
+
+    /// `ws://HOST:PORT` and an index, 0 if there is none.
     fn parse(url: &str) -> Option<(&str, usize)> {
         let rest = url.strip_prefix("ws://")?;
         let (server, index) = match rest.split_once('/') {
