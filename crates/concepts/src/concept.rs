@@ -2,9 +2,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use image::RgbImage;
+use resumable_runs::read_json;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Op, store, suggest};
+use crate::{Error, Op, suggest};
 
 /// Which part of an experiment a concept or a photo belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -16,6 +17,17 @@ pub enum Split {
     Validation,
     /// Results are reported on it; nothing else sees it.
     Test,
+}
+
+impl Split {
+    /// The name of the split's folder: `train`, `val` or `test`.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "val",
+            Self::Test => "test",
+        }
+    }
 }
 
 /// A text concept and the edit that stands for it.
@@ -51,7 +63,7 @@ impl Concept {
 /// The concept of `list` whose [`name`](Concept::name) is `name`.
 ///
 /// # Errors
-/// [`Error::UnknownConcept`] with up to three near names when there is none.
+/// Returns [`Error::UnknownConcept`] with up to three similar names if there is none.
 pub fn find<'a>(list: &'a [Concept], name: &str) -> Result<&'a Concept, Error> {
     list.iter()
         .find(|concept| concept.name == name)
@@ -74,36 +86,38 @@ pub fn find<'a>(list: &'a [Concept], name: &str) -> Result<&'a Concept, Error> {
 /// ```
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::BadFile`] for what is no such list, an empty one, a name that is no file name everywhere
-/// (`a-z`, `0-9` and `-` only), an empty prompt or edit, and names or prompts that are there twice.
+/// Returns [`Error::File`] if the file cannot be read or is not such a list, [`Error::NoConcepts`] if the list is empty,
+/// [`Error::BadConceptName`] for names with characters other than `a-z`, `0-9` and `-`, [`Error::EmptyConcept`], and
+/// [`Error::DuplicateConcept`] if a name or a prompt is used twice.
 pub fn read_concepts(path: &Path) -> Result<Vec<Concept>, Error> {
-    let list: Vec<Concept> = store::read_json(path)?;
-    let bad = |message: String| Error::BadFile {
-        path: path.to_owned(),
-        message,
-    };
+    let list: Vec<Concept> = read_json(path)?;
+    let path = || path.to_owned();
+    if list.is_empty() {
+        return Err(Error::NoConcepts { path: path() });
+    }
     let (mut names, mut prompts) = (BTreeSet::new(), BTreeSet::new());
     for concept in &list {
         let Concept { name, prompt, .. } = concept;
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if name.is_empty() || !name.chars().all(plain) {
-            return Err(bad(format!(
-                "the name {name:?} has other characters than a-z, 0-9 and -; rename the concept"
-            )));
+            return Err(Error::BadConceptName {
+                path: path(),
+                name: name.clone(),
+            });
         }
         if prompt.trim().is_empty() || concept.edit.is_empty() {
-            return Err(bad(format!(
-                "{name} has no prompt or no edit; give it both"
-            )));
+            return Err(Error::EmptyConcept {
+                path: path(),
+                name: name.clone(),
+            });
         }
         if !names.insert(name) || !prompts.insert(prompt) {
-            return Err(bad(format!(
-                "the name or the prompt of {name} ({prompt:?}) is there twice; keep one of them"
-            )));
+            return Err(Error::DuplicateConcept {
+                path: path(),
+                name: name.clone(),
+                prompt: prompt.clone(),
+            });
         }
-    }
-    if list.is_empty() {
-        return Err(bad("lists no concepts".to_owned()));
     }
     Ok(list)
 }

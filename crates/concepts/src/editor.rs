@@ -4,21 +4,21 @@ use crate::{Concept, Error, art_concepts, suggest};
 
 /// Something that edits a photo as a prompt says.
 ///
-/// [`ClassicalEditor`] is the one of this crate; a diffusion model behind a server is another. The trait is
+/// [`ClassicalEditor`] is this crate's; the crate `image-editors` has diffusion models behind servers. The trait is
 /// object-safe, and an editor of your own reports its failures as [`Error::Editor`].
 pub trait ImageEditor {
     /// A short name for reports and file names.
     fn name(&self) -> &str;
 
-    /// Edits `photo` [height, width, RGB]; the result has the same dimensions. `seed` fixes the choices of an editor
-    /// that draws random numbers, and the others ignore it.
+    /// Edits `photo` [height, width, RGB]; the result has the same dimensions. Editors that draw random numbers draw them
+    /// from `seed`; the others ignore it.
     ///
     /// # Errors
-    /// When the editor does not know the prompt, or fails.
+    /// Returns an error if the editor does not know the prompt, or fails.
     fn edit(&self, photo: &RgbImage, prompt: &str, seed: u64) -> Result<RgbImage, Error>;
 
-    /// What else decides the result (model, steps, strength, ...), for the record that is kept beside an edit. An
-    /// edit whose record says other parameters is made again. No secrets: this is written to files.
+    /// Everything else that decides the result (model, steps, strength, ...), for the record that is kept beside an edit.
+    /// An edit whose record has other parameters is made again. No secrets: this is written to files.
     fn parameters(&self) -> serde_json::Value {
         serde_json::Value::Null
     }
@@ -44,14 +44,9 @@ pub struct ClassicalEditor {
 }
 
 impl ClassicalEditor {
-    /// An editor that knows the prompts of `concepts`; where two are equal the first counts.
+    /// An editor that knows the prompts of `concepts`. If two are equal, the first one counts.
     pub fn new(concepts: Vec<Concept>) -> Self {
         Self { concepts }
-    }
-
-    /// The concepts that this editor knows.
-    pub fn concepts(&self) -> &[Concept] {
-        &self.concepts
     }
 }
 
@@ -67,10 +62,10 @@ impl ImageEditor for ClassicalEditor {
         "classical"
     }
 
-    /// The prompt may differ from the concept's in letter case and in surrounding space. `seed` is ignored.
+    /// The prompt may differ from the concept's in letter case and surrounding space. `seed` is ignored.
     ///
     /// # Errors
-    /// [`Error::UnknownPrompt`] with up to three near prompts.
+    /// Returns [`Error::UnknownPrompt`] with up to three similar prompts.
     fn edit(&self, photo: &RgbImage, prompt: &str, _seed: u64) -> Result<RgbImage, Error> {
         let wanted = prompt.trim().to_lowercase();
         self.concepts

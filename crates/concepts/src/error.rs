@@ -1,21 +1,16 @@
 use std::path::PathBuf;
 
-use crate::ServerError;
+use resumable_runs::Error as FileError;
 
-/// What can go wrong in this crate; every message names the file or the name at fault and what to do about it.
+use crate::images::ImageLimits;
+
+/// What can go wrong in this crate. Every message names the file or the name at fault and says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The file system refused an operation on `path`.
-    #[error("cannot {action} {}: {source}", path.display())]
-    Io {
-        /// What was tried: "read the folder", "open", "write", ...
-        action: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// The system's answer.
-        source: std::io::Error,
-    },
+    /// A file or folder cannot be read, written or locked, or is not the text or JSON that is expected.
+    #[error(transparent)]
+    File(#[from] FileError),
 
     /// A file with an image's extension does not decode.
     #[error("cannot decode {} as an image: {source}; replace the file or remove it", path.display())]
@@ -35,25 +30,42 @@ pub enum Error {
         source: image::ImageError,
     },
 
-    /// An image's header announces more than [`MAX_SIDE`](crate::MAX_SIDE) pixels a side or more than
-    /// [`MAX_DECODED_BYTES`](crate::MAX_DECODED_BYTES) bytes when decoded. Nothing was decoded.
+    /// An image's header announces more than the limits allow. Nothing was decoded.
     #[error(
-        "{} is too large: at most {} pixels a side and {} MiB decoded are read; scale the file down first",
-        path.display(), crate::MAX_SIDE, crate::MAX_DECODED_BYTES >> 20
+        "{} is too large: the limits are {} pixels a side and {} MiB decoded; scale the file down first",
+        path.display(), limits.side, limits.bytes >> 20
     )]
     TooLarge {
         /// The file.
         path: PathBuf,
+        /// The limits that it exceeds.
+        limits: ImageLimits,
+    },
+
+    /// An image's header announces more pixels than its file can hold. Nothing was decoded.
+    #[error(
+        "{} claims {width}x{height} pixels, which {length} bytes cannot hold; the file is truncated or damaged",
+        path.display()
+    )]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// The width that it claims, in pixels.
+        width: u32,
+        /// The height that it claims, in pixels.
+        height: u32,
+        /// The file's length in bytes.
+        length: u64,
     },
 
     /// An image has no pixels.
     #[error("{} has no pixels; replace the file or remove it", path.display())]
     NoPixels {
-        /// The file, or the pair's name when it was to be written.
+        /// The file, or the pair's name if it was to be written.
         path: PathBuf,
     },
 
-    /// A folder that is needed is not there.
+    /// A folder does not exist.
     #[error("the folder {} does not exist; create it or pass another folder", path.display())]
     MissingFolder {
         /// The folder.
@@ -78,11 +90,11 @@ pub enum Error {
     MissingPartner {
         /// The file without a partner.
         path: PathBuf,
-        /// Where the partner was looked for.
+        /// The folder that lacks the partner.
         folder: PathBuf,
     },
 
-    /// Two image files of one folder differ in their extension only, so a name does not say which is meant.
+    /// Two image files of one folder differ only in their extension, so their name is ambiguous.
     #[error("{} and {} have the same stem; keep one of them", first.display(), second.display())]
     DuplicateStem {
         /// One file.
@@ -122,99 +134,182 @@ pub enum Error {
         height: u32,
     },
 
-    /// A pair's name cannot be a file name.
+    /// A name cannot be a file name, or is used twice.
     #[error(
-        "{name:?} cannot name a pair's files: use at least one character, no leading dot, no slash, \
-         backslash or control character, and each name once"
+        "{name:?} cannot be a file name: use at least one character, no leading dot, no slash, backslash or \
+         control character, and each name once"
     )]
     BadName {
         /// The name.
         name: String,
     },
 
-    /// A side of zero, or above [`MAX_SIDE`](crate::MAX_SIDE), was asked for.
+    /// The requested side is zero or above [`MAX_SIDE`](crate::images::MAX_SIDE).
     #[error(
         "cannot resize images to {size}x{size} pixels: pass a size from 1 to {}",
-        crate::MAX_SIDE
+        crate::images::MAX_SIDE
     )]
     BadSize {
-        /// The side that was asked for, in pixels.
+        /// The requested side in pixels.
         size: usize,
     },
 
     /// No concept of the list has this name.
     #[error("no concept is named {name:?}{}", did_you_mean(suggestions))]
     UnknownConcept {
-        /// The name that was asked for.
+        /// The requested name.
         name: String,
-        /// Up to three near names of the list, nearest first.
+        /// Up to three similar names of the list, most similar first.
         suggestions: Vec<String>,
     },
 
     /// No concept of the editor's list has this prompt.
     #[error("no concept has the prompt {prompt:?}{}", did_you_mean(suggestions))]
     UnknownPrompt {
-        /// The prompt that was asked for.
+        /// The requested prompt.
         prompt: String,
-        /// Up to three near prompts of the list, nearest first.
+        /// Up to three similar prompts of the list, most similar first.
         suggestions: Vec<String>,
     },
 
-    /// The photos come from too few sources for the split that was asked for.
+    /// A list of concepts is empty.
+    #[error("{} lists no concepts", path.display())]
+    NoConcepts {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// A concept's name cannot be a file name on every system.
+    #[error("{}: the name {name:?} has characters other than a-z, 0-9 and -; rename the concept", path.display())]
+    BadConceptName {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        name: String,
+    },
+
+    /// A concept of a list has no prompt or no edit.
+    #[error("{}: {name} has no prompt or no edit; give it both", path.display())]
+    EmptyConcept {
+        /// The file.
+        path: PathBuf,
+        /// The concept's name.
+        name: String,
+    },
+
+    /// A name or a prompt is in a list of concepts twice.
+    #[error("{}: the name or the prompt of {name} ({prompt:?}) is listed twice; keep one of them", path.display())]
+    DuplicateConcept {
+        /// The file.
+        path: PathBuf,
+        /// The name of the later concept.
+        name: String,
+        /// Its prompt.
+        prompt: String,
+    },
+
+    /// The photos come from too few sources for the requested split.
     #[error(
         "the photos come from {found} sources, and {validation} for validation and {test} for test leave none \
-         to train on; add photos or ask for fewer held-out sources"
+         to train on; add photos or hold out fewer sources"
     )]
     NotEnoughSources {
         /// Number of sources found.
         found: usize,
-        /// Number of sources asked for validation.
+        /// Number of sources requested for validation.
         validation: usize,
-        /// Number of sources asked for test.
+        /// Number of sources requested for test.
         test: usize,
     },
 
-    /// An [`ImageEditor`](crate::ImageEditor) outside this crate failed: a server did not answer, say.
-    #[error("the editor {editor} failed: {message}")]
+    /// The shares of a split are not from 0 to below 1.
+    #[error("split: {validation} and {test} are not shares from 0 to below 1")]
+    BadFractions {
+        /// The share for validation.
+        validation: f64,
+        /// The share for test.
+        test: f64,
+    },
+
+    /// A face box has no area, or numbers that are not finite.
+    #[error("{}: the face box of {photo:?} has no area; fix it or remove it", path.display())]
+    BadFaceBox {
+        /// The file with the boxes.
+        path: PathBuf,
+        /// The photo's name.
+        photo: String,
+    },
+
+    /// A photo is to be cropped to a face, but has no face box.
+    #[error(
+        "there is no face box for {photo:?} (similar names: {suggestions:?}); add one, or move the photo out of the folder"
+    )]
+    NoFaceBox {
+        /// The photo's file name.
+        photo: String,
+        /// Up to three similar names that have a box.
+        suggestions: Vec<String>,
+    },
+
+    /// The centre of a face box lies outside its photo.
+    #[error(
+        "the centre of the face box of {photo:?} is outside its {width}x{height} pixels; boxes are given in pixels of \
+         the upright photo"
+    )]
+    FaceOutside {
+        /// The photo's file name.
+        photo: String,
+        /// The photo's width in pixels.
+        width: u32,
+        /// The photo's height in pixels.
+        height: u32,
+    },
+
+    /// The margin around faces is out of range.
+    #[error("the face margin {margin} is not from 0.5 to 10")]
+    BadMargin {
+        /// The margin.
+        margin: f64,
+    },
+
+    /// A file is not the published face detection model.
+    #[cfg(feature = "faces")]
+    #[error(
+        "{} is not SeetaFace's model of frontal faces; pass seeta_fd_frontal_v1.0.bin, from the folder model/ of the \
+         package rustface 0.1",
+        path.display()
+    )]
+    NotFaceModel {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// The output folder of a photo preparation holds an image of another one.
+    #[error(
+        "{} is from another run, perhaps with another split; remove it or choose an empty folder",
+        path.display()
+    )]
+    ForeignPhoto {
+        /// The image.
+        path: PathBuf,
+    },
+
+    /// A manifest has a version that this crate does not read.
+    #[error("{} has version {version}, and only version 1 can be read", path.display())]
+    UnknownVersion {
+        /// The manifest.
+        path: PathBuf,
+        /// Its version.
+        version: u32,
+    },
+
+    /// An [`ImageEditor`](crate::ImageEditor) outside this crate failed: a server did not answer, for example.
+    #[error("the editor {editor} failed: {source}")]
     Editor {
         /// The editor's name.
         editor: String,
-        /// What happened and what to do about it.
-        message: String,
-    },
-
-    /// A server behind an editor or a chat model failed, or answered what cannot be used.
-    #[error("{server}: {source}")]
-    Server {
-        /// The name that the editor or the model was given.
-        server: String,
         /// What happened.
-        source: ServerError,
-    },
-
-    /// A setting that cannot work.
-    #[error("{setting}: {message}")]
-    BadSetting {
-        /// The setting.
-        setting: &'static str,
-        /// What is wrong with it and what to do.
-        message: String,
-    },
-
-    /// A text, JSON or JSON-lines file is not what it should be.
-    #[error("{}: {message}", path.display())]
-    BadFile {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it, where, and what to do.
-        message: String,
-    },
-
-    /// Another process is writing to this folder or file.
-    #[error("{} is in use by another run; wait for it or stop it", path.display())]
-    Busy {
-        /// The lock that is held.
-        path: PathBuf,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
@@ -224,14 +319,4 @@ fn did_you_mean(suggestions: &[String]) -> String {
     }
     let quoted: Vec<String> = suggestions.iter().map(|name| format!("{name:?}")).collect();
     format!("; did you mean {}?", quoted.join(" or "))
-}
-
-impl Error {
-    /// Attempts at a server that it may have served, and charged, although no usable answer came.
-    pub(crate) fn unanswered(&self) -> u32 {
-        match self {
-            Self::Server { source, .. } => source.unanswered(),
-            _ => 0,
-        }
-    }
 }

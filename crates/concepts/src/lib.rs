@@ -1,13 +1,13 @@
 //! Text concepts and the edits that stand for them.
 //!
-//! A *concept* is a short text such as "teal charcoal sketch". [`art_concepts`] lists 360 of them, each with a
-//! chain of classical image filters ([`Op`]) that edits a photo in that manner, and with its place in a fixed split
-//! into train, validation and test concepts.
+//! A *concept* is a short text such as "teal charcoal sketch". [`art_concepts`] lists 360 of them, each with a chain of
+//! classical image filters ([`Op`]) that edits a photo in that manner, and with its place in a fixed split into train,
+//! validation and test concepts.
 //!
 //! ```
 //! use concepts::{ClassicalEditor, ImageEditor, Pair, Split, art_concepts, find, read_pairs, write_pairs};
 //!
-//! // A photo: in earnest, concepts::read_photos(dir, 64) gives crops of your own.
+//! // A synthetic photo; concepts::read_photos(dir, 64) reads crops of your own.
 //! let photo = image::RgbImage::from_fn(64, 64, |x, y| image::Rgb([4 * x as u8, 4 * y as u8, 128]));
 //!
 //! let concepts = art_concepts();
@@ -32,56 +32,44 @@
 //!
 //! | task | items |
 //! | --- | --- |
-//! | the shipped concepts, your own | [`art_concepts`], [`find`], [`read_concepts`], [`Concept`], [`Split`], [`SPLIT_SEED`] |
-//! | an edit of your own | [`Op`], [`Screen`], [`Texture`] |
+//! | the shipped concepts, your own | [`art_concepts`], [`find`], [`read_concepts`], [`Concept`], [`Split`] |
+//! | an edit of your own | [`Op`], [`ops`] |
 //! | edit by prompt | [`ImageEditor`], [`ClassicalEditor`] |
 //! | photos | [`read_photos`], [`split_by_source`], [`Photo`], [`PhotoSplit`] |
 //! | folders of pairs | [`read_pairs`], [`write_pairs`], [`read_pair_splits`], [`Pair`], [`PairSplits`] |
-//! | pix2pix's aligned files, WebDataset | [`read_aligned`], [`write_aligned`], [`prepare::PairLayout`], [`prepare::ShardWriter`] |
+//! | pix2pix's aligned files, WebDataset | [`pairs`] |
 //! | photos of your own: crop, split, manifest | [`prepare`] |
-//! | many photos, several editors, the best one | [`editing`] |
-//! | diffusion models behind servers | `http` (feature `http`) |
-//! | a data set of prompts | [`prompts`] |
+//! | single images, with limits | [`images`] |
 //!
-//! Edits are deterministic, draw no random numbers and add no grain: what a filter adds can be told from the photo and
-//! the place in it, so a network can learn it under an L1 loss. Radii and periods are given for 64-pixel images and
-//! grow with the image. No function panics on any input.
+//! Images are [`image::RgbImage`]: no tensors, no alpha channel (transparent pixels are laid over white), no colour
+//! management. JPEG, PNG and WebP files are read, up to 16,384 pixels a side and 512 MiB decoded; errors name the file.
 //!
-//! # Features
+//! Edits are deterministic: they draw no random numbers and add no grain. What a filter adds depends only on the photo and
+//! the place in it, so a network can learn it under an L1 loss. Radii and periods are given for 64-pixel images and grow
+//! with the image. Edits do not compete with diffusion models: they need no download, and their right answer is known. No
+//! function panics on any input.
 //!
-//! `faces` (on by default) brings a detector of frontal faces, `prepare::SeetaDetector`, without its model.
-//!
-//! `http` (off by default) brings the clients: AUTOMATIC1111/Forge, ComfyUI, Hugging Face's image-to-image API, and
-//! OpenAI-compatible chat and embedding servers. Without it nothing here knows of a network.
+//! Photo preparation lives here, in [`prepare`], because it shares the image limits, the split and the naming of
+//! photographs with the rest. Its face detector (feature `faces`, on by default) comes without its model.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-mod aligned;
 mod catalogue;
 mod concept;
-pub mod editing;
 mod editor;
 mod error;
-mod files;
-#[cfg(feature = "http")]
-pub mod http;
-mod ops;
-mod pairs;
-mod parallel;
+pub mod images;
+pub mod ops;
+pub mod pairs;
 mod photos;
 pub mod prepare;
-pub mod prompts;
-mod random;
-mod server_error;
-mod store;
+pub mod random;
 mod suggest;
 
-pub use aligned::{Aligned, read_aligned, write_aligned};
-pub use catalogue::{SPLIT_SEED, TEST_CONCEPTS, VALIDATION_CONCEPTS, art_concepts};
+pub use catalogue::art_concepts;
 pub use concept::{Concept, Split, find, read_concepts};
 pub use editor::{ClassicalEditor, ImageEditor};
 pub use error::Error;
-pub use files::{MAX_DECODED_BYTES, MAX_SIDE};
-pub use ops::{Op, Screen, Texture};
+pub use ops::Op;
 pub use pairs::{Pair, PairSplits, read_pair_splits, read_pairs, write_pairs};
 pub use photos::{Photo, PhotoSplit, read_photos, split_by_source};
-pub use server_error::ServerError;
+pub use resumable_runs::Error as FileError;

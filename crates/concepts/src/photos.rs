@@ -3,31 +3,38 @@ use std::path::{Path, PathBuf};
 
 use image::RgbImage;
 
-use crate::{Error, files, random};
+use crate::{Error, images, random};
 
 /// A photo at the working size.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Photo {
     /// The file that it was read from.
     pub path: PathBuf,
-    /// The photograph that it is a crop of: the file's stem up to its last `-NN`.
+    /// The photograph of which it is a crop: the file's stem up to its last `-NN`.
     pub source: String,
     /// The pixels [size, size, RGB].
     pub image: RgbImage,
 }
 
+impl Photo {
+    /// The stem of the photo's file.
+    pub fn name(&self) -> String {
+        images::stem(&self.path)
+    }
+}
+
 /// Reads the jpg, jpeg, png and webp files directly in `dir`, sorted by file name. Each is cropped to its centre
 /// square and resized to `size` x `size` pixels with an antialiasing filter.
 ///
-/// The part of a file's stem before its last `-NN` (digits) names its [source](Photo::source): `bridge-07.jpg` and
+/// The part of a file's stem before its last `-NN` (digits) is its [source](Photo::source): `bridge-07.jpg` and
 /// `bridge-12.jpg` are crops of one photograph. A stem without such an ending is its own source.
 ///
 /// # Errors
-/// [`Error::BadSize`], [`Error::MissingFolder`], [`Error::EmptyFolder`], and for a file that cannot be read
-/// [`Error::Io`], [`Error::Decode`], [`Error::TooLarge`] or [`Error::NoPixels`], which name it.
+/// Returns [`Error::BadSize`], [`Error::MissingFolder`], [`Error::EmptyFolder`], and the errors of
+/// [`read_image`](images::read_image), which name the file.
 pub fn read_photos(dir: &Path, size: usize) -> Result<Vec<Photo>, Error> {
-    let size = files::check_size(size)?;
-    let found = files::image_files(dir)?;
+    let size = images::check_size(size)?;
+    let found = images::image_files(dir)?;
     if found.is_empty() {
         return Err(Error::EmptyFolder {
             path: dir.to_owned(),
@@ -37,8 +44,8 @@ pub fn read_photos(dir: &Path, size: usize) -> Result<Vec<Photo>, Error> {
         .into_iter()
         .map(|path| {
             Ok(Photo {
-                source: source(&files::stem(&path)),
-                image: files::fit(files::read_image(&path)?, size),
+                source: source(&images::stem(&path)),
+                image: images::fit(images::read_image(&path)?, size),
                 path,
             })
         })
@@ -69,14 +76,14 @@ pub struct PhotoSplit {
     pub test: Vec<usize>,
 }
 
-/// Splits photos by their [source](Photo::source), never by crop: crops of one photograph resemble each other, and one
-/// of them in the training set would leak the others.
+/// Splits photos by their [source](Photo::source), never by crop: crops of one photograph resemble each other, so a crop
+/// in the training set would leak those in the test set.
 ///
 /// `test_sources` and then `validation_sources` sources are drawn with `seed`; all others are for training. The draw
 /// depends on the set of sources and not on the order of `photos`.
 ///
 /// # Errors
-/// [`Error::NotEnoughSources`] when no source would be left to train on.
+/// Returns [`Error::NotEnoughSources`] if no source would be left to train on.
 pub fn split_by_source(
     photos: &[Photo],
     validation_sources: usize,

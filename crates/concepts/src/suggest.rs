@@ -1,12 +1,12 @@
-//! Near names for error messages.
+//! Similar names for error messages.
 
 /// Names longer than this are compared by their beginning only, so that no input makes an error slow.
 const COMPARED: usize = 64;
 const SHOWN: usize = 3;
-/// How many typed characters one word in common is worth.
+/// How many edits one word in common outweighs.
 const WORD: usize = 8;
 
-/// Up to three of `names`, nearest to `wanted` first: few edits between the two, many words in common.
+/// Up to three of `names`, most similar to `wanted` first: few edits between the two, many words in common.
 pub(crate) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let wanted = wanted.trim().to_lowercase();
     let wanted: Vec<char> = wanted.chars().take(COMPARED).collect();
@@ -18,7 +18,7 @@ pub(crate) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) ->
                 .iter()
                 .filter(|w| words.contains(w))
                 .count();
-            // COMPARED lifts the difference above zero.
+            // WORD * COMPARED keeps the difference above zero.
             let cost = (distance(&wanted, &other) + WORD * COMPARED) - WORD * shared;
             (cost, name)
         })

@@ -5,7 +5,7 @@ use super::degrees::Degree;
 use super::styles::{
     GREY, Style, blend, blur, gamma, levels, map, multiply, plain, saturate, screen, shaded,
 };
-use crate::{Op, Screen, Texture};
+use crate::ops::{Op, Screen, Texture};
 use Degree::{Bold, Coarse, Dark, Fine, Pale, Soft};
 
 pub(super) const LATER_STYLES: &[Style] = &[

@@ -1,4 +1,4 @@
-//! The shipped list: styles, styles in a colour, in a degree, in both, in a scene.
+//! The shipped list: styles by themselves, in a colour, in a degree, in both, and in a scene.
 
 mod colours;
 mod degrees;
@@ -8,26 +8,30 @@ mod styles;
 
 use crate::{Concept, Op, Split};
 
-pub use split::{SPLIT_SEED, TEST_CONCEPTS, VALIDATION_CONCEPTS};
-
 use colours::{COLOURS, Colour, LATER_COLOURS};
 use degrees::{Degree, Manner};
 use later::{COLOURED_DEGREES, FEW_COLOURS, LATER_STYLES, SCENES, STYLES_IN_SCENES};
 use styles::{STYLES, Style};
 
-/// The shipped art concepts, in a fixed order: every style by itself, then styles in each colour ("teal charcoal
-/// sketch"), then styles in a degree ("soft oil painting"); after these what came to the list later: more styles and
-/// colours, styles in a degree and a colour at once ("bold red ink drawing"), and styles in a scene ("oil painting in
-/// fog").
+/// The 360 shipped art concepts, in a fixed order: every style by itself, then styles in each colour ("teal charcoal
+/// sketch"), then styles in a degree ("soft oil painting"). Then follow later additions: more styles and colours, styles in
+/// a degree and a colour at once ("bold red ink drawing"), and styles in a scene ("oil painting in fog").
 ///
-/// The words of a prompt say what the edit does, and the same word does the same in every style, so that a model can
-/// tell an unseen concept from the words of seen ones.
+/// The words of a prompt say what the edit does, and a word does the same in every style, so that a model can infer an
+/// unseen concept from the words of seen ones.
 ///
-/// The split is fixed and was drawn before any model was trained: the list is shuffled with [`SPLIT_SEED`]; its first
-/// concepts are for test and the next for validation, where a concept is passed over (and stays for training) if it or
-/// a concept held out before would be left with a word that no training prompt has. What came later was drawn from in
-/// the same manner, by itself: what had been held out stays so. [`TEST_CONCEPTS`] and [`VALIDATION_CONCEPTS`] count
-/// both draws.
+/// The split is fixed and was drawn before any model was trained: the list is shuffled with a constant seed; its first
+/// concepts are for test (20) and the next for validation (12). A concept is skipped, and stays for training, if holding it
+/// out would leave a held-out prompt with a word that no training prompt has. The later additions were drawn separately in
+/// the same manner (6 and 6), so that what had been held out stays held out.
+///
+/// | part | concepts |
+/// | --- | --- |
+/// | plain | pencil sketch, charcoal sketch, ink drawing, woodcut print, copper engraving, halftone print, two-tone stencil, chalk drawing, neon edges, oil painting, watercolour painting, pixel mosaic, foggy morning, duotone poster, black and white photograph, sepia photograph, stained glass window, comic book page, pastel drawing, stone relief, cross-stitch embroidery, pop art poster, linocut print, film noir, cyanotype print, blueprint drawing, thermal camera, night vision camera, television screen, x-ray scan, colour negative, solarised photograph, faded vintage film, cross-processed film, infrared film, golden hour, moonlit night, underwater scene, dreamy glow, winter frost, gouache painting, scratchboard drawing, risograph print, marble relief, bronze relief, newspaper photograph, silk screen poster, woven tapestry, glass mosaic, candlelight photograph, desert dust, old postcard, radar screen |
+/// | × colour | red, orange, golden, green, teal, blue, navy, purple, magenta, pink, brown, lime or maroon × pencil sketch, charcoal sketch, ink drawing, engraving, halftone print, chalk drawing, neon edges, oil painting, watercolour painting, pixel mosaic, fog, duotone poster, gouache painting, scratchboard drawing, risograph print |
+/// | × degree | soft, bold, dark, pale, coarse, fine or high-contrast × the styles in which the word makes a difference |
+/// | × degree × colour | bold, dark, soft, pale or coarse × red, green or blue × pencil sketch, chalk drawing, ink drawing, oil painting |
+/// | × scene | charcoal sketch, oil painting, watercolour painting, comic book page, stained glass window, pixel mosaic, woodcut print or gouache painting × in fog, at golden hour, by moonlit night, on a television screen |
 pub fn art_concepts() -> Vec<Concept> {
     let mut list = List::default();
     list.styles(STYLES);

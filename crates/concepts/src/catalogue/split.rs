@@ -5,34 +5,28 @@ use std::collections::HashMap;
 use crate::{Concept, Split, random};
 
 /// The seed of the shuffle that chose the test and validation concepts.
-pub const SPLIT_SEED: u64 = 2024;
+const SPLIT_SEED: u64 = 2024;
 
-/// Number of test concepts in [`art_concepts`](crate::art_concepts).
-pub const TEST_CONCEPTS: usize = FIRST_DRAW.test + SECOND_DRAW.test;
-
-/// Number of validation concepts in [`art_concepts`](crate::art_concepts).
-pub const VALIDATION_CONCEPTS: usize = FIRST_DRAW.validation + SECOND_DRAW.validation;
-
-/// How many concepts a draw holds out.
+/// The number of concepts that a draw holds out.
 pub(super) struct Draw {
     test: usize,
     validation: usize,
 }
 
-/// Of the list as it first was.
+/// The draw from the list as it first was.
 pub(super) const FIRST_DRAW: Draw = Draw {
     test: 20,
     validation: 12,
 };
 
-/// Of what was added later.
+/// The draw from the later additions.
 pub(super) const SECOND_DRAW: Draw = Draw {
     test: 6,
     validation: 6,
 };
 
-/// Marks test and then validation concepts of those from `first` on, in shuffled order; passes over a concept one of
-/// whose words no prompt that is still for training would have.
+/// Marks test and then validation concepts among those from `first` on, in shuffled order. Skips a concept if one of its
+/// words would be left without a training prompt.
 pub(super) fn assign(concepts: &mut [Concept], first: usize, draw: &Draw) {
     let mut in_training: HashMap<String, usize> = HashMap::new();
     for concept in (concepts.iter()).filter(|concept| concept.split == Split::Train) {
@@ -49,7 +43,7 @@ pub(super) fn assign(concepts: &mut [Concept], first: usize, draw: &Draw) {
             break;
         }
         let concept = &mut concepts[index];
-        // No prompt has a word twice, so a count above 1 means another training prompt.
+        // No prompt repeats a word, so a count above 1 means another training prompt.
         let is_last =
             words(&concept.prompt).any(|word| in_training.get(word).is_none_or(|&n| n < 2));
         if is_last {

@@ -2,7 +2,7 @@
 
 use super::colours::{Colour, in_air, in_shades, on_dark, on_paper};
 use super::degrees::{Degree, Manner};
-use crate::{Op, Screen, Texture};
+use crate::ops::{Op, Screen, Texture};
 use Degree::{Bold, Coarse, Dark, Fine, HighContrast, Pale, Soft};
 
 /// One style of the list.

@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use resumable_runs::{read_json, write_json};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, store, suggest};
+use crate::{Error, suggest};
 
 /// A face in a photo, in pixels from the upper left corner of the upright photo.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -36,8 +37,8 @@ impl From<FaceBox> for [f64; 4] {
     }
 }
 
-/// Faces by photo: a JSON object `{"NAME.jpg": [x, y, width, height], ...}`, as any detector's output is brought to
-/// with a few lines; the keys are file names, or stems.
+/// Faces by photo: a JSON object `{"NAME.jpg": [x, y, width, height], ...}`, which is easily made from any detector's
+/// output. The keys are file names or stems.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FaceBoxes(BTreeMap<String, FaceBox>);
@@ -46,16 +47,16 @@ impl FaceBoxes {
     /// Reads the file.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::BadFile`] where it is not such an object, or a box has no area or numbers that are not
-    /// finite.
+    /// Returns [`Error::File`] if the file cannot be read or is not such an object, and [`Error::BadFaceBox`] if a box has no
+    /// area or a number that is not finite.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let boxes: Self = store::read_json(path)?;
+        let boxes: Self = read_json(path)?;
         for (name, face) in &boxes.0 {
             let values = <[f64; 4]>::from(*face);
             if !values.iter().all(|v| v.is_finite()) || face.width <= 0.0 || face.height <= 0.0 {
-                return Err(Error::BadFile {
+                return Err(Error::BadFaceBox {
                     path: path.to_owned(),
-                    message: format!("the box of {name:?} has no area; fix it or remove it"),
+                    photo: name.clone(),
                 });
             }
         }
@@ -65,17 +66,17 @@ impl FaceBoxes {
     /// Writes the file that [`read`](Self::read) reads.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Returns [`Error::File`] if the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), Error> {
-        store::write_json(path, self)
+        Ok(write_json(path, self)?)
     }
 
-    /// Number of photos with a face.
+    /// The number of photos with a face.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether no photo has one.
+    /// Whether no photo has a face.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -87,26 +88,21 @@ impl FaceBoxes {
     /// The face in the file `name`.
     ///
     /// # Errors
-    /// [`Error::BadSetting`] with near names where there is none.
+    /// [`Error::NoFaceBox`] with similar names if there is none.
     pub(super) fn find(&self, name: &str) -> Result<FaceBox, Error> {
         let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
         self.0
             .get(name)
             .or_else(|| self.0.get(stem))
             .copied()
-            .ok_or_else(|| {
-                let near = suggest::nearest(name, self.0.keys().map(String::as_str));
-                Error::BadSetting {
-                    setting: "face boxes",
-                    message: format!(
-                        "there is no box for {name:?} (near: {near:?}); add it, or move the photo out of the folder"
-                    ),
-                }
+            .ok_or_else(|| Error::NoFaceBox {
+                photo: name.to_owned(),
+                suggestions: suggest::nearest(name, self.0.keys().map(String::as_str)),
             })
     }
 }
 
-/// Which square of a photo is taken.
+/// The square that is cut from a photo.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Crop {
     /// The largest square in the middle.
@@ -115,13 +111,13 @@ pub enum Crop {
     Face {
         /// The faces.
         boxes: FaceBoxes,
-        /// Side of the square over the longer side of the face's box. FFHQ's crops have about 1.8.
+        /// Side of the square relative to the longer side of the face box. FFHQ's crops have about 1.8.
         margin: f64,
     },
 }
 
 impl Crop {
-    /// Left, top and side of the square in a photo of `width` × `height` pixels; always within the photo.
+    /// Left, top and side of the square in a photo of `width` × `height` pixels. It always lies within the photo.
     pub(super) fn square(
         &self,
         name: &str,
@@ -135,12 +131,10 @@ impl Crop {
                 let face = boxes.find(name)?;
                 let (x, y) = (face.x + face.width / 2.0, face.y + face.height / 2.0);
                 if x < 0.0 || y < 0.0 || x > f64::from(width) || y > f64::from(height) {
-                    return Err(Error::BadSetting {
-                        setting: "face boxes",
-                        message: format!(
-                            "the middle of the box of {name:?} is outside of its {width}x{height} pixels; boxes are \
-                             pixels of the upright photo"
-                        ),
+                    return Err(Error::FaceOutside {
+                        photo: name.to_owned(),
+                        width,
+                        height,
                     });
                 }
                 let side = (face.width.max(face.height) * margin).round();
@@ -156,10 +150,9 @@ impl Crop {
 
     pub(super) fn check(&self) -> Result<(), Error> {
         match self {
-            Self::Face { margin, .. } if !(0.5..=10.0).contains(margin) => Err(Error::BadSetting {
-                setting: "face margin",
-                message: format!("{margin} is not from 0.5 to 10"),
-            }),
+            Self::Face { margin, .. } if !(0.5..=10.0).contains(margin) => {
+                Err(Error::BadMargin { margin: *margin })
+            }
             _ => Ok(()),
         }
     }

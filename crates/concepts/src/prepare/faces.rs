@@ -3,36 +3,36 @@ use std::path::Path;
 use image::RgbImage;
 
 use super::crop::{FaceBox, FaceBoxes};
-use crate::{Error, files};
+use crate::{Error, images};
 
-/// Something that finds faces in a photo: [`SeetaDetector`](super::SeetaDetector) with feature `faces`, or a network
-/// of your own.
+/// Something that finds faces in a photo: [`SeetaDetector`](super::SeetaDetector) with feature `faces`, or a network of
+/// your own.
 #[cfg_attr(not(feature = "faces"), allow(rustdoc::broken_intra_doc_links))]
 pub trait FaceDetector {
-    /// The faces in `photo` [height, width, RGB], in its pixels, in any order; none is no error.
+    /// The faces in `photo` [height, width, RGB], in its pixels, in any order. A photo without a face is not an error.
     ///
     /// # Errors
-    /// When the detector fails.
+    /// Returns an error if the detector fails.
     fn faces(&self, photo: &RgbImage) -> Result<Vec<FaceBox>, Error>;
 }
 
-/// What [`FaceBoxes::detect`] found.
+/// The faces that [`FaceBoxes::detect`] found.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DetectedFaces {
-    /// The largest face of each photo with one.
+    /// The largest face of each photo that has one.
     pub boxes: FaceBoxes,
     /// Names of the photos without a face.
     pub without: Vec<String>,
 }
 
 impl FaceBoxes {
-    /// Looks for the largest face in each photo directly in `dir`. `observe` is given the number of photos done, that
-    /// of all, and the name.
+    /// Finds the largest face in each photo directly in `dir`. `observe` gets the number of photos done, the number of all
+    /// photos, and the name of the last one.
     ///
     /// ```
     /// use concepts::prepare::{FaceBox, FaceBoxes, FaceDetector};
     ///
-    /// /// Takes the middle third for a face.
+    /// /// Takes the middle third to be a face.
     /// struct Middle;
     /// impl FaceDetector for Middle {
     ///     fn faces(&self, photo: &image::RgbImage) -> Result<Vec<FaceBox>, concepts::Error> {
@@ -45,19 +45,19 @@ impl FaceBoxes {
     /// image::RgbImage::new(90, 60).save(dir.path().join("a.png"))?;
     /// let found = FaceBoxes::detect(dir.path(), &Middle, &|_, _, _| {})?;
     /// assert!(found.without.is_empty());
-    /// found.boxes.write(&dir.path().join("boxes.json"))?; // for Crop::Face, and for prepare_photos --faces
+    /// found.boxes.write(&dir.path().join("boxes.json"))?; // for Crop::Face
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// [`Error::MissingFolder`], [`Error::EmptyFolder`]; those of reading a photo, which name it; those of the
-    /// detector.
+    /// Returns [`Error::MissingFolder`], [`Error::EmptyFolder`], the errors of [`read_image`](images::read_image), which name
+    /// the photo, and the detector's errors.
     pub fn detect(
         dir: &Path,
         detector: &dyn FaceDetector,
         observe: &dyn Fn(usize, usize, &str),
     ) -> Result<DetectedFaces, Error> {
-        let photos = files::image_files(dir)?;
+        let photos = images::image_files(dir)?;
         if photos.is_empty() {
             return Err(Error::EmptyFolder {
                 path: dir.to_owned(),
@@ -66,7 +66,7 @@ impl FaceBoxes {
         let mut found = DetectedFaces::default();
         for (index, path) in photos.iter().enumerate() {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let faces = detector.faces(&files::read_image(path)?)?;
+            let faces = detector.faces(&images::read_image(path)?)?;
             let area = |face: &FaceBox| face.width * face.height;
             let largest = faces
                 .into_iter()

@@ -1,14 +1,15 @@
 use std::path::Path;
 
+use resumable_runs::read_json;
 use serde::{Deserialize, Serialize};
 
 use super::split::Fractions;
-use crate::{Error, Split, store};
+use crate::{Error, Split};
 
-/// What was made of a photo.
+/// A prepared photo.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PreparedPhoto {
-    /// The stem of the result: `train/NAME.png`.
+    /// The stem of the result, `train/NAME.png`.
     pub name: String,
     /// Its part of the experiment.
     pub split: Split,
@@ -33,7 +34,7 @@ pub struct Manifest {
     pub size: u32,
     /// `centre` or `face`.
     pub crop: String,
-    /// The shares that were asked for.
+    /// The requested shares.
     pub fractions: Fractions,
     /// The seed of the split.
     pub seed: u64,
@@ -45,29 +46,20 @@ impl Manifest {
     /// Reads a manifest.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::BadFile`].
+    /// Returns [`Error::File`] if the file cannot be read or is not a manifest, and [`Error::UnknownVersion`].
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let manifest: Self = store::read_json(path)?;
+        let manifest: Self = read_json(path)?;
         if manifest.version != 1 {
-            return Err(Error::BadFile {
+            return Err(Error::UnknownVersion {
                 path: path.to_owned(),
-                message: format!("has version {}, and 1 is read", manifest.version),
+                version: manifest.version,
             });
         }
         Ok(manifest)
     }
 
-    /// Photos of a split.
+    /// The number of photos in a split.
     pub fn count(&self, split: Split) -> usize {
         self.photos.iter().filter(|p| p.split == split).count()
-    }
-}
-
-/// The folder of a split: `train`, `val`, `test`.
-pub(super) fn folder(split: Split) -> &'static str {
-    match split {
-        Split::Train => "train",
-        Split::Validation => "val",
-        Split::Test => "test",
     }
 }

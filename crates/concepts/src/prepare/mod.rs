@@ -1,5 +1,8 @@
 //! From a folder of photos to square crops, split by person or photograph, with a manifest.
 //!
+//! This lives beside the catalogue because it shares its image limits, its [`Split`](crate::Split), its seeded shuffle and
+//! its naming of photographs (`NAME-NN`), and because [`read_photos`](crate::read_photos) reads what it writes.
+//!
 //! ```
 //! use concepts::prepare::*;
 //!
@@ -21,20 +24,16 @@
 
 mod crop;
 mod faces;
-mod layout;
 mod manifest;
 mod photos;
 #[cfg(feature = "faces")]
 mod seeta;
-mod shards;
 mod split;
 
 pub use crop::{Crop, FaceBox, FaceBoxes};
 pub use faces::{DetectedFaces, FaceDetector};
-pub use layout::PairLayout;
 pub use manifest::{Manifest, PreparedPhoto};
 pub use photos::{PlannedPhoto, PrepareSettings, plan, prepare};
 #[cfg(feature = "faces")]
 pub use seeta::SeetaDetector;
-pub use shards::{Sample, ShardSettings, ShardWriter};
 pub use split::{Fractions, Identities, split_groups};

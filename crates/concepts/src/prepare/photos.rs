@@ -1,15 +1,15 @@
 use std::collections::HashSet;
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use image::imageops;
+use resumable_runs::{Lock, read, sha256_hex, workers, write, write_json};
 
 use super::crop::Crop;
-use super::manifest::{Manifest, PreparedPhoto, folder};
+use super::manifest::{Manifest, PreparedPhoto};
 use super::split::{Fractions, Identities, split_groups};
-use crate::store::{self, Lock};
-use crate::{Error, MAX_DECODED_BYTES, MAX_SIDE, Split, files, pairs, parallel, photos};
+use crate::images::{self, ImageLimits, decode_image, encode_png};
+use crate::{Error, Split, pairs, photos};
 
 /// How photos are prepared.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,7 +18,7 @@ pub struct PrepareSettings {
     pub size: usize,
     /// Which square is taken.
     pub crop: Crop,
-    /// Who is in which photo.
+    /// The person in each photo.
     pub identities: Identities,
     /// Shares of the splits.
     pub fractions: Fractions,
@@ -57,15 +57,16 @@ pub struct PlannedPhoto {
 /// The largest photo file that is read, in bytes.
 const MAX_FILE: u64 = 256 << 20;
 
-/// Which photos directly in `dir` become what, sorted by name. Nothing is decoded or written.
+/// Plans what becomes of each photo directly in `dir`, sorted by name. Nothing is decoded or written.
 ///
 /// # Errors
-/// [`Error::MissingFolder`], [`Error::EmptyFolder`], [`Error::DuplicateStem`], [`Error::BadName`]; those of
-/// [`split_groups`]; [`Error::BadSetting`] for a photo without a face box where faces are cropped.
+/// Returns [`Error::BadSize`], [`Error::BadMargin`], [`Error::MissingFolder`], [`Error::EmptyFolder`],
+/// [`Error::DuplicateStem`], [`Error::BadName`], the errors of [`split_groups`], and [`Error::NoFaceBox`] for a photo
+/// without a face box if photos are cropped to faces.
 pub fn plan(dir: &Path, settings: &PrepareSettings) -> Result<Vec<PlannedPhoto>, Error> {
-    files::check_size(settings.size)?;
+    images::check_size(settings.size)?;
     settings.crop.check()?;
-    let named = files::by_stem(files::image_files(dir)?)?;
+    let named = images::by_stem(images::image_files(dir)?)?;
     if named.is_empty() {
         return Err(Error::EmptyFolder {
             path: dir.to_owned(),
@@ -97,26 +98,26 @@ pub fn plan(dir: &Path, settings: &PrepareSettings) -> Result<Vec<PlannedPhoto>,
         .collect())
 }
 
-/// Crops and resizes (Lanczos, antialiased) what was planned into `out/{train,val,test}/NAME.png` and writes
-/// `out/manifest.json` last. `observe` is given the number of photos done and their names.
+/// Crops and resizes (Lanczos, antialiased) the planned photos into `out/{train,val,test}/NAME.png` and writes
+/// `out/manifest.json` last. `observe` gets the number of photos done and the name of the last one.
 ///
 /// # Errors
-/// [`Error::Busy`]; [`Error::BadFile`] when `out` holds an image that is not of this plan, which might put a photo
-/// into two splits; and for a photo that cannot be read [`Error::Io`], [`Error::Decode`], [`Error::TooLarge`] or
-/// [`Error::NoPixels`], which name it.
+/// Returns [`Error::File`] if another process prepares photos into `out` or a file cannot be written,
+/// [`Error::ForeignPhoto`] if `out` holds an image that is not in this plan, which might put a photo into two splits, and
+/// the errors of [`read_image`](images::read_image), which name the photo.
 pub fn prepare(
     plan: &[PlannedPhoto],
     out: &Path,
     settings: &PrepareSettings,
     observe: &(dyn Fn(usize, &str) + Sync),
 ) -> Result<Manifest, Error> {
-    let size = files::check_size(settings.size)?;
+    let size = images::check_size(settings.size)?;
     settings.crop.check()?;
     let _lock = Lock::take(out.join(".lock"))?;
-    refuse_strangers(plan, out)?;
+    refuse_foreign_photos(plan, out)?;
 
     let (stop, done) = (AtomicBool::new(false), AtomicUsize::new(0));
-    let results = parallel::map(settings.workers, plan.len(), &stop, |i| {
+    let results = workers::map(settings.workers, plan.len(), &stop, |i| {
         let result = prepare_one(&plan[i], out, size, &settings.crop);
         if result.is_err() {
             stop.store(true, Ordering::Relaxed);
@@ -124,7 +125,7 @@ pub fn prepare(
         observe(done.fetch_add(1, Ordering::Relaxed) + 1, &plan[i].name);
         result
     });
-    // Where one failed, later ones may be missing, but the error comes before them or among them.
+    // If one failed, later ones may be missing, but its error is among the results.
     let mut prepared = Vec::with_capacity(plan.len());
     let mut failed = None;
     for result in results.into_iter().flatten() {
@@ -144,7 +145,7 @@ pub fn prepare(
         seed: settings.seed,
         photos: prepared,
     };
-    store::write_json(&out.join("manifest.json"), &manifest)?;
+    write_json(&out.join("manifest.json"), &manifest)?;
     Ok(manifest)
 }
 
@@ -154,35 +155,30 @@ fn prepare_one(
     size: u32,
     crop: &Crop,
 ) -> Result<PreparedPhoto, Error> {
-    let bytes = store::read(&photo.path, MAX_FILE)?;
-    let image = files::decode(
-        Cursor::new(&bytes),
-        &photo.path,
-        MAX_SIDE,
-        MAX_DECODED_BYTES,
-    )?;
+    let bytes = read(&photo.path, MAX_FILE)?;
+    let image = decode_image(&bytes, &photo.path, ImageLimits::default())?;
     let file = file_name(&photo.path);
     let (x, y, side) = crop.square(&file, image.width(), image.height())?;
     let square = imageops::crop_imm(&image, x, y, side, side).to_image();
     let path = out
-        .join(folder(photo.split))
+        .join(photo.split.folder())
         .join(format!("{}.png", photo.name));
-    let png = store::png(&files::fit(square, size), &path)?;
-    store::write(&path, &png)?;
+    let png = encode_png(&images::fit(square, size), &path)?;
+    write(&path, &png)?;
     Ok(PreparedPhoto {
         name: photo.name.clone(),
         split: photo.split,
         group: photo.group.clone(),
         source_file: file,
-        source_sha256: store::sha256(&bytes),
+        source_sha256: sha256_hex(&bytes),
         crop: (x, y, side),
-        sha256: store::sha256(&png),
+        sha256: sha256_hex(&png),
     })
 }
 
-fn refuse_strangers(plan: &[PlannedPhoto], out: &Path) -> Result<(), Error> {
+fn refuse_foreign_photos(plan: &[PlannedPhoto], out: &Path) -> Result<(), Error> {
     for split in [Split::Train, Split::Validation, Split::Test] {
-        let dir = out.join(folder(split));
+        let dir = out.join(split.folder());
         if !dir.is_dir() {
             continue;
         }
@@ -191,13 +187,9 @@ fn refuse_strangers(plan: &[PlannedPhoto], out: &Path) -> Result<(), Error> {
             .filter(|photo| photo.split == split)
             .map(|photo| photo.name.as_str())
             .collect();
-        for path in files::image_files(&dir)? {
-            if !ours.contains(files::stem(&path).as_str()) {
-                return Err(Error::BadFile {
-                    path,
-                    message: "is from another run, with another split perhaps; remove it or choose an empty folder"
-                        .to_owned(),
-                });
+        for path in images::image_files(&dir)? {
+            if !ours.contains(images::stem(&path).as_str()) {
+                return Err(Error::ForeignPhoto { path });
             }
         }
     }

@@ -3,24 +3,25 @@ use std::path::Path;
 
 use image::RgbImage;
 use image::imageops::{self, FilterType};
+use resumable_runs::{read, sha256_hex};
 use rustface::ImageData;
 
 use super::crop::FaceBox;
 use super::faces::FaceDetector;
-use crate::{Error, store};
+use crate::Error;
 
-/// SHA-256 of the model that was published: what reads it trusts its contents.
+/// SHA-256 of the published model. Its reader trusts the content, so no other file is passed to it.
 const MODEL_SHA256: &str = "c4619d066ed35e84d9a8e842860b0dff567aba0cbb139881075538761db3ff5d";
 const MODEL_BYTES: u64 = 1_209_904;
-/// The longest side that is searched, in pixels; larger photos are searched at a smaller size.
+/// The longest side that is searched, in pixels. Larger photos are scaled down first.
 const SEARCHED: u32 = 1024;
-/// The smallest face, in pixels of what is searched.
+/// The smallest face that is found, in pixels of the searched image.
 const SMALLEST: u32 = 40;
 
-/// SeetaFace's detector of frontal faces (Wu et al., 2016), as the crate `rustface` computes it.
+/// SeetaFace's detector of frontal faces (Wu et al., 2016), as implemented by the crate `rustface`.
 ///
-/// The model does not come with this crate: it is `model/seeta_fd_frontal_v1.0.bin` of the package `rustface`
-/// (1.2 MB, BSD 2-clause), which Cargo has in `~/.cargo/registry/src/`.
+/// The model does not come with this crate: it is `model/seeta_fd_frontal_v1.0.bin` of the package `rustface` (1.2 MB,
+/// BSD 2-clause), which Cargo unpacks in `~/.cargo/registry/src/`.
 ///
 /// ```no_run
 /// use concepts::prepare::{FaceBoxes, SeetaDetector};
@@ -39,20 +40,16 @@ impl SeetaDetector {
     /// Reads the model.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::BadFile`] where it is another file than the published one.
+    /// Returns [`Error::File`] if the file cannot be read, and [`Error::NotFaceModel`] if it is not the published model.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let bad = |message: &str| Error::BadFile {
+        let refused = || Error::NotFaceModel {
             path: path.to_owned(),
-            message: format!(
-                "{message}; give seeta_fd_frontal_v1.0.bin, from the folder model/ of the package rustface 0.1"
-            ),
         };
-        let bytes = store::read(path, MODEL_BYTES + 1)?;
-        if store::sha256(&bytes) != MODEL_SHA256 {
-            return Err(bad("is not SeetaFace's model of frontal faces"));
+        let bytes = read(path, MODEL_BYTES + 1)?;
+        if sha256_hex(&bytes) != MODEL_SHA256 {
+            return Err(refused());
         }
-        let model = rustface::read_model(&bytes[..])
-            .map_err(|error| bad(&format!("cannot be read: {error}")))?;
+        let model = rustface::read_model(&bytes[..]).map_err(|_| refused())?;
         Ok(Self { model })
     }
 }

@@ -1,11 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use resumable_runs::read_json;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Split, random, store};
+use crate::{Error, Split, random};
 
-/// Shares of the groups for validation and for test; the rest is for training. The default is the paper's 10 % and
+/// The shares of the groups for validation and for test; the rest is for training. The default is the paper's 10 % and
 /// 10 %.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Fractions {
@@ -24,8 +25,8 @@ impl Default for Fractions {
     }
 }
 
-/// Who is in a photo: a JSON object `{"NAME.jpg": "person", ...}`; the keys are file names, or stems. Photos that it
-/// does not name are groups of their own, by [source](crate::Photo::source).
+/// The person in each photo: a JSON object `{"NAME.jpg": "person", ...}` whose keys are file names or stems. Photos that it
+/// does not name are grouped by their [source](crate::Photo::source).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Identities(BTreeMap<String, String>);
@@ -34,9 +35,9 @@ impl Identities {
     /// Reads the file.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::BadFile`].
+    /// Returns [`Error::File`] if the file cannot be read or is not such an object.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        store::read_json(path)
+        Ok(read_json(path)?)
     }
 
     pub(super) fn find(&self, name: &str) -> Option<&str> {
@@ -49,8 +50,8 @@ impl Identities {
 }
 
 /// The split of each item, given the group of each: items of one group (one person, one photograph) stay together.
-/// Shares are of the groups, rounded, and at least one where a share is above zero. The draw depends on the set of
-/// groups and the seed, not on the order of items.
+/// Shares are shares of the groups, rounded, and at least one group if the share is above zero. The draw depends on the
+/// set of groups and the seed, not on the order of items.
 ///
 /// ```
 /// use concepts::Split;
@@ -64,8 +65,8 @@ impl Identities {
 /// ```
 ///
 /// # Errors
-/// [`Error::BadSetting`] for shares that are no shares; [`Error::NotEnoughSources`] when no group would be left to
-/// train on.
+/// Returns [`Error::BadFractions`] for shares that are not from 0 to below 1, and [`Error::NotEnoughSources`] if no group
+/// would be left to train on.
 pub fn split_groups(
     groups: &[String],
     fractions: Fractions,
@@ -73,12 +74,9 @@ pub fn split_groups(
 ) -> Result<Vec<Split>, Error> {
     let valid = |share: f64| (0.0..1.0).contains(&share);
     if !valid(fractions.validation) || !valid(fractions.test) {
-        return Err(Error::BadSetting {
-            setting: "split",
-            message: format!(
-                "{} and {} are not shares from 0 to below 1",
-                fractions.validation, fractions.test
-            ),
+        return Err(Error::BadFractions {
+            validation: fractions.validation,
+            test: fractions.test,
         });
     }
     let distinct: BTreeSet<&str> = groups.iter().map(String::as_str).collect();

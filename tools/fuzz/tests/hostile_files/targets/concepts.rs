@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use concepts::http::{EditorConfig, Workflow};
+use concepts::pairs::{Aligned, read_aligned};
 use concepts::prepare::{FaceBoxes, Identities, Manifest};
-use concepts::prompts::{Journal, PromptSet, Templates};
-use concepts::{Aligned, read_aligned, read_pair_splits, read_pairs, read_photos};
+use concepts::{read_pair_splits, read_pairs, read_photos};
 use fuzz_harness::Folder;
 use image::ImageFormat;
+use image_editors::{EditorConfig, Workflow};
+use prompt_sets::PromptSet;
+use prompt_sets::generate::{Journal, Templates};
 
 use super::measures::picture;
 use super::{of_crate, one, pictures, target, text};
@@ -45,35 +47,41 @@ fn json(name: &str, text: &str) -> Folder {
 }
 
 fn prompt_files(dir: &Path) -> Result<(), String> {
-    for (name, read) in [
-        (
-            "set.json",
-            (|path| PromptSet::read(path).map(drop)) as fn(&Path) -> _,
-        ),
-        ("answers.jsonl", |path| Journal::open(path).map(drop)),
-        ("boxes.json", |path| FaceBoxes::read(path).map(drop)),
-        ("people.json", |path| Identities::read(path).map(drop)),
-        ("manifest.json", |path| Manifest::read(path).map(drop)),
+    type Read = fn(&Path) -> Result<(), String>;
+    let readers: [(&str, Read); 8] = [
+        ("set.json", |path| {
+            PromptSet::read(path).map(drop).map_err(text)
+        }),
+        ("answers.jsonl", |path| {
+            Journal::open(path).map(drop).map_err(text)
+        }),
+        ("boxes.json", |path| {
+            FaceBoxes::read(path).map(drop).map_err(text)
+        }),
+        ("people.json", |path| {
+            Identities::read(path).map(drop).map_err(text)
+        }),
+        ("manifest.json", |path| {
+            Manifest::read(path).map(drop).map_err(text)
+        }),
         ("system.txt", |path| {
-            Templates::read(path.parent().unwrap_or(path)).map(drop)
+            let read = Templates::read(path.parent().unwrap_or(path));
+            read.map(drop).map_err(text)
         }),
         ("editors.json", |path| {
-            for editor in EditorConfig::read_list(path)? {
-                editor.open(&Default::default())?;
+            for editor in EditorConfig::read_list(path).map_err(text)? {
+                editor.open(&Default::default()).map_err(text)?;
             }
             Ok(())
         }),
         ("workflow.json", |path| {
             let variables = BTreeMap::from([("checkpoint".to_owned(), "x".to_owned())]);
-            Workflow::read(path, &variables).map(drop)
+            Workflow::read(path, &variables).map(drop).map_err(text)
         }),
-    ] {
-        let path = dir.join(name);
-        if path.exists() {
-            return read(&path).map_err(|error: concepts::Error| text(error));
-        }
-    }
-    Err("there is no such file".into())
+    ];
+    let found = readers.iter().find(|(name, _)| dir.join(name).exists());
+    let (name, read) = found.ok_or("there is no such file")?;
+    read(&dir.join(name))
 }
 
 pub(super) fn targets() -> Vec<Target> {
@@ -120,7 +128,7 @@ pub(super) fn targets() -> Vec<Target> {
         json("editors.json", editors),
         one(
             "workflow.json",
-            &of_crate("concepts", "workflows/instruct_pix2pix.json"),
+            &of_crate("image-editors", "workflows/instruct_pix2pix.json"),
         ),
     ];
     let lists = target("prompt_lists", files, prompt_files);

@@ -1,0 +1,57 @@
+use std::path::Path;
+
+use image::{RgbImage, imageops};
+use resumable_runs::create_dir;
+
+use super::folders::{check_pairs, png, read_halves, write_png};
+use crate::{Error, Pair, images};
+
+/// Which half of pix2pix's aligned files is the photo.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Aligned {
+    /// Photo left, edit right: pix2pix's `AtoB`, which [`read_pairs`](crate::read_pairs) expects.
+    #[default]
+    InputLeft,
+    /// Edit left, photo right: pix2pix's `BtoA`, as in its facades and Cityscapes.
+    TargetLeft,
+}
+
+/// [`read_pairs`](crate::read_pairs) of pix2pix's aligned files in either order.
+///
+/// # Errors
+/// Returns the errors of [`read_pairs`](crate::read_pairs).
+pub fn read_aligned(dir: &Path, size: usize, order: Aligned) -> Result<Vec<Pair>, Error> {
+    read_halves(dir, images::check_size(size)?, order)
+}
+
+/// Writes `dir/NAME.png` for every pair, both images side by side. They must be squares, so that [`read_aligned`] can read
+/// them.
+///
+/// # Errors
+/// Returns the errors of [`write_pairs`](crate::write_pairs), and [`Error::NotAligned`] for a pair that is not square.
+pub fn write_aligned(dir: &Path, pairs: &[Pair], order: Aligned) -> Result<(), Error> {
+    check_pairs(pairs, dir, dir)?;
+    for pair in pairs {
+        let (width, height) = pair.input.dimensions();
+        if width != height {
+            return Err(Error::NotAligned {
+                path: png(dir, &pair.name),
+                width: width.saturating_mul(2),
+                height,
+            });
+        }
+    }
+    create_dir(dir)?;
+    for pair in pairs {
+        let side = pair.input.width();
+        let (left, right) = match order {
+            Aligned::InputLeft => (&pair.input, &pair.target),
+            Aligned::TargetLeft => (&pair.target, &pair.input),
+        };
+        let mut both = RgbImage::new(2 * side, side);
+        imageops::replace(&mut both, left, 0, 0);
+        imageops::replace(&mut both, right, i64::from(side), 0);
+        write_png(dir, &pair.name, &both)?;
+    }
+    Ok(())
+}

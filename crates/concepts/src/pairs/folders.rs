@@ -1,0 +1,239 @@
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use image::{RgbImage, imageops};
+use resumable_runs as store;
+
+use super::Aligned;
+use crate::{Error, images};
+
+const INPUT: &str = "input";
+const TARGET: &str = "target";
+
+/// A photo and its edit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pair {
+    /// The stem of both files.
+    pub name: String,
+    /// The photo [height, width, RGB].
+    pub input: RgbImage,
+    /// The edited photo [height, width, RGB], of the same dimensions.
+    pub target: RgbImage,
+}
+
+/// Reads a folder of pairs, sorted by name. The folder has one of two layouts:
+///
+/// - `dir/input/NAME.*` and `dir/target/NAME.*`, matched by NAME;
+/// - pix2pix's aligned files: images directly in `dir`, each twice as wide as high, input on the left.
+///
+/// Files are jpg, jpeg, png or webp; others and hidden ones are ignored. Both images of a pair must have the same
+/// dimensions; each is then cropped to its centre square and resized to `size` x `size` pixels with an antialiasing
+/// filter.
+///
+/// # Errors
+/// Returns [`Error::BadSize`]; [`Error::MissingFolder`] if `dir` or one of `input` and `target` does not exist;
+/// [`Error::EmptyFolder`]; [`Error::MissingPartner`]; [`Error::DuplicateStem`]; [`Error::PairSize`];
+/// [`Error::NotAligned`]; and the errors of [`read_image`](images::read_image), which name the file.
+pub fn read_pairs(dir: &Path, size: usize) -> Result<Vec<Pair>, Error> {
+    let size = images::check_size(size)?;
+    let (input, target) = (dir.join(INPUT), dir.join(TARGET));
+    if input.is_dir() || target.is_dir() {
+        read_folders(&input, &target, size)
+    } else {
+        read_halves(dir, size, Aligned::InputLeft)
+    }
+}
+
+fn read_folders(input: &Path, target: &Path, size: u32) -> Result<Vec<Pair>, Error> {
+    let inputs = images::by_stem(images::image_files(input)?)?;
+    let mut targets = images::by_stem(images::image_files(target)?)?;
+    if inputs.is_empty() && targets.is_empty() {
+        return Err(Error::EmptyFolder {
+            path: input.to_owned(),
+        });
+    }
+    // Check all names before decoding the first image.
+    let mut matched = Vec::with_capacity(inputs.len());
+    for (name, path) in inputs {
+        match targets.remove(&name) {
+            Some(partner) => matched.push((name, path, partner)),
+            None => {
+                return Err(Error::MissingPartner {
+                    path,
+                    folder: target.to_owned(),
+                });
+            }
+        }
+    }
+    if let Some(path) = targets.into_values().next() {
+        return Err(Error::MissingPartner {
+            path,
+            folder: input.to_owned(),
+        });
+    }
+    matched
+        .into_iter()
+        .map(|(name, input_path, target_path)| {
+            let input = images::read_image(&input_path)?;
+            let target = images::read_image(&target_path)?;
+            if input.dimensions() != target.dimensions() {
+                return Err(Error::PairSize {
+                    input: input_path,
+                    input_size: input.dimensions(),
+                    target: target_path,
+                    target_size: target.dimensions(),
+                });
+            }
+            Ok(Pair {
+                name,
+                input: images::fit(input, size),
+                target: images::fit(target, size),
+            })
+        })
+        .collect()
+}
+
+pub(crate) fn read_halves(dir: &Path, size: u32, order: Aligned) -> Result<Vec<Pair>, Error> {
+    let named = images::by_stem(images::image_files(dir)?)?;
+    if named.is_empty() {
+        return Err(Error::EmptyFolder {
+            path: dir.to_owned(),
+        });
+    }
+    named
+        .into_iter()
+        .map(|(name, path)| {
+            let both = images::read_image(&path)?;
+            let (width, height) = both.dimensions();
+            if width != 2 * height {
+                return Err(Error::NotAligned {
+                    path,
+                    width,
+                    height,
+                });
+            }
+            let half = |left| imageops::crop_imm(&both, left, 0, height, height).to_image();
+            let (input, target) = match order {
+                Aligned::InputLeft => (0, height),
+                Aligned::TargetLeft => (height, 0),
+            };
+            Ok(Pair {
+                name,
+                input: images::fit(half(input), size),
+                target: images::fit(half(target), size),
+            })
+        })
+        .collect()
+}
+
+/// Writes `dir/input/NAME.png` and `dir/target/NAME.png` for every pair. Creates the folders and replaces files of these
+/// names.
+///
+/// Each file is written under a temporary, hidden name and then renamed, so that no reader sees half a file.
+/// [`read_pairs`] at the same size returns the same pixels.
+///
+/// # Errors
+/// Returns [`Error::BadName`] for a name that cannot be a file name or is used twice, [`Error::PairSize`] or
+/// [`Error::NoPixels`] before anything is written, and [`Error::File`] or [`Error::Encode`] if a file cannot be written.
+pub fn write_pairs(dir: &Path, pairs: &[Pair]) -> Result<(), Error> {
+    let (input, target) = (dir.join(INPUT), dir.join(TARGET));
+    check_pairs(pairs, &input, &target)?;
+    for folder in [&input, &target] {
+        store::create_dir(folder)?;
+    }
+    for pair in pairs {
+        write_png(&input, &pair.name, &pair.input)?;
+        write_png(&target, &pair.name, &pair.target)?;
+    }
+    Ok(())
+}
+
+/// Refuses names that cannot be file names or are used twice, and pairs of two sizes or without pixels.
+pub(crate) fn check_pairs(pairs: &[Pair], input: &Path, target: &Path) -> Result<(), Error> {
+    let mut names = BTreeSet::new();
+    for pair in pairs {
+        check_name(&pair.name)?;
+        if !names.insert(pair.name.as_str()) {
+            return Err(Error::BadName {
+                name: pair.name.clone(),
+            });
+        }
+        let (input_size, target_size) = (pair.input.dimensions(), pair.target.dimensions());
+        if input_size != target_size {
+            return Err(Error::PairSize {
+                input: png(input, &pair.name),
+                input_size,
+                target: png(target, &pair.name),
+                target_size,
+            });
+        }
+        if input_size.0 == 0 || input_size.1 == 0 {
+            return Err(Error::NoPixels {
+                path: png(input, &pair.name),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Whether `name` can be the name of a pair's, a photo's or an edit's file.
+///
+/// # Errors
+/// Returns [`Error::BadName`] for an empty name, a leading dot, a slash, a backslash, or a control character.
+pub fn check_name(name: &str) -> Result<(), Error> {
+    let unsafe_char = |c: char| matches!(c, '/' | '\\') || c.is_control();
+    if name.is_empty() || name.starts_with('.') || name.contains(unsafe_char) {
+        return Err(Error::BadName {
+            name: name.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// `folder/NAME.png`; the name may itself hold dots.
+pub(crate) fn png(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.png"))
+}
+
+pub(crate) fn write_png(folder: &Path, name: &str, image: &RgbImage) -> Result<(), Error> {
+    let path = png(folder, name);
+    Ok(store::write(&path, &images::encode_png(image, &path)?)?)
+}
+
+/// The pairs of the subfolders `train`, `val` and `test` of one folder.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PairSplits {
+    /// Pairs to train on.
+    pub train: Vec<Pair>,
+    /// Pairs to choose settings on; empty if there is no folder `val`.
+    pub val: Vec<Pair>,
+    /// Pairs to report results on.
+    pub test: Vec<Pair>,
+}
+
+/// Reads `dir/train`, `dir/val` and `dir/test`, each as [`read_pairs`] does; `val` may be missing. Returns `None` if `dir`
+/// has none of the three: read it with [`read_pairs`] and split it yourself.
+///
+/// # Errors
+/// Returns [`Error::MissingFolder`] if `dir` does not exist, or `train` or `test` is missing beside one of the others; and
+/// the errors of [`read_pairs`].
+pub fn read_pair_splits(dir: &Path, size: usize) -> Result<Option<PairSplits>, Error> {
+    if !dir.is_dir() {
+        return Err(Error::MissingFolder {
+            path: dir.to_owned(),
+        });
+    }
+    let [train, val, test] = ["train", "val", "test"].map(|name| dir.join(name));
+    if ![&train, &val, &test].iter().any(|folder| folder.is_dir()) {
+        return Ok(None);
+    }
+    Ok(Some(PairSplits {
+        train: read_pairs(&train, size)?,
+        val: if val.is_dir() {
+            read_pairs(&val, size)?
+        } else {
+            Vec::new()
+        },
+        test: read_pairs(&test, size)?,
+    }))
+}

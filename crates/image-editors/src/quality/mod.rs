@@ -1,0 +1,23 @@
+//! Scores that say how good an edit is.
+
+mod direction;
+mod no_reference;
+
+use image::RgbImage;
+
+pub use direction::Direction;
+pub use no_reference::NoReference;
+
+use crate::Error;
+
+/// How good an edit is; the editor with the highest mean wins.
+pub trait QualityScore {
+    /// A short name for reports.
+    fn name(&self) -> &str;
+
+    /// The score of `edited`, which an editor made from `photo` for `prompt`. Higher is better.
+    ///
+    /// # Errors
+    /// Returns an error if a network that the score needs fails.
+    fn score(&self, photo: &RgbImage, edited: &RgbImage, prompt: &str) -> Result<f64, Error>;
+}

@@ -1,0 +1,299 @@
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use concepts::images::read_image;
+use concepts::{ImageEditor, pairs};
+use resumable_runs::workers::{self, Pace, lock};
+use resumable_runs::{Lock, remove_abandoned, sha256_parts};
+
+use super::best::{self, BestEdits};
+use super::record::{EditRecord, image_digest};
+use super::task::{
+    EditConcept, EditEvent, EditFailure, EditPlan, EditSettings, EditSummary, NamedImage,
+};
+use crate::Error;
+use crate::quality::QualityScore;
+
+/// All edits of concepts × photos × editors.
+///
+/// An edit is stored as `OUT/CONCEPT/edits/EDITOR/PHOTO.png` with a record in `PHOTO.json`; both are renamed into place,
+/// the record last. A run that is killed at any time resumes where it stopped: edits whose record matches the task are
+/// kept, and the others are made. Only one run at a time can write to a folder.
+pub struct EditRun<'a> {
+    out: PathBuf,
+    concepts: &'a [EditConcept],
+    photos: &'a [NamedImage],
+    digests: Vec<String>,
+    editors: &'a [&'a (dyn ImageEditor + Sync)],
+    settings: EditSettings,
+}
+
+#[derive(Clone, Copy)]
+struct Task {
+    concept: usize,
+    photo: usize,
+    editor: usize,
+}
+
+impl<'a> EditRun<'a> {
+    /// Checks the names. Nothing is written and no editor is called.
+    ///
+    /// # Errors
+    /// Returns [`concepts::Error::BadName`] for a name that cannot be a file name (`..`, `a/b`) or is used twice.
+    pub fn new(
+        out: &Path,
+        concepts: &'a [EditConcept],
+        photos: &'a [NamedImage],
+        editors: &'a [&'a (dyn ImageEditor + Sync)],
+        settings: EditSettings,
+    ) -> Result<Self, Error> {
+        check_names(concepts.iter().map(|concept| concept.name.as_str()))?;
+        check_names(photos.iter().map(|photo| photo.name.as_str()))?;
+        check_names(editors.iter().map(|editor| editor.name()))?;
+        Ok(Self {
+            out: out.to_owned(),
+            concepts,
+            photos,
+            digests: photos.iter().map(|p| image_digest(&p.image)).collect(),
+            editors,
+            settings,
+        })
+    }
+
+    /// What is done and what is left to do. Reads every existing edit.
+    pub fn plan(&self) -> EditPlan {
+        let mut plan = EditPlan {
+            workers: self.settings.workers,
+            ..EditPlan::default()
+        };
+        let mut seconds = 0.0;
+        for task in self.tasks() {
+            match EditRecord::find(&self.path(task, "json")) {
+                Some(found) if self.keeps(task, &found) => {
+                    plan.done += 1;
+                    seconds += found.seconds;
+                }
+                found => {
+                    plan.todo += 1;
+                    plan.stale += usize::from(found.is_some());
+                }
+            }
+        }
+        plan.seconds_per_edit = (plan.done > 0).then(|| seconds / plan.done as f64);
+        plan
+    }
+
+    /// Makes the missing edits. An edit that fails does not end the run; see [`EditSummary::failures`].
+    ///
+    /// # Errors
+    /// Returns [`Error::File`] if another run writes to the folder or an edit cannot be written.
+    pub fn run(&self, observe: &(dyn Fn(EditEvent<'_>) + Sync)) -> Result<EditSummary, Error> {
+        let _lock = Lock::take(self.out.join(".lock"))?;
+        self.clean();
+        let tasks: Vec<Task> = self.tasks().collect();
+        let todo: Vec<Task> = tasks
+            .iter()
+            .copied()
+            .filter(|&task| {
+                !EditRecord::find(&self.path(task, "json"))
+                    .is_some_and(|found| self.keeps(task, &found))
+            })
+            .collect();
+        let kept = tasks.len() - todo.len();
+        let (done, in_a_row) = (AtomicUsize::new(kept), AtomicUsize::new(0));
+        let stop = AtomicBool::new(false);
+        let fatal: Mutex<Option<Error>> = Mutex::new(None);
+        let pace = Pace::new(self.settings.interval);
+
+        let results = workers::map(self.settings.workers, todo.len(), &stop, |i| {
+            let task = todo[i];
+            pace.wait();
+            let failure = match self.make(task) {
+                Ok(()) => {
+                    done.fetch_add(1, Ordering::Relaxed);
+                    in_a_row.store(0, Ordering::Relaxed);
+                    None
+                }
+                Err(error @ (Error::File(_) | Error::Image(concepts::Error::Encode { .. }))) => {
+                    // The disk is full or read-only, so every further edit would be lost.
+                    stop.store(true, Ordering::Relaxed);
+                    lock(&fatal).get_or_insert(error);
+                    return None;
+                }
+                Err(error) => {
+                    let row = in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
+                    if row >= self.settings.max_failures.max(1) {
+                        stop.store(true, Ordering::Relaxed);
+                    }
+                    Some(error)
+                }
+            };
+            observe(EditEvent {
+                done: done.load(Ordering::Relaxed),
+                total: tasks.len(),
+                concept: &self.concepts[task.concept].name,
+                photo: &self.photos[task.photo].name,
+                editor: self.editors[task.editor].name(),
+                error: failure.as_ref(),
+            });
+            failure.map(|error| EditFailure {
+                concept: self.concepts[task.concept].name.clone(),
+                photo: self.photos[task.photo].name.clone(),
+                editor: self.editors[task.editor].name().to_owned(),
+                error,
+            })
+        });
+        if let Some(error) = lock(&fatal).take() {
+            return Err(error);
+        }
+        let skipped = results.iter().filter(|result| result.is_none()).count();
+        Ok(EditSummary {
+            kept,
+            made: done.load(Ordering::Relaxed) - kept,
+            failures: results.into_iter().flatten().flatten().collect(),
+            skipped,
+        })
+    }
+
+    /// The editor whose edits for `concept` have the highest mean score among those that edited the most photos, with its
+    /// pairs and all editors' scores.
+    ///
+    /// # Errors
+    /// Returns [`Error::UnknownConcept`], [`Error::NoEdits`] if there is no edit yet, the errors of reading an edit, and
+    /// those of the score.
+    pub fn choose(
+        &self,
+        concept: &EditConcept,
+        score: &dyn QualityScore,
+    ) -> Result<BestEdits, Error> {
+        let index = self
+            .concepts
+            .iter()
+            .position(|other| other == concept)
+            .ok_or_else(|| Error::UnknownConcept {
+                name: concept.name.clone(),
+            })?;
+        let mut edits = Vec::new();
+        for editor in 0..self.editors.len() {
+            for photo in 0..self.photos.len() {
+                let task = Task {
+                    concept: index,
+                    photo,
+                    editor,
+                };
+                let Some(record) = EditRecord::find(&self.path(task, "json")) else {
+                    continue;
+                };
+                if self.keeps(task, &record) {
+                    let edited = read_image(&self.path(task, "png"))?;
+                    edits.push((record, photo, edited));
+                }
+            }
+        }
+        if edits.is_empty() {
+            return Err(Error::NoEdits {
+                path: self.out.join(&concept.name).join("edits"),
+            });
+        }
+        best::choose(concept, edits, self.photos, score)
+    }
+
+    /// Removes the temporary files of killed runs.
+    fn clean(&self) {
+        for concept in self.concepts {
+            for editor in self.editors {
+                let folder = self
+                    .out
+                    .join(&concept.name)
+                    .join("edits")
+                    .join(editor.name());
+                remove_abandoned(&folder);
+            }
+        }
+    }
+
+    fn tasks(&self) -> impl Iterator<Item = Task> + use<'_> {
+        let (photos, editors) = (self.photos.len(), self.editors.len());
+        (0..self.concepts.len()).flat_map(move |concept| {
+            (0..photos).flat_map(move |photo| {
+                (0..editors).map(move |editor| Task {
+                    concept,
+                    photo,
+                    editor,
+                })
+            })
+        })
+    }
+
+    fn path(&self, task: Task, extension: &str) -> PathBuf {
+        self.out
+            .join(&self.concepts[task.concept].name)
+            .join("edits")
+            .join(self.editors[task.editor].name())
+            .join(format!("{}.{extension}", self.photos[task.photo].name))
+    }
+
+    /// The record that the task will have, without the result.
+    fn record(&self, task: Task) -> EditRecord {
+        let concept = &self.concepts[task.concept];
+        let editor = self.editors[task.editor];
+        let photo = &self.photos[task.photo].name;
+        let digest = sha256_parts(&[
+            &self.settings.seed.to_le_bytes(),
+            concept.name.as_bytes(),
+            photo.as_bytes(),
+            editor.name().as_bytes(),
+        ]);
+        // 32 bits, the range of seeds that all servers accept.
+        let seed = u32::from_le_bytes([digest[0], digest[1], digest[2], digest[3]]);
+        EditRecord {
+            version: 1,
+            concept: concept.name.clone(),
+            prompt: concept.prompt.clone(),
+            photo: photo.clone(),
+            photo_sha256: self.digests[task.photo].clone(),
+            editor: editor.name().to_owned(),
+            parameters: editor.parameters(),
+            seed: seed.into(),
+            seconds: 0.0,
+            sha256: String::new(),
+        }
+    }
+
+    fn keeps(&self, task: Task, found: &EditRecord) -> bool {
+        found.same_task(&self.record(task)) && found.fits(&self.path(task, "png"))
+    }
+
+    fn make(&self, task: Task) -> Result<(), Error> {
+        let photo = &self.photos[task.photo].image;
+        let mut record = self.record(task);
+        let start = Instant::now();
+        let edited = self.editors[task.editor].edit(photo, &record.prompt, record.seed)?;
+        record.seconds = start.elapsed().as_secs_f64();
+        if edited.dimensions() != photo.dimensions() {
+            return Err(Error::EditSize {
+                editor: record.editor,
+                edited: edited.dimensions(),
+                photo: photo.dimensions(),
+            });
+        }
+        record.write(&edited, &self.path(task, "png"), &self.path(task, "json"))
+    }
+}
+
+fn check_names<'n>(names: impl Iterator<Item = &'n str>) -> Result<(), Error> {
+    let mut seen = HashSet::new();
+    for name in names {
+        pairs::check_name(name)?;
+        if !seen.insert(name) {
+            return Err(concepts::Error::BadName {
+                name: name.to_owned(),
+            }
+            .into());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,20 @@
+//! Concepts and paraphrases from a chat model, within a budget and resumably.
+
+mod budget;
+mod estimate;
+mod generator;
+mod journal;
+mod list;
+mod outcome;
+mod refill;
+mod shortfall;
+mod templates;
+
+pub use budget::{Budget, Price, Spent};
+pub use estimate::Estimate;
+pub use generator::Generator;
+pub use journal::Journal;
+pub use outcome::{GeneratorSettings, Outcome, Step, Stop};
+pub use refill::Refill;
+pub use shortfall::{Loss, Shortfall};
+pub use templates::Templates;
