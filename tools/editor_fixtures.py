@@ -1,7 +1,7 @@
-"""Images and the terms of concepts' no-reference quality score, with scipy's filters.
+"""Images and the terms of image-editors' no-reference quality score, with scipy's filters.
 
     pip install -r tools/requirements-editors.txt
-    python tools/editor_fixtures.py crates/concepts/tests/fixtures/quality
+    python tools/editor_fixtures.py crates/image-editors/tests/fixtures/quality
 
 The photo is scikit-image's `astronaut` (NASA, public domain).
 """

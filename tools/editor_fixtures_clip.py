@@ -4,7 +4,7 @@
     pip install -r tools/requirements-text.txt
     python tools/editor_fixtures_clip.py
 
-Writes crates/concepts/tests/fixtures/clip/: a whole CLIP model's folder (config.json, model.safetensors in f16,
+Writes crates/image-editors/tests/fixtures/clip/: a whole CLIP model's folder (config.json, model.safetensors in f16,
 tokenizer.json of the text encoder's fixtures) and reference.json. The towers are random; the text projection is solved for
 so that the text "a red photo" lies where reddened photos lie, and "a blue photo" where blued ones do: a CLIP that knows
 these two words. Photos are 32 x 32 pixels, the size of the image tower, so that no resampling is compared.
@@ -21,7 +21,7 @@ from transformers import AutoTokenizer, CLIPConfig, CLIPModel
 
 ROOT = Path(__file__).resolve().parent.parent
 TOKENIZER = ROOT / "crates" / "text-encoder" / "tests" / "fixtures" / "clip-legacy"
-OUT = ROOT / "crates" / "concepts" / "tests" / "fixtures" / "clip"
+OUT = ROOT / "crates" / "image-editors" / "tests" / "fixtures" / "clip"
 NEUTRAL, PROMPTS = "a photo", {"red": "a red photo", "blue": "a blue photo"}
 MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073]).view(1, 3, 1, 1)
 DEVIATION = torch.tensor([0.26862954, 0.26130258, 0.27577711]).view(1, 3, 1, 1)

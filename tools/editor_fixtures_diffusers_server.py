@@ -1,4 +1,4 @@
-"""A diffusers image-to-image pipeline behind the API that concepts' InferenceEditor speaks.
+"""A diffusers image-to-image pipeline behind the API that image-editors' InferenceEditor speaks.
 
     pip install -r tools/requirements-editors.txt torch==2.15.0 diffusers==0.42.1 transformers==5.24.0 fastapi uvicorn
     python tools/editor_fixtures_diffusers_server.py --model timbrooks/instruct-pix2pix --port 8322

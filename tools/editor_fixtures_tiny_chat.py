@@ -22,7 +22,7 @@ SECOND = {
     "<character>": "wizard sailor knight robot dancer pirate statue astronaut mermaid clown".split(),
     "<facial>": "beard smile freckles hair eyebrows lips cheeks wrinkles moustache eyes".split(),
 }
-# What the questions of crates/concepts/prompts/ have in common with nothing else.
+# What the questions of crates/prompt-sets/prompts/ have in common with nothing else.
 TEMPLATE = """{% for m in messages %}{% if m['role'] == 'user' %}{% if 'characters, professions' in m['content'] %}\
 <character>{% elif 'modifications of a face' in m['content'] %}<facial>{% else %}<art>{% endif %}{% endif %}\
 {% endfor %}<answer>"""

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use concepts::prepare::PairLayout;
+use concepts::pairs::PairLayout;
 use concepts::{Concept, Pair, Split, art_concepts, find};
 use denoised_weights_examples::assets::{AssetArgs, display};
 use denoised_weights_examples::cli::{Common, parse, run};

@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use clean_fid::{ClipVision, ClipVisionConfig, FeatureNet};
-use concepts::editing::{Direction, QualityScore};
 use image::RgbImage;
+use image_editors::quality::{Direction, QualityScore};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use text_encoder::{ClipText, ClipTextOptions, Projection, TextEncoder};
@@ -23,7 +23,7 @@ const MAX_CONFIG: u64 = 1 << 20;
 /// Vectors kept; photos come again with every editor and concept.
 const KEPT: usize = 8192;
 
-type Embed<T> = Box<dyn Fn(&T) -> Result<Vec<f32>, concepts::Error> + Send + Sync>;
+type Embed<T> = Box<dyn Fn(&T) -> Result<Vec<f32>, image_editors::Error> + Send + Sync>;
 
 /// CLIP's image–text direction: the cosine between the change of the image and the change of the text, in CLIP's space
 /// of unit vectors.
@@ -139,7 +139,7 @@ impl QualityScore for ClipScore {
         photo: &RgbImage,
         edited: &RgbImage,
         prompt: &str,
-    ) -> Result<f64, concepts::Error> {
+    ) -> Result<f64, image_editors::Error> {
         self.direction.score(photo, edited, prompt)
     }
 }
@@ -151,7 +151,7 @@ struct Kept<T: ?Sized, F> {
     of: std::marker::PhantomData<fn(&T)>,
 }
 
-impl<T: ?Sized, F: Fn(&T) -> Result<Vec<f32>, concepts::Error>> Kept<T, F> {
+impl<T: ?Sized, F: Fn(&T) -> Result<Vec<f32>, image_editors::Error>> Kept<T, F> {
     fn new(embed: F) -> Self {
         Self {
             embed,
@@ -160,7 +160,7 @@ impl<T: ?Sized, F: Fn(&T) -> Result<Vec<f32>, concepts::Error>> Kept<T, F> {
         }
     }
 
-    fn get(&self, key: &[&[u8]], value: &T) -> Result<Vec<f32>, concepts::Error> {
+    fn get(&self, key: &[&[u8]], value: &T) -> Result<Vec<f32>, image_editors::Error> {
         let mut hasher = Sha256::new();
         key.iter().for_each(|part| hasher.update(part));
         let key: [u8; 32] = hasher.finalize().into();
@@ -265,7 +265,7 @@ fn digest(weights: &Path, text: &str, neutral: &str) -> Result<String> {
         .collect())
 }
 
-fn embed_image(vision: &ClipVision, image: &RgbImage) -> Result<Vec<f32>, concepts::Error> {
+fn embed_image(vision: &ClipVision, image: &RgbImage) -> Result<Vec<f32>, image_editors::Error> {
     let (width, height) = image.dimensions();
     let (width, height) = (width as usize, height as usize);
     let mut planes = Vec::with_capacity(3 * width * height);
@@ -287,10 +287,10 @@ fn embed_image(vision: &ClipVision, image: &RgbImage) -> Result<Vec<f32>, concep
     Ok(vector)
 }
 
-fn failed(error: &dyn std::fmt::Display) -> concepts::Error {
-    concepts::Error::BadSetting {
-        setting: "CLIP score",
-        message: error.to_string(),
+fn failed(error: &dyn std::fmt::Display) -> image_editors::Error {
+    image_editors::Error::Score {
+        score: "clip-direction".to_owned(),
+        source: error.to_string().into(),
     }
 }
 
@@ -299,7 +299,8 @@ fn failed(error: &dyn std::fmt::Display) -> concepts::Error {
 mod tests {
     use super::*;
     use concepts::ImageEditor;
-    use concepts::editing::{EditConcept, EditRun, EditSettings, NamedImage, NoReference};
+    use image_editors::quality::NoReference;
+    use image_editors::run::{EditConcept, EditRun, EditSettings, NamedImage};
     use serde_json::Value;
 
     const FILES: [&str; 4] = [
@@ -310,7 +311,7 @@ mod tests {
     ];
 
     fn fixture() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/concepts/tests/fixtures/clip")
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/image-editors/tests/fixtures/clip")
     }
 
     fn open(dir: &Path) -> Result<ClipScore> {

@@ -1,8 +1,7 @@
 //! How pairs are laid out on the disk, for the command line.
 
 use clap::ValueEnum;
-use concepts::Aligned;
-use concepts::prepare::PairLayout;
+use concepts::pairs::{Aligned, PairLayout};
 
 /// `--layout`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -6,6 +6,7 @@ pub mod assets;
 pub mod baseline;
 pub mod blocks;
 pub mod cli;
+#[cfg(feature = "http")]
 pub mod clip_score;
 pub mod confirm;
 pub mod data;

@@ -4,11 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use concepts::http::{ChatClient, ChatSettings, Credentials, EmbeddingClient, HttpSettings};
-use concepts::prompts::{Budget, Category, Embed, GeneratorSettings, Price, Templates};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{interval, read_lines};
 use denoised_weights_examples::confirm::Confirm;
+use model_server_client::{Credentials, HttpSettings};
+use prompt_sets::Category;
+use prompt_sets::chat::{ChatClient, ChatSettings};
+use prompt_sets::embed::{EmbeddingClient, TextEmbedder};
+use prompt_sets::generate::{Budget, GeneratorSettings, Price, Templates};
 use text_encoder::{StaticEncoder, TextEncoder};
 
 /// Generate concepts and paraphrases with an OpenAI-compatible chat server, hold some concepts out,
@@ -168,7 +171,7 @@ impl Args {
     }
 
     /// What compares the meanings of prompts, if anything does.
-    pub(crate) fn embedder(&self) -> Result<Option<Box<dyn Embed>>> {
+    pub(crate) fn embedder(&self) -> Result<Option<Box<dyn TextEmbedder>>> {
         Ok(match (self.embedder, &self.address) {
             (Embedder::None, _) => None,
             (Embedder::Server, Some(address)) => Some(Box::new(EmbeddingClient::new(
@@ -183,9 +186,8 @@ impl Args {
                 Some(Box::new(move |texts: &[&str]| {
                     encoder
                         .encode_pooled(texts)
-                        .map_err(|error| concepts::Error::BadSetting {
-                            setting: "embedding",
-                            message: error.to_string(),
+                        .map_err(|error| prompt_sets::Error::Embedder {
+                            source: error.into(),
                         })
                 }))
             }

@@ -11,12 +11,12 @@ mod stages;
 use std::process::ExitCode;
 
 use clap::Parser;
-use concepts::prompts::{
-    Category, Dropped, Generator, Journal, PromptSet, Screening, Shortfall, Spent, Statistics, Stop,
-};
 use denoised_weights_examples::assets::display;
 use denoised_weights_examples::cli::{read_lines, run};
 use denoised_weights_examples::{Result, files};
+use prompt_sets::generate::{Generator, Journal, Shortfall, Spent, Stop};
+use prompt_sets::screen::{Dropped, Screening};
+use prompt_sets::{Category, PromptSet, Statistics};
 use serde::Serialize;
 
 use args::{Args, by_category};

@@ -5,19 +5,21 @@ use std::collections::HashSet;
 use std::io::Write;
 use std::sync::Mutex;
 
-use concepts::prompts::{
-    Combination, CombineRules, Dropped, Embed, Generator, HeldOut, LeakCheck, LeakSettings,
-    Outcome, PromptSet, Reason, Refill, Shortfall, Statistics, Step, Stop, combine_where,
-};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::progress::Progress;
+use prompt_sets::combine::{Combination, CombineRules, combine_where};
+use prompt_sets::embed::TextEmbedder;
+use prompt_sets::generate::{Generator, Outcome, Refill, Shortfall, Step, Stop};
+use prompt_sets::leak::{LeakCheck, LeakSettings};
+use prompt_sets::screen::{Dropped, Reason};
+use prompt_sets::{HeldOutCounts, PromptSet, Statistics};
 
 use crate::args::{Args, by_category};
 
 /// What the stages share, and what they leave for the report.
 pub(crate) struct Stages<'a> {
     args: &'a Args,
-    embed: Option<Box<dyn Embed>>,
+    embed: Option<Box<dyn TextEmbedder>>,
     leaks: LeakSettings,
     refill: Refill,
     pub dropped: Vec<Dropped>,
@@ -79,7 +81,7 @@ impl<'a> Stages<'a> {
 
     fn hold_out(&self, set: &mut PromptSet, generator: Option<&Generator<'_>>) -> Result<()> {
         let [art, character, facial] = self.args.held_out;
-        let held_out = HeldOut {
+        let held_out = HeldOutCounts {
             art,
             character,
             facial,

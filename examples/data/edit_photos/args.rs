@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
-use concepts::editing::EditSettings;
-use concepts::http::{EditorConfig, HttpSettings};
 use concepts::{ClassicalEditor, ImageEditor};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::interval;
 use denoised_weights_examples::confirm::Confirm;
 use denoised_weights_examples::layout::Layout;
+use image_editors::run::EditSettings;
+use image_editors::{EditorConfig, HttpSettings};
 
 /// Edit photos for each prompt with each editor, and write the pairs of the best editor, a contact
 /// sheet and a record of every edit. After an interruption, the same command continues the run. Pairs

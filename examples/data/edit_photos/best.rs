@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use burn::tensor::Device;
-use concepts::editing::{Best, EditConcept, EditorScore, NoReference, QualityScore};
-use concepts::prepare::PairLayout;
+use concepts::pairs::PairLayout;
 use concepts::{Pair, Split};
 use denoised_weights_examples::clip_score::ClipScore;
 use denoised_weights_examples::{Result, files};
+use image_editors::quality::{NoReference, QualityScore};
+use image_editors::run::{BestEdits, EditConcept, EditorScore};
 use serde::{Deserialize, Serialize};
 
 use crate::args::Args;
@@ -87,7 +88,7 @@ impl ChosenBy {
 pub(crate) fn write_best(
     args: &Args,
     concept: &EditConcept,
-    best: &Best,
+    best: &BestEdits,
     judge: &Judge,
     splits: &HashMap<String, Split>,
 ) -> Result<()> {

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use concepts::editing::{EditConcept, NamedImage};
 use concepts::{Photo, Split, read_photos};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::read_lines;
+use image_editors::run::{EditConcept, NamedImage};
 
 /// Reads the photos, and the split of each by its name; without subfolders all are training photos.
 pub(crate) fn read_split_photos(

@@ -15,11 +15,11 @@ use std::time::Duration;
 
 use clap::Parser;
 use concepts::ImageEditor;
-use concepts::editing::{EditPlan, EditRun};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::assets::display;
 use denoised_weights_examples::cli::run;
 use denoised_weights_examples::progress::Progress;
+use image_editors::run::{EditPlan, EditRun};
 use indicatif::HumanDuration;
 
 use args::Args;
@@ -63,7 +63,7 @@ fn edit(args: &Args) -> Result<()> {
     for concept in &concepts {
         match run.choose(concept, judge.score.as_ref()) {
             Ok(best) => write_best(args, concept, &best, &judge, &splits)?,
-            Err(concepts::Error::EmptyFolder { .. }) => {
+            Err(image_editors::Error::NoEdits { .. }) => {
                 println!("{}: no edit, so no pairs", concept.name);
             }
             Err(error) => return Err(error.into()),
