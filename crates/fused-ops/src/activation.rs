@@ -1,4 +1,4 @@
-//! The activation behind a convolution or norm, and what comes before it.
+//! The activation that follows a convolution or a norm.
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::{leaky_relu, relu};
@@ -15,7 +15,7 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// By tensor operations.
+    /// Applies it by tensor operations.
     pub fn apply<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
         match self {
             Self::None => x,
@@ -24,7 +24,7 @@ impl Activation {
         }
     }
 
-    /// Whether the kernels know the derivative from the output's sign.
+    /// Whether the output's sign gives the derivative, which is all that the kernels keep of the input.
     #[cfg(feature = "flex")]
     pub(crate) fn fits(self) -> bool {
         !matches!(self, Self::LeakyRelu(slope) if slope <= 0.0)
@@ -41,16 +41,16 @@ impl Activation {
     }
 }
 
-/// `x`, times `slope` where it is below zero.
+/// `x`, times `slope` if it is below zero.
 #[cfg(feature = "flex")]
 #[inline(always)]
 pub(crate) fn activate(x: f32, slope: f32) -> f32 {
-    // 0·∞ would be no number.
+    // 0·∞ would be NaN.
     let low = if slope == 0.0 { 0.0 } else { x * slope };
     if x < 0.0 { low } else { x }
 }
 
-/// The gradient before the activation, from the one behind it and the output.
+/// The gradient of the activation's input, from that of its output and the output itself.
 #[cfg(feature = "flex")]
 #[inline(always)]
 pub(crate) fn deactivate(gradient: f32, output: f32, slope: f32) -> f32 {

@@ -20,11 +20,11 @@ pub struct GatedFeedForward {
 /// `(value · gelu(gate)) · output + bias + residual` with `(value, gate)` the halves of `x · input + bias`:
 /// `x` `[.., C]`, `residual` `[.., C']`.
 ///
-/// The kernel keeps the 2H wide values of a few rows in the cache, and writes them only where a backward
-/// pass will want them.
+/// The kernel keeps the 2H-wide values of a few rows in the cache, and writes them only if a backward pass will
+/// need them.
 ///
 /// # Panics
-/// As the tensor operations do where shapes do not fit.
+/// Panics if the shapes do not fit, as the tensor operations do.
 pub fn gated_feed_forward(
     x: Tensor<3>,
     weights: &GatedFeedForward,
@@ -54,8 +54,8 @@ mod kernel {
 
     use super::GatedFeedForward;
     use crate::kernel::{
-        Accumulate, Dense, Input, Kernel, Matrix, MatrixMut, apply, column_sums, gelu, gelu_slope,
-        multiply, preset, transposed_product, vectorized,
+        Accumulate, Dense, Input, Kernel, Matrix, MatrixMut, Slot, apply, column_sums, gelu,
+        gelu_slope, multiply, preset, transposed_product, vectorized,
     };
 
     /// Values of the wide layer that a thread works on: half of a mebibyte.
@@ -67,6 +67,16 @@ mod kernel {
         inputs: usize,
         hidden: usize,
         outputs: usize,
+    }
+
+    #[derive(Clone, Debug)]
+    struct FeedForwardInputs<T> {
+        x: T,
+        input: T,
+        input_bias: T,
+        output: T,
+        output_bias: T,
+        residual: T,
     }
 
     pub(super) fn run(
@@ -91,15 +101,15 @@ mod kernel {
             hidden,
             outputs,
         };
-        let tensors = vec![
-            Input::of(x),
-            Input::of(&weights.input),
-            Input::of(&weights.input_bias),
-            Input::of(&weights.output),
-            Input::of(&weights.output_bias),
-            Input::of(residual),
-        ];
-        apply(kernel, tensors)
+        let inputs = FeedForwardInputs {
+            x: Input::of(x),
+            input: Input::of(&weights.input),
+            input_bias: Input::of(&weights.input_bias),
+            output: Input::of(&weights.output),
+            output_bias: Input::of(&weights.output_bias),
+            residual: Input::of(residual),
+        };
+        apply(kernel, inputs)
     }
 
     impl FeedForward {
@@ -107,15 +117,19 @@ mod kernel {
             (TILE / (2 * self.hidden)).clamp(32, 128)
         }
 
-        /// The wide values of some rows of `x`.
-        fn widen(&self, inputs: &[Dense], x: &[f32], wide: &mut [f32]) {
+        /// The wide values of some rows of `x`: `x · input + input_bias`.
+        fn widen(&self, inputs: &FeedForwardInputs<Dense>, x: &[f32], wide: &mut [f32]) {
             let (k, n) = (self.inputs, 2 * self.hidden);
             let rows = x.len() / k;
-            let accumulate = preset(&mut wide[..rows * n], Some(inputs[2].values()), None);
+            let accumulate = preset(
+                &mut wide[..rows * n],
+                Some(inputs.input_bias.values()),
+                None,
+            );
             multiply(
                 MatrixMut::new(wide, rows, n, n),
                 Matrix::new(x, rows, k, k),
-                Matrix::new(inputs[1].values(), k, n, n),
+                Matrix::new(inputs.input.values(), k, n, n),
                 1.0,
                 accumulate,
             );
@@ -138,14 +152,21 @@ mod kernel {
             );
         }
 
-        fn narrow(&self, inputs: &[Dense], hidden: &[f32], y: &mut [f32], residual: &[f32]) {
+        /// `hidden · output + output_bias + residual`.
+        fn narrow(
+            &self,
+            inputs: &FeedForwardInputs<Dense>,
+            hidden: &[f32],
+            y: &mut [f32],
+            residual: &[f32],
+        ) {
             let (k, n) = (self.hidden, self.outputs);
             let rows = y.len() / n;
-            let accumulate = preset(y, Some(inputs[4].values()), Some(residual));
+            let accumulate = preset(y, Some(inputs.output_bias.values()), Some(residual));
             multiply(
                 MatrixMut::new(y, rows, n, n),
                 Matrix::new(hidden, rows, k, k),
-                Matrix::new(inputs[3].values(), k, n, n),
+                Matrix::new(inputs.output.values(), k, n, n),
                 1.0,
                 accumulate,
             );
@@ -153,8 +174,24 @@ mod kernel {
     }
 
     impl Kernel for FeedForward {
-        fn forward(&self, inputs: &[Dense], keep: bool) -> (Dense, Vec<Dense>) {
-            let (x, residual) = (inputs[0].values(), inputs[5].values());
+        type Inputs<T: Slot> = FeedForwardInputs<T>;
+
+        fn map<T: Slot, U: Slot>(
+            inputs: FeedForwardInputs<T>,
+            mut f: impl FnMut(T) -> U,
+        ) -> FeedForwardInputs<U> {
+            FeedForwardInputs {
+                x: f(inputs.x),
+                input: f(inputs.input),
+                input_bias: f(inputs.input_bias),
+                output: f(inputs.output),
+                output_bias: f(inputs.output_bias),
+                residual: f(inputs.residual),
+            }
+        }
+
+        fn forward(&self, inputs: &FeedForwardInputs<Dense>, keep: bool) -> (Dense, Vec<Dense>) {
+            let (x, residual) = (inputs.x.values(), inputs.residual.values());
             let rows = x.len() / self.inputs;
             let tile = self.tile_rows();
             let (k, h, n) = (self.inputs, self.hidden, self.outputs);
@@ -193,12 +230,12 @@ mod kernel {
 
         fn backward(
             &self,
-            inputs: &[Dense],
+            inputs: &FeedForwardInputs<Dense>,
             kept: &[Dense],
             gradient: &Dense,
-            wanted: &[bool],
-        ) -> Vec<Option<Dense>> {
-            let (x, dy, wide) = (inputs[0].values(), gradient.values(), kept[0].values());
+            wanted: &FeedForwardInputs<bool>,
+        ) -> FeedForwardInputs<Option<Dense>> {
+            let (x, dy, wide) = (inputs.x.values(), gradient.values(), kept[0].values());
             let (k, h, n) = (self.inputs, self.hidden, self.outputs);
             let rows = x.len() / k;
             let tile = self.tile_rows();
@@ -212,11 +249,12 @@ mod kernel {
                 .zip(dy.par_chunks(tile * n))
                 .for_each(|((((hidden, dwide), dx), wide), dy)| {
                     let rows = dy.len() / n;
-                    // The gradient of the hidden values first, where these go afterwards.
+                    // `hidden` first holds the gradient of the hidden values; the loop below replaces it by the
+                    // values themselves, which the gradient of the output weight needs.
                     multiply(
                         MatrixMut::new(hidden, rows, h, h),
                         Matrix::new(dy, rows, n, n),
-                        Matrix::new(inputs[3].values(), h, n, n).transpose(),
+                        Matrix::new(inputs.output.values(), h, n, n).transpose(),
                         1.0,
                         Accumulate::Replace,
                     );
@@ -242,33 +280,27 @@ mod kernel {
                     multiply(
                         MatrixMut::new(dx, rows, k, k),
                         Matrix::new(dwide, rows, 2 * h, 2 * h),
-                        Matrix::new(inputs[1].values(), k, 2 * h, 2 * h).transpose(),
+                        Matrix::new(inputs.input.values(), k, 2 * h, 2 * h).transpose(),
                         1.0,
                         Accumulate::Replace,
                     );
                 });
             let [batch, length, _] = self.dims;
-            let dense = |values: Vec<f32>, dims: &[usize]| Some(Dense::new(values, dims));
-            let mut gradients = vec![None; 6];
-            if wanted[0] {
-                gradients[0] = dense(dx, &[batch, length, k]);
+            FeedForwardInputs {
+                x: wanted.x.then(|| Dense::new(dx, &[batch, length, k])),
+                input: (wanted.input).then(|| {
+                    let product = transposed_product(x, &dwide, rows, k, 2 * h);
+                    Dense::new(product, &[k, 2 * h])
+                }),
+                input_bias: (wanted.input_bias)
+                    .then(|| Dense::new(column_sums(&dwide, 2 * h), &[2 * h])),
+                output: (wanted.output)
+                    .then(|| Dense::new(transposed_product(&hidden, dy, rows, h, n), &[h, n])),
+                output_bias: wanted
+                    .output_bias
+                    .then(|| Dense::new(column_sums(dy, n), &[n])),
+                residual: wanted.residual.then(|| gradient.clone()),
             }
-            if wanted[1] {
-                gradients[1] = dense(transposed_product(x, &dwide, rows, k, 2 * h), &[k, 2 * h]);
-            }
-            if wanted[2] {
-                gradients[2] = dense(column_sums(&dwide, 2 * h), &[2 * h]);
-            }
-            if wanted[3] {
-                gradients[3] = dense(transposed_product(&hidden, dy, rows, h, n), &[h, n]);
-            }
-            if wanted[4] {
-                gradients[4] = dense(column_sums(dy, n), &[n]);
-            }
-            if wanted[5] {
-                gradients[5] = Some(gradient.clone());
-            }
-            gradients
         }
     }
 }

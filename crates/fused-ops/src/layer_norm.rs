@@ -4,13 +4,13 @@ use burn::tensor::Tensor;
 
 const EPSILON: f64 = 1e-5;
 
-/// Layer norm over the last dimension with `gamma` and, where there is one, `beta` `[C]`, ε = 1e-5 (PyTorch's
+/// Layer norm over the last dimension with `gamma` and an optional `beta`, `[C]` each, ε = 1e-5 (PyTorch's
 /// `LayerNorm`).
 ///
-/// Composed: Burn's own.
+/// Composed: Burn's `layer_norm`. The kernel takes a layer with a `beta`.
 ///
 /// # Panics
-/// As the tensor operations do where shapes do not fit.
+/// Panics if the shapes do not fit, as the tensor operations do.
 pub fn layer_norm<const D: usize>(
     x: Tensor<D>,
     gamma: Tensor<1>,
@@ -33,7 +33,7 @@ mod kernel {
     use rayon::prelude::*;
 
     use super::EPSILON;
-    use crate::kernel::{Dense, Input, Kernel, apply, vectorized};
+    use crate::kernel::{Dense, Input, Kernel, Slot, apply, vectorized};
 
     /// Rows of a thread's share.
     const ROWS: usize = 64;
@@ -42,6 +42,13 @@ mod kernel {
     struct LayerNorm {
         dims: Vec<usize>,
         width: usize,
+    }
+
+    #[derive(Clone, Debug)]
+    struct LayerNormInputs<T> {
+        x: T,
+        gamma: T,
+        beta: T,
     }
 
     pub(super) fn run<const D: usize>(
@@ -54,8 +61,12 @@ mod kernel {
         if dims.contains(&0) || gamma.dims() != [width] || beta.dims() != [width] {
             return None;
         }
-        let tensors = vec![Input::of(x), Input::of(gamma), Input::of(beta)];
-        apply(LayerNorm { dims, width }, tensors)
+        let inputs = LayerNormInputs {
+            x: Input::of(x),
+            gamma: Input::of(gamma),
+            beta: Input::of(beta),
+        };
+        apply(LayerNorm { dims, width }, inputs)
     }
 
     /// Mean and 1/√(variance + ε) of a row.
@@ -87,9 +98,23 @@ mod kernel {
     }
 
     impl Kernel for LayerNorm {
-        fn forward(&self, inputs: &[Dense], _keep: bool) -> (Dense, Vec<Dense>) {
+        type Inputs<T: Slot> = LayerNormInputs<T>;
+
+        fn map<T: Slot, U: Slot>(
+            inputs: LayerNormInputs<T>,
+            mut f: impl FnMut(T) -> U,
+        ) -> LayerNormInputs<U> {
+            LayerNormInputs {
+                x: f(inputs.x),
+                gamma: f(inputs.gamma),
+                beta: f(inputs.beta),
+            }
+        }
+
+        fn forward(&self, inputs: &LayerNormInputs<Dense>, _keep: bool) -> (Dense, Vec<Dense>) {
             let width = self.width;
-            let (x, gamma, beta) = (inputs[0].values(), inputs[1].values(), inputs[2].values());
+            let (x, gamma) = (inputs.x.values(), inputs.gamma.values());
+            let beta = inputs.beta.values();
             let mut y = vec![0.0; x.len()];
             (y.par_chunks_mut(ROWS * width)
                 .zip(x.par_chunks(ROWS * width)))
@@ -112,13 +137,13 @@ mod kernel {
 
         fn backward(
             &self,
-            inputs: &[Dense],
+            inputs: &LayerNormInputs<Dense>,
             _kept: &[Dense],
             gradient: &Dense,
-            wanted: &[bool],
-        ) -> Vec<Option<Dense>> {
+            wanted: &LayerNormInputs<bool>,
+        ) -> LayerNormInputs<Option<Dense>> {
             let width = self.width;
-            let (x, gamma) = (inputs[0].values(), inputs[1].values());
+            let (x, gamma) = (inputs.x.values(), inputs.gamma.values());
             let dy = gradient.values();
             let mut dx = vec![0.0; x.len()];
             let parts: Vec<Vec<f32>> = (dx.par_chunks_mut(ROWS * width))
@@ -163,11 +188,11 @@ mod kernel {
                 }
             }
             let dbeta = sums.split_off(width);
-            vec![
-                wanted[0].then(|| Dense::new(dx, &self.dims)),
-                wanted[1].then(|| Dense::new(sums, &[width])),
-                wanted[2].then(|| Dense::new(dbeta, &[width])),
-            ]
+            LayerNormInputs {
+                x: wanted.x.then(|| Dense::new(dx, &self.dims)),
+                gamma: wanted.gamma.then(|| Dense::new(sums, &[width])),
+                beta: wanted.beta.then(|| Dense::new(dbeta, &[width])),
+            }
         }
     }
 }

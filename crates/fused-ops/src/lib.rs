@@ -38,7 +38,7 @@ pub use activation::Activation;
 pub use adamw::{AdamW, adamw_step, moving_average, squared_norm};
 pub use attention::attention;
 pub use channel_norm::{Affine, batch_norm_train, instance_norm};
-pub use conv2d::{AdaptedConv2d, ConvShape, LowRank, conv_transpose2d, conv2d};
+pub use conv2d::{AdaptedConv2d, ConvKind, LowRank, conv_transpose2d, conv2d};
 pub use feed_forward::{GatedFeedForward, gated_feed_forward};
 pub use gelu::gelu;
 pub use layer_norm::layer_norm;

@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 /// the passes of two additions.
 ///
 /// # Panics
-/// As the tensor operations do where shapes do not fit.
+/// Panics if the shapes do not fit, as the tensor operations do.
 pub fn linear<const D: usize>(
     x: Tensor<D>,
     weight: Tensor<2>,
@@ -44,18 +44,25 @@ mod kernel {
     use rayon::prelude::*;
 
     use crate::kernel::{
-        Accumulate, Dense, Input, Kernel, Matrix, MatrixMut, apply, column_sums, multiply, preset,
-        transposed_product,
+        Accumulate, Dense, Input, Kernel, Matrix, MatrixMut, Slot, apply, column_sums, multiply,
+        preset, transposed_product,
     };
 
     /// Rows of a thread's share: its input, output and the weight's panels stay in the cache.
     const ROWS: usize = 128;
 
+    /// Of the output's shape.
     #[derive(Clone, Debug)]
     struct Linear {
         dims: Vec<usize>,
-        bias: bool,
-        residual: bool,
+    }
+
+    #[derive(Clone, Debug)]
+    struct LinearInputs<T> {
+        x: T,
+        weight: T,
+        bias: Option<T>,
+        residual: Option<T>,
     }
 
     pub(super) fn run<const D: usize>(
@@ -72,25 +79,35 @@ mod kernel {
         if !fits || dims.contains(&0) || inputs == 0 {
             return None;
         }
-        let kernel = Linear {
-            dims,
-            bias: bias.is_some(),
-            residual: residual.is_some(),
+        let inputs = LinearInputs {
+            x: Input::of(x),
+            weight: Input::of(weight),
+            bias: bias.map(Input::of),
+            residual: residual.map(Input::of),
         };
-        let mut tensors = vec![Input::of(x), Input::of(weight)];
-        tensors.extend(bias.map(Input::of));
-        tensors.extend(residual.map(Input::of));
-        apply(kernel, tensors)
+        apply(Linear { dims }, inputs)
     }
 
     impl Kernel for Linear {
-        fn forward(&self, inputs: &[Dense], _keep: bool) -> (Dense, Vec<Dense>) {
-            let (x, weight) = (inputs[0].values(), inputs[1].values());
-            let [k, n] = inputs[1].dims();
-            let bias = self.bias.then(|| inputs[2].values());
-            let residual = self
-                .residual
-                .then(|| inputs[2 + usize::from(self.bias)].values());
+        type Inputs<T: Slot> = LinearInputs<T>;
+
+        fn map<T: Slot, U: Slot>(
+            inputs: LinearInputs<T>,
+            mut f: impl FnMut(T) -> U,
+        ) -> LinearInputs<U> {
+            LinearInputs {
+                x: f(inputs.x),
+                weight: f(inputs.weight),
+                bias: inputs.bias.map(&mut f),
+                residual: inputs.residual.map(&mut f),
+            }
+        }
+
+        fn forward(&self, inputs: &LinearInputs<Dense>, _keep: bool) -> (Dense, Vec<Dense>) {
+            let (x, weight) = (inputs.x.values(), inputs.weight.values());
+            let [k, n] = inputs.weight.dims();
+            let bias = inputs.bias.as_ref().map(Dense::values);
+            let residual = inputs.residual.as_ref().map(Dense::values);
             let mut y = vec![0.0; x.len() / k * n];
             y.par_chunks_mut(ROWS * n).enumerate().for_each(|(i, y)| {
                 let rows = y.len() / n;
@@ -110,45 +127,47 @@ mod kernel {
 
         fn backward(
             &self,
-            inputs: &[Dense],
+            inputs: &LinearInputs<Dense>,
             _kept: &[Dense],
             gradient: &Dense,
-            wanted: &[bool],
-        ) -> Vec<Option<Dense>> {
-            let (x, weight) = (inputs[0].values(), inputs[1].values());
-            let [k, n] = inputs[1].dims();
+            wanted: &LinearInputs<bool>,
+        ) -> LinearInputs<Option<Dense>> {
+            let (x, weight) = (inputs.x.values(), inputs.weight.values());
+            let [k, n] = inputs.weight.dims();
             let dy = gradient.values();
             let rows = x.len() / k;
-            let mut gradients = vec![None; inputs.len()];
-            if wanted[0] {
-                let mut dx = vec![0.0; x.len()];
-                dx.par_chunks_mut(ROWS * k).enumerate().for_each(|(i, dx)| {
-                    let rows = dx.len() / k;
-                    multiply(
-                        MatrixMut::new(dx, rows, k, k),
-                        Matrix::new(&dy[i * ROWS * n..][..rows * n], rows, n, n),
-                        Matrix::new(weight, k, n, n).transpose(),
-                        1.0,
-                        Accumulate::Replace,
-                    );
-                });
-                let mut dims = self.dims.clone();
-                if let Some(last) = dims.last_mut() {
-                    *last = k;
-                }
-                gradients[0] = Some(Dense::new(dx, &dims));
+            LinearInputs {
+                x: wanted.x.then(|| self.input_gradient(dy, weight, [k, n])),
+                weight: (wanted.weight)
+                    .then(|| Dense::new(transposed_product(x, dy, rows, k, n), &[k, n])),
+                bias: (wanted.bias)
+                    .map(|wanted| wanted.then(|| Dense::new(column_sums(dy, n), &[n]))),
+                residual: wanted
+                    .residual
+                    .map(|wanted| wanted.then(|| gradient.clone())),
             }
-            if wanted[1] {
-                gradients[1] = Some(Dense::new(transposed_product(x, dy, rows, k, n), &[k, n]));
+        }
+    }
+
+    impl Linear {
+        /// dx = dy·weightᵗ.
+        fn input_gradient(&self, dy: &[f32], weight: &[f32], [k, n]: [usize; 2]) -> Dense {
+            let mut dx = vec![0.0; dy.len() / n * k];
+            dx.par_chunks_mut(ROWS * k).enumerate().for_each(|(i, dx)| {
+                let rows = dx.len() / k;
+                multiply(
+                    MatrixMut::new(dx, rows, k, k),
+                    Matrix::new(&dy[i * ROWS * n..][..rows * n], rows, n, n),
+                    Matrix::new(weight, k, n, n).transpose(),
+                    1.0,
+                    Accumulate::Replace,
+                );
+            });
+            let mut dims = self.dims.clone();
+            if let Some(last) = dims.last_mut() {
+                *last = k;
             }
-            if self.bias && wanted[2] {
-                gradients[2] = Some(Dense::new(column_sums(dy, n), &[n]));
-            }
-            let last = 2 + usize::from(self.bias);
-            if self.residual && wanted[last] {
-                gradients[last] = Some(gradient.clone());
-            }
-            gradients
+            Dense::new(dx, &dims)
         }
     }
 }

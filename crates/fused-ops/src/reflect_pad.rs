@@ -8,7 +8,7 @@ use burn::tensor::ops::PadMode;
 /// Composed: Burn's `pad` with `PadMode::Reflect`.
 ///
 /// # Panics
-/// As there where `padding` is not below H and W.
+/// Panics if `padding` is not below H and W, as `pad` does.
 pub fn reflect_pad2d(x: Tensor<4>, padding: usize) -> Tensor<4> {
     #[cfg(feature = "flex")]
     if let Some(y) = kernel::run(&x, padding) {
@@ -22,7 +22,7 @@ mod kernel {
     use burn::tensor::Tensor;
     use rayon::prelude::*;
 
-    use crate::kernel::{Dense, Input, Kernel, apply, vectorized};
+    use crate::kernel::{Dense, Input, Kernel, Slot, Unary, apply, vectorized};
 
     #[derive(Clone, Debug)]
     struct ReflectPad {
@@ -35,7 +35,7 @@ mod kernel {
         if dims.contains(&0) || padding >= dims[2].min(dims[3]) {
             return None;
         }
-        apply(ReflectPad { dims, padding }, vec![Input::of(x)])
+        apply(ReflectPad { dims, padding }, Unary { x: Input::of(x) })
     }
 
     impl ReflectPad {
@@ -56,7 +56,13 @@ mod kernel {
     }
 
     impl Kernel for ReflectPad {
-        fn forward(&self, inputs: &[Dense], _keep: bool) -> (Dense, Vec<Dense>) {
+        type Inputs<T: Slot> = Unary<T>;
+
+        fn map<T: Slot, U: Slot>(inputs: Unary<T>, f: impl FnMut(T) -> U) -> Unary<U> {
+            inputs.map(f)
+        }
+
+        fn forward(&self, inputs: &Unary<Dense>, _keep: bool) -> (Dense, Vec<Dense>) {
             let [_, _, height, width] = self.dims;
             let dims = self.padded();
             let [_, _, _, padded] = dims;
@@ -65,7 +71,7 @@ mod kernel {
             let mut y = vec![0.0; dims.iter().product()];
             let planes = y.par_chunks_exact_mut(plane);
             planes
-                .zip(inputs[0].values().par_chunks_exact(height * width))
+                .zip(inputs.x.values().par_chunks_exact(height * width))
                 .for_each(|(y, x)| {
                     for (row, y) in y.chunks_exact_mut(padded).enumerate() {
                         let x = &x[self.source(row, height) * width..][..width];
@@ -80,13 +86,13 @@ mod kernel {
 
         fn backward(
             &self,
-            _inputs: &[Dense],
+            _inputs: &Unary<Dense>,
             _kept: &[Dense],
             gradient: &Dense,
-            wanted: &[bool],
-        ) -> Vec<Option<Dense>> {
-            if !wanted[0] {
-                return vec![None];
+            wanted: &Unary<bool>,
+        ) -> Unary<Option<Dense>> {
+            if !wanted.x {
+                return Unary { x: None };
             }
             let [_, _, height, width] = self.dims;
             let [_, _, tall, padded] = self.padded();
@@ -111,7 +117,9 @@ mod kernel {
                         }
                     }
                 });
-            vec![Some(Dense::new(dx, &self.dims))]
+            Unary {
+                x: Some(Dense::new(dx, &self.dims)),
+            }
         }
     }
 }

@@ -17,7 +17,8 @@ fn plain(tensor: &Tensor<1>) -> Option<FlexTensor> {
     fits.then(|| tensor.clone().try_into_primitive::<Flex>().ok())?
 }
 
-/// To write to: the vector itself where nobody else holds it.
+/// The vector itself, or a copy if it is a part of a longer one. Storage shared with another tensor is copied when it is
+/// first written to.
 fn writable(tensor: FlexTensor) -> FlexTensor {
     let [length] = tensor.layout().shape().dims();
     let whole = tensor.is_contiguous()
@@ -26,7 +27,6 @@ fn writable(tensor: FlexTensor) -> FlexTensor {
     if whole {
         tensor
     } else {
-        // A view of a longer vector.
         FlexTensor::from_data(tensor.into_data())
     }
 }

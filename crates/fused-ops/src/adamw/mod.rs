@@ -1,4 +1,4 @@
-//! One step of AdamW on a vector, and what else an optimizer does with vectors of that size.
+//! One step of AdamW on a vector, and the other passes of an optimizer over all weights.
 
 #[cfg(feature = "flex")]
 mod kernel;
@@ -21,11 +21,11 @@ pub struct AdamW {
 /// Weights `[n]` and both moments `[n]` after step number `time` (from 1; no moments before it) at the
 /// rate `learning_rate`, for the gradient `scale · gradient`.
 ///
-/// The same operations in the same order as Burn's `AdamW`: the same bits, where the kernel reads and
-/// writes each vector once. Tensors without autodiff; moments that nobody else holds are changed in place.
+/// The same operations in the same order as Burn's `AdamW`, so the same bits; the kernel reads and writes each vector
+/// once. Tensors carry no autodiff graph. Moments are updated in place if no other tensor shares their storage.
 ///
 /// # Panics
-/// As the tensor operations do where lengths differ.
+/// Panics if the lengths differ, as the tensor operations do.
 pub fn adamw_step(
     adamw: &AdamW,
     weights: Tensor<1>,
@@ -51,11 +51,11 @@ pub fn adamw_step(
     composed(&step, weights, gradient, moments)
 }
 
-/// `decay · average + (1 − decay) · values`, `[n]` each; an average that nobody else holds is changed in
-/// place.
+/// `decay · average + (1 − decay) · values`, `[n]` each. The average is updated in place if no other
+/// tensor shares its storage.
 ///
 /// # Panics
-/// As the tensor operations do where lengths differ.
+/// Panics if the lengths differ, as the tensor operations do.
 pub fn moving_average(average: Tensor<1>, values: &Tensor<1>, decay: f64) -> Tensor<1> {
     #[cfg(feature = "flex")]
     let average = match kernel::average(average, values, decay as f32, (1.0 - decay) as f32) {

@@ -1,10 +1,10 @@
-//! The kernel: scores of one head of a part of the queries at a time.
+//! The kernel: the scores of one head for a part of the queries at a time.
 
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use crate::kernel::{
-    Accumulate, Dense, Input, Kernel, Matrix, MatrixMut, apply, exp, multiply, vectorized,
+    Accumulate, Dense, Input, Kernel, Matrix, MatrixMut, Slot, apply, exp, multiply, vectorized,
 };
 
 /// Scores that a thread holds: a quarter of a mebibyte.
@@ -16,7 +16,14 @@ struct Attention {
     groups: usize,
     keys: usize,
     heads: usize,
-    bias: bool,
+}
+
+#[derive(Clone, Debug)]
+struct AttentionInputs<T> {
+    query: T,
+    key: T,
+    value: T,
+    bias: Option<T>,
 }
 
 pub(super) fn run(
@@ -42,11 +49,14 @@ pub(super) fn run(
         groups,
         keys,
         heads,
-        bias: bias.is_some(),
     };
-    let mut tensors = vec![Input::of(query), Input::of(key), Input::of(value)];
-    tensors.extend(bias.map(Input::of));
-    apply(kernel, tensors)
+    let inputs = AttentionInputs {
+        query: Input::of(query),
+        key: Input::of(key),
+        value: Input::of(value),
+        bias: bias.map(Input::of),
+    };
+    apply(kernel, inputs)
 }
 
 impl Attention {
@@ -67,7 +77,8 @@ impl Attention {
         1.0 / (self.head() as f32).sqrt()
     }
 
-    /// Softmax of the scores of some queries: `q` from the head's first value on, `k` likewise.
+    /// Softmax of the scores of some queries. `q` and `k` begin at the head's first value; their rows are those of all
+    /// heads, so a row's stride is the full width.
     fn probabilities(&self, q: &[f32], k: &[f32], bias: Option<&[f32]>, p: &mut [f32]) {
         let (width, keys) = (self.dims[2], self.keys);
         let rows = p.len() / keys;
@@ -93,8 +104,10 @@ impl Attention {
         );
     }
 
-    fn bias<'a>(&self, inputs: &'a [Dense], group: usize) -> Option<&'a [f32]> {
-        (self.bias).then(|| &inputs[3].values()[group * self.keys..(group + 1) * self.keys])
+    /// The bias of a group's keys.
+    fn bias<'a>(&self, inputs: &'a AttentionInputs<Dense>, group: usize) -> Option<&'a [f32]> {
+        (inputs.bias.as_ref())
+            .map(|bias| &bias.values()[group * self.keys..(group + 1) * self.keys])
     }
 }
 
@@ -129,10 +142,37 @@ fn softmax(row: &mut [f32]) {
     }
 }
 
+impl<T> AttentionInputs<T> {
+    fn map<U>(self, mut f: impl FnMut(T) -> U) -> AttentionInputs<U> {
+        AttentionInputs {
+            query: f(self.query),
+            key: f(self.key),
+            value: f(self.value),
+            bias: self.bias.map(f),
+        }
+    }
+}
+
+impl AttentionInputs<Dense> {
+    /// The values of query, key and value.
+    fn projections(&self) -> [&[f32]; 3] {
+        [&self.query, &self.key, &self.value].map(Dense::values)
+    }
+}
+
 impl Kernel for Attention {
-    fn forward(&self, inputs: &[Dense], _keep: bool) -> (Dense, Vec<Dense>) {
+    type Inputs<T: Slot> = AttentionInputs<T>;
+
+    fn map<T: Slot, U: Slot>(
+        inputs: AttentionInputs<T>,
+        f: impl FnMut(T) -> U,
+    ) -> AttentionInputs<U> {
+        inputs.map(f)
+    }
+
+    fn forward(&self, inputs: &AttentionInputs<Dense>, _keep: bool) -> (Dense, Vec<Dense>) {
         let [batch, length, width] = self.dims;
-        let (q, k, v) = (inputs[0].values(), inputs[1].values(), inputs[2].values());
+        let [q, k, v] = inputs.projections();
         let (rows, tile, keys, head) = (self.rows(), self.tile_rows(), self.keys, self.head());
         let mut y = vec![0.0; batch * length * width];
         let tiles: Vec<(usize, usize, &mut [f32])> = (y.chunks_mut(rows * width).enumerate())
@@ -166,13 +206,13 @@ impl Kernel for Attention {
 
     fn backward(
         &self,
-        inputs: &[Dense],
+        inputs: &AttentionInputs<Dense>,
         _kept: &[Dense],
         gradient: &Dense,
-        wanted: &[bool],
-    ) -> Vec<Option<Dense>> {
+        wanted: &AttentionInputs<bool>,
+    ) -> AttentionInputs<Option<Dense>> {
         let width = self.dims[2];
-        let (q, k, v) = (inputs[0].values(), inputs[1].values(), inputs[2].values());
+        let [q, k, v] = inputs.projections();
         let dy = gradient.values();
         let (rows, keys) = (self.rows(), self.keys);
         let mut dq = vec![0.0; q.len()];
@@ -194,15 +234,15 @@ impl Kernel for Attention {
                 self.backward_group(&of_group, dq, dk, dv);
             });
         let [batch, length, _] = self.dims;
-        let mut gradients = vec![
-            wanted[0].then(|| Dense::new(dq, &[batch, length, width])),
-            wanted[1].then(|| Dense::new(dk, &[self.groups, keys, width])),
-            wanted[2].then(|| Dense::new(dv, &[self.groups, keys, width])),
-        ];
-        if self.bias {
-            gradients.push(None);
+        AttentionInputs {
+            query: wanted
+                .query
+                .then(|| Dense::new(dq, &[batch, length, width])),
+            key: (wanted.key).then(|| Dense::new(dk, &[self.groups, keys, width])),
+            value: (wanted.value).then(|| Dense::new(dv, &[self.groups, keys, width])),
+            // `run` takes no bias that wants one.
+            bias: wanted.bias.map(|_| None),
         }
-        gradients
     }
 }
 

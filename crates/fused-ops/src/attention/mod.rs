@@ -7,19 +7,18 @@ use burn::tensor::activation::softmax;
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Tensor, module};
 
-/// Most scores that the composition holds at once where no gradient is needed, 16 MiB of them.
+/// Most scores that the composition holds at once if no gradient is needed: 16 MiB.
 const MAX_SCORES: usize = 1 << 22;
 
 /// softmax(Q Kᵗ / √d + bias) V of every head: `query` `[B, L, C]`, `key` and `value` `[G, M, C]` with G
 /// = B, or G = 1 for keys that the whole batch shares, d = C / heads; `bias` `[G, M]` is added to the scores
 /// of every query (0 for a visible key, a large negative number for a hidden one). Gives `[B, L, C]`.
 ///
-/// Composed: heads split off and swapped, matrix products, softmax. The kernel reads the heads where
-/// they lie, and holds the scores of one head of a part of the queries at a time; its backward pass
-/// computes them anew.
+/// Composed: heads split off and swapped, matrix products, softmax. The kernel reads the heads in
+/// place and holds the scores of one head for a part of the queries at a time; its backward pass recomputes them.
 ///
 /// # Panics
-/// As the tensor operations do where shapes do not fit.
+/// Panics if the shapes do not fit, as the tensor operations do.
 pub fn attention(
     query: Tensor<3>,
     key: Tensor<3>,

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::Affine;
 use crate::Activation;
 use crate::activation::{activate, deactivate};
-use crate::kernel::{Dense, Input, Kernel, apply, vectorized};
+use crate::kernel::{Dense, Input, Kernel, Slot, Unary, apply, vectorized};
 
 /// Running sums at once.
 const LANES: usize = 32;
@@ -18,14 +18,39 @@ struct Statistics {
     dims: [usize; 4],
 }
 
-/// Inputs: x, then the channels' statistics of a batch norm, then γ and β, where there are any.
+/// A batch norm if its inputs have statistics, an instance norm otherwise.
 #[derive(Clone, Debug)]
 struct ChannelNorm {
     dims: [usize; 4],
-    batch: bool,
-    affine: bool,
     epsilon: f32,
     slope: f32,
+}
+
+#[derive(Clone, Debug)]
+struct ChannelNormInputs<T> {
+    x: T,
+    /// Mean and variance of the channels over the whole batch, `[2, C]`.
+    statistics: Option<T>,
+    affine: Option<GammaBeta<T>>,
+}
+
+#[derive(Clone, Debug)]
+struct GammaBeta<T> {
+    gamma: T,
+    beta: T,
+}
+
+impl<T> ChannelNormInputs<T> {
+    fn map<U>(self, mut f: impl FnMut(T) -> U) -> ChannelNormInputs<U> {
+        ChannelNormInputs {
+            x: f(self.x),
+            statistics: self.statistics.map(&mut f),
+            affine: self.affine.map(|affine| GammaBeta {
+                gamma: f(affine.gamma),
+                beta: f(affine.beta),
+            }),
+        }
+    }
 }
 
 pub(super) fn batch(
@@ -39,8 +64,10 @@ pub(super) fn batch(
     if dims.contains(&0) {
         return None;
     }
-    let x_only = vec![Input::of(&x.clone().detach())];
-    let statistics: Tensor<2> = apply(Statistics { dims }, x_only)?;
+    let detached = Unary {
+        x: Input::of(&x.clone().detach()),
+    };
+    let statistics: Tensor<2> = apply(Statistics { dims }, detached)?;
     let affine = (gamma.clone(), beta.clone());
     let output = run(x, Some(&statistics), Some(&affine), epsilon, activation)?;
     let row = |at: usize| {
@@ -72,17 +99,18 @@ pub(super) fn run(
     }
     let kernel = ChannelNorm {
         dims,
-        batch: statistics.is_some(),
-        affine: affine.is_some(),
         epsilon: epsilon as f32,
         slope: activation.slope(),
     };
-    let mut tensors = vec![Input::of(x)];
-    tensors.extend(statistics.map(Input::of));
-    if let Some((gamma, beta)) = affine {
-        tensors.extend([Input::of(gamma), Input::of(beta)]);
-    }
-    apply(kernel, tensors)
+    let inputs = ChannelNormInputs {
+        x: Input::of(x),
+        statistics: statistics.map(Input::of),
+        affine: affine.map(|(gamma, beta)| GammaBeta {
+            gamma: Input::of(gamma),
+            beta: Input::of(beta),
+        }),
+    };
+    apply(kernel, inputs)
 }
 
 fn pixels(dims: [usize; 4]) -> usize {
@@ -114,9 +142,15 @@ fn moments(plane: &[f32]) -> [f32; 2] {
 }
 
 impl Kernel for Statistics {
-    fn forward(&self, inputs: &[Dense], _keep: bool) -> (Dense, Vec<Dense>) {
+    type Inputs<T: Slot> = Unary<T>;
+
+    fn map<T: Slot, U: Slot>(inputs: Unary<T>, f: impl FnMut(T) -> U) -> Unary<U> {
+        inputs.map(f)
+    }
+
+    fn forward(&self, inputs: &Unary<Dense>, _keep: bool) -> (Dense, Vec<Dense>) {
         let [images, channels, ..] = self.dims;
-        let planes: Vec<[f32; 2]> = (inputs[0].values())
+        let planes: Vec<[f32; 2]> = (inputs.x.values())
             .par_chunks_exact(pixels(self.dims))
             .map(|plane| {
                 vectorized(
@@ -139,12 +173,13 @@ impl Kernel for Statistics {
 
     fn backward(
         &self,
-        _inputs: &[Dense],
+        _inputs: &Unary<Dense>,
         _kept: &[Dense],
         _gradient: &Dense,
-        _wanted: &[bool],
-    ) -> Vec<Option<Dense>> {
-        vec![None]
+        _wanted: &Unary<bool>,
+    ) -> Unary<Option<Dense>> {
+        // Their input is detached.
+        Unary { x: None }
     }
 }
 
@@ -170,29 +205,48 @@ impl Plane {
 }
 
 impl ChannelNorm {
-    fn plane(&self, inputs: &[Dense], index: usize, [mean, variance]: [f32; 2]) -> Plane {
+    fn plane(
+        &self,
+        inputs: &ChannelNormInputs<Dense>,
+        index: usize,
+        [mean, variance]: [f32; 2],
+    ) -> Plane {
         let channel = index % self.dims[1];
-        let at = 1 + usize::from(self.batch);
-        let affine = |at: usize| inputs[at].values()[channel];
+        let (gamma, beta) = match &inputs.affine {
+            Some(affine) => (
+                affine.gamma.values()[channel],
+                affine.beta.values()[channel],
+            ),
+            None => (1.0, 0.0),
+        };
         Plane {
             mean,
             scale: 1.0 / (variance + self.epsilon).sqrt(),
-            gamma: if self.affine { affine(at) } else { 1.0 },
-            beta: if self.affine { affine(at + 1) } else { 0.0 },
+            gamma,
+            beta,
         }
     }
 
-    /// Of a batch norm.
-    fn channel_moments(&self, inputs: &[Dense], index: usize) -> [f32; 2] {
-        let (channels, statistics) = (self.dims[1], inputs[1].values());
+    /// Mean and variance of a plane's channel over the whole batch.
+    fn channel_moments(&self, statistics: &Dense, index: usize) -> [f32; 2] {
+        let (channels, statistics) = (self.dims[1], statistics.values());
         let channel = index % channels;
         [statistics[channel], statistics[channels + channel]]
     }
 }
 
 impl Kernel for ChannelNorm {
-    fn forward(&self, inputs: &[Dense], keep: bool) -> (Dense, Vec<Dense>) {
-        let x = inputs[0].values();
+    type Inputs<T: Slot> = ChannelNormInputs<T>;
+
+    fn map<T: Slot, U: Slot>(
+        inputs: ChannelNormInputs<T>,
+        f: impl FnMut(T) -> U,
+    ) -> ChannelNormInputs<U> {
+        inputs.map(f)
+    }
+
+    fn forward(&self, inputs: &ChannelNormInputs<Dense>, keep: bool) -> (Dense, Vec<Dense>) {
+        let x = inputs.x.values();
         let pixels = pixels(self.dims);
         let mut y = vec![0.0; x.len()];
         let planes: Vec<[f32; 2]> = (y.par_chunks_exact_mut(pixels))
@@ -202,10 +256,9 @@ impl Kernel for ChannelNorm {
                 vectorized(
                     #[inline(always)]
                     || {
-                        let moments = if self.batch {
-                            self.channel_moments(inputs, i)
-                        } else {
-                            moments(x)
+                        let moments = match &inputs.statistics {
+                            Some(statistics) => self.channel_moments(statistics, i),
+                            None => moments(x),
                         };
                         let plane = self.plane(inputs, i, moments);
                         for (y, x) in y.iter_mut().zip(x) {
@@ -228,12 +281,12 @@ impl Kernel for ChannelNorm {
 
     fn backward(
         &self,
-        inputs: &[Dense],
+        inputs: &ChannelNormInputs<Dense>,
         kept: &[Dense],
         gradient: &Dense,
-        wanted: &[bool],
-    ) -> Vec<Option<Dense>> {
-        let (x, dy) = (inputs[0].values(), gradient.values());
+        wanted: &ChannelNormInputs<bool>,
+    ) -> ChannelNormInputs<Option<Dense>> {
+        let (x, dy) = (inputs.x.values(), gradient.values());
         let moments = kept[0].values();
         let [_, channels, ..] = self.dims;
         let pixels = pixels(self.dims);
@@ -264,8 +317,7 @@ impl Kernel for ChannelNorm {
                 total[1] += sum[1];
             }
         }
-        let mut gradients = vec![None; inputs.len()];
-        if wanted[0] {
+        let dx = wanted.x.then(|| {
             let mut dx = vec![0.0; x.len()];
             (dx.par_chunks_exact_mut(pixels))
                 .zip(x.par_chunks_exact(pixels))
@@ -273,7 +325,7 @@ impl Kernel for ChannelNorm {
                 .enumerate()
                 .for_each(|(i, ((dx, x), dy))| {
                     let plane = plane(i);
-                    let (sum, n) = if self.batch {
+                    let (sum, n) = if inputs.statistics.is_some() {
                         (by_channel[i % channels], self.dims[0] * pixels)
                     } else {
                         (sums[i], pixels)
@@ -290,14 +342,19 @@ impl Kernel for ChannelNorm {
                         },
                     );
                 });
-            gradients[0] = Some(Dense::new(dx, &self.dims));
+            Dense::new(dx, &self.dims)
+        });
+        let column = |at: usize| {
+            let column = by_channel.iter().map(|sums| sums[at]).collect();
+            Some(Dense::new(column, &[channels]))
+        };
+        ChannelNormInputs {
+            x: dx,
+            statistics: wanted.statistics.map(|_| None),
+            affine: wanted.affine.as_ref().map(|_| GammaBeta {
+                gamma: column(1),
+                beta: column(0),
+            }),
         }
-        if self.affine {
-            let at = 1 + usize::from(self.batch);
-            let column = |at: usize| by_channel.iter().map(|sums| sums[at]).collect();
-            gradients[at] = Some(Dense::new(column(1), &[channels]));
-            gradients[at + 1] = Some(Dense::new(column(0), &[channels]));
-        }
-        gradients
     }
 }

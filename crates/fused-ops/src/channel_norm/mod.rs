@@ -17,7 +17,7 @@ pub type Affine = (Tensor<1>, Tensor<1>);
 /// Composed of those operations. The kernel reads x once to a cache and writes the output.
 ///
 /// # Panics
-/// As the tensor operations do where shapes do not fit.
+/// Panics if the shapes do not fit, as the tensor operations do.
 pub fn instance_norm(
     x: Tensor<4>,
     affine: Option<Affine>,
@@ -49,13 +49,13 @@ fn composed_instance_norm(
     activation.apply(y)
 }
 
-/// The same over each channel of the whole batch; mean and biased variance come with the output and
-/// carry no gradient.
+/// As [`instance_norm`], with mean and variance over each channel of the whole batch. Mean and biased variance are
+/// returned with the output and carry no gradient.
 ///
 /// Composed: Burn's `batch_norm_train` and the activation.
 ///
 /// # Panics
-/// As there.
+/// Panics if the shapes do not fit, as the tensor operations do.
 pub fn batch_norm_train(
     x: Tensor<4>,
     gamma: Tensor<1>,

@@ -1,4 +1,4 @@
-//! Copying what a convolution reads into the rows of a matrix.
+//! Copying what a convolution reads into the rows of a matrix (im2col, for the pixels of one share).
 
 use std::ops::Range;
 
@@ -23,7 +23,8 @@ impl<'a> Image<'a> {
     }
 }
 
-/// Rows (channel, tap row, tap column) of what the output pixels in `rows` × `0..width` read.
+/// Writes one row of `to` for each (channel, tap row, tap column): what the output pixels in `rows` × `0..width` read
+/// there.
 pub(super) fn gather(
     image: Image,
     channels: Range<usize>,
@@ -68,7 +69,7 @@ pub(super) fn gather(
     );
 }
 
-/// [`gather`] where input and output rows are of one length.
+/// [`gather`] if input and output rows have the same length.
 fn gather_shifted(
     image: Image,
     channels: Range<usize>,
@@ -89,8 +90,8 @@ fn gather_shifted(
     }
 }
 
-/// [`gather`] where output rows are half as long as input rows: each channel is taken apart into the
-/// pixels of even and odd rows and columns, and these are copied in whole rows.
+/// [`gather`] if output rows are half as long as input rows: each channel is split into four planes, of the pixels in
+/// even and odd rows and columns, from which whole rows are copied.
 fn gather_halved(
     image: Image,
     channels: Range<usize>,
@@ -142,8 +143,9 @@ fn gather_halved(
     }
 }
 
-/// Rows `rows` of the plane as it looks from `row_offset` and `offset` away, zero outside: the plane
-/// from some pixel on, but for the columns that come from the row before or after.
+/// Rows `rows` of the plane, shifted by `row_offset` and `offset`, zero outside. A shift moves every pixel by the same
+/// distance in memory, so this is one copy; only the columns at one edge, which it takes from the neighbouring row, are
+/// set to zero afterwards.
 fn copy_shifted(
     plane: &[f32],
     width: usize,

@@ -17,7 +17,7 @@ pub(super) struct Geometry {
 }
 
 impl Geometry {
-    /// Of a convolution of `[B, c, H, W]` with `[f, c, kh, kw]`; none where a size would be zero.
+    /// Of a convolution of `[B, c, H, W]` with `[f, c, kh, kw]`; none if a size would be zero.
     pub(super) fn down(
         [batch, large, height, width]: [usize; 4],
         [small, channels, kh, kw]: [usize; 4],
@@ -104,8 +104,15 @@ impl Geometry {
         }
     }
 
-    /// The pixels of the large side, sorted by their place within a stride: all of a kind read the
-    /// small side in the same way.
+    /// The pixels of the large side in `stride²` classes, by row and column modulo the stride. All pixels of a class are
+    /// reached by the same entries of the kernel, so each class is a convolution of the small side with stride 1. With
+    /// stride 2, a kernel of 4 × 4 and padding 1:
+    ///
+    /// ```text
+    /// rows of the large side    read, by kernel row i, rows of the small side
+    /// 2u                        i = 1: u        i = 3: u − 1
+    /// 2u + 1                    i = 0: u + 1    i = 2: u
+    /// ```
     pub(super) fn phases(&self) -> Vec<Phase> {
         let axis = |at: usize, k: usize| -> Vec<(usize, isize)> {
             let (stride, at) = (self.stride as isize, (at + self.padding) as isize);

@@ -2,7 +2,7 @@
 
 mod adapted;
 #[cfg(feature = "flex")]
-mod adapted_kernel;
+mod finish;
 #[cfg(feature = "flex")]
 mod gather;
 #[cfg(feature = "flex")]
@@ -13,6 +13,8 @@ mod narrow;
 mod plain;
 #[cfg(feature = "flex")]
 mod products;
+#[cfg(feature = "flex")]
+mod sized;
 #[cfg(feature = "flex")]
 mod sums;
 #[cfg(feature = "flex")]
@@ -25,17 +27,17 @@ use burn::tensor::Tensor;
 use burn::tensor::module as burn_module;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 
-pub use self::adapted::{AdaptedConv2d, ConvShape, LowRank};
+pub use self::adapted::{AdaptedConv2d, ConvKind, LowRank};
 use crate::Activation;
 
 /// A convolution with zero padding and what follows it: `[B, c, H, W]` and `[f, c, kh, kw]` →
 /// `[B, f, H', W']`, H' = ⌊(H + 2·padding − kh)/stride⌋ + 1.
 ///
-/// Composed: Burn's `conv2d` and the activation. The kernel gathers what a few hundred pixels read
-/// into a matrix that fits the cache, multiplies, and adds bias and activation as it writes.
+/// Composed: Burn's `conv2d` and the activation. The kernel gathers what a few hundred output pixels read
+/// into a matrix that fits the cache, multiplies, and adds bias and activation as it writes the output.
 ///
 /// # Panics
-/// As the tensor operations do where shapes do not fit.
+/// Panics if the shapes do not fit, as the tensor operations do.
 pub fn conv2d(
     x: Tensor<4>,
     weight: Tensor<4>,
@@ -45,9 +47,13 @@ pub fn conv2d(
     activation: Activation,
 ) -> Tensor<4> {
     #[cfg(feature = "flex")]
-    if let Some(geometry) = geometry::Geometry::down(x.dims(), weight.dims(), stride, padding)
-        && let Some(y) = run(&x, &weight, bias.as_ref(), geometry, false, activation)
-    {
+    if let Some(y) = run(
+        &x,
+        &weight,
+        bias.as_ref(),
+        ConvKind::Down { stride, padding },
+        activation,
+    ) {
         return y;
     }
     let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], 1);
@@ -60,7 +66,7 @@ pub fn conv2d(
 /// Composed: Burn's `conv_transpose2d` and the activation.
 ///
 /// # Panics
-/// As the tensor operations do where shapes do not fit.
+/// Panics if the shapes do not fit, as the tensor operations do.
 pub fn conv_transpose2d(
     x: Tensor<4>,
     weight: Tensor<4>,
@@ -71,10 +77,17 @@ pub fn conv_transpose2d(
     activation: Activation,
 ) -> Tensor<4> {
     #[cfg(feature = "flex")]
-    if let Some(geometry) =
-        geometry::Geometry::up(x.dims(), weight.dims(), stride, padding, output_padding)
-        && let Some(y) = run(&x, &weight, bias.as_ref(), geometry, true, activation)
-    {
+    if let Some(y) = run(
+        &x,
+        &weight,
+        bias.as_ref(),
+        ConvKind::Up {
+            stride,
+            padding,
+            output_padding,
+        },
+        activation,
+    ) {
         return y;
     }
     let options =
@@ -87,27 +100,24 @@ fn run(
     x: &Tensor<4>,
     weight: &Tensor<4>,
     bias: Option<&Tensor<1>>,
-    geometry: geometry::Geometry,
-    transposed: bool,
+    kind: ConvKind,
     activation: Activation,
 ) -> Option<Tensor<4>> {
     use crate::kernel::{Input, apply};
 
-    let channels = if transposed {
-        geometry.large
-    } else {
-        geometry.small
-    };
+    let conv = sized::SizedConv::new(kind, x.dims(), weight.dims())?;
+    let (channels, _) = conv.outputs();
     if !activation.fits() || bias.is_some_and(|bias| bias.dims() != [channels]) {
         return None;
     }
     let kernel = plain::Convolution {
-        geometry,
-        transposed,
-        bias: bias.is_some(),
+        conv,
         slope: activation.slope(),
     };
-    let mut tensors = vec![Input::of(x), Input::of(weight)];
-    tensors.extend(bias.map(Input::of));
-    apply(kernel, tensors)
+    let inputs = plain::ConvolutionInputs {
+        x: Input::of(x),
+        weight: Input::of(weight),
+        bias: bias.map(Input::of),
+    };
+    apply(kernel, inputs)
 }

@@ -4,76 +4,17 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::finish::Finish;
 use super::gather::{Image, gather};
 use super::geometry::{Geometry, Phase, Taps};
 use super::tiles::{GATHERED, Shares, with_buffer};
-use crate::activation::activate;
 use crate::kernel::{Accumulate, Matrix, MatrixMut, multiply, vectorized};
 
-/// Pixels of a step of a gradient's sum over pixels.
+/// Pixels per product in a gradient's sum over pixels.
 const DEPTH: usize = 512;
 
-/// Images that a gradient sums apart from others, where its rows alone are too few shares of work.
+/// Groups of images whose gradients are summed separately, if the blocks of channels alone are too few shares of work.
 const GROUPS: usize = 8;
-
-/// What is done to the outputs' first channels, as many as `bias` or all; others stay as they are.
-#[derive(Clone, Copy)]
-pub(super) struct Finish<'a> {
-    pub(super) bias: Option<&'a [f32]>,
-    pub(super) slope: f32,
-    pub(super) channels: usize,
-}
-
-impl Finish<'_> {
-    /// No bias and no activation.
-    pub(super) const NOTHING: Finish<'static> = Finish {
-        bias: None,
-        slope: 1.0,
-        channels: 0,
-    };
-
-    /// Bias and slope of a channel.
-    pub(super) fn of(&self, channel: usize) -> (f32, f32) {
-        if channel >= self.channels {
-            return (0.0, 1.0);
-        }
-        (self.bias.map_or(0.0, |bias| bias[channel]), self.slope)
-    }
-
-    /// Writes `values` of `channel`.
-    #[inline(always)]
-    fn write(&self, channel: usize, values: &[f32], to: &mut [f32]) {
-        let (bias, slope) = self.of(channel);
-        for (to, value) in to.iter_mut().zip(values) {
-            *to = activate(value + bias, slope);
-        }
-    }
-
-    /// Writes `even` and `odd` in turns.
-    #[inline(always)]
-    fn write_pairs(&self, channel: usize, even: &[f32], odd: &[f32], to: &mut [f32]) {
-        let (bias, slope) = self.of(channel);
-        let mut pairs = to.chunks_exact_mut(2);
-        for ((to, even), odd) in pairs.by_ref().zip(even).zip(odd) {
-            to[0] = activate(even + bias, slope);
-            to[1] = activate(odd + bias, slope);
-        }
-        if let [to] = pairs.into_remainder()
-            && let Some(even) = even.last()
-        {
-            *to = activate(even + bias, slope);
-        }
-    }
-
-    /// Writes `values` to every `step`-th place.
-    #[inline(always)]
-    fn write_apart(&self, channel: usize, values: &[f32], step: usize, to: &mut [f32]) {
-        let (bias, slope) = self.of(channel);
-        for (to, value) in to.iter_mut().step_by(step).zip(values) {
-            *to = activate(value + bias, slope);
-        }
-    }
-}
 
 /// `weight` `[n, channels·taps]` times what the pixels `rows` × `0..width` read, into `product`.
 fn multiply_gathered(
@@ -110,7 +51,7 @@ fn multiply_gathered(
     }
 }
 
-/// Channels that are gathered at once, where each takes `length` values.
+/// Channels that are gathered at once, each of which takes `length` values.
 fn channels_of(length: usize, channels: usize) -> usize {
     (GATHERED / length.max(1)).clamp(1, channels)
 }
@@ -176,70 +117,80 @@ pub(super) fn up(
         })
         .collect();
     let shares = large_shares(geometry);
-    let large_width = geometry.large_size[1];
     outputs
         .into_par_iter()
         .enumerate()
         .for_each(|(i, mut output)| {
             let image = Image::of(y, i / shares.count(), geometry.small, geometry.small_size);
             let rows = shares.rows(i % shares.count());
-            for row_phases in phases.chunks_exact(stride) {
-                let a = row_phases[0].0.at[0];
-                let first = rows.start / stride;
-                let rows = first..(first + rows.len().saturating_sub(a).div_ceil(stride));
-                if rows.is_empty() {
-                    continue;
-                }
-                let lengths = row_phases.iter().map(|(phase, _)| {
-                    let (pixels, area) = (rows.len() * phase.size[1], phase.taps.area());
-                    let depth = channels_of(area * pixels, geometry.small) * area;
-                    (depth * pixels, output.len() * pixels)
-                });
-                let gathered = lengths.clone().map(|length| length.0).max().unwrap_or(0);
-                let products: usize = lengths.map(|length| length.1).sum();
-                with_buffer(gathered + products, |buffer| {
-                    let (gathered, mut rest) = buffer.split_at_mut(gathered);
-                    let mut products = Vec::with_capacity(stride);
-                    for (phase, weight) in row_phases {
-                        let pixels = rows.len() * phase.size[1];
-                        let (product, others) = rest.split_at_mut(output.len() * pixels);
-                        rest = others;
-                        if pixels > 0 {
-                            let place = (rows.clone(), phase.size[1]);
-                            let buffers = (&mut *gathered, &mut *product);
-                            let taps = &phase.taps;
-                            multiply_gathered(image, geometry.small, taps, place, weight, buffers);
-                        }
-                        products.push((&*product, phase.size[1]));
-                    }
-                    vectorized(
-                        #[inline(always)]
-                        || {
-                            for (channel, to) in output.iter_mut().enumerate() {
-                                let planes = to[a * large_width..].chunks_mut(stride * large_width);
-                                for (u, to) in planes.enumerate().take(rows.len()) {
-                                    let to = &mut to[..large_width];
-                                    let of = |b: usize| {
-                                        let (product, width) = products[b];
-                                        &product[(channel * rows.len() + u) * width..][..width]
-                                    };
-                                    match stride {
-                                        1 => finish.write(channel, of(0), to),
-                                        2 => finish.write_pairs(channel, of(0), of(1), to),
-                                        _ => {
-                                            for b in 0..stride.min(large_width) {
-                                                let to = &mut to[b..];
-                                                finish.write_apart(channel, of(b), stride, to);
-                                            }
-                                        }
-                                    }
-                                }
-                            }
-                        },
-                    );
-                });
+            for phases in phases.chunks_exact(stride) {
+                up_rows(geometry, image, phases, rows.clone(), finish, &mut output);
             }
         });
+}
+
+/// The `rows` of a share that are of one kind: `stride` phases, whose pixels alternate in each row.
+fn up_rows(
+    geometry: &Geometry,
+    image: Image,
+    phases: &[(Phase, Vec<f32>)],
+    rows: Range<usize>,
+    finish: Finish,
+    output: &mut [&mut [f32]],
+) {
+    let (stride, large_width) = (geometry.stride, geometry.large_size[1]);
+    let a = phases[0].0.at[0];
+    let first = rows.start / stride;
+    let rows = first..(first + rows.len().saturating_sub(a).div_ceil(stride));
+    if rows.is_empty() {
+        return;
+    }
+    let lengths = phases.iter().map(|(phase, _)| {
+        let (pixels, area) = (rows.len() * phase.size[1], phase.taps.area());
+        let depth = channels_of(area * pixels, geometry.small) * area;
+        (depth * pixels, output.len() * pixels)
+    });
+    let gathered = lengths.clone().map(|length| length.0).max().unwrap_or(0);
+    let products: usize = lengths.map(|length| length.1).sum();
+    with_buffer(gathered + products, |buffer| {
+        let (gathered, mut rest) = buffer.split_at_mut(gathered);
+        let mut products = Vec::with_capacity(stride);
+        for (phase, weight) in phases {
+            let pixels = rows.len() * phase.size[1];
+            let (product, others) = rest.split_at_mut(output.len() * pixels);
+            rest = others;
+            if pixels > 0 {
+                let place = (rows.clone(), phase.size[1]);
+                let buffers = (&mut *gathered, &mut *product);
+                multiply_gathered(image, geometry.small, &phase.taps, place, weight, buffers);
+            }
+            products.push((&*product, phase.size[1]));
+        }
+        vectorized(
+            #[inline(always)]
+            || {
+                for (channel, to) in output.iter_mut().enumerate() {
+                    let planes = to[a * large_width..].chunks_mut(stride * large_width);
+                    for (u, to) in planes.enumerate().take(rows.len()) {
+                        let to = &mut to[..large_width];
+                        let of = |b: usize| {
+                            let (product, width) = products[b];
+                            &product[(channel * rows.len() + u) * width..][..width]
+                        };
+                        match stride {
+                            1 => finish.write(channel, of(0), to),
+                            2 => finish.write_pairs(channel, of(0), of(1), to),
+                            _ => {
+                                for b in 0..stride.min(large_width) {
+                                    finish.write_apart(channel, of(b), stride, &mut to[b..]);
+                                }
+                            }
+                        }
+                    }
+                }
+            },
+        );
+    });
 }
 
 pub(super) fn large_shares(geometry: &Geometry) -> Shares {

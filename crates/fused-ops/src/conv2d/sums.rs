@@ -1,20 +1,20 @@
-//! Passes over a gradient: before the activation, and its sums per channel.
+//! Passes over a gradient: back through the activation, and sums per channel.
 
 use rayon::prelude::*;
 
 use crate::activation::deactivate;
 use crate::kernel::vectorized;
 
-/// Running sums at once: one alone would wait for itself, and lose digits.
+/// Running sums at once: in a single one each addition would wait for the one before, and more digits would be lost.
 const LANES: usize = 32;
 
 /// Values of a thread's share of a pass.
 const SHARE: usize = 1 << 14;
 
-/// Share of the bias below which what it was added to has lost too many digits.
+/// A value whose size is below this share of the bias has lost too many digits when the bias was added.
 const DIGITS: f32 = 1e-3;
 
-/// The gradient before the activation.
+/// The gradient of the activation's input.
 pub(super) fn before_activation(gradient: &[f32], output: &[f32], slope: f32) -> Vec<f32> {
     let mut before = vec![0.0; gradient.len()];
     let shares = before.par_chunks_mut(SHARE).zip(gradient.par_chunks(SHARE));
@@ -58,8 +58,8 @@ pub(super) fn channel_sums(values: &[f32], channels: usize, pixels: usize) -> Ve
     sums
 }
 
-/// Per channel the sum of `gradient`, the sum of its products with `output − bias`, and whether so
-/// few digits of the latter are left that it has to be computed otherwise.
+/// Per channel the sum of `gradient` and the sum of its products with `output − bias`; and whether `output − bias` has so
+/// few digits left that the second sums have to be computed in another way.
 pub(super) fn channel_products(
     gradient: &[f32],
     output: &[f32],

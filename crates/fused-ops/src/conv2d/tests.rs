@@ -2,7 +2,7 @@ use burn::tensor::Tensor;
 use burn::tensor::module as burn_module;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 
-use super::{AdaptedConv2d, ConvShape, LowRank, conv_transpose2d, conv2d};
+use super::{AdaptedConv2d, ConvKind, LowRank, conv_transpose2d, conv2d};
 use crate::Activation;
 use crate::testing::{compare, random};
 
@@ -99,13 +99,13 @@ fn transposed_convolutions_agree_with_burns() {
     }
 }
 
-/// Input, weight, and the layer's shape.
-const ADAPTED: [([usize; 4], [usize; 4], ConvShape); 6] = {
-    const fn down(stride: usize, padding: usize) -> ConvShape {
-        ConvShape::Down { stride, padding }
+/// Input, weight, and the kind of convolution.
+const ADAPTED: [([usize; 4], [usize; 4], ConvKind); 6] = {
+    const fn down(stride: usize, padding: usize) -> ConvKind {
+        ConvKind::Down { stride, padding }
     }
-    const fn up(stride: usize, padding: usize, output_padding: usize) -> ConvShape {
-        ConvShape::Up {
+    const fn up(stride: usize, padding: usize, output_padding: usize) -> ConvKind {
+        ConvKind::Up {
             stride,
             padding,
             output_padding,
@@ -122,15 +122,15 @@ const ADAPTED: [([usize; 4], [usize; 4], ConvShape); 6] = {
 };
 
 fn adapted(
-    (input, kernel, shape): ([usize; 4], [usize; 4], ConvShape),
+    (input, kernel, kind): ([usize; 4], [usize; 4], ConvKind),
     (gain, update, activation): (bool, bool, Activation),
     bias_factor: f64,
     fused: bool,
 ) -> (Vec<usize>, impl Fn(&[Tensor<1>]) -> Tensor<1>) {
     let [a, b, kh, kw] = kernel;
-    let (inputs, outputs) = match shape {
-        ConvShape::Down { .. } => (b, a),
-        ConvShape::Up { .. } => (a, b),
+    let (inputs, outputs) = match kind {
+        ConvKind::Down { .. } => (b, a),
+        ConvKind::Up { .. } => (a, b),
     };
     let (rank, fan_in) = (2, inputs * kh * kw);
     let lengths = vec![
@@ -151,7 +151,7 @@ fn adapted(
                 up: t[5].clone().reshape([outputs, rank]),
                 scale: 0.7,
             }),
-            shape,
+            kind,
             activation,
         };
         let x = t[0].clone().reshape(input);
@@ -183,7 +183,7 @@ fn adapted_layers_agree_with_the_merged_convolution() {
     }
 }
 
-/// What the gain's gradient reads off the output is lost behind a bias a million times larger.
+/// The gain's gradient is read off the output, whose digits a bias a million times larger would leave no room for.
 #[test]
 fn gradients_of_gains_survive_large_biases() {
     for activation in [Activation::None, Activation::Relu] {

@@ -1,4 +1,32 @@
 //! Shares of an image that threads work on.
+//!
+//! A share is some whole rows of an output image, in all its channels. One thread computes it from start to end:
+//!
+//! ```text
+//!  input image                  gathered                       product               output image
+//!  c channels                   about 256 pixels               the same pixels       f channels
+//!  ┌───────────────────────┐    ┌───────────────────────┐      ┌────────────────┐    ┌─────────────────┐
+//!  │                       │    │ channel 0, tap (0, 0) │      │ channel 0      │    │ share 0         │
+//!  ├───────────────────────┤    │ channel 0, tap (0, 1) │      │ channel 1      │    ├─────────────────┤
+//!  │ what share 1 reads:   │ ─▶ │ …                     │ ─W─▶ │ …              │ ─▶ │ share 1: + bias,│
+//!  │ its own rows and the  │    │ channel 1, tap (0, 0) │      │ channel f − 1  │    │ activation      │
+//!  │ kernel's reach beyond │    │ …                     │      └────────────────┘    ├─────────────────┤
+//!  ├───────────────────────┤    └───────────────────────┘                            │ share 2         │
+//!  │                       │    a block of channels, at                              ├─────────────────┤
+//!  └───────────────────────┘    most 128 Ki values                                   │ …               │
+//! ```
+//!
+//! Block after block of channels is gathered and its product added up. Gathered values and product live in a buffer of
+//! the thread ([`with_buffer`]) and stay in its core's cache. Which rows a share has depends on the image's size only,
+//! never on the number of threads, and neither does the order of any sum.
+//!
+//! A transposed convolution has one product for each phase of its output (`Geometry::phases`), and a share's rows are a
+//! multiple of the stride. The products of the phases of one row are written to it in turns:
+//!
+//! ```text
+//!  stride 2:  phase (0, 0)  a a a a      phase (0, 1)  b b b b      output row 2u      a b a b a b a b
+//!             phase (1, 0)  c c c c      phase (1, 1)  d d d d      output row 2u + 1  c d c d c d c d
+//! ```
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -7,7 +35,7 @@ use std::ops::Range;
 /// and writes fits a core's cache.
 const PIXELS: usize = 256;
 
-/// Values of a matrix of gathered pixels: half of a core's cache of 1 MB.
+/// Most values of a matrix of gathered pixels: 512 KiB, half of a core's second-level cache of 1 MiB.
 pub(super) const GATHERED: usize = 128 * 1024;
 
 /// An image's rows in shares.
@@ -68,12 +96,12 @@ impl Shares {
     }
 }
 
-/// Runs `work` with a buffer of at least `length` that the thread keeps; its values are anything.
+/// Runs `work` with a buffer of `length` values, which the thread keeps for the next call. They are not cleared.
 pub(super) fn with_buffer<R>(length: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
     thread_local! {
         static BUFFER: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
     }
-    // Work that runs inside of other work finds none and makes its own.
+    // Rayon may run other work inside of this one, on the same thread: it finds no buffer and makes its own.
     let mut buffer = BUFFER.take();
     if buffer.len() < length {
         buffer.resize(length, 0.0);

@@ -37,7 +37,7 @@ impl<'a> MatrixMut<'a> {
     }
 }
 
-/// What happens to the values that were there.
+/// What happens to the values that the target held before.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Accumulate {
     Replace,
@@ -53,7 +53,7 @@ pub(crate) fn multiply(to: MatrixMut, a: Matrix, b: Matrix, scale: f32, accumula
     matmul(to.0, accumulate, a.0, b.0, scale, Par::Seq);
 }
 
-/// Fills the rows `y` with what a product is to be added to.
+/// Fills the rows of `y` with bias and residual, to which the product is then added.
 pub(crate) fn preset(y: &mut [f32], bias: Option<&[f32]>, residual: Option<&[f32]>) -> Accumulate {
     match (bias, residual) {
         (None, None) => return Accumulate::Replace,

@@ -3,6 +3,9 @@
 mod gemm;
 mod math;
 
+use std::fmt::Debug;
+use std::marker::PhantomData;
+
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
@@ -18,19 +21,46 @@ pub(crate) use self::gemm::{
 pub(crate) use self::math::{exp, gelu, gelu_slope, sigmoid, vectorized};
 
 /// A layer that reads contiguous 32-bit floats and writes them.
-pub(crate) trait Kernel: Clone + std::fmt::Debug + Send + 'static {
-    /// The output, and where `keep` is set what [`Kernel::backward`] needs of the forward pass beside
-    /// the inputs.
-    fn forward(&self, inputs: &[Dense], keep: bool) -> (Dense, Vec<Dense>);
+///
+/// A kernel names its inputs in a struct of its own, generic in what it holds of each: `Inputs<Dense>` has their values,
+/// `Inputs<bool>` says whose gradients are wanted, and `Inputs<Option<Dense>>` has the gradients. An input that a layer
+/// may lack is a field of `Option<T>`, in all of them alike.
+pub(crate) trait Kernel: Clone + Debug + Send + 'static {
+    /// The inputs by name.
+    type Inputs<T: Slot>: Slot;
 
-    /// Gradients of the inputs that are `wanted`; others may be none.
+    /// Puts every input that is there through `f`, always in the same order, and keeps its name.
+    fn map<T: Slot, U: Slot>(inputs: Self::Inputs<T>, f: impl FnMut(T) -> U) -> Self::Inputs<U>;
+
+    /// The output, and if `keep` is set what [`Kernel::backward`] needs of the forward pass beside
+    /// the inputs.
+    fn forward(&self, inputs: &Self::Inputs<Dense>, keep: bool) -> (Dense, Vec<Dense>);
+
+    /// Gradients of the inputs that are `wanted`; those of others may be none.
     fn backward(
         &self,
-        inputs: &[Dense],
+        inputs: &Self::Inputs<Dense>,
         kept: &[Dense],
         gradient: &Dense,
-        wanted: &[bool],
-    ) -> Vec<Option<Dense>>;
+        wanted: &Self::Inputs<bool>,
+    ) -> Self::Inputs<Option<Dense>>;
+}
+
+/// What a field of [`Kernel::Inputs`] may hold: an autodiff graph keeps it and clones it.
+pub(crate) trait Slot: Clone + Debug + Send + 'static {}
+
+impl<T: Clone + Debug + Send + 'static> Slot for T {}
+
+/// The input of a kernel that has one.
+#[derive(Clone, Debug)]
+pub(crate) struct Unary<T> {
+    pub(crate) x: T,
+}
+
+impl<T> Unary<T> {
+    pub(crate) fn map<U>(self, mut f: impl FnMut(T) -> U) -> Unary<U> {
+        Unary { x: f(self.x) }
+    }
 }
 
 /// A contiguous tensor of 32-bit floats.
@@ -48,7 +78,7 @@ impl Dense {
     }
 
     pub(crate) fn values(&self) -> &[f32] {
-        // Made contiguous where it came in.
+        // Contiguous floats by construction, so there is a slice.
         self.0.as_slice::<f32>().unwrap_or(&[])
     }
 
@@ -73,13 +103,15 @@ impl Dense {
 type AutodiffTensor = FloatTensor<Autodiff<Flex>>;
 
 /// A tensor on its way into a kernel.
+#[derive(Clone, Debug)]
 pub(crate) enum Input {
     Plain(FlexTensor),
     Tracked(AutodiffTensor),
 }
 
 impl Input {
-    /// None where the tensor is not one that kernels compute with.
+    /// None if kernels do not compute with this tensor: it is not of 32-bit floats, not on the CPU backend, or under
+    /// gradient checkpointing.
     pub(crate) fn of<const D: usize>(tensor: &Tensor<D>) -> Option<Self> {
         if tensor.dtype() != DType::F32 {
             return None;
@@ -94,49 +126,61 @@ impl Input {
     }
 }
 
-/// Runs `kernel`; none where one of `inputs` is.
+/// Runs `kernel`; none if one of `inputs` is.
 pub(crate) fn apply<K: Kernel, const D: usize>(
     kernel: K,
-    inputs: Vec<Option<Input>>,
+    inputs: K::Inputs<Option<Input>>,
 ) -> Option<Tensor<D>> {
-    let inputs = inputs.into_iter().collect::<Option<Vec<Input>>>()?;
-    if inputs.iter().all(|input| matches!(input, Input::Plain(_))) {
-        let inputs: Vec<Dense> = (inputs.into_iter())
-            .filter_map(|input| match input {
+    let mut tensors = Vec::new();
+    let places = K::map(inputs, |tensor| {
+        tensors.push(tensor);
+        tensors.len() - 1
+    });
+    let tensors = tensors.into_iter().collect::<Option<Vec<Input>>>()?;
+    if tensors
+        .iter()
+        .all(|tensor| matches!(tensor, Input::Plain(_)))
+    {
+        let tensors: Vec<Dense> = (tensors.into_iter())
+            .filter_map(|tensor| match tensor {
                 Input::Plain(tensor) => Some(Dense::of(tensor)),
                 Input::Tracked(_) => None,
             })
             .collect();
+        let inputs = K::map(places, |at| tensors[at].clone());
         let (output, _) = kernel.forward(&inputs, false);
         return Some(Tensor::from_primitive::<Flex>(output.0));
     }
-    let inputs: Vec<AutodiffTensor> = (inputs.into_iter())
-        .map(|input| match input {
+    let tensors: Vec<AutodiffTensor> = (tensors.into_iter())
+        .map(|tensor| match tensor {
             Input::Plain(tensor) => AutodiffTensor::new(tensor),
             Input::Tracked(tensor) => tensor,
         })
         .collect();
-    let output = match inputs.len() {
-        1 => record::<K, 1>(kernel, inputs),
-        2 => record::<K, 2>(kernel, inputs),
-        3 => record::<K, 3>(kernel, inputs),
-        4 => record::<K, 4>(kernel, inputs),
-        5 => record::<K, 5>(kernel, inputs),
-        6 => record::<K, 6>(kernel, inputs),
-        7 => record::<K, 7>(kernel, inputs),
-        8 => record::<K, 8>(kernel, inputs),
+    // Burn records an operation with the number of its inputs in its type.
+    let output = match tensors.len() {
+        1 => record::<K, 1>(kernel, places, tensors),
+        2 => record::<K, 2>(kernel, places, tensors),
+        3 => record::<K, 3>(kernel, places, tensors),
+        4 => record::<K, 4>(kernel, places, tensors),
+        5 => record::<K, 5>(kernel, places, tensors),
+        6 => record::<K, 6>(kernel, places, tensors),
+        7 => record::<K, 7>(kernel, places, tensors),
+        8 => record::<K, 8>(kernel, places, tensors),
         _ => None,
     };
     output.map(Tensor::from_primitive::<Autodiff<Flex>>)
 }
 
+/// The operation in Burn's graph.
 #[derive(Debug)]
-struct Step<K>(std::marker::PhantomData<K>);
+struct Step<K>(PhantomData<K>);
 
+/// What the graph keeps of it until the backward pass.
 #[derive(Debug, Clone)]
-struct Saved<K> {
+struct Saved<K: Kernel> {
     kernel: K,
-    inputs: Vec<Dense>,
+    inputs: K::Inputs<Dense>,
     kept: Vec<Dense>,
 }
 
@@ -150,32 +194,38 @@ impl<K: Kernel, const N: usize> Backward<Flex, N> for Step<K> {
         _checkpointer: &mut Checkpointer,
     ) {
         let gradient = Dense::of(grads.consume::<Flex>(&ops.node));
-        let wanted = ops.parents.each_ref().map(Option::is_some);
         let Saved {
             kernel,
             inputs,
             kept,
         } = ops.state;
+        let mut parents = ops.parents.iter();
+        let wanted = K::map(inputs.clone(), |_| {
+            parents.next().is_some_and(Option::is_some)
+        });
         let gradients = kernel.backward(&inputs, &kept, &gradient, &wanted);
-        for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
-            if let (Some(parent), Some(gradient)) = (parent, gradient) {
+        let mut parents = ops.parents.into_iter();
+        K::map(gradients, |gradient| {
+            if let (Some(parent), Some(gradient)) = (parents.next().flatten(), gradient) {
                 grads.register::<Flex>(parent.id, gradient.0);
             }
-        }
+        });
     }
 }
 
+/// Runs `kernel` as an operation of the autodiff graph of `tensors`, at whose `places` its inputs are.
 fn record<K: Kernel, const N: usize>(
     kernel: K,
-    inputs: Vec<AutodiffTensor>,
+    places: K::Inputs<usize>,
+    tensors: Vec<AutodiffTensor>,
 ) -> Option<AutodiffTensor> {
-    let nodes: Vec<_> = inputs.iter().map(AutodiffTensor::node).collect();
+    let nodes: Vec<_> = tensors.iter().map(AutodiffTensor::node).collect();
     let nodes: [_; N] = nodes.try_into().ok()?;
-    let inputs: Vec<Dense> = (inputs.into_iter())
-        .map(|input| Dense::of(input.into_primitive()))
+    let tensors: Vec<Dense> = (tensors.into_iter())
+        .map(|tensor| Dense::of(tensor.into_primitive()))
         .collect();
-    let step = Step::<K>(std::marker::PhantomData);
-    let output = match step
+    let inputs = K::map(places, |at| tensors[at].clone());
+    let output = match Step::<K>(PhantomData)
         .prepare::<NoCheckpointing>(nodes)
         .compute_bound()
         .stateful()

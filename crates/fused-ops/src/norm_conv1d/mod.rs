@@ -1,6 +1,8 @@
 //! Group norm → SiLU → convolution along a sequence, channels last.
 
 #[cfg(feature = "flex")]
+mod backward;
+#[cfg(feature = "flex")]
 mod kernel;
 
 use burn::tensor::activation::silu;
@@ -30,10 +32,10 @@ pub struct GroupNorm {
 ///
 /// Composed: mean and variance of each group over L and C/G, multiply-add, SiLU, the three shifted
 /// inputs side by side, matrix product, additions. The kernel keeps one sequence at a time in the cache
-/// and writes the output only; its backward pass computes the activations anew.
+/// and writes only the output; its backward pass recomputes the activations.
 ///
 /// # Panics
-/// As the tensor operations do where shapes do not fit.
+/// Panics if the shapes do not fit, as the tensor operations do.
 pub fn norm_silu_conv1d(
     x: Tensor<3>,
     norm: &GroupNorm,

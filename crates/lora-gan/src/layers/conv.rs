@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use fused_ops::{
-    Activation, AdaptedConv2d, ConvShape, LowRank, conv_transpose2d, conv2d, reflect_pad2d,
+    Activation, AdaptedConv2d, ConvKind, LowRank, conv_transpose2d, conv2d, reflect_pad2d,
 };
 use rand_chacha::ChaCha8Rng;
 
@@ -195,20 +195,20 @@ impl ConvUnit {
             bias,
             gain,
             update,
-            shape,
+            kind: shape,
             activation,
         };
         layer.forward(x)
     }
 
     /// The convolution's input, and its shape.
-    fn padded(&self, x: Tensor<4>) -> (Tensor<4>, ConvShape) {
+    fn padded(&self, x: Tensor<4>) -> (Tensor<4>, ConvKind) {
         let k = self.weight.dims()[2];
         let (stride, padding) = (self.stride, (k - 1) / 2);
         if self.transposed {
             // Exactly `stride` times the size: output padding 1 for 3×3 (pix2pix), none for 4×4.
             let output_padding = stride + 2 * padding - k;
-            let shape = ConvShape::Up {
+            let shape = ConvKind::Up {
                 stride,
                 padding,
                 output_padding,
@@ -217,9 +217,9 @@ impl ConvUnit {
         }
         if self.reflect && padding > 0 {
             let x = reflect_pad2d(x, padding);
-            return (x, ConvShape::Down { stride, padding: 0 });
+            return (x, ConvKind::Down { stride, padding: 0 });
         }
-        (x, ConvShape::Down { stride, padding })
+        (x, ConvKind::Down { stride, padding })
     }
 
     fn convolve(
@@ -231,10 +231,10 @@ impl ConvUnit {
     ) -> Tensor<4> {
         let (x, shape) = self.padded(x);
         match shape {
-            ConvShape::Down { stride, padding } => {
+            ConvKind::Down { stride, padding } => {
                 conv2d(x, weight, bias, stride, padding, activation)
             }
-            ConvShape::Up {
+            ConvKind::Up {
                 stride,
                 padding,
                 output_padding,

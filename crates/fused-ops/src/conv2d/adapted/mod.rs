@@ -1,5 +1,10 @@
 //! A frozen convolution with a low-rank update, a gain and a bias per channel, and an activation.
 
+#[cfg(feature = "flex")]
+mod gradients;
+#[cfg(feature = "flex")]
+mod kernel;
+
 use burn::tensor::Tensor;
 
 use super::{conv_transpose2d, conv2d};
@@ -7,7 +12,7 @@ use crate::Activation;
 
 /// Which of the two convolutions a layer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ConvShape {
+pub enum ConvKind {
     /// [`conv2d`], weight `[f, c, kh, kw]`.
     Down {
         /// Input pixels between neighbouring outputs.
@@ -33,7 +38,7 @@ pub struct LowRank {
     pub down: Tensor<2>,
     /// `[f, r]`.
     pub up: Tensor<2>,
-    /// Of the update.
+    /// The factor of the product.
     pub scale: f64,
 }
 
@@ -55,13 +60,12 @@ impl LowRank {
 ///
 /// `y = activation(gain ⊙ ((W + scale·up·down) * x) + bias)` for `x` `[B, c, H, W]`. Composed: one
 /// convolution with the merged weight times the gain. The kernel's forward pass is that too; its
-/// backward pass never forms the gradient of the whole weight, a third of all arithmetic, to project
-/// it on a few rows: the update's gradients come from `down * x`, of r channels, that the forward pass
-/// leaves behind.
+/// backward pass does not form the gradient of the whole weight, a third of all arithmetic, only to project
+/// it on a few rows: the update's gradients come from the r channels `down * x`, which the forward pass keeps.
 ///
 /// ```
 /// use burn::tensor::{Device, Distribution, Tensor};
-/// use fused_ops::{Activation, AdaptedConv2d, ConvShape, LowRank};
+/// use fused_ops::{Activation, AdaptedConv2d, ConvKind, LowRank};
 ///
 /// let device = Device::flex();
 /// let layer = AdaptedConv2d {
@@ -73,7 +77,7 @@ impl LowRank {
 ///         up: Tensor::zeros([8, 2], &device),
 ///         scale: 1.0,
 ///     }),
-///     shape: ConvShape::Down { stride: 2, padding: 1 },
+///     kind: ConvKind::Down { stride: 2, padding: 1 },
 ///     activation: Activation::Relu,
 /// };
 /// let x = Tensor::zeros([1, 4, 16, 16], &device);
@@ -81,17 +85,17 @@ impl LowRank {
 /// ```
 #[derive(Debug, Clone)]
 pub struct AdaptedConv2d {
-    /// W, as [`ConvShape`] says.
+    /// W, as [`ConvKind`] says.
     pub weight: Tensor<4>,
-    /// `[f]`, added behind the gain.
+    /// `[f]`, added after the gain.
     pub bias: Tensor<1>,
-    /// `[f]`; none is a gain of one.
+    /// `[f]`; `None` is a gain of one.
     pub gain: Option<Tensor<1>>,
-    /// None leaves W as it is.
+    /// `None` leaves W as it is.
     pub update: Option<LowRank>,
-    /// Stride and padding.
-    pub shape: ConvShape,
-    /// What follows.
+    /// Direction, stride and padding.
+    pub kind: ConvKind,
+    /// What follows the bias.
     pub activation: Activation,
 }
 
@@ -99,18 +103,18 @@ impl AdaptedConv2d {
     /// `[B, c, H, W]` → `[B, f, H', W']`.
     ///
     /// # Panics
-    /// As the tensor operations do where shapes do not fit.
+    /// Panics if the shapes do not fit, as the tensor operations do.
     pub fn forward(self, x: Tensor<4>) -> Tensor<4> {
         #[cfg(feature = "flex")]
-        if let Some(y) = super::adapted_kernel::run(&self, &x) {
+        if let Some(y) = kernel::run(&self, &x) {
             return y;
         }
         self.compose(x)
     }
 
-    pub(super) fn compose(self, x: Tensor<4>) -> Tensor<4> {
+    pub(in crate::conv2d) fn compose(self, x: Tensor<4>) -> Tensor<4> {
         let [a, b, _, _] = self.weight.dims();
-        let transposed = matches!(self.shape, ConvShape::Up { .. });
+        let transposed = matches!(self.kind, ConvKind::Up { .. });
         let mut weight = self.weight;
         if let Some(update) = self.update {
             weight = update.add_to(weight, transposed);
@@ -123,11 +127,11 @@ impl AdaptedConv2d {
                     gain.reshape([a, 1, 1, 1])
                 };
         }
-        match self.shape {
-            ConvShape::Down { stride, padding } => {
+        match self.kind {
+            ConvKind::Down { stride, padding } => {
                 conv2d(x, weight, Some(self.bias), stride, padding, self.activation)
             }
-            ConvShape::Up {
+            ConvKind::Up {
                 stride,
                 padding,
                 output_padding,
