@@ -2,96 +2,31 @@
 
 use std::path::PathBuf;
 
-/// Errors of this crate. `file` is a path, or the name that the caller gave to bytes in memory.
+use crate::distances::NpzError;
+#[cfg(feature = "hub")]
+use crate::download::DownloadError;
+use crate::networks::WeightError;
+
+/// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file could not be read.
-    #[error("could not read {}: {source}", path.display())]
+    /// A file or folder could not be read.
+    #[error("{}: {source}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// The operating system's reason.
+        /// The operating system's error.
         source: std::io::Error,
     },
 
-    /// The weights are no valid safetensors file: truncated, damaged, or another format.
-    #[error(
-        "{file} is not a valid safetensors file ({source}): it may be truncated; make or fetch it again"
-    )]
-    Safetensors {
-        /// The file.
-        file: String,
-        /// What the parser found.
-        source: safetensors::SafeTensorError,
-    },
+    /// A file could not be written.
+    #[error(transparent)]
+    Write(#[from] tensor_file::Error),
 
-    /// The weights are neither a safetensors file nor a PyTorch checkpoint that can be read.
-    #[error(
-        "{} is neither a safetensors file nor a readable PyTorch checkpoint ({source}): it may be truncated; make or \
-         fetch it again",
-        path.display()
-    )]
-    Checkpoint {
-        /// The file.
-        path: PathBuf,
-        /// What the reader found.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-
-    /// A file is larger than any that this crate reads.
-    #[error("{} has {found} bytes, more than the limit of {limit}: it is no file of weights", path.display())]
-    FileSize {
-        /// The file.
-        path: PathBuf,
-        /// Its bytes.
-        found: u64,
-        /// The most that is read.
-        limit: u64,
-    },
-
-    /// A metadata entry of the weights is missing or not what this version reads.
-    #[error("{file}: metadata {key:?} is {found:?}, expected {expected:?}")]
-    Metadata {
-        /// The file.
-        file: String,
-        /// The entry.
-        key: &'static str,
-        /// Its value, if there.
-        found: Option<String>,
-        /// What would be accepted.
-        expected: &'static str,
-    },
-
-    /// A tensor of the weights is missing or unknown, or has another element type or shape than it should.
-    #[error(
-        "{file}: tensor {tensor:?} is {found}, expected {expected}: these are weights of another network"
-    )]
-    Weights {
-        /// The file.
-        file: String,
-        /// The tensor's name.
-        tensor: String,
-        /// What is there.
-        found: String,
-        /// What should be.
-        expected: String,
-    },
-
-    /// A weight is NaN or infinite.
-    #[error(
-        "{file}: tensor {tensor:?} holds {value} at flat index {index}: the file is damaged; make or fetch it again"
-    )]
-    WeightValue {
-        /// The file.
-        file: String,
-        /// The tensor's name.
-        tensor: String,
-        /// Row-major position in the tensor.
-        index: usize,
-        /// The value found.
-        value: f32,
-    },
+    /// A file of weights cannot be read or does not fit the network.
+    #[error(transparent)]
+    Weights(#[from] WeightError),
 
     /// The network cannot work at this input size.
     #[error("input_size is {found}: {network} needs at least {minimum}")]
@@ -104,11 +39,29 @@ pub enum Error {
         minimum: usize,
     },
 
-    /// The sizes of a vision transformer do not fit together.
-    #[error("no vision transformer has these sizes: {reason}")]
-    ClipSizes {
-        /// What does not fit.
-        reason: String,
+    /// Patches do not tile the images of a vision transformer.
+    #[error("patch {patch} does not divide size {size}: choose one that does")]
+    PatchSize {
+        /// Height and width of a patch.
+        patch: usize,
+        /// Height and width of an image.
+        size: usize,
+    },
+
+    /// The heads of an attention do not share its width evenly.
+    #[error("heads {heads} does not divide width {width}: choose one that does")]
+    Heads {
+        /// Number of heads.
+        heads: usize,
+        /// Entries of a token.
+        width: usize,
+    },
+
+    /// A size of a vision transformer is zero.
+    #[error("{size} of the vision transformer is 0: it must be at least 1")]
+    ZeroSize {
+        /// The field of the configuration.
+        size: &'static str,
     },
 
     /// An image batch has a shape that the operation cannot take.
@@ -132,7 +85,7 @@ pub enum Error {
     },
 
     /// An image to compare holds NaN or infinity.
-    #[error("image {image} of the {side} batch holds a value that is not finite")]
+    #[error("image {image} of the {side} batch holds NaN or infinity")]
     ImageValue {
         /// Position in the batch.
         image: usize,
@@ -144,8 +97,8 @@ pub enum Error {
     #[error("batch_size is 0: it must be at least 1")]
     ZeroBatchSize,
 
-    /// Features have no entries: the width is zero.
-    #[error("features are 0 wide: the network gives nothing to compare")]
+    /// Feature vectors have no entries.
+    #[error("features have a width of 0: the network gives nothing to compare")]
     ZeroWidth,
 
     /// A flat feature vector does not split into whole rows.
@@ -171,7 +124,7 @@ pub enum Error {
     },
 
     /// Two feature sets differ in width.
-    #[error("feature sets are {left} and {right} wide: they come from different networks")]
+    #[error("feature sets have widths of {left} and {right}: they come from different networks")]
     WidthMismatch {
         /// Width of the first.
         left: usize,
@@ -204,8 +157,10 @@ pub enum Error {
         right: usize,
     },
 
-    /// An image's values do not fill its size.
-    #[error("{values} values are no image of {width} × {height} pixels in three channels")]
+    /// The values of an image do not fill its size.
+    #[error(
+        "{values} values do not make an image of {width} × {height} pixels with three channels"
+    )]
     PictureSize {
         /// Values given.
         values: usize,
@@ -215,20 +170,20 @@ pub enum Error {
         height: usize,
     },
 
-    /// An image file is damaged, or of a format that is not read.
+    /// An image file is damaged, or has a format other than PNG, JPEG and WebP.
     #[error(
         "{file} could not be read as a PNG, JPEG or WebP image ({source}): replace or remove it"
     )]
     Image {
-        /// The file.
+        /// The file, or the name that the caller gave to bytes in memory.
         file: String,
         /// What the decoder found.
         source: image::ImageError,
     },
 
-    /// A folder holds an image that would count, in a format that is not read.
+    /// A folder holds an image that the Python `clean-fid` would count, in a format that cannot be read here.
     #[error(
-        "{} is of a format that is not read: turn it into PNG, or move it out of the folder",
+        "{} has a format that cannot be read: convert it to PNG, or move it out of the folder",
         path.display()
     )]
     UnreadableImage {
@@ -273,14 +228,14 @@ pub enum Error {
 
     /// A `.npz` file is damaged or holds something else.
     #[error(
-        "{}: {reason}; expected a .npz file of statistics (mu [d], sigma [d, d]) or of features (feats [n, d])",
+        "{}: {source}; expected a .npz file of statistics (mu [d], sigma [d, d]) or of features (feats [n, d])",
         path.display()
     )]
     Npz {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
-        reason: String,
+        /// What is wrong with it.
+        source: NpzError,
     },
 
     /// A covariance does not have `width × width` values.
@@ -305,14 +260,36 @@ pub enum Error {
         value: f64,
     },
 
-    /// A matrix is no covariance.
-    #[error("the covariance cannot be one: {reason}; compute the statistics again")]
-    NotCovariance {
-        /// What gives it away.
-        reason: String,
+    /// A variance is negative.
+    #[error("variance {index} is {value}, which no covariance has: compute the statistics again")]
+    NegativeVariance {
+        /// Its place on the diagonal.
+        index: usize,
+        /// The value.
+        value: f64,
     },
 
-    /// The neighbours asked for are not there.
+    /// A matrix given as a covariance is not symmetric.
+    #[error(
+        "the covariance is not symmetric at row {row}, column {column}: compute the statistics again"
+    )]
+    Asymmetric {
+        /// Row of the first such entry.
+        row: usize,
+        /// Its column.
+        column: usize,
+    },
+
+    /// A matrix given as a covariance has a negative eigenvalue.
+    #[error(
+        "the covariance has the eigenvalue {value:e}, below zero beyond rounding: compute the statistics again"
+    )]
+    NegativeEigenvalue {
+        /// The smallest eigenvalue.
+        value: f64,
+    },
+
+    /// A set has too few rows for the number of neighbours asked for.
     #[error(
         "cannot take {neighbours} neighbours in sets of {left} and {right}: \
          it must be at least 1, and below the number of rows of both sets"
@@ -326,7 +303,7 @@ pub enum Error {
         right: usize,
     },
 
-    /// A decomposition did not converge, or overflowed: features of absurd size.
+    /// A decomposition did not converge, or overflowed because of extreme features.
     #[error(
         "the Fréchet distance could not be computed: the decomposition of a {rows} × {columns} matrix made from \
          covariances did not converge; check the features for extreme values"
@@ -338,59 +315,10 @@ pub enum Error {
         columns: usize,
     },
 
-    /// What is to be downloaded is not described well enough.
+    /// A download is not described well enough, or failed.
     #[cfg(feature = "hub")]
-    #[error("{url:?} cannot be downloaded: {reason}")]
-    RemoteFile {
-        /// The address.
-        url: String,
-        /// What is wrong.
-        reason: &'static str,
-    },
-
-    /// There is no folder to keep downloads in.
-    #[cfg(feature = "hub")]
-    #[error(
-        "no folder for downloads: set CLEAN_FID_CACHE, XDG_CACHE_HOME or HOME, or give one to DownloadCache::new"
-    )]
-    NoCache,
-
-    /// A file is not in the cache, and the network is not to be asked.
-    #[cfg(feature = "hub")]
-    #[error("{} is not there, and this is offline: download {url} elsewhere and put it there", path.display())]
-    Offline {
-        /// Where it would be.
-        path: PathBuf,
-        /// Where it comes from.
-        url: String,
-    },
-
-    /// A download failed.
-    #[cfg(feature = "hub")]
-    #[error(
-        "could not download {url} ({reason}): try again, or download it elsewhere and put it at {}",
-        path.display()
-    )]
-    Download {
-        /// The address.
-        url: String,
-        /// Where it would have gone.
-        path: PathBuf,
-        /// What happened.
-        reason: String,
-    },
-
-    /// A file is not the one that was asked for.
-    #[cfg(feature = "hub")]
-    #[error("{from} has the SHA-256 {found}, expected {expected}: it is damaged or another file")]
-    Digest {
-        /// A path, or the address of a download.
-        from: String,
-        /// Its digest.
-        found: String,
-        /// The digest asked for.
-        expected: String,
-    },
+    #[error(transparent)]
+    Download(#[from] DownloadError),
 
     /// A result could not be read back from the device.
     #[error("could not read {what} from the device: {message}")]

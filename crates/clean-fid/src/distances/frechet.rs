@@ -70,7 +70,8 @@ impl FrechetReference {
     ///
     /// # Errors
     ///
-    /// [`Error::NotCovariance`] for a clearly negative eigenvalue, [`Error::NoConvergence`].
+    /// Returns [`Error::NegativeEigenvalue`] if an eigenvalue is negative beyond rounding, and [`Error::NoConvergence`] if the
+    /// decomposition fails.
     pub fn from_statistics(statistics: &FeatureStatistics) -> Result<Self, Error> {
         let width = statistics.width();
         let covariance = statistics.symmetric();
@@ -86,9 +87,7 @@ impl FrechetReference {
         let (values, vectors) = (eigen.S().column_vector(), eigen.U());
         let largest = values[width - 1];
         if values[0] < -NEGATIVE * largest.abs() {
-            return Err(Error::NotCovariance {
-                reason: format!("its smallest eigenvalue is {:e}", values[0]),
-            });
+            return Err(Error::NegativeEigenvalue { value: values[0] });
         }
         let (most, least) = match statistics.images() {
             Some(images) => (width.min(images.saturating_sub(1)), 0.0),

@@ -2,7 +2,6 @@
 
 mod accumulator;
 mod feature_set;
-mod files;
 mod frechet;
 mod generated;
 mod kernel;
@@ -18,5 +17,6 @@ pub use frechet::{FrechetReference, frechet_distance, frechet_distance_of};
 pub use generated::{generated_frechet, generated_statistics};
 pub use kernel::{SubsetEstimate, Subsets, kernel_distance, kernel_distance_subsets};
 pub use manifold::{ManifoldMetrics, manifold_metrics};
+pub use npz::NpzError;
 pub use paired::{l1, psnr, ssim};
 pub use statistics::FeatureStatistics;

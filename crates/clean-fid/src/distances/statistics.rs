@@ -23,8 +23,9 @@ impl FeatureStatistics {
     ///
     /// # Errors
     ///
-    /// [`Error::ZeroWidth`], [`Error::CovarianceSize`], [`Error::StatisticsValue`] for NaN or infinity,
-    /// [`Error::NotCovariance`] for a matrix that is not symmetric or has a negative variance.
+    /// Returns [`Error::ZeroWidth`] for an empty mean, [`Error::CovarianceSize`] unless there are `d × d` values,
+    /// [`Error::StatisticsValue`] for NaN or infinity, and [`Error::Asymmetric`] or [`Error::NegativeVariance`] for a matrix
+    /// that is not a covariance.
     pub fn new(mean: Vec<f64>, covariance: Vec<f64>, len: Option<usize>) -> Result<Self, Error> {
         let width = mean.len();
         if width == 0 {
@@ -48,17 +49,16 @@ impl FeatureStatistics {
         let largest = covariance.iter().fold(0f64, |m, v| m.max(v.abs()));
         for row in 0..width {
             if covariance[row * width + row] < 0.0 {
-                return Err(Error::NotCovariance {
-                    reason: format!("variance {row} is negative"),
+                return Err(Error::NegativeVariance {
+                    index: row,
+                    value: covariance[row * width + row],
                 });
             }
             for column in 0..row {
                 let difference =
                     covariance[row * width + column] - covariance[column * width + row];
                 if difference.abs() > ASYMMETRY * largest {
-                    return Err(Error::NotCovariance {
-                        reason: format!("it is not symmetric at {row}, {column}"),
-                    });
+                    return Err(Error::Asymmetric { row, column });
                 }
             }
         }

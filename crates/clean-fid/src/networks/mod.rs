@@ -12,3 +12,4 @@ pub use efficientnet_lite::{EfficientNetLite0, EfficientNetLite0Config, ResizeFi
 pub use extractor::Extractor;
 pub use feature_net::FeatureNet;
 pub use inception::{InceptionV3, InceptionV3Config};
+pub use weights::WeightError;

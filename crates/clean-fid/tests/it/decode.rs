@@ -4,7 +4,7 @@ use crate::common::Fixture;
 use crate::common::formula::Formula;
 use clean_fid::images::ResizeMode;
 use clean_fid::{Error, Picture};
-use sha2::{Digest, Sha256};
+use tensor_file::digest::{hex, sha256_hex};
 
 #[test]
 fn files_are_read_as_pil_reads_them() {
@@ -58,7 +58,7 @@ fn seventy_four_jpegs_have_the_bytes_of_pil() {
         let pixels: Vec<u8> = (0..planes[0].len())
             .flat_map(|at| [0, 1, 2].map(|channel| planes[channel][at] as u8))
             .collect();
-        assert_eq!(Sha256::digest(&pixels).as_slice(), digest, "{name}");
+        assert_eq!(sha256_hex(&pixels), hex(&digest), "{name}");
     }
 }
 

@@ -7,6 +7,7 @@ use crate::common::formula::inception_file;
 use crate::common::{Fixture, assert_relative};
 use burn::tensor::Tensor;
 use clean_fid::images::ResizeMode;
+use clean_fid::networks::WeightError;
 use clean_fid::{
     Error, Extractor, FeatureNet, ImageFolder, InceptionV3, InceptionV3Config, frechet_distance,
     kernel_distance,
@@ -153,9 +154,19 @@ fn other_weights_are_refused() {
         .load_bytes(&bytes, "test", &test_device::device())
         .unwrap();
     let cut = config.load_bytes(&bytes[..bytes.len() - 1], "cut", &test_device::device());
-    assert!(matches!(cut, Err(Error::Safetensors { .. })));
+    assert!(matches!(
+        cut,
+        Err(Error::Weights(WeightError::File(
+            tensor_file::Error::Safetensors { .. }
+        )))
+    ));
     let missing = config.load("no/such/file.safetensors", &test_device::device());
-    assert!(matches!(missing, Err(Error::Io { .. })));
+    assert!(matches!(
+        missing,
+        Err(Error::Weights(WeightError::File(
+            tensor_file::Error::Io { .. }
+        )))
+    ));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::fs;
 use crate::common::{Fixture, asset};
 use burn::tensor::{Distribution, Tensor};
 use clean_fid::networks::ResizeFilter;
+use clean_fid::networks::WeightError;
 use clean_fid::{EfficientNetLite0Config, Error, FeatureNet, FeatureSet};
 
 fn small() -> EfficientNetLite0Config {
@@ -127,18 +128,31 @@ fn damaged_files_are_refused() {
     for length in [0, 7, 100, bytes.len() / 2, bytes.len() - 1] {
         let error = load(&bytes[..length]).unwrap_err();
         assert!(
-            matches!(error, Error::Safetensors { .. }),
+            matches!(
+                error,
+                Error::Weights(WeightError::File(tensor_file::Error::Safetensors { .. }))
+            ),
             "{length}: {error}"
         );
     }
     let missing = small().load("no/such/file.safetensors", &device);
-    assert!(matches!(missing, Err(Error::Io { .. })));
+    assert!(matches!(
+        missing,
+        Err(Error::Weights(WeightError::File(
+            tensor_file::Error::Io { .. }
+        )))
+    ));
 
     // The last two bytes are one float16.
     let mut infinite = bytes.clone();
     let end = infinite.len();
     infinite[end - 2..].copy_from_slice(&[0x00, 0x7c]);
-    assert!(matches!(load(&infinite), Err(Error::WeightValue { .. })));
+    assert!(matches!(
+        load(&infinite),
+        Err(Error::Weights(WeightError::File(
+            tensor_file::Error::NonFinite { .. }
+        )))
+    ));
 
     // Same length, other name, version or shape.
     let replaced = |from: &str, to: &str| {
@@ -152,7 +166,10 @@ fn damaged_files_are_refused() {
     };
     let error = replaced("\"version\":\"1\"", "\"version\":\"2\"");
     assert!(
-        matches!(error, Error::Metadata { key: "version", .. }),
+        matches!(
+            error,
+            Error::Weights(WeightError::Metadata { key: "version", .. })
+        ),
         "{error}"
     );
     let error = replaced("\"stem.bias\"", "\"stem.tail\"");

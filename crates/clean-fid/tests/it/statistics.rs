@@ -156,13 +156,16 @@ fn bad_statistics_are_refused() {
             ..
         }
     ));
-    assert!(matches!(new(&[0.0], &[-1.0]), Error::NotCovariance { .. }));
+    assert!(matches!(
+        new(&[0.0], &[-1.0]),
+        Error::NegativeVariance { index: 0, .. }
+    ));
     let crooked = new(&[0.0; 2], &[1.0, 0.5, 0.2, 1.0]);
-    assert!(matches!(crooked, Error::NotCovariance { .. }));
+    assert!(matches!(crooked, Error::Asymmetric { row: 1, column: 0 }));
     // Symmetric, but with an eigenvalue of -1.
     let saddle = FeatureStatistics::new(vec![0.0; 2], vec![1.0, 2.0, 2.0, 1.0], None).unwrap();
     let outcome = FrechetReference::from_statistics(&saddle);
-    assert!(matches!(outcome, Err(Error::NotCovariance { .. })));
+    assert!(matches!(outcome, Err(Error::NegativeEigenvalue { .. })));
 
     let one = FeatureSet::from_rows(vec![1.0, 2.0], 2).unwrap();
     assert!(matches!(

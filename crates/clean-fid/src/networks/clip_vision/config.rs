@@ -11,7 +11,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use super::block::Block;
 use super::model::ClipVision;
 use crate::Error;
-use crate::networks::weights::{Stored, WeightFile};
+use crate::networks::weights::WeightFile;
 
 /// Configuration of [`ClipVision`]. The default is ViT-B/32, the network of the Python `clean-fid`'s `clip_vit_b_32`.
 #[derive(Config, Debug)]
@@ -60,17 +60,13 @@ impl ClipVisionConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::ClipSizes`] for a configuration that makes no network, [`Error::Io`], [`Error::FileSize`],
-    /// [`Error::Checkpoint`] and [`Error::Safetensors`] for a truncated or damaged file, [`Error::Weights`] and
-    /// [`Error::WeightValue`] for weights of something else.
+    /// Returns [`Error::PatchSize`], [`Error::Heads`] or [`Error::ZeroSize`] if the configuration does not describe a
+    /// network, and [`Error::Weights`] if the file cannot be read or holds the weights of another network.
     pub fn load(&self, path: impl AsRef<Path>, device: &Device) -> Result<ClipVision, Error> {
         self.check()?;
-        let path = path.as_ref();
-        let stored = Stored::open(path)?;
-        let name = path.display().to_string();
         // Statistics only: nothing here is trained, and a graph would be kept for nothing.
         let mut filler = Filler {
-            file: stored.file(&name)?,
+            file: WeightFile::open(path.as_ref())?,
             device: device.clone().inner(),
         };
         filler.file.seek("vision_model.embeddings.class_embedding");
@@ -86,16 +82,27 @@ impl ClipVisionConfig {
     fn check(&self) -> Result<(), Error> {
         let divides =
             |part: usize, whole: usize| part > 0 && whole > 0 && whole.is_multiple_of(part);
-        let reason = if !divides(self.patch, self.size) {
-            format!("patch {} does not divide size {}", self.patch, self.size)
-        } else if !divides(self.heads, self.width) {
-            format!("heads {} does not divide width {}", self.heads, self.width)
-        } else if self.inner == 0 || self.blocks == 0 || self.outputs == 0 {
-            "inner, blocks or outputs is 0".to_owned()
-        } else {
-            return Ok(());
-        };
-        Err(Error::ClipSizes { reason })
+        if !divides(self.patch, self.size) {
+            return Err(Error::PatchSize {
+                patch: self.patch,
+                size: self.size,
+            });
+        }
+        if !divides(self.heads, self.width) {
+            return Err(Error::Heads {
+                heads: self.heads,
+                width: self.width,
+            });
+        }
+        let sizes = [
+            ("inner", self.inner),
+            ("blocks", self.blocks),
+            ("outputs", self.outputs),
+        ];
+        match sizes.into_iter().find(|(_, value)| *value == 0) {
+            Some((size, _)) => Err(Error::ZeroSize { size }),
+            None => Ok(()),
+        }
     }
 
     fn build(&self, filler: &mut Filler<'_>) -> Result<ClipVision, Error> {

@@ -12,7 +12,6 @@ use super::model::EfficientNetLite0;
 use super::weights::Weights;
 use crate::Error;
 use crate::images::resize::products::Filter;
-use crate::networks::weights;
 
 /// How an image is brought to the input size: half-pixel centres (`align_corners = false`).
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
@@ -83,30 +82,31 @@ impl EfficientNetLite0Config {
     ///
     /// # Errors
     ///
-    /// [`Error::InputSize`], [`Error::Io`], [`Error::FileSize`], [`Error::Safetensors`] for a truncated or damaged file,
-    /// [`Error::Metadata`], [`Error::Weights`] and [`Error::WeightValue`] for weights of something else.
+    /// Returns [`Error::InputSize`] if `input_size` is too small, and [`Error::Weights`] if the file cannot be read or holds
+    /// the weights of another network.
     pub fn load(
         &self,
         path: impl AsRef<Path>,
         device: &Device,
     ) -> Result<EfficientNetLite0, Error> {
-        let path = path.as_ref();
-        let bytes = weights::read(path)?;
-        self.load_bytes(&bytes, &path.display().to_string(), device)
+        self.fill(Weights::open(path.as_ref())?, device)
     }
 
     /// [`load`](Self::load) from memory; `file` names the bytes in errors.
     ///
     /// # Errors
     ///
-    /// As [`load`](Self::load), without [`Error::Io`].
+    /// As [`load`](Self::load).
     pub fn load_bytes(
         &self,
         bytes: &[u8],
         file: &str,
         device: &Device,
     ) -> Result<EfficientNetLite0, Error> {
-        let mut weights = Weights::parse(bytes, file)?;
+        self.fill(Weights::parse(bytes, file)?, device)
+    }
+
+    fn fill(&self, mut weights: Weights<'_>, device: &Device) -> Result<EfficientNetLite0, Error> {
         let network = self.build(device, &mut |name, conv| weights.fill(name, conv))?;
         weights.finish()?;
         Ok(network)

@@ -1,5 +1,7 @@
 //! Folded convolutions from the asset's file.
 
+use std::path::Path;
+
 use burn::module::Param;
 use burn::nn::conv::Conv2d;
 use burn::tensor::{Tensor, TensorData};
@@ -12,10 +14,20 @@ const METADATA: [(&str, &str); 2] = [("format", "clean-fid/efficientnet-lite0"),
 /// The file, of this format and version.
 pub(super) struct Weights<'a>(WeightFile<'a>);
 
+impl Weights<'static> {
+    pub(super) fn open(path: &Path) -> Result<Self, Error> {
+        Self::checked(WeightFile::open(path)?)
+    }
+}
+
 impl<'a> Weights<'a> {
     pub(super) fn parse(bytes: &'a [u8], file: &'a str) -> Result<Self, Error> {
-        WeightFile::require_metadata(bytes, file, &METADATA)?;
-        Ok(Self(WeightFile::parse(bytes, file)?))
+        Self::checked(WeightFile::parse(bytes, file)?)
+    }
+
+    fn checked(file: WeightFile<'a>) -> Result<Self, Error> {
+        file.require_metadata(&METADATA)?;
+        Ok(Self(file))
     }
 
     /// Replaces weight and bias of `conv` by `NAME.weight` and `NAME.bias`.
@@ -29,7 +41,7 @@ impl<'a> Weights<'a> {
 
     /// Refuses a file with tensors that nobody asked for.
     pub(super) fn finish(self) -> Result<(), Error> {
-        self.0.finish()
+        Ok(self.0.finish()?)
     }
 
     fn param<const D: usize>(

@@ -11,7 +11,7 @@ use super::stages::{mixed, stem};
 use super::weights::Weights;
 use crate::Error;
 use crate::images::ResizeMode;
-use crate::networks::weights::{Stored, WeightFile};
+use crate::networks::weights::WeightFile;
 
 /// Configuration of [`InceptionV3`]. The default is Clean-FID's.
 #[derive(Config, Debug)]
@@ -39,20 +39,16 @@ impl InceptionV3Config {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`], [`Error::FileSize`], [`Error::Checkpoint`] and [`Error::Safetensors`] for a truncated or damaged
-    /// file, [`Error::Weights`] and [`Error::WeightValue`] for weights of something else.
+    /// Returns [`Error::Weights`] if the file cannot be read or holds the weights of another network.
     pub fn load(&self, path: impl AsRef<Path>, device: &Device) -> Result<InceptionV3, Error> {
-        let path = path.as_ref();
-        let stored = Stored::open(path)?;
-        let name = path.display().to_string();
-        self.fill(Weights::new(stored.file(&name)?), device)
+        self.fill(Weights::new(WeightFile::open(path.as_ref())?), device)
     }
 
     /// [`load`](Self::load) of a safetensors file in memory; `file` names the bytes in errors.
     ///
     /// # Errors
     ///
-    /// [`Error::Safetensors`], [`Error::Weights`] and [`Error::WeightValue`].
+    /// Returns [`Error::Weights`] if the bytes are damaged or hold the weights of another network.
     pub fn load_bytes(
         &self,
         bytes: &[u8],

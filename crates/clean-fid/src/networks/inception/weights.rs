@@ -28,7 +28,10 @@ impl<'a> Weights<'a> {
         let (mean, variance) = (norm("running_mean")?, norm("running_var")?);
         if let Some(index) = variance.iter().position(|v| *v < 0.0) {
             let tensor = format!("{name}.bn.running_var");
-            return Err(self.0.bad_value(&tensor, index, variance[index]));
+            return Err(self
+                .0
+                .negative_variance(&tensor, index, variance[index])
+                .into());
         }
         self.0.skip(&format!("{name}.bn.num_batches_tracked"), &[]);
 
@@ -58,6 +61,6 @@ impl<'a> Weights<'a> {
     pub(super) fn finish(mut self) -> Result<(), Error> {
         self.0.skip("fc.weight", &[CLASSES, FEATURES]);
         self.0.skip("fc.bias", &[CLASSES]);
-        self.0.finish()
+        Ok(self.0.finish()?)
     }
 }

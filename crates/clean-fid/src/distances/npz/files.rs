@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::npz::{self, Npz, bad};
+use super::{Npz, NpzError, bad, write};
 use crate::{Error, FeatureSet, FeatureStatistics};
 
 /// Widest features that a file may hold: four times InceptionV3's. Its covariance takes 512 MiB.
@@ -14,40 +14,37 @@ impl FeatureStatistics {
     /// Reads `mu` `[d]` and `sigma` `[d, d]`, float64 or float32, from a `.npz` file as `pytorch-fid --save-stats`, the
     /// Python `clean-fid` and the original FID write it; `d` at most 8192.
     ///
-    /// How many images are behind them the file does not say, nor on which network and after which resize: compare
-    /// like with like.
+    /// The file does not record the number of images, the network or the resize: compare only statistics that were made in
+    /// the same way.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`], [`Error::Npz`] for another file, and those of [`FeatureStatistics::new`].
+    /// Returns [`Error::Io`] if the file cannot be opened, [`Error::Npz`] if it is damaged or holds something else, and the
+    /// errors of [`FeatureStatistics::new`].
     pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let mut file = Npz::open(path)?;
         let mean = file.array("mu", WIDEST)?;
         let &[width] = mean.shape.as_slice() else {
-            let reason = format!("mu is of shape {:?}, expected one dimension", mean.shape);
-            return Err(bad(path, reason));
+            return Err(bad(path, NpzError::MeanShape { shape: mean.shape }));
         };
         let covariance = file.array("sigma", width * width)?;
         if covariance.shape != [width, width] {
-            let reason = format!(
-                "sigma is of shape {:?}, expected [{width}, {width}] beside mu of {width}",
-                covariance.shape
-            );
-            return Err(bad(path, reason));
+            let shape = covariance.shape;
+            return Err(bad(path, NpzError::CovarianceShape { shape, width }));
         }
         Self::new(mean.values, covariance.values, None)
     }
 
     /// Writes `mu` and `sigma` in float64, for [`load`](Self::load), `pytorch-fid` and the Python `clean-fid`. The file
-    /// is there whole or not at all.
+    /// is replaced atomically.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`].
+    /// Returns [`Error::Io`] if the file cannot be written, for example because its folder does not exist.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         let width = self.width() as u64;
-        npz::write(
+        write::write(
             path.as_ref(),
             &[
                 ("mu", &[width], self.mean()),
@@ -62,30 +59,26 @@ impl FeatureSet {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`], [`Error::Npz`] for another file or more than 2²⁸ values, and those of
-    /// [`FeatureSet::from_rows`].
+    /// Returns [`Error::Io`] if the file cannot be opened, [`Error::Npz`] if it is damaged, holds something else or has more
+    /// than 2²⁸ values, and the errors of [`FeatureSet::from_rows`].
     pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let features = Npz::open(path)?.array("feats", MOST_FEATURES)?;
         let &[_, width] = features.shape.as_slice() else {
-            let reason = format!(
-                "feats is of shape {:?}, expected rows × width",
-                features.shape
-            );
-            return Err(bad(path, reason));
+            let shape = features.shape;
+            return Err(bad(path, NpzError::FeaturesShape { shape }));
         };
         Self::from_rows(features.values.iter().map(|v| *v as f32).collect(), width)
     }
 
-    /// Writes `feats` in float32, for [`load`](Self::load) and the Python `clean-fid`. The file is there whole or not at
-    /// all.
+    /// Writes `feats` in float32, for [`load`](Self::load) and the Python `clean-fid`. The file is replaced atomically.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`].
+    /// Returns [`Error::Io`] if the file cannot be written, for example because its folder does not exist.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         let values: Vec<f32> = self.rows().flatten().copied().collect();
         let shape = [self.len() as u64, self.width() as u64];
-        npz::write(path.as_ref(), &[("feats", &shape, &values)])
+        write::write(path.as_ref(), &[("feats", &shape, &values)])
     }
 }

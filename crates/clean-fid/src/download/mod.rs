@@ -1,25 +1,29 @@
-//! Weights from the network, once.
+//! Weights downloaded once, and then read from a cache (feature `hub`).
+
+mod error;
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use burn::tensor::Device;
-use sha2::{Digest, Sha256};
-use whole_file::WholeFile;
+use tensor_file::atomic::AtomicFile;
+use tensor_file::digest::Sha256;
 
 use crate::{Error, InceptionV3, InceptionV3Config};
 
-/// Folder of the cache, before any other.
+pub use error::DownloadError;
+
+/// Variable that names the folder of the cache; it comes before the other two.
 const CACHE: &str = "CLEAN_FID_CACHE";
-/// Set to anything but `0` or nothing: never ask the network.
+/// Variable that forbids downloads, if it is set to anything but `0`.
 const OFFLINE: &str = "CLEAN_FID_OFFLINE";
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The longest time for a whole file: enough for the largest at half a megabit per second.
+/// The longest time for a whole file: enough for 95.6 MB at half a megabit per second.
 const BODY_PATIENCE: Duration = Duration::from_secs(1800);
 const CHUNK: usize = 1 << 16;
 
-/// A file at an address, of known size and digest.
+/// A file to download: its address, size and digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteFile {
     url: String,
@@ -34,32 +38,25 @@ impl RemoteFile {
     ///
     /// # Errors
     ///
-    /// [`Error::RemoteFile`] if the address has no such part, or the digest does not have 64 digits.
-    pub fn new(url: &str, sha256: &str, bytes: u64) -> Result<Self, Error> {
-        let bad = |reason: &'static str| Error::RemoteFile {
-            url: url.to_owned(),
-            reason,
-        };
+    /// Returns [`DownloadError::NoFileName`] or [`DownloadError::FileName`] if the address does not end in a file name that
+    /// the cache can use, and [`DownloadError::DigestFormat`] unless the digest has 64 digits.
+    pub fn new(url: &str, sha256: &str, bytes: u64) -> Result<Self, DownloadError> {
+        let url = url.to_owned();
         let address = url.split(['?', '#']).next().unwrap_or_default();
-        let name = match address
-            .split_once("://")
-            .map(|(_, rest)| rest.rsplit_once('/'))
-        {
-            Some(Some((_, name))) => name,
-            _ => return Err(bad("it does not name a file")),
+        let path = address.split_once("://").map(|(_, rest)| rest);
+        let Some((_, name)) = path.and_then(|path| path.rsplit_once('/')) else {
+            return Err(DownloadError::NoFileName { url });
         };
         let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
-            return Err(bad(
-                "its last part cannot be the name of a file in the cache",
-            ));
+            return Err(DownloadError::FileName { url });
         }
         if sha256.len() != 64 || !sha256.chars().all(|c| c.is_ascii_hexdigit()) {
-            return Err(bad("its digest is not 64 hexadecimal digits"));
+            return Err(DownloadError::DigestFormat { url });
         }
         Ok(Self {
-            url: url.to_owned(),
             name: name.to_owned(),
+            url,
             sha256: sha256.to_lowercase(),
             bytes,
         })
@@ -101,7 +98,7 @@ impl RemoteFile {
     }
 }
 
-/// A folder of files that were downloaded, or put there by hand.
+/// A folder of files that were downloaded, or copied there by hand.
 ///
 /// ```no_run
 /// use burn::tensor::Device;
@@ -114,7 +111,7 @@ impl RemoteFile {
 ///
 /// // Without network: put the file into the folder, and nothing is asked for.
 /// let file = RemoteFile::inception_of_pytorch_fid();
-/// println!("{} belongs into {}", file.url(), cache.folder().display());
+/// println!("{} belongs in {}", file.url(), cache.folder().display());
 /// # Ok(())
 /// # }
 /// ```
@@ -125,7 +122,7 @@ pub struct DownloadCache {
 }
 
 impl DownloadCache {
-    /// A cache in `folder`, which is made when the first file comes.
+    /// A cache in `folder`, which is created with the first download.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),
@@ -138,19 +135,19 @@ impl DownloadCache {
     ///
     /// # Errors
     ///
-    /// [`Error::NoCache`] if none of the three is set.
-    pub fn from_env() -> Result<Self, Error> {
+    /// Returns [`DownloadError::NoCacheFolder`] if none of the three is set.
+    pub fn from_env() -> Result<Self, DownloadError> {
         let var = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let folder = var(CACHE)
             .map(PathBuf::from)
             .or_else(|| var("XDG_CACHE_HOME").map(|at| Path::new(&at).join("clean-fid")))
             .or_else(|| var("HOME").map(|at| Path::new(&at).join(".cache/clean-fid")))
-            .ok_or(Error::NoCache)?;
+            .ok_or(DownloadError::NoCacheFolder)?;
         let offline = var(OFFLINE).is_some_and(|value| value != "0");
         Ok(Self::new(folder).with_offline(offline))
     }
 
-    /// Whether the network is never asked.
+    /// Whether to refuse to download.
     pub fn with_offline(mut self, offline: bool) -> Self {
         self.offline = offline;
         self
@@ -161,31 +158,25 @@ impl DownloadCache {
         &self.folder
     }
 
-    /// Path of the file: in the cache, where it is whole, else after a download. Its digest is checked each time. A
-    /// download is there whole or not at all, also where several processes want it at once.
+    /// Path of the file: in the cache if it is there and intact, otherwise after a download. Its digest is checked each
+    /// time. A download replaces the file atomically, also if several processes fetch it at once.
     ///
     /// # Errors
     ///
-    /// [`Error::Offline`], [`Error::Download`] without network or with another answer than the file, [`Error::Digest`]
-    /// for a file that is another or damaged, [`Error::Io`] for the cache.
+    /// Returns [`Error::Download`] if the file is not in the cache and cannot be downloaded, or has another digest, and
+    /// [`Error::Io`] or [`Error::Write`] if the cache cannot be read or written.
     pub fn fetch(&self, file: &RemoteFile) -> Result<PathBuf, Error> {
         let path = self.folder.join(&file.name);
         match digest_of(&path, file.bytes) {
             Ok(found) if found == file.sha256 => return Ok(path),
             Ok(found) if self.offline => {
-                return Err(Error::Digest {
-                    from: path.display().to_string(),
-                    found,
-                    expected: file.sha256.clone(),
-                });
+                return Err(file.other_digest(path.display().to_string(), found).into());
             }
             Ok(_) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 if self.offline {
-                    return Err(Error::Offline {
-                        path,
-                        url: file.url.clone(),
-                    });
+                    let url = file.url.clone();
+                    return Err(DownloadError::Offline { path, url }.into());
                 }
             }
             Err(source) => return Err(Error::Io { path, source }),
@@ -195,15 +186,6 @@ impl DownloadCache {
     }
 
     fn download(&self, file: &RemoteFile, path: &Path) -> Result<(), Error> {
-        let io = |source| Error::Io {
-            path: path.to_path_buf(),
-            source,
-        };
-        let failed = |reason: String| Error::Download {
-            url: file.url.clone(),
-            path: path.to_path_buf(),
-            reason,
-        };
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .timeout_connect(Some(PATIENCE))
             .timeout_recv_response(Some(PATIENCE))
@@ -214,69 +196,90 @@ impl DownloadCache {
         let response = agent
             .get(&file.url)
             .call()
-            .map_err(|e| failed(e.to_string()))?;
-        let mut body = response.into_body().into_reader().take(file.bytes + 1);
+            .map_err(|error| DownloadError::Request {
+                url: file.url.clone(),
+                path: path.to_path_buf(),
+                source: error.into(),
+            })?;
+        let mut partial = AtomicFile::create(path)?;
+        file.receive(response.into_body().into_reader(), &mut partial, path)?;
+        Ok(partial.commit()?)
+    }
+}
 
-        let mut partial = WholeFile::create(path).map_err(io)?;
+impl RemoteFile {
+    /// Writes what `body` gives to `to`, and checks its length and digest.
+    fn receive(&self, body: impl Read, to: &mut AtomicFile, path: &Path) -> Result<(), Error> {
+        let mut body = body.take(self.bytes + 1);
         let mut digest = Sha256::new();
         let mut chunk = vec![0; CHUNK];
-        let mut length = 0;
+        let mut received = 0;
         loop {
             let read = match body.read(&mut chunk) {
                 Ok(0) => break,
                 Ok(read) => &chunk[..read],
-                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(e) => return Err(failed(format!("it ended after {length} bytes: {e}"))),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(source) => {
+                    return Err(DownloadError::Interrupted {
+                        url: self.url.clone(),
+                        path: path.to_path_buf(),
+                        received,
+                        source,
+                    }
+                    .into());
+                }
             };
             digest.update(read);
-            partial.write_all(read).map_err(io)?;
-            length += read.len() as u64;
+            to.write_all(read).map_err(|source| Error::Io {
+                path: path.to_path_buf(),
+                source,
+            })?;
+            received += read.len() as u64;
         }
-        if length != file.bytes {
-            let more = if length > file.bytes {
-                "more than "
-            } else {
-                ""
-            };
-            let length = length.min(file.bytes);
-            let reason = format!("{more}{length} bytes came, expected {}", file.bytes);
-            return Err(failed(reason));
+        let (url, path, expected) = (self.url.clone(), path.to_path_buf(), self.bytes);
+        if received > expected {
+            return Err(DownloadError::TooLong {
+                url,
+                path,
+                expected,
+            }
+            .into());
         }
-        let found = hexadecimal(digest);
-        if found != file.sha256 {
-            return Err(Error::Digest {
-                from: file.url.clone(),
-                found,
-                expected: file.sha256.clone(),
-            });
+        if received < expected {
+            return Err(DownloadError::TooShort {
+                url,
+                path,
+                received,
+                expected,
+            }
+            .into());
         }
-        partial.commit().map_err(io)
+        match digest.finish_hex() {
+            found if found == self.sha256 => Ok(()),
+            found => Err(self.other_digest(url, found).into()),
+        }
+    }
+
+    fn other_digest(&self, from: String, found: String) -> DownloadError {
+        DownloadError::Digest {
+            from,
+            found,
+            expected: self.sha256.clone(),
+        }
     }
 }
 
 /// Digest of a file, of which no more than a byte beyond `bytes` is read.
 fn digest_of(path: &Path, bytes: u64) -> std::io::Result<String> {
-    let mut file = std::fs::File::open(path)?.take(bytes.saturating_add(1));
+    let file = std::fs::File::open(path)?;
     let mut digest = Sha256::new();
-    let mut chunk = vec![0; CHUNK];
-    loop {
-        match file.read(&mut chunk) {
-            Ok(0) => return Ok(hexadecimal(digest)),
-            Ok(read) => digest.update(&chunk[..read]),
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
-    }
-}
-
-fn hexadecimal(digest: Sha256) -> String {
-    let bytes = digest.finalize();
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    digest.update_reader(file.take(bytes.saturating_add(1)))?;
+    Ok(digest.finish_hex())
 }
 
 impl InceptionV3Config {
     /// The network with the weights of the original FID, downloaded on first use (95.6 MB): from `pytorch-fid`'s
-    /// release, or `torch-fidelity`'s where that fails.
+    /// release, or `torch-fidelity`'s if that fails.
     ///
     /// # Errors
     ///
