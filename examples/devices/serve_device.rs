@@ -1,4 +1,4 @@
-//! Lends this machine's devices to programs of other processes and machines.
+//! Lends this machine's devices to programs on this and other machines.
 //!
 //! ```sh
 //! cargo run --release --features remote --example serve_device -- --listen 127.0.0.1:3000
@@ -15,21 +15,21 @@ use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{parse, run};
 use denoised_weights_examples::devices::{self, DeviceError, TOKEN, token};
 
-/// Lend devices of this machine to other programs as `--device remote:ws://HOST:PORT` (with `/1` at the end the
-/// second, and so on), until Ctrl+C or SIGTERM. The programs must be of the same version.
+/// Lend devices of this machine to other programs as `--device remote:ws://HOST:PORT` (with `/1` at the end for the
+/// second device, and so on), until Ctrl+C or SIGTERM. The programs must be of the same version.
 ///
-/// The connection is not encrypted: on a network that you do not trust, use an SSH tunnel or a VPN. Where the
-/// environment variable DEVICE_TOKEN is set, clients must have it too; beyond this machine it is required.
+/// The connection is not encrypted: on a network that you do not trust, use an SSH tunnel or a VPN. If the environment
+/// variable DEVICE_TOKEN is set, clients must set it to the same value; for clients on other machines it is required.
 #[derive(Parser)]
 struct Args {
-    /// A device to lend: flex, wgpu, vulkan or cuda, the last three with :INDEX where there are several. May be
-    /// given several times, of one kind (flex, or not).
+    /// A device to lend: flex, wgpu, vulkan or cuda, the last three with :INDEX if there are several. May be given
+    /// several times, but flex cannot be combined with the others.
     #[arg(long, default_value = "flex")]
     device: Vec<String>,
-    /// Print the devices of this build and machine, and stop.
+    /// Print the devices of this build and machine, and exit.
     #[arg(long)]
     list_devices: bool,
-    /// Where clients come in; 0.0.0.0 stands for every network of this machine, port 0 for a free one.
+    /// Address on which clients are accepted; 0.0.0.0 means every network of this machine, port 0 any free port.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:3000")]
     listen: SocketAddr,
 }
@@ -37,17 +37,17 @@ struct Args {
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error(
-        "--device {0}: it is another server's, which cannot be lent on; give clients that server's address"
+        "--device {0}: a device of another server cannot be lent again; give clients that server's address"
     )]
     Borrowed(String),
     #[error(
-        "--listen {0}: everyone who reaches that address could compute here; set the environment variable {TOKEN} to a \
-         secret of your own, here and where the clients run, or listen on 127.0.0.1"
+        "--listen {0}: everyone who can reach that address could compute here; set the environment variable {TOKEN} to a \
+         secret, here and where the clients run, or listen on 127.0.0.1"
     )]
     Open(SocketAddr),
     #[error("the environment variable {TOKEN} is empty; give it a value, or unset it")]
     Token(#[from] EmptyToken),
-    #[error("--listen {at}: {source}; choose another port, or stop what listens there")]
+    #[error("--listen {at}: {source}; choose another port, or stop the program that listens there")]
     Listen {
         at: SocketAddr,
         source: std::io::Error,

