@@ -6,8 +6,6 @@ pub mod assets;
 pub mod baseline;
 pub mod blocks;
 pub mod cli;
-#[cfg(feature = "http")]
-pub mod clip_score;
 pub mod confirm;
 pub mod data;
 pub mod denoised;

@@ -23,7 +23,7 @@
 //! | Hugging Face's image-to-image API | [`InferenceEditor`], [`InferenceSettings`] |
 //! | editors described in a file | [`EditorConfig`], [`EditorApi`] |
 //! | many photos, several editors, the best one | [`run`] |
-//! | how good an edit is | [`quality`] |
+//! | how good an edit is | [`quality`], with CLIP if the feature `clip` is enabled |
 //!
 //! An editor that fails returns [`concepts::Error::Editor`], whose source is a [`ServerError`].
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]

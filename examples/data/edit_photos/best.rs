@@ -6,9 +6,8 @@ use std::path::Path;
 use burn::tensor::Device;
 use concepts::pairs::PairLayout;
 use concepts::{Pair, Split};
-use denoised_weights_examples::clip_score::ClipScore;
 use denoised_weights_examples::{Result, files};
-use image_editors::quality::{NoReference, QualityScore};
+use image_editors::quality::{ClipScore, NoReference, QualityScore};
 use image_editors::run::{BestEdits, EditConcept, EditorScore};
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +43,8 @@ impl Judge {
     pub(crate) fn new(args: &Args) -> Result<Self> {
         let (score, digest): (Box<dyn QualityScore>, _) = match &args.clip {
             Some(dir) => {
-                let clip = ClipScore::open(dir, &args.neutral, &Device::default())?;
+                let clip = ClipScore::open(dir, &args.neutral, &Device::default())
+                    .map_err(|error| format!("--clip: {error}"))?;
                 let digest = clip.digest().to_owned();
                 (Box::new(clip), Some(digest))
             }

@@ -6,7 +6,8 @@ use crate::Error;
 /// CLIP's image–text direction: the cosine between E_I(edited) − E_I(photo) and E_T(prompt) − E_T(neutral), as
 /// StyleGAN-NADA's directional loss and InstructPix2Pix's data filter use it. From −1 to 1.
 ///
-/// `image` and `text` embed into one space. This crate has no networks, so the two towers of CLIP are passed as closures.
+/// `image` and `text` embed into one space; the feature `clip` adds `ClipScore`, which reads both towers of CLIP from a
+/// folder.
 ///
 /// ```
 /// use image_editors::quality::{Direction, QualityScore};

@@ -1,10 +1,14 @@
 //! Scores that say how good an edit is.
 
+#[cfg(feature = "clip")]
+mod clip;
 mod direction;
 mod no_reference;
 
 use image::RgbImage;
 
+#[cfg(feature = "clip")]
+pub use clip::{ClipError, ClipScore};
 pub use direction::Direction;
 pub use no_reference::NoReference;
 

@@ -1,6 +1,8 @@
 //! Editors against local servers with every kind of fault, and editing runs.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[cfg(feature = "clip")]
+mod clip;
 mod editors;
 mod holds;
 mod runs;
