@@ -80,43 +80,29 @@
 //! Not here: encoding text, collecting weights, loading them into a model.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-mod batch;
-mod config;
-mod dataset;
-mod denoiser;
-mod early_stop;
+mod data;
+mod diffusion;
 mod error;
-mod files;
-mod flat;
-mod generator;
-mod network_loss;
-mod noise;
-mod parameterization;
-mod sampler;
-mod schedule;
-mod size;
-mod solver;
-mod source;
-mod stream;
+mod readback;
+mod storage;
 mod text;
-mod text_file;
-mod trainer;
+mod train;
 mod unet;
+mod weight_generator;
 
-pub use config::{EarlyStop, TimestepSampling, TrainConfig};
-pub use dataset::{BlockDataset, DatasetSpec, NormStats, Record};
-pub use denoiser::{Denoiser, TextCondition};
-pub use early_stop::Validation;
+pub use data::{
+    BlockDataset, BlockSource, DatasetSpec, NormStats, Record, Statistics, StreamedBlocks,
+};
+pub use diffusion::{
+    BetaSchedule, Denoiser, NoiseSchedule, Parameterization, SampleOptions, Sampler, TextCondition,
+    ancestral_step, ddim, ddim_step, dpm_solver_step, multi_step, one_step,
+};
 pub use error::Error;
-pub use files::Precision;
-pub use generator::{CONFIG_FILE, Prediction, WEIGHTS_FILE, WeightGenerator};
-pub use network_loss::{LossError, NetworkLoss};
-pub use parameterization::Parameterization;
-pub use sampler::{SampleOptions, Sampler, ddim, multi_step, one_step};
-pub use schedule::{BetaSchedule, NoiseSchedule};
-pub use solver::{ancestral_step, ddim_step, dpm_solver_step};
-pub use source::BlockSource;
-pub use stream::{Statistics, StreamedBlocks};
+pub use storage::Precision;
 pub use text::{HostText, TextSpec};
-pub use trainer::{StepStats, Trainer};
+pub use train::{
+    EarlyStop, LossError, NetworkLoss, StepStats, TimestepSampling, TrainConfig, Trainer,
+    Validation,
+};
 pub use unet::{ComputePrecision, DictionarySize, UNet1d, UNet1dConfig};
+pub use weight_generator::{CONFIG_FILE, Prediction, WEIGHTS_FILE, WeightGenerator};

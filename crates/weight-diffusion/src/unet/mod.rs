@@ -6,6 +6,7 @@ mod config;
 pub(crate) mod conv;
 mod dictionary;
 mod init;
+pub(crate) mod parameter_count;
 #[cfg(test)]
 mod parity_tests;
 mod precision;

@@ -4,8 +4,9 @@ use weight_blocks::{module_to_named, sinusoidal_encoding};
 use super::blocks::IndexEmbedding;
 use super::init::Init;
 use super::{Parameterization, UNet1d, UNet1dConfig};
-use crate::noise::{fill_normal, stream};
-use crate::{Denoiser, Error, TextCondition, flat};
+use crate::diffusion::noise::{fill_normal, stream};
+use crate::train::parameter_vector;
+use crate::{Denoiser, Error, TextCondition};
 
 fn device() -> Device {
     Device::flex()
@@ -56,9 +57,9 @@ fn tiny() -> UNet1dConfig {
 /// A network whose zero output layer has been filled, as training would.
 fn trained(config: &UNet1dConfig) -> UNet1d {
     let unet = UNet1d::new(config, 3, &device()).unwrap();
-    let weights = flat::parameters(&unet);
+    let weights = parameter_vector::parameters(&unet);
     let moved = weights.clone() + random(9, weights.dims()).mul_scalar(0.05);
-    flat::with_parameters(unet, &moved)
+    parameter_vector::with_parameters(unet, &moved)
 }
 
 fn text(rows: usize, length: usize, real: usize, width: usize) -> TextCondition {
@@ -101,7 +102,7 @@ fn output_has_the_inputs_shape_and_is_zero_at_first() {
 fn presets_build_with_their_counts() {
     let count = |config: &UNet1dConfig| {
         let unet = UNet1d::new(config, 0, &device()).unwrap();
-        flat::parameters(&unet).dims()[0]
+        parameter_vector::parameters(&unet).dims()[0]
     };
     // Literal, so that a change of the network does not pass unnoticed.
     assert_eq!(count(&UNet1dConfig::compact()), COMPACT);
@@ -190,9 +191,9 @@ fn equal_seeds_give_equal_networks() {
 #[test]
 fn flat_weights_round_trip() {
     let unet = trained(&tiny());
-    let again = flat::with_parameters(
+    let again = parameter_vector::with_parameters(
         UNet1d::new(&tiny(), 8, &device()).unwrap(),
-        &flat::parameters(&unet),
+        &parameter_vector::parameters(&unet),
     );
     assert_eq!(
         module_to_named(&unet).unwrap(),

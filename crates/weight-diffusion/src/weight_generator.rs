@@ -7,11 +7,11 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use weight_blocks::{Layout, NamedTensors, Normalizer, load_named, module_shapes, module_to_named};
 
-use crate::dataset::l2;
-use crate::files::{Precision, read_json, read_tensors, write_json, write_tensors};
+use crate::data::l2;
+use crate::storage::{Precision, read_json, read_tensors, write_json, write_tensors};
 use crate::{
     ComputePrecision, Error, HostText, NormStats, SampleOptions, TextCondition, TextSpec, UNet1d,
-    UNet1dConfig, one_step, size,
+    UNet1dConfig, one_step, unet::parameter_count,
 };
 
 /// The file with the network's weights.
@@ -197,8 +197,8 @@ impl WeightGenerator {
             Precision::Full => 4,
             Precision::Half => 2,
         };
-        size::check_file(&path, &manifest.unet, width, 1)?;
-        size::check_layout(&path, &manifest.layout)?;
+        parameter_count::check_file(&path, &manifest.unet, width, 1)?;
+        parameter_count::check_layout(&path, &manifest.layout)?;
         let weights = read_tensors(&path, &manifest.sha256)?;
         let unet = UNet1d::new(&manifest.unet, 0, &device.clone().without_autodiff())?;
         let known = module_shapes(&unet);

@@ -6,9 +6,10 @@ use std::ops::Range;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use crate::batch::{Batch, DeviceBatch};
-use crate::early_stop::mean_loss;
-use crate::{BlockSource, Error, UNet1d, flat};
+use super::batch::{Batch, DeviceBatch};
+use super::early_stop::mean_loss;
+use super::parameter_vector;
+use crate::{BlockSource, Error, UNet1d};
 
 /// What one device computes: its rows in parts that fit its memory, each with its share of the batch.
 pub(super) struct Work {
@@ -46,7 +47,7 @@ impl Work {
         for (share, part) in self.parts {
             let loss = mean_loss(model, part).mul_scalar(share);
             let mut gradients = loss.backward();
-            let gradient = flat::gradients(model, &mut gradients);
+            let gradient = parameter_vector::gradients(model, &mut gradients);
             let loss = loss.without_autodiff();
             sums = Some(match sums {
                 None => (loss, gradient),

@@ -1,19 +1,18 @@
 //! Training the denoiser.
 
-mod parallel;
-mod state;
-
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use fused_ops::{AdamW, adamw_step, moving_average, squared_norm};
 use serde::{Deserialize, Serialize};
 
-use crate::batch::Batch;
-use crate::early_stop::{Watch, held_out_loss};
-use crate::network_loss::{resting_predictions, through_dictionary, through_network};
+use super::batch::Batch;
+use super::early_stop::{Watch, held_out_loss};
+use super::network_loss::{resting_predictions, through_dictionary, through_network};
+use super::{parallel, parameter_vector};
+use crate::readback::{read, scalar};
 use crate::{
     BlockDataset, BlockSource, DatasetSpec, Error, NetworkLoss, TrainConfig, UNet1d, UNet1dConfig,
-    Validation, flat,
+    Validation,
 };
 
 /// Trains a [`UNet1d`] on a [`BlockSource`] (paper, Eq. 1): AdamW on the mean squared error of
@@ -122,14 +121,14 @@ impl Trainer {
     ) -> Result<Self, Error> {
         let mut trainer = Self::new(config, model.config(), data, 0, device)?;
         let plain = trainer.weights.device();
-        trainer.weights = flat::parameters(&model.valid()).to_device(&plain);
+        trainer.weights = parameter_vector::parameters(&model.valid()).to_device(&plain);
         trainer.average = trainer.weights.clone();
-        trainer.model = flat::with_parameters(trainer.model, &trainer.weights);
+        trainer.model = parameter_vector::with_parameters(trainer.model, &trainer.weights);
         Ok(trainer)
     }
 
     fn of(config: TrainConfig, model: UNet1d, data: DatasetSpec, device: Device) -> Self {
-        let weights = flat::parameters(&model);
+        let weights = parameter_vector::parameters(&model);
         Self {
             optimizer: AdamW {
                 beta_1: 0.9,
@@ -341,7 +340,7 @@ impl Trainer {
         // Taken out, so that it may be changed in place.
         let average = std::mem::replace(&mut self.average, weights.clone());
         self.average = moving_average(average, &weights, decay);
-        self.model = flat::with_parameters(self.model.clone(), &weights);
+        self.model = parameter_vector::with_parameters(self.model.clone(), &weights);
         self.weights = weights;
         self.moments = Some(moments);
         self.step = step;
@@ -409,14 +408,17 @@ impl Trainer {
         for vector in vectors {
             let values = read("weights", (*vector).clone())?;
             if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-                return Ok((flat::name_at(&self.model, at), f64::from(values[at])));
+                return Ok((
+                    parameter_vector::name_at(&self.model, at),
+                    f64::from(values[at]),
+                ));
             }
             let places = values.iter().enumerate();
             let top = places.max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()));
             largest = largest.or(top.map(|(at, value)| (at, f64::from(*value))));
         }
         let (at, value) = largest.unwrap_or((0, 0.0));
-        Ok((flat::name_at(&self.model, at), value))
+        Ok((parameter_vector::name_at(&self.model, at), value))
     }
 
     /// [`Error::NotFinite`] where a vector of a state to be saved holds a value that is no number.
@@ -427,7 +429,7 @@ impl Trainer {
                 what: "weights",
                 value: f64::from(values[at]),
                 step: self.step,
-                layer: flat::name_at(&self.model, at),
+                layer: parameter_vector::name_at(&self.model, at),
                 found: f64::from(values[at]),
                 learning_rate: self.config.learning_rate_at(self.step),
             }),
@@ -464,14 +466,14 @@ impl Trainer {
 
     /// A network of the averaged weights, without autodiff: the one to sample with.
     pub fn ema_model(&self) -> UNet1d {
-        flat::with_parameters(self.model.valid(), &self.average)
+        parameter_vector::with_parameters(self.model.valid(), &self.average)
     }
 
     /// A network of the averaged weights at the step where [`Trainer::watch`] found the lowest loss,
     /// without autodiff; of those now where it was never called.
     pub fn best_model(&self) -> UNet1d {
         match &self.watch {
-            Some(watch) => flat::with_parameters(self.model.valid(), &watch.best),
+            Some(watch) => parameter_vector::with_parameters(self.model.valid(), &watch.best),
             None => self.ema_model(),
         }
     }
@@ -497,22 +499,4 @@ fn check_data(expected: &DatasetSpec, found: &DatasetSpec) -> Result<(), Error> 
         ));
     }
     Ok(())
-}
-
-pub(crate) fn scalar(what: &'static str, tensor: Tensor<1>) -> Result<f64, Error> {
-    let values = read(what, tensor)?;
-    Ok(f64::from(values.first().copied().unwrap_or(f32::NAN)))
-}
-
-/// The values of a tensor on the host.
-pub(crate) fn read<const D: usize>(
-    what: &'static str,
-    tensor: Tensor<D>,
-) -> Result<Vec<f32>, Error> {
-    tensor
-        .try_into_vec_as::<f32>()
-        .map_err(|error| Error::Device {
-            what,
-            why: error.to_string(),
-        })
 }

@@ -8,10 +8,10 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use crate::noise::{fill_normal, stream};
+use crate::diffusion::noise::{fill_normal, stream};
 use crate::{
     BlockSource, Error, HostText, NoiseSchedule, Parameterization, TextCondition, TimestepSampling,
-    TrainConfig, source,
+    TrainConfig, data,
 };
 
 /// What the network sees and what it should answer, row after row.
@@ -65,7 +65,7 @@ impl Batch {
         };
         fill_normal(&mut rng, &mut batch.noisy);
         let mut clean = vec![0.0; block_size];
-        let records = source::draw(dataset.records(), config.seed, step, blocks);
+        let records = data::draw(dataset.records(), config.seed, step, blocks);
         for (record, index) in records.enumerate() {
             let (n, text) = dataset.read_record(index, &mut clean)?;
             for row in record * repeats..(record + 1) * repeats {

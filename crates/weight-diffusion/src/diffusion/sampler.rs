@@ -3,9 +3,9 @@
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use crate::noise::{fill_normal, stream};
-use crate::solver::{ancestral_step, ddim_step, dpm_solver_step};
-use crate::trainer::read;
+use super::solver::{ancestral_step, ddim_step, dpm_solver_step};
+use crate::diffusion::noise::{fill_normal, stream};
+use crate::readback::read;
 use crate::{Denoiser, Error, NoiseSchedule, TextCondition};
 
 /// The most noises that are averaged.

@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn targets_are_what_diffusers_trains_on() {
-        let fixture = include_str!("../tests/fixtures/diffusers.json");
+        let fixture = include_str!("../../tests/fixtures/diffusers.json");
         let fixture: serde_json::Value = serde_json::from_str(fixture).unwrap();
         let mut cases = 0;
         for case in fixture["predictions"].as_array().unwrap() {

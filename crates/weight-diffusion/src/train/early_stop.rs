@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::batch::{Batch, DeviceBatch};
+use super::batch::{Batch, DeviceBatch};
 use crate::{BlockSource, EarlyStop, Error, TrainConfig, UNet1d};
 
 /// What [`Trainer::watch`](crate::Trainer::watch) found.
@@ -113,7 +113,7 @@ pub(crate) fn held_out_loss(
         let part = first..rows.min(first + config.micro_batch);
         let share = part.len() as f64 / rows as f64;
         let part = batch.upload(part, dataset, device)?;
-        let loss = crate::trainer::scalar("the held-out loss", mean_loss(model, part))?;
+        let loss = crate::readback::scalar("the held-out loss", mean_loss(model, part))?;
         sum += share * loss;
     }
     Ok(sum as f32)
@@ -126,8 +126,9 @@ mod tests {
         TensorSpec,
     };
 
+    use super::super::parameter_vector;
     use super::*;
-    use crate::{BlockDataset, HostText, Parameterization, TimestepSampling, UNet1dConfig, flat};
+    use crate::{BlockDataset, HostText, Parameterization, TimestepSampling, UNet1dConfig};
 
     fn dataset() -> BlockDataset {
         let spec = TensorSpec {
@@ -189,8 +190,8 @@ mod tests {
 
             let model = UNet1d::new(&unet, 1, &device).unwrap();
             // The output layer is zero at the start.
-            let moved = flat::parameters(&model).add_scalar(0.02);
-            let model = flat::with_parameters(model, &moved);
+            let moved = parameter_vector::parameters(&model).add_scalar(0.02);
+            let model = parameter_vector::with_parameters(model, &moved);
             for part in [0..12, 5..11] {
                 let upload = || batch.upload(part.clone(), &data, &device).unwrap();
                 let rows = upload();

@@ -6,10 +6,13 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use weight_blocks::{HostTensor, NamedTensors};
 
-use super::{StepKind, Trainer, check_data, read};
-use crate::early_stop::{Watch, WatchState};
-use crate::files::{Precision, read_json, read_tensors, write_json, write_tensors};
-use crate::{DatasetSpec, Error, TrainConfig, UNet1dConfig, flat, size};
+use super::early_stop::{Watch, WatchState};
+use super::parameter_vector;
+use super::trainer::{StepKind, Trainer, check_data};
+use crate::readback::read;
+use crate::storage::{Precision, read_json, read_tensors, write_json, write_tensors};
+use crate::unet::parameter_count;
+use crate::{DatasetSpec, Error, TrainConfig, UNet1dConfig};
 
 const STATE_FILE: &str = "state.json";
 const STATE_VERSION: u32 = 1;
@@ -107,7 +110,7 @@ impl Trainer {
         }
         let path = dir.join(&state.tensors);
         let copies = if state.step > 0 { 4 } else { 2 };
-        size::check_file(&path, &state.unet, 4, copies)?;
+        parameter_count::check_file(&path, &state.unet, 4, copies)?;
         let mut tensors = read_tensors(&path, &state.sha256)?;
         let mut trainer = Self::new(state.train, &state.unet, state.data, 0, device)?;
         let plain = trainer.weights.device();
@@ -135,7 +138,7 @@ impl Trainer {
             let best = take(BEST)?;
             trainer.watch = Some(Watch { state, best });
         }
-        trainer.model = flat::with_parameters(trainer.model, &trainer.weights);
+        trainer.model = parameter_vector::with_parameters(trainer.model, &trainer.weights);
         trainer.step = state.step;
         trainer.kind = state.kind;
         Ok(trainer)

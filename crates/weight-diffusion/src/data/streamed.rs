@@ -6,9 +6,9 @@ use std::sync::{Mutex, PoisonError};
 
 use weight_blocks::{BlockReader, Entry, Layout, Normalization, Normalizer, NormalizerFit, Zoo};
 
-use crate::dataset::l2;
-use crate::source::past_the_end;
-use crate::text_file::{TextFile, TextWriter};
+use super::prompt_file::{TextFile, TextWriter};
+use super::source::past_the_end;
+use crate::data::l2;
 use crate::{BlockSource, Error, HostText, NormStats};
 
 /// Shards kept open unless [`StreamedBlocks::with_open_files`] says otherwise.

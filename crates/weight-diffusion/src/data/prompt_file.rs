@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::sync::{Mutex, PoisonError};
 
-use crate::source::past_the_end;
+use super::source::past_the_end;
 use crate::{Error, HostText};
 
 /// Written once.

@@ -4,7 +4,7 @@ use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use weight_blocks::{Layout, Normalizer};
 
-use crate::noise::stream;
+use crate::diffusion::noise::stream;
 use crate::{Error, HostText};
 
 /// Weights of many concepts as normalised blocks on the host, each network with its prompt.

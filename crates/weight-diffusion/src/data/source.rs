@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use rand::RngExt;
 use weight_blocks::{Layout, Normalizer};
 
-use crate::noise::stream;
+use crate::diffusion::noise::stream;
 use crate::{BlockDataset, DatasetSpec, Error, HostText, NormStats};
 
 /// Records ⟨n, w_n, T⟩ for a [`Trainer`](crate::Trainer): in memory

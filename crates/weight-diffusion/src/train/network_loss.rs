@@ -7,8 +7,9 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::seq::index::sample;
 use rand_chacha::ChaCha8Rng;
 
-use crate::noise::{fill_normal, stream};
-use crate::{BlockDataset, Denoiser, Error, SampleOptions, TextCondition, UNet1d, flat, one_step};
+use super::parameter_vector;
+use crate::diffusion::noise::{fill_normal, stream};
+use crate::{BlockDataset, Denoiser, Error, SampleOptions, TextCondition, UNet1d, one_step};
 
 /// Why a loss could not be taken.
 pub type LossError = Box<dyn std::error::Error + Send + Sync>;
@@ -75,7 +76,7 @@ pub(crate) fn through_dictionary(
     let [count, len] = output.dims();
     // The dictionary is a part of F.
     let slope = slope(model);
-    let added = crate::trainer::read("predicted weights", output.clone().without_autodiff())?;
+    let added = crate::readback::read("predicted weights", output.clone().without_autodiff())?;
     let weights = (numbers.iter().zip(added.chunks(len)))
         .map(|(&number, added)| {
             let rest = resting[number].iter();
@@ -88,7 +89,7 @@ pub(crate) fn through_dictionary(
     // The chain rule by hand: the inner product with a constant has it as its gradient.
     let constants = Tensor::from_data(TensorData::new(constants, [count, len]), device);
     let mut gradients = (output * constants).sum().backward();
-    Ok((mean, flat::gradients(model, &mut gradients)))
+    Ok((mean, parameter_vector::gradients(model, &mut gradients)))
 }
 
 /// Mean loss of the one-step predictions for `count` texts that `seed` and `step` pick, and its
@@ -120,7 +121,7 @@ pub(crate) fn through_network(
     let mut weights = vec![Vec::with_capacity(blocks * size); numbers.len()];
     pass.run(&numbers, &plain, |network_number, _, rows| {
         let clean = network.recover(rows.noisy, end, rows.n, &rows.text, schedule);
-        weights[network_number].extend(crate::trainer::read("predicted weights", clean)?);
+        weights[network_number].extend(crate::readback::read("predicted weights", clean)?);
         Ok(())
     })?;
     for weights in &mut weights {
@@ -136,7 +137,7 @@ pub(crate) fn through_network(
         let constants = TensorData::new(constants[part].to_vec(), [count, size]);
         let constants = Tensor::from_data(constants, device);
         let mut gradients = (output * constants).sum().backward();
-        let gradient = flat::gradients(model, &mut gradients);
+        let gradient = parameter_vector::gradients(model, &mut gradients);
         sum = Some(match sum.take() {
             None => gradient,
             Some(sum) => sum + gradient,
