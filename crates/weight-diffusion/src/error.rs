@@ -2,71 +2,173 @@
 
 use std::path::{Path, PathBuf};
 
+use burn::tensor::TensorReadError;
+
+use crate::train::LossError;
+use crate::unet::ComputePrecision;
+
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A configuration value that cannot work.
-    #[error("configuration: {field}: {why}")]
+    /// A setting that cannot work.
+    #[error("`{field}` is {value}, but must be {requirement}")]
     Config {
-        /// Which field.
+        /// The setting.
         field: &'static str,
-        /// What is wrong, and what would do.
-        why: String,
+        /// Its value.
+        value: String,
+        /// The values that work.
+        requirement: String,
     },
-    /// A file or folder that could not be read or written.
-    #[error("{path}: {source}")]
+    /// The device does not compute in a precision.
+    #[error("{device} does not compute in {precision:?}; use F32")]
+    UnsupportedPrecision {
+        /// The precision asked for.
+        precision: ComputePrecision,
+        /// The device, as Burn writes it.
+        device: String,
+    },
+    /// The block dictionary of a network without one was to be trained.
+    #[error("the network has no block dictionary to train; set `UNet1dConfig::dictionary`")]
+    NoDictionary,
+    /// A file or folder cannot be read or written.
+    #[error("{}: {source}", path.display())]
     Io {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
-        /// The system's reason.
+        /// The operating system's reason.
         source: std::io::Error,
     },
-    /// A JSON file that is not what it should be.
-    #[error("{path}: not a valid configuration ({source}); was the file cut off?")]
+    /// A JSON file is damaged, or not of this crate.
+    #[error("{}: not valid ({source}); was the file truncated?", path.display())]
     Json {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// The parser's reason.
         source: serde_json::Error,
     },
-    /// A weight file that is truncated, or whose tensors do not fit the configuration.
-    #[error("{path}: {why}; the checkpoint is damaged or belongs to another configuration")]
-    Checkpoint {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong.
-        why: String,
-    },
-    /// A checkpoint of a newer or older format.
-    #[error("{path}: format version {found}, this build reads {expected}")]
+    /// A file has a newer or older format.
+    #[error("{}: format version {found}, but this build reads {expected}", path.display())]
     Version {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// The version in the file.
         found: u32,
         /// The version this build reads.
         expected: u32,
     },
-    /// The prompt's tokens do not come from the encoder the model was trained with.
+    /// A weight file is not the one that its configuration was written with.
+    #[error(
+        "{}: its SHA-256 is {found}, not {expected} as recorded in the JSON file beside it; one of the two is damaged or from another save",
+        path.display()
+    )]
+    Digest {
+        /// The weight file.
+        path: PathBuf,
+        /// The digest recorded.
+        expected: String,
+        /// The digest of the file.
+        found: String,
+    },
+    /// A tensor is missing from a weight file.
+    #[error("{}: tensor `{name}` is missing; the file belongs to another configuration", path.display())]
+    MissingTensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+    },
+    /// A tensor of a training state does not have one value per weight of the network.
+    #[error("{}: tensor `{name}` has {found} values, but the network has {expected}", path.display())]
+    TensorLength {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// Number of weights of the network.
+        expected: usize,
+        /// Number of values of the tensor.
+        found: usize,
+    },
+    /// The tensors of a weight file do not fit the network of its configuration.
+    #[error("{}: {source}; the file is damaged or belongs to another configuration", path.display())]
+    Misfit {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        source: weight_blocks::Error,
+    },
+    /// A configuration describes a network that is too large for the weight file beside it.
+    #[error("{}: has {bytes} bytes, too few for a network of {values} values; it is truncated, or the configuration beside it is damaged", path.display())]
+    NetworkTooLarge {
+        /// The weight file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+        /// Number of values of the network.
+        values: u128,
+    },
+    /// A configuration describes a layout out of proportion to the weight file beside it.
+    #[error("{}: has {bytes} bytes, too few for a network that predicts {weights} weights; it is truncated, or the configuration beside it is damaged", path.display())]
+    LayoutTooLarge {
+        /// The weight file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+        /// Number of weights of the layout.
+        weights: usize,
+    },
+    /// A training state names a tensor file outside its folder.
+    #[error("{}: `{name}` is not the name of a file in this folder", path.display())]
+    FileName {
+        /// The state's JSON file.
+        path: PathBuf,
+        /// What it gives as the name.
+        name: String,
+    },
+    /// A training state was left by a trainer with another objective.
+    #[error(
+        "{}: a `{found}` left this state; resume it with that, or hand its model to a new `{expected}` (`from_model`)",
+        path.display()
+    )]
+    OtherTrainer {
+        /// The state's JSON file.
+        path: PathBuf,
+        /// The trainer that wrote it.
+        found: &'static str,
+        /// The trainer that was to resume it.
+        expected: &'static str,
+    },
+    /// A weight that is not finite was to be stored.
+    #[error("{}: not written, because tensor `{name}` holds {value}", path.display())]
+    NotStorable {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// Its first value that cannot be stored.
+        value: f32,
+    },
+    /// The prompt's tokens do not come from the text encoder that the generator was trained with.
     #[error(
         "the weight generator was trained with text encoder {expected}, not {found}; use that encoder or train again"
     )]
     TextEncoder {
-        /// What the checkpoint records.
+        /// The encoder that the generator was trained with.
         expected: String,
-        /// What was given.
+        /// The encoder given.
         found: String,
     },
     /// The weights belong to another model layout.
-    #[error("the weight generator makes weights for layout {expected}, not {found}")]
+    #[error("expected weights of layout {expected}, found {found}")]
     Layout {
-        /// What the checkpoint records.
+        /// The layout needed, with its digest.
         expected: String,
-        /// What was given.
+        /// The layout given.
         found: String,
     },
-    /// Tensors or host arrays whose sizes do not agree.
+    /// Sizes of tensors or host arrays do not agree.
     #[error("{what}: expected {expected}, found {found}")]
     Shape {
         /// Which input.
@@ -76,79 +178,94 @@ pub enum Error {
         /// The size given.
         found: String,
     },
-    /// A data set without anything to learn from.
-    #[error("the data set is empty: {why}")]
+    /// There is nothing to learn from.
+    #[error("the data set has no {missing}; collect some first")]
     EmptyDataset {
         /// What is missing.
-        why: &'static str,
+        missing: &'static str,
     },
-    /// The loss, or the norm of its gradient, is no number any more.
+    /// A network of a data set holds a NaN or infinite weight.
+    #[error("weight {index} of entry {entry} is {value}; remove the entry")]
+    NotFiniteEntry {
+        /// Number of the entry, from 0.
+        entry: usize,
+        /// Position of the weight.
+        index: usize,
+        /// Its value.
+        value: f32,
+    },
+    /// The loss, its gradient or the weights are NaN or infinite.
     #[error(
-        "the {what} became {value} at step {step} (learning rate {learning_rate}), and `{layer}` holds {found}; lower the learning rate or look for non-finite weights in the zoo. A state saved before is as it was"
+        "the {what} became {value} at step {step} (learning rate {learning_rate}), and `{layer}` holds {found}; lower the learning rate or look for NaN or infinite weights in the zoo. The last saved state is unchanged"
     )]
     NotFinite {
-        /// The step, from 1.
+        /// Number of the step, from 1.
         step: u64,
         /// Loss, gradient norm or weights.
         what: &'static str,
         /// Its value.
         value: f64,
-        /// The first parameter that holds a value that is no number, or whose gradient does; where there is none, the
+        /// The first parameter of which a value or its gradient is NaN or infinite; if there is none, the
         /// one with the largest value.
         layer: String,
         /// That value.
         found: f64,
-        /// The learning rate at that step.
+        /// Learning rate at that step.
         learning_rate: f64,
     },
-    /// The device could not give values back.
+    /// A value cannot be read back from the device.
     #[error(
-        "reading {what} from the device: {why}; see that it, or the server it is on, still runs, and go on from the last saved state"
+        "reading {what} from the device: {source}; check that it, or the server it is on, still runs, and resume from the last saved state"
     )]
     Device {
         /// What was read.
         what: &'static str,
-        /// The backend's reason.
-        why: String,
+        /// Burn's reason.
+        source: TensorReadError,
     },
-    /// A device that was to compute a part of a batch.
+    /// A device that shares the batches failed.
     #[error(
-        "device {index} of `with_devices` failed in its part of the batch ({why}); no step was taken: check it, or the server it is on, and go on from the last saved state, with or without it ({device})"
+        "device {index} of `with_devices` failed in its part of the batch ({message}); no step was taken. Check it, or the server it is on, and resume from the last saved state, with or without it ({device})"
     )]
     DeviceFailed {
-        /// Which of [`Trainer::with_devices`](crate::Trainer::with_devices), from 0.
+        /// Its place in [`BlockTrainer::with_devices`](crate::BlockTrainer::with_devices), from 0.
         index: usize,
-        /// As Burn writes it.
+        /// The device, as Burn writes it.
         device: String,
-        /// What it said.
-        why: String,
+        /// Message of its panic.
+        message: String,
     },
-    /// A [`NetworkLoss`](crate::NetworkLoss) that failed.
+    /// A [`NetworkLoss`](crate::NetworkLoss) failed.
     #[error("the loss on predicted weights at step {step}: {source}")]
     NetworkLoss {
-        /// The step, from 1.
+        /// Number of the step, from 1.
         step: u64,
-        /// Why.
-        source: crate::LossError,
+        /// The reason.
+        source: LossError,
     },
-    /// A prompt that could not be encoded.
+    /// A prompt cannot be encoded.
     #[error("encoding the prompt `{prompt}`: {source}")]
     Text {
         /// The prompt.
         prompt: String,
-        /// Why.
-        source: crate::LossError,
+        /// The reason.
+        source: LossError,
     },
-    /// Blocks, layouts or named tensors.
+    /// An error of blocks, layouts or named tensors.
     #[error(transparent)]
     Blocks(#[from] weight_blocks::Error),
 }
 
 impl Error {
-    pub(crate) fn config(field: &'static str, why: impl Into<String>) -> Self {
+    pub(crate) fn config(
+        field: &'static str,
+        value: impl ToString,
+        requirement: impl Into<String>,
+    ) -> Self {
         Self::Config {
             field,
-            why: why.into(),
+            value: value.to_string(),
+            requirement: requirement.into(),
         }
     }
 
@@ -159,14 +276,7 @@ impl Error {
         }
     }
 
-    pub(crate) fn checkpoint(path: &Path, why: impl ToString) -> Self {
-        Self::Checkpoint {
-            path: path.to_owned(),
-            why: why.to_string(),
-        }
-    }
-
-    /// Two layouts as (name, digest).
+    /// An error about two layouts, each given as (name, digest).
     pub(crate) fn layout(expected: (&str, &str), found: (&str, &str)) -> Self {
         let show = |(name, digest): (&str, &str)| {
             format!("`{name}` ({})", digest.get(..12).unwrap_or(digest))

@@ -2,9 +2,9 @@
 //!
 //! "Efficient Training with Denoised Neural Weights" (ECCV 2024) cuts the LoRA weights of many
 //! fine-tuned networks into blocks, trains a 1-D UNet to remove noise from a block given its index
-//! and the network's prompt, and gets all blocks for a new prompt in a single denoising step.
+//! and the network's prompt, and predicts all blocks for a new prompt in a single denoising step.
 //!
-//! Train on a collection, keep the result, predict:
+//! Train on a zoo of networks, save the generator, predict:
 //!
 //! ```
 //! use burn::tensor::Device;
@@ -12,14 +12,14 @@
 //!     GroupingRule, LayerGroup, LayerKind, Layout, Normalization, Normalizer, TensorRole, TensorSpec,
 //! };
 //! use weight_diffusion::{
-//!     BlockDataset, HostText, Precision, SampleOptions, TextSpec, TrainConfig, Trainer, UNet1dConfig,
-//!     WeightGenerator,
+//!     BlockDataset, BlockSource, BlockTrainer, HostText, Precision, SampleOptions, TextSpec, TrainConfig,
+//!     UNet1dConfig, WeightGenerator,
 //! };
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let device = Device::default();
 //!
-//! // What the weights belong to: here one LoRA factor of 40 weights, 3 blocks of 16.
+//! // The layers that the weights belong to: one LoRA factor of 40 weights, which makes 3 blocks of 16.
 //! let factor = TensorSpec { name: "fc.lora_A.weight".into(), shape: vec![4, 10], role: TensorRole::Down };
 //! let layer = LayerGroup { name: "fc".into(), kind: LayerKind::Linear, tensors: vec![factor] };
 //! let layout = Layout::new("tiny", vec![layer], GroupingRule::Appended, 16)?;
@@ -39,17 +39,17 @@
 //!     block_size: 16, patch_size: 4, base_channels: 16, context_width: 8, ..UNet1dConfig::compact()
 //! };
 //! let config = TrainConfig { steps: 3, batch_size: 8, ..TrainConfig::compact() };
-//! let mut trainer = Trainer::new(config, &unet, data.spec(), 0, &device)?;
+//! let mut trainer = BlockTrainer::new(config, &unet, data.spec(), 0, &device)?;
 //! while !trainer.is_finished() {
 //!     let stats = trainer.step(&data)?;
 //!     println!("step {}: loss {:.3}", stats.step, stats.loss);
 //! }
 //!
-//! // The artefact, with all that its predictions need.
-//! let text = TextSpec { encoder: "constant".into(), digest: "none".into(), width: 8 };
+//! // The network with everything that its predictions need, in two files.
+//! let encoder = TextSpec { encoder: "constant".into(), digest: "none".into(), width: 8 };
 //! let options = SampleOptions::noise_end(&unet.schedule);
 //! let generator = WeightGenerator::new(
-//!     trainer.ema_model(), layout, normalizer, text, data.norm(), "base", options)?;
+//!     trainer.ema_model(), layout, normalizer, encoder, data.norm(), "base", options)?;
 //! let dir = tempfile::tempdir()?;
 //! generator.save(dir.path(), Precision::Half)?;
 //!
@@ -63,46 +63,41 @@
 //! # }
 //! ```
 //!
-//! - [`BlockDataset`]: records ⟨n, w_n, T⟩ of a collection, normalised, in memory;
-//!   [`StreamedBlocks`]: the same read from a zoo's shards when needed. Both are a [`BlockSource`].
-//! - [`UNet1d`] ([`UNet1dConfig`]) is a [`Denoiser`]; [`NoiseSchedule`] says how much noise a step has.
-//! - [`Parameterization`]: whether the network says ε, w⁰ or v.
-//! - [`Trainer`] ([`TrainConfig`]): AdamW on the paper's loss; [`Trainer::save_state`] and
-//!   [`Trainer::resume`] continue bit for bit; [`Trainer::watch`] stops early on held-out concepts.
-//! - [`NetworkLoss`]: trains on what the predicted weights do, too ([`Trainer::step_dictionary`]).
-//! - [`one_step`] and [`multi_step`] (DDIM, ancestral, DPM-Solver++) sample blocks from any [`Denoiser`].
+//! - [`data`]: records ⟨n, w_n, T⟩ of a zoo, in memory ([`BlockDataset`]) or read from its shards as needed
+//!   ([`StreamedBlocks`]).
+//! - [`diffusion`]: noise schedules, what the network predicts ([`Parameterization`]), and sampling from any
+//!   [`Denoiser`] in one step ([`one_step`]) or in several
+//!   ([`multi_step`](diffusion::multi_step): DDIM, ancestral, DPM-Solver++).
+//! - [`unet`]: the paper's 1-D UNet.
+//! - [`train`]: [`BlockTrainer`] minimises the paper's loss, [`DictionaryTrainer`] and [`CombinedTrainer`] train
+//!   on what the predicted networks do. All can be resumed bit for bit.
 //! - [`WeightGenerator`]: the trained artefact on disk, and its [`Prediction`]s.
 //!
-//! All randomness comes from seeds and is drawn on the host; no backend is named, the
-//! [`Device`](burn::tensor::Device) passed in decides. Errors are values that say what to do; a
-//! broken file is an error that names it.
+//! All randomness comes from seeds and is drawn on the host. No backend is named: the
+//! [`Device`](burn::tensor::Device) passed in decides. Errors are values that say what to do, and name the
+//! file if one is damaged.
 //!
-//! Not here: encoding text, collecting weights, loading them into a model.
+//! Out of scope: encoding text, collecting weights, and loading them into a model.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-mod data;
-mod diffusion;
+pub mod data;
+pub mod diffusion;
 mod error;
+mod prediction;
 mod readback;
 mod storage;
 mod text;
-mod train;
-mod unet;
+pub mod train;
+pub mod unet;
 mod weight_generator;
 
-pub use data::{
-    BlockDataset, BlockSource, DatasetSpec, NormStats, Record, Statistics, StreamedBlocks,
-};
-pub use diffusion::{
-    BetaSchedule, Denoiser, NoiseSchedule, Parameterization, SampleOptions, Sampler, TextCondition,
-    ancestral_step, ddim, ddim_step, dpm_solver_step, multi_step, one_step,
-};
+pub use data::{BlockDataset, BlockSource, StreamedBlocks};
+pub use diffusion::TextCondition;
+pub use diffusion::{Denoiser, NoiseSchedule, Parameterization, SampleOptions, one_step};
 pub use error::Error;
+pub use prediction::Prediction;
 pub use storage::Precision;
 pub use text::{HostText, TextSpec};
-pub use train::{
-    EarlyStop, LossError, NetworkLoss, StepStats, TimestepSampling, TrainConfig, Trainer,
-    Validation,
-};
-pub use unet::{ComputePrecision, DictionarySize, UNet1d, UNet1dConfig};
-pub use weight_generator::{CONFIG_FILE, Prediction, WEIGHTS_FILE, WeightGenerator};
+pub use train::{BlockTrainer, CombinedTrainer, DictionaryTrainer, NetworkLoss, TrainConfig};
+pub use unet::{UNet1d, UNet1dConfig};
+pub use weight_generator::WeightGenerator;

@@ -4,20 +4,15 @@ use burn::tensor::Tensor;
 
 use crate::Error;
 
-/// The values of `tensor`; `what` names it in the error.
+/// The values of `tensor`, which the error calls `what`.
 pub(crate) fn read<const D: usize>(
     what: &'static str,
     tensor: Tensor<D>,
 ) -> Result<Vec<f32>, Error> {
-    tensor
-        .try_into_vec_as::<f32>()
-        .map_err(|error| Error::Device {
-            what,
-            why: error.to_string(),
-        })
+    (tensor.try_into_vec_as::<f32>()).map_err(|source| Error::Device { what, source })
 }
 
-/// The only value of `tensor`.
+/// The value of a tensor of one element.
 pub(crate) fn scalar(what: &'static str, tensor: Tensor<1>) -> Result<f64, Error> {
     let values = read(what, tensor)?;
     Ok(f64::from(values.first().copied().unwrap_or(f32::NAN)))

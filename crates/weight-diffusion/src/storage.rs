@@ -1,4 +1,4 @@
-//! Reading and writing files so that an interruption leaves the old file or the new one.
+//! Files of weights and JSON that an interruption leaves as they were or as they should be.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -6,22 +6,23 @@ use std::path::Path;
 use half::f16;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
-use weight_blocks::NamedTensors;
+use weight_blocks::{Layout, NamedTensors};
 
-use crate::Error;
+use crate::unet::parameter_count;
+use crate::{Error, UNet1dConfig};
 
-/// How a weight generator's weights are stored.
+/// How the weights of a weight generator are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Precision {
     /// 32-bit floats: what was trained, bit for bit.
     #[default]
     Full,
-    /// 16-bit floats (IEEE half): half the size, about three decimal digits.
+    /// 16-bit floats (IEEE half precision): half the size, about three decimal digits.
     Half,
 }
 
-/// Writes `tensors` as safetensors of `precision`, atomically.
+/// Writes `tensors` as safetensors in `precision`, atomically.
 pub(crate) fn write_tensors(
     path: &Path,
     tensors: &NamedTensors,
@@ -29,27 +30,23 @@ pub(crate) fn write_tensors(
 ) -> Result<(), Error> {
     let mut stored = Vec::with_capacity(tensors.len());
     for (name, tensor) in tensors {
-        if let Some(value) = tensor.data.iter().find(|value| !value.is_finite()) {
-            // Nothing would read it again, and the file that is there may be good.
-            return Err(Error::checkpoint(
-                path,
-                format!("`{name}` holds {value}: not written"),
-            ));
+        let fits = |value: &f32| match precision {
+            Precision::Full => value.is_finite(),
+            Precision::Half => f16::from_f32(*value).is_finite(),
+        };
+        // Nothing could read such a file, and the one that it would replace may be good.
+        if let Some(&value) = tensor.data.iter().find(|value| !fits(value)) {
+            return Err(Error::NotStorable {
+                path: path.to_owned(),
+                name: name.clone(),
+                value,
+            });
         }
         let bytes: Vec<u8> = match precision {
             Precision::Full => tensor.data.iter().flat_map(|v| v.to_le_bytes()).collect(),
-            Precision::Half => {
-                if let Some(value) = tensor.data.iter().find(|v| !f16::from_f32(**v).is_finite()) {
-                    return Err(Error::checkpoint(
-                        path,
-                        format!(
-                            "`{name}` holds {value}, which 16-bit floats cannot; store it in full precision"
-                        ),
-                    ));
-                }
-                let halves = tensor.data.iter().map(|v| f16::from_f32(*v));
-                halves.flat_map(f16::to_le_bytes).collect()
-            }
+            Precision::Half => (tensor.data.iter())
+                .flat_map(|v| f16::from_f32(*v).to_le_bytes())
+                .collect(),
         };
         stored.push((name, &tensor.shape, bytes));
     }
@@ -57,27 +54,31 @@ pub(crate) fn write_tensors(
         Precision::Full => Dtype::F32,
         Precision::Half => Dtype::F16,
     };
+    let safetensors = |error: safetensors::SafeTensorError| weight_blocks::Error::Safetensors {
+        path: path.to_owned(),
+        why: error.to_string(),
+    };
     let views = stored
         .iter()
         .map(|(name, shape, bytes)| {
-            let view = TensorView::new(dtype, shape.to_vec(), bytes)
-                .map_err(|error| Error::checkpoint(path, error))?;
+            let view = TensorView::new(dtype, shape.to_vec(), bytes).map_err(safetensors)?;
             Ok((name.as_str(), view))
         })
         .collect::<Result<Vec<_>, Error>>()?;
-    let bytes = safetensors::serialize(views, None::<HashMap<String, String>>)
-        .map_err(|error| Error::checkpoint(path, error))?;
+    let bytes =
+        safetensors::serialize(views, None::<HashMap<String, String>>).map_err(safetensors)?;
     Ok(weight_blocks::write_atomic(path, &bytes)?)
 }
 
-/// Reads the safetensors file `path`, after comparing it with `digest`.
+/// Reads the safetensors file `path` after comparing it with `digest`.
 pub(crate) fn read_tensors(path: &Path, digest: &str) -> Result<NamedTensors, Error> {
     let found = weight_blocks::file_digest(path)?;
     if found != digest {
-        return Err(Error::checkpoint(
-            path,
-            format!("its SHA-256 is {found} and not {digest}, as recorded beside it"),
-        ));
+        return Err(Error::Digest {
+            path: path.to_owned(),
+            expected: digest.to_owned(),
+            found,
+        });
     }
     Ok(weight_blocks::load_safetensors(path)?.0)
 }
@@ -92,8 +93,8 @@ pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Err
     Ok(weight_blocks::write_atomic(path, &bytes)?)
 }
 
-/// Reads a JSON file whose `version` field is `version`; the version is looked at first, so that a
-/// file of another format is not called damaged.
+/// Reads a JSON file whose `version` field is `version`. The version is checked first, so that a file of
+/// another format is not called damaged.
 pub(crate) fn read_json<T: for<'de> Deserialize<'de>>(
     path: &Path,
     version: u32,
@@ -118,4 +119,49 @@ pub(crate) fn read_json<T: for<'de> Deserialize<'de>>(
         });
     }
     serde_json::from_slice(&bytes).map_err(json)
+}
+
+/// Checks that the weight file `path` has room for a network of `config`, at `width` bytes a value and
+/// `copies` of each, before anything is allocated for the network.
+pub(crate) fn check_network_size(
+    path: &Path,
+    config: &UNet1dConfig,
+    width: u128,
+    copies: u128,
+) -> Result<(), Error> {
+    /// Bytes that a file may lack. Its header alone has more.
+    const SLACK: u128 = 1 << 16;
+    config.validate()?;
+    let (bytes, values) = (file_size(path)?, parameter_count(config));
+    if values * width * copies > u128::from(bytes) + SLACK {
+        let path = path.to_owned();
+        return Err(Error::NetworkTooLarge {
+            path,
+            bytes,
+            values,
+        });
+    }
+    Ok(())
+}
+
+/// Checks that the size of `layout` is in proportion to `path`, the weight file of the network that predicts
+/// its weights. A large layout takes few bytes to describe, and prediction allocates it as a whole.
+pub(crate) fn check_layout_size(path: &Path, layout: &Layout) -> Result<(), Error> {
+    /// Number of weights that is always allowed.
+    const ALWAYS: u64 = 1 << 21;
+    let (bytes, weights) = (file_size(path)?, layout.encoded_len());
+    if weights as u64 > ALWAYS + bytes / 2 {
+        let path = path.to_owned();
+        return Err(Error::LayoutTooLarge {
+            path,
+            bytes,
+            weights,
+        });
+    }
+    Ok(())
+}
+
+fn file_size(path: &Path) -> Result<u64, Error> {
+    let metadata = std::fs::metadata(path).map_err(|source| Error::io(path, source))?;
+    Ok(metadata.len())
 }

@@ -5,19 +5,17 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use weight_blocks::{Layout, NamedTensors, Normalizer, load_named, module_shapes, module_to_named};
+use weight_blocks::{Layout, Normalizer, load_named, module_shapes, module_to_named};
 
-use crate::data::l2;
-use crate::storage::{Precision, read_json, read_tensors, write_json, write_tensors};
-use crate::{
-    ComputePrecision, Error, HostText, NormStats, SampleOptions, TextCondition, TextSpec, UNet1d,
-    UNet1dConfig, one_step, unet::parameter_count,
+use crate::data::{NormStats, l2};
+use crate::diffusion::{SampleOptions, one_step};
+use crate::storage::{
+    Precision, check_layout_size, check_network_size, read_json, read_tensors, write_json,
+    write_tensors,
 };
+use crate::unet::{ComputePrecision, UNet1d, UNet1dConfig};
+use crate::{Error, HostText, Prediction, TextCondition, TextSpec};
 
-/// The file with the network's weights.
-pub const WEIGHTS_FILE: &str = "weight_generator.safetensors";
-/// The file with everything else.
-pub const CONFIG_FILE: &str = "weight_generator.json";
 const VERSION: u32 = 1;
 
 /// A trained denoiser with all that is needed to turn its blocks into weights.
@@ -50,57 +48,20 @@ struct Manifest {
     defaults: SampleOptions,
 }
 
-/// Predicted weights, and how large they are against those the generator learnt from.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Prediction {
-    /// The weights by name, ready to load.
-    pub weights: NamedTensors,
-    /// The same as N·b values, no longer normalised.
-    pub encoded: Vec<f32>,
-    /// L2 norm of `encoded`.
-    pub norm: f64,
-    /// Mean norm of the zoo's networks.
-    pub zoo_norm_mean: f64,
-    /// Standard deviation of the zoo's norms.
-    pub zoo_norm_std: f64,
-    /// Norms of its predictions for the training prompts, where the generator was trained on past the
-    /// zoo ([`WeightGenerator::with_trained_norm`]).
-    pub trained_norm: Option<NormStats>,
-}
-
-impl Prediction {
-    /// A sentence where the norm is more than four deviations and 5 % away from the zoo's mean (that
-    /// of the training prompts' predictions, where they are known), or
-    /// off by a factor of two: such weights are rarely of use.
-    pub fn norm_warning(&self) -> Option<String> {
-        let (mean, std, whose) = match self.trained_norm {
-            Some(norm) => (norm.mean, norm.std, "for the training prompts"),
-            None => (self.zoo_norm_mean, self.zoo_norm_std, "of the zoo"),
-        };
-        let distance = (self.norm - mean).abs();
-        // A zoo of nearly equal norms would warn of nothing but rounding.
-        let far = distance > (4.0 * std).max(0.05 * mean);
-        let double = self.norm > 2.0 * mean || self.norm < 0.5 * mean;
-        if !self.norm.is_finite() || (mean > 0.0 && (far || double)) {
-            return Some(format!(
-                "the predicted weights have norm {:.3}, those {whose} {mean:.3} ± {std:.3}; the prompt may be far from the zoo's, or the weight generator not trained enough",
-                self.norm
-            ));
-        }
-        None
-    }
-}
-
 impl WeightGenerator {
-    /// Puts the parts together; `unet` may come from a training device.
+    /// Name of the file with the network's weights.
+    pub const WEIGHTS_FILE: &str = "weight_generator.safetensors";
+    /// Name of the file with everything else.
+    pub const CONFIG_FILE: &str = "weight_generator.json";
+
+    /// Creates a generator from its parts; `unet` may be on a training device.
     ///
-    /// `zoo_norm` is [`BlockDataset::norm`](crate::BlockDataset::norm), `base_digest` names the
-    /// frozen network that the weights are for, and `defaults` are the options to sample with
-    /// where a user gives none.
+    /// `zoo_norm` is [`BlockSource::norm`](crate::BlockSource::norm), `base_digest` identifies the frozen
+    /// network that the weights are for, and `defaults` are the options to sample with if a user gives none.
     ///
     /// # Errors
-    /// [`Error::Config`] where block size or text width differ between the parts, or `defaults` do
-    /// not fit the schedule.
+    /// Returns [`Error::Config`] if the block size or the text width differs between the parts or `defaults`
+    /// do not fit the schedule, and [`Error::Blocks`] if the normaliser belongs to another layout.
     pub fn new(
         unet: UNet1d,
         layout: Layout,
@@ -115,8 +76,7 @@ impl WeightGenerator {
             if unet == other {
                 return Ok(());
             }
-            let why = format!("the network's is {unet}, {whose} {other}");
-            Err(Error::config(field, why))
+            Err(Error::config(field, unet, format!("{whose}, {other}")))
         };
         same(
             "block_size",
@@ -131,7 +91,7 @@ impl WeightGenerator {
             "the text encoder's",
         )?;
         defaults.validate(&config.schedule)?;
-        // A normaliser of another layout says so now and not at the first prediction.
+        // Fails now, and not at the first prediction, if it belongs to another layout.
         normalizer.check(&layout)?;
         Ok(Self {
             unet: unet.valid(),
@@ -145,9 +105,9 @@ impl WeightGenerator {
         })
     }
 
-    /// Records the norms of its predictions for the prompts `texts` it was trained on. Training through
-    /// a [`NetworkLoss`](crate::NetworkLoss) takes the weights past the zoo's; what a prediction's
-    /// norm is then to be measured by is what the generator was trained to make.
+    /// Records the norms of the predictions for `texts`, the training prompts. Training through a
+    /// [`NetworkLoss`](crate::NetworkLoss) moves predictions away from the zoo's weights; the norm of a
+    /// prediction is then compared with these.
     ///
     /// # Errors
     /// As [`WeightGenerator::predict`].
@@ -159,14 +119,14 @@ impl WeightGenerator {
         Ok(self)
     }
 
-    /// Writes the generator to `dir`: the weights, then the configuration with their digest, each
-    /// atomically. A save interrupted between the two over an older one is noticed on loading.
+    /// Writes the generator to `dir`: the weights, then the configuration with their digest, each atomically.
+    /// If a save over an older generator is interrupted between the two, loading notices it.
     ///
     /// # Errors
-    /// [`Error::Blocks`] naming the file; [`Error::Checkpoint`] for a weight that
-    /// [`Precision::Half`] cannot hold.
+    /// Returns [`Error::Blocks`] naming the file if it cannot be written, and [`Error::NotStorable`] if a
+    /// weight is NaN, infinite, or too large for [`Precision::Half`].
     pub fn save(&self, dir: &Path, precision: Precision) -> Result<(), Error> {
-        let path = dir.join(WEIGHTS_FILE);
+        let path = dir.join(Self::WEIGHTS_FILE);
         write_tensors(&path, &module_to_named(&self.unet)?, precision)?;
         let manifest = Manifest {
             version: VERSION,
@@ -181,35 +141,34 @@ impl WeightGenerator {
             base_digest: self.base_digest.clone(),
             defaults: self.defaults,
         };
-        write_json(&dir.join(CONFIG_FILE), &manifest)
+        write_json(&dir.join(Self::CONFIG_FILE), &manifest)
     }
 
-    /// Reads what [`WeightGenerator::save`] wrote, of either precision, onto `device`.
+    /// Reads what [`WeightGenerator::save`] wrote, in either precision, onto `device`.
     ///
     /// # Errors
-    /// All naming the file: [`Error::Io`] or [`Error::Blocks`] where it is missing,
-    /// [`Error::Json`] or [`Error::Checkpoint`] where it is cut off, changed, or its tensors do not
-    /// fit, [`Error::Version`] where another build wrote it.
+    /// Returns [`Error::Io`] if a file is missing. If a file is damaged, or the two do not belong together,
+    /// returns an error that names it: [`Error::Json`], [`Error::Version`], [`Error::NetworkTooLarge`],
+    /// [`Error::LayoutTooLarge`], [`Error::Digest`], [`Error::MissingTensor`], [`Error::Misfit`] or
+    /// [`Error::Blocks`].
     pub fn load(dir: &Path, device: &Device) -> Result<Self, Error> {
-        let manifest: Manifest = read_json(&dir.join(CONFIG_FILE), VERSION)?;
-        let path = dir.join(WEIGHTS_FILE);
+        let manifest: Manifest = read_json(&dir.join(Self::CONFIG_FILE), VERSION)?;
+        let path = dir.join(Self::WEIGHTS_FILE);
         let width = match manifest.precision {
             Precision::Full => 4,
             Precision::Half => 2,
         };
-        parameter_count::check_file(&path, &manifest.unet, width, 1)?;
-        parameter_count::check_layout(&path, &manifest.layout)?;
+        check_network_size(&path, &manifest.unet, width, 1)?;
+        check_layout_size(&path, &manifest.layout)?;
         let weights = read_tensors(&path, &manifest.sha256)?;
         let unet = UNet1d::new(&manifest.unet, 0, &device.clone().without_autodiff())?;
         let known = module_shapes(&unet);
         let missing = |(name, _): &&(String, _)| !weights.contains_key(name);
         if let Some((name, _)) = known.iter().find(missing) {
-            return Err(Error::checkpoint(
-                &path,
-                format!("tensor `{name}` is missing"),
-            ));
+            let name = name.clone();
+            return Err(Error::MissingTensor { path, name });
         }
-        let unet = load_named(unet, &weights).map_err(|error| Error::checkpoint(&path, error))?;
+        let unet = load_named(unet, &weights).map_err(|source| Error::Misfit { path, source })?;
         let trained_norm = manifest.trained_norm;
         let generator = Self::new(
             unet,
@@ -226,7 +185,7 @@ impl WeightGenerator {
         })
     }
 
-    /// The same generator computing in `precision`; what is saved of it is then as precise.
+    /// The same generator, computing in `precision`. Saving it afterwards stores the rounded weights.
     ///
     /// # Errors
     /// As [`UNet1d::compute_in`].
@@ -235,10 +194,10 @@ impl WeightGenerator {
         Ok(self)
     }
 
-    /// Checks that prompts come from the encoder the generator was trained with.
+    /// Checks that prompts come from the encoder that the generator was trained with.
     ///
     /// # Errors
-    /// [`Error::TextEncoder`].
+    /// Returns [`Error::TextEncoder`] if they do not.
     pub fn check_text(&self, text: &TextSpec) -> Result<(), Error> {
         if *text == self.text {
             return Ok(());
@@ -249,10 +208,10 @@ impl WeightGenerator {
         })
     }
 
-    /// Checks that the weights are to go into a network of the layout they are made for.
+    /// Checks that `layout` is the one that the generator predicts weights for.
     ///
     /// # Errors
-    /// [`Error::Layout`].
+    /// Returns [`Error::Layout`] if it is not.
     pub fn check_layout(&self, layout: &Layout) -> Result<(), Error> {
         let (expected, found) = (self.layout.digest(), layout.digest());
         if expected == found {
@@ -264,14 +223,14 @@ impl WeightGenerator {
         ))
     }
 
-    /// The weights for `text`: one denoising step for all N blocks (paper, §3.3), the text's keys
-    /// and values computed once for a whole batch of blocks.
+    /// Predicts the weights for `text` with one denoising step for all N blocks (paper, §3.3). The keys and
+    /// values of the text are computed once for a whole batch of blocks.
     ///
-    /// A `device` other than the one the generator is on costs a copy of the network per call.
+    /// If `device` is not the generator's own, each call copies the network.
     ///
     /// # Errors
-    /// [`Error::Config`] for options that do not fit the schedule, [`Error::Shape`] for a text of
-    /// another width, [`Error::Device`].
+    /// Returns [`Error::Config`] if the options do not fit the schedule, [`Error::Shape`] if the text has
+    /// another width, and [`Error::Device`] if the weights cannot be read back.
     pub fn predict(
         &self,
         text: &HostText,
@@ -306,37 +265,37 @@ impl WeightGenerator {
         &self.unet
     }
 
-    /// The layout of the weights it makes.
+    /// Layout of the predicted weights.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
 
-    /// The normaliser of its blocks.
+    /// Normaliser of the blocks.
     pub fn normalizer(&self) -> &Normalizer {
         &self.normalizer
     }
 
-    /// The text encoder it was trained with.
+    /// The text encoder that the generator was trained with.
     pub fn text(&self) -> &TextSpec {
         &self.text
     }
 
-    /// Norms of the weights it learnt from.
+    /// Norms of the weights that the generator was trained on.
     pub fn zoo_norm(&self) -> NormStats {
         self.zoo_norm
     }
 
-    /// Norms of its predictions for the training prompts, where it was trained on past the zoo.
+    /// Norms of the predictions for the training prompts, if the generator was refined.
     pub fn trained_norm(&self) -> Option<NormStats> {
         self.trained_norm
     }
 
-    /// Digest of the frozen network its weights are for.
+    /// Digest of the frozen network that the weights are for.
     pub fn base_digest(&self) -> &str {
         &self.base_digest
     }
 
-    /// Options to sample with unless a user chooses others.
+    /// Options to sample with if a user gives none.
     pub fn defaults(&self) -> SampleOptions {
         self.defaults
     }

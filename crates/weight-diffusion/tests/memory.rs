@@ -1,12 +1,14 @@
-//! Sampling and training keep no graphs.
+//! Sampling and training keep no graphs. A process of its own, because it measures the resident memory.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg(target_os = "linux")]
 
+#[path = "it/common.rs"]
 mod common;
 
 use common::{dataset, device, text, text_spec, train, unet};
+use weight_diffusion::train::EarlyStop;
 use weight_diffusion::{
-    EarlyStop, Parameterization, SampleOptions, TrainConfig, Trainer, WeightGenerator,
+    BlockSource, BlockTrainer, Parameterization, SampleOptions, TrainConfig, WeightGenerator,
 };
 
 /// Resident bytes of this process.
@@ -36,7 +38,7 @@ fn memory_does_not_grow() {
         }),
         ..train()
     };
-    let mut trainer = Trainer::new(config, &unet, data.spec(), 1, &device()).unwrap();
+    let mut trainer = BlockTrainer::new(config, &unet, data.spec(), 1, &device()).unwrap();
     let model = trainer.ema_model();
     assert!(!model.device().is_autodiff());
     // Guided, so that both halves of the batch are there.

@@ -4,9 +4,11 @@ mod dataset;
 mod prompt_file;
 mod source;
 mod streamed;
+mod weight_norm;
 
-pub(crate) use dataset::l2;
-pub use dataset::{BlockDataset, DatasetSpec, NormStats, Record};
-pub use source::BlockSource;
+pub use dataset::BlockDataset;
 pub(crate) use source::draw;
+pub use source::{BlockSource, DatasetSpec};
 pub use streamed::{Statistics, StreamedBlocks};
+pub use weight_norm::NormStats;
+pub(crate) use weight_norm::l2;

@@ -1,4 +1,4 @@
-//! Encoded prompts in a temporary file: a large collection's tokens need not lie in memory.
+//! Encoded prompts in a temporary file, so that the tokens of a large zoo take no memory.
 
 use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
@@ -7,63 +7,63 @@ use std::sync::{Mutex, PoisonError};
 use super::source::past_the_end;
 use crate::{Error, HostText};
 
-/// Written once.
-pub(crate) struct TextWriter {
+/// The file while it is written.
+pub(crate) struct PromptWriter {
     file: BufWriter<File>,
-    places: Vec<(u64, usize)>,
+    positions: Vec<(u64, usize)>,
     end: u64,
     width: usize,
 }
 
-/// Read at any place.
+/// The file once it is written; prompts are read in any order.
 #[derive(Debug)]
-pub(crate) struct TextFile {
+pub(crate) struct PromptFile {
     file: Mutex<File>,
-    /// Where each text begins, and its tokens.
-    places: Vec<(u64, usize)>,
+    /// Offset and number of tokens of each prompt.
+    positions: Vec<(u64, usize)>,
     width: usize,
 }
 
-/// The system's folder for temporary files, which `TMPDIR` changes; the file has no name there and
-/// goes with its last handle.
+/// An error about the folder for temporary files, which `TMPDIR` sets. The file has no name there, and is
+/// removed with its last handle.
 fn fail(source: std::io::Error) -> Error {
     Error::io(&std::env::temp_dir(), source)
 }
 
-impl TextWriter {
+impl PromptWriter {
     pub(crate) fn new(width: usize) -> Result<Self, Error> {
         Ok(Self {
             file: BufWriter::new(tempfile::tempfile().map_err(fail)?),
-            places: Vec::new(),
+            positions: Vec::new(),
             end: 0,
             width,
         })
     }
 
-    /// Adds a text; gives its number.
+    /// Adds a prompt, and gives its number.
     pub(crate) fn push(&mut self, text: &HostText) -> Result<usize, Error> {
         text.check(self.width)?;
-        self.places.push((self.end, text.len));
+        self.positions.push((self.end, text.len));
         for value in &text.tokens {
             self.file.write_all(&value.to_le_bytes()).map_err(fail)?;
         }
         self.end += 4 * text.tokens.len() as u64;
-        Ok(self.places.len() - 1)
+        Ok(self.positions.len() - 1)
     }
 
-    pub(crate) fn finish(self) -> Result<TextFile, Error> {
+    pub(crate) fn finish(self) -> Result<PromptFile, Error> {
         let file = self.file.into_inner();
-        Ok(TextFile {
+        Ok(PromptFile {
             file: Mutex::new(file.map_err(|error| fail(error.into_error()))?),
-            places: self.places,
+            positions: self.positions,
             width: self.width,
         })
     }
 }
 
-impl TextFile {
+impl PromptFile {
     pub(crate) fn len(&self) -> usize {
-        self.places.len()
+        self.positions.len()
     }
 
     pub(crate) fn width(&self) -> usize {
@@ -71,10 +71,10 @@ impl TextFile {
     }
 
     pub(crate) fn read(&self, index: usize) -> Result<HostText, Error> {
-        let &(at, len) = (self.places.get(index))
-            .ok_or_else(|| past_the_end("text", self.places.len(), index))?;
+        let &(at, len) = (self.positions.get(index))
+            .ok_or_else(|| past_the_end("text", self.positions.len(), index))?;
         let mut bytes = vec![0; 4 * len * self.width];
-        // The place is set anew each time, so a panic elsewhere leaves nothing half done.
+        // Every read seeks first, so a poisoned lock is safe to use.
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.seek(SeekFrom::Start(at)).map_err(fail)?;
         file.read_exact(&mut bytes).map_err(fail)?;
@@ -99,7 +99,7 @@ mod tests {
             len,
         };
         let texts = [text(1, 2), text(2, 0), text(3, 70)];
-        let mut writer = TextWriter::new(3).unwrap();
+        let mut writer = PromptWriter::new(3).unwrap();
         for (i, text) in texts.iter().enumerate() {
             assert_eq!(writer.push(text).unwrap(), i);
         }

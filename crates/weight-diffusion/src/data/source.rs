@@ -3,19 +3,21 @@
 use std::borrow::Cow;
 
 use rand::RngExt;
+use serde::{Deserialize, Serialize};
 use weight_blocks::{Layout, Normalizer};
 
+use super::NormStats;
 use crate::diffusion::noise::stream;
-use crate::{BlockDataset, DatasetSpec, Error, HostText, NormStats};
+use crate::{Error, HostText};
 
-/// Records ⟨n, w_n, T⟩ for a [`Trainer`](crate::Trainer): in memory
-/// ([`BlockDataset`]), or read from a zoo's shards when they are needed
-/// ([`StreamedBlocks`](crate::StreamedBlocks)). Both give the same batches, bit for bit.
+/// Records ⟨n, w_n, T⟩ for a trainer, in memory ([`BlockDataset`](crate::BlockDataset)) or read from a
+/// zoo's shards as they are needed ([`StreamedBlocks`](crate::StreamedBlocks)). Both give the same batches,
+/// bit for bit.
 pub trait BlockSource {
     /// The layout of the networks.
     fn layout(&self) -> &Layout;
 
-    /// The normaliser applied.
+    /// The normaliser that is applied to the weights.
     fn normalizer(&self) -> &Normalizer;
 
     /// Width C of the text tokens.
@@ -30,18 +32,18 @@ pub trait BlockSource {
     /// Norms of the networks before normalisation.
     fn norm(&self) -> NormStats;
 
-    /// Record `index`, of E·N: the b normalised weights into `block`; gives the block index n and the
-    /// number of the prompt.
+    /// Reads the b normalised weights of record `index`, below E·N, into `block`. Returns the block index
+    /// n and the number of the prompt.
     ///
     /// # Errors
-    /// [`Error::Shape`] for an index past the end or a `block` of another length, [`Error::Blocks`]
-    /// where the weights cannot be read.
+    /// Returns [`Error::Shape`] if `index` is past the end or `block` has another length, and
+    /// [`Error::Blocks`] if the weights cannot be read.
     fn read_record(&self, index: usize, block: &mut [f32]) -> Result<(usize, usize), Error>;
 
-    /// Prompt `index`.
+    /// Reads prompt `index`.
     ///
     /// # Errors
-    /// [`Error::Shape`] for an index past the end, [`Error::Io`] where it cannot be read.
+    /// Returns [`Error::Shape`] if `index` is past the end, and [`Error::Io`] if the prompt cannot be read.
     fn read_text(&self, index: usize) -> Result<Cow<'_, HostText>, Error>;
 
     /// Number of records, E·N.
@@ -49,7 +51,7 @@ pub trait BlockSource {
         self.networks() * self.layout().blocks()
     }
 
-    /// What a [`Trainer`](crate::Trainer) is made for.
+    /// The description that a trainer is made for.
     fn spec(&self) -> DatasetSpec {
         let layout = self.layout();
         DatasetSpec {
@@ -62,54 +64,28 @@ pub trait BlockSource {
     }
 }
 
-impl BlockSource for BlockDataset {
-    fn layout(&self) -> &Layout {
-        self.layout()
-    }
-
-    fn normalizer(&self) -> &Normalizer {
-        self.normalizer()
-    }
-
-    fn text_width(&self) -> usize {
-        self.text_width()
-    }
-
-    fn text_count(&self) -> usize {
-        self.texts().len()
-    }
-
-    fn networks(&self) -> usize {
-        self.networks()
-    }
-
-    fn norm(&self) -> NormStats {
-        self.norm()
-    }
-
-    fn read_record(&self, index: usize, block: &mut [f32]) -> Result<(usize, usize), Error> {
-        let record = self
-            .record(index)
-            .ok_or_else(|| past_the_end("record", self.len(), index))?;
-        if block.len() != record.weights.len() {
-            return Err(Error::shape("block", record.weights.len(), block.len()));
-        }
-        block.copy_from_slice(record.weights);
-        Ok((record.n, record.text))
-    }
-
-    fn read_text(&self, index: usize) -> Result<Cow<'_, HostText>, Error> {
-        let text = self.texts().get(index).map(Cow::Borrowed);
-        text.ok_or_else(|| past_the_end("text", self.texts().len(), index))
-    }
+/// What a trained denoiser needs to know of its data, and what a resumed training checks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatasetSpec {
+    /// Name of the layout.
+    pub layout: String,
+    /// Digest of the layout.
+    pub layout_digest: String,
+    /// Number of blocks per network, N.
+    pub blocks: usize,
+    /// Weights per block, b.
+    pub block_size: usize,
+    /// Width C of the text tokens.
+    pub text_width: usize,
 }
 
-pub(crate) fn past_the_end(what: &'static str, count: usize, index: usize) -> Error {
+pub(super) fn past_the_end(what: &'static str, count: usize, index: usize) -> Error {
     Error::shape(what, format!("a number below {count}"), index)
 }
 
-/// `count` records of `records` for step `step`, drawn uniformly with replacement. The draw depends
-/// on `seed` and `step` only, so a resumed run needs no generator state.
+/// `count` of `records` records for step `step`, drawn uniformly with replacement. The draw depends only
+/// on `seed` and `step`, so a resumed run needs no generator state.
 pub(crate) fn draw(
     records: usize,
     seed: u64,
@@ -118,4 +94,21 @@ pub(crate) fn draw(
 ) -> impl Iterator<Item = usize> {
     let mut rng = stream(seed, 2 * step);
     (0..if records == 0 { 0 } else { count }).map(move |_| rng.random_range(0..records))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn draws_depend_only_on_seed_and_step() {
+        let drawn = |seed, step| draw(10, seed, step, 20).collect::<Vec<_>>();
+        assert_eq!(drawn(1, 5), drawn(1, 5));
+        assert_ne!(drawn(1, 5), drawn(1, 6));
+        assert_ne!(drawn(1, 5), drawn(2, 5));
+        assert_eq!(draw(0, 1, 5, 20).count(), 0);
+        let mut seen = [0; 5];
+        draw(10, 0, 0, 1_000).for_each(|index| seen[index % 5] += 1);
+        assert!(seen.iter().all(|&count| count > 120), "{seen:?}");
+    }
 }

@@ -6,35 +6,37 @@ use std::sync::{Mutex, PoisonError};
 
 use weight_blocks::{BlockReader, Entry, Layout, Normalization, Normalizer, NormalizerFit, Zoo};
 
-use super::prompt_file::{TextFile, TextWriter};
+use super::prompt_file::{PromptFile, PromptWriter};
 use super::source::past_the_end;
-use crate::data::l2;
-use crate::{BlockSource, Error, HostText, NormStats};
+use super::{BlockSource, NormStats, l2};
+use crate::train::LossError;
+use crate::{Error, HostText};
 
-/// Shards kept open unless [`StreamedBlocks::with_open_files`] says otherwise.
+/// Number of shards kept open unless [`StreamedBlocks::with_open_files`] sets another.
 const OPEN_FILES: usize = 64;
 
 /// Where the normaliser of a [`StreamedBlocks`] comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Statistics {
-    /// Fitted to the zoo, in the pass that opens it.
+    /// It is fitted to the zoo while the zoo is opened.
     Fit(Normalization),
-    /// Given: a trained generator's, or the training set's for a held-out one.
+    /// It is given: that of a trained generator, or of the training set for a held-out set.
     Given(Normalizer),
 }
 
-/// The records of a zoo, read block by block from its shards when a batch needs them.
+/// The records of a zoo, read block by block from its shards as batches need them.
 ///
-/// Opening goes through the zoo once, one shard at a time, and checks digests; it takes the normalisation
-/// statistics and the norms. What stays in memory is an entry's name, prompt and metrics per network,
-/// the statistics, and up to 64 open files; the encoded prompts lie in a temporary file. The memory
-/// that training takes thus does not grow with the weights of the zoo. Batches are those of a
+/// Opening reads the whole zoo once, one shard at a time, checks its digests, and computes the normalisation
+/// statistics and the norms. What stays in memory is the name, prompt and metrics of each network, the
+/// statistics, and up to 64 open files; the encoded prompts go to a temporary file. The memory that training
+/// takes therefore does not grow with the weights of the zoo. Batches equal those of a
 /// [`BlockDataset`](crate::BlockDataset) of the same zoo, bit for bit.
 ///
 /// ```
 /// # use std::collections::BTreeMap;
 /// # use weight_blocks::*;
-/// use weight_diffusion::{BlockSource, HostText, Statistics, StreamedBlocks};
+/// use weight_diffusion::data::Statistics;
+/// use weight_diffusion::{BlockSource, HostText, StreamedBlocks};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let dir = tempfile::tempdir()?;
 /// # let spec = TensorSpec { name: "a".into(), shape: vec![6], role: TensorRole::NormBias };
@@ -59,68 +61,51 @@ pub enum Statistics {
 #[derive(Debug)]
 pub struct StreamedBlocks {
     entries: Vec<Entry>,
-    /// Number of its prompt, by entry.
+    /// Number of the prompt of each entry.
     prompts: Vec<usize>,
     reader: Mutex<BlockReader>,
     layout: Layout,
     normalizer: Normalizer,
-    texts: TextFile,
+    texts: PromptFile,
     norm: NormStats,
 }
 
 impl StreamedBlocks {
-    /// Goes through `zoo` once. `encode` turns a prompt into tokens of width `text_width`; it is called
-    /// once per different prompt, in the order of the entries.
+    /// Reads `zoo` once. `encode` turns a prompt into tokens of width `text_width`; it is called once for each
+    /// different prompt, in the order of the entries.
     ///
     /// # Errors
-    /// [`Error::EmptyDataset`] for a zoo without networks; [`Error::Blocks`] naming the file for one
-    /// that is damaged; [`Error::Text`] where `encode` fails, [`Error::Shape`] where it gives another
-    /// width; [`Error::Io`] where the temporary file cannot be written.
+    /// Returns [`Error::EmptyDataset`] if the zoo has no networks, [`Error::Blocks`] naming the file if one is
+    /// damaged, [`Error::Text`] if `encode` fails, [`Error::Shape`] if it gives another width, and
+    /// [`Error::Io`] if the temporary file cannot be written.
     pub fn open(
         zoo: &Zoo,
         statistics: Statistics,
         text_width: usize,
-        mut encode: impl FnMut(&str) -> Result<HostText, crate::LossError>,
+        encode: impl FnMut(&str) -> Result<HostText, LossError>,
     ) -> Result<Self, Error> {
         if zoo.entries().is_empty() {
             return Err(Error::EmptyDataset {
-                why: "there are no networks in the zoo; collect some first",
+                missing: "networks in the zoo",
             });
         }
         let layout = zoo.layout().clone();
         let (mut fit, given) = match statistics {
             Statistics::Fit(kind) => (NormalizerFit::new(&layout, kind), None),
             Statistics::Given(normalizer) => {
-                // One of another layout says so now and not at the first batch.
+                // Fails now, and not at the first batch, if it belongs to another layout.
                 normalizer.check(&layout)?;
                 let nothing = NormalizerFit::new(&layout, Normalization::None);
                 (nothing, Some(normalizer))
             }
         };
-        let mut known: HashMap<&str, usize> = HashMap::new();
-        let mut texts = TextWriter::new(text_width)?;
-        let mut prompts = Vec::with_capacity(zoo.entries().len());
-        for entry in zoo.entries() {
-            let number = match known.get(entry.prompt.as_str()) {
-                Some(&number) => number,
-                None => {
-                    let text = encode(&entry.prompt).map_err(|source| Error::Text {
-                        prompt: entry.prompt.clone(),
-                        source,
-                    })?;
-                    let number = texts.push(&text)?;
-                    known.insert(&entry.prompt, number);
-                    number
-                }
-            };
-            prompts.push(number);
-        }
+        let (prompts, texts) = encode_prompts(zoo.entries(), text_width, encode)?;
         let mut norms = Vec::with_capacity(prompts.len());
-        zoo.for_each_encoded(|_, flat| {
-            norms.push(l2(&flat));
+        zoo.for_each_encoded(|_, weights| {
+            norms.push(l2(&weights));
             match &given {
                 Some(_) => Ok(()),
-                None => fit.add(&flat),
+                None => fit.add(&weights),
             }
         })?;
         let normalizer = match given {
@@ -133,17 +118,15 @@ impl StreamedBlocks {
             reader: Mutex::new(BlockReader::new(zoo, OPEN_FILES)),
             layout,
             normalizer,
-            texts: texts.finish()?,
+            texts,
             norm: NormStats::of(&norms),
         })
     }
 
-    /// Keeps at most `files` shards open (at least one).
-    pub fn with_open_files(self, files: usize) -> Self {
-        {
-            let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-            reader.set_open_files(files);
-        }
+    /// Keeps at most `files` shards open, and at least one.
+    pub fn with_open_files(mut self, files: usize) -> Self {
+        let reader = self.reader.get_mut();
+        (reader.unwrap_or_else(PoisonError::into_inner)).set_open_files(files);
         self
     }
 
@@ -151,6 +134,33 @@ impl StreamedBlocks {
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
+}
+
+/// Encodes each different prompt of `entries` once. Gives the number of each entry's prompt, and the prompts.
+fn encode_prompts(
+    entries: &[Entry],
+    width: usize,
+    mut encode: impl FnMut(&str) -> Result<HostText, LossError>,
+) -> Result<(Vec<usize>, PromptFile), Error> {
+    let mut known: HashMap<&str, usize> = HashMap::new();
+    let mut texts = PromptWriter::new(width)?;
+    let mut numbers = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let number = match known.get(entry.prompt.as_str()) {
+            Some(&number) => number,
+            None => {
+                let text = encode(&entry.prompt).map_err(|source| Error::Text {
+                    prompt: entry.prompt.clone(),
+                    source,
+                })?;
+                let number = texts.push(&text)?;
+                known.insert(&entry.prompt, number);
+                number
+            }
+        };
+        numbers.push(number);
+    }
+    Ok((numbers, texts.finish()?))
 }
 
 impl BlockSource for StreamedBlocks {
@@ -188,7 +198,7 @@ impl BlockSource for StreamedBlocks {
             return Err(Error::shape("block", size, block.len()));
         }
         {
-            // A reader holds no half-made state between reads.
+            // A reader keeps no partial state between reads, so a poisoned lock is safe to use.
             let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
             reader.read(entry, n, block)?;
         }

@@ -58,9 +58,8 @@ pub trait Denoiser: Send {
 
     /// ŵ⁰ `[B, b]` of `noisy` w^t, all at step `t`: (w^t − σ_t ε̂)/α_t.
     ///
-    /// The paper's Eq. 3 prints w^t/α_t − σ_t ε̂; inverting w^t = α_t w⁰ + σ_t ε gives what stands
-    /// here. An implementation may use an algebraically equal form that loses less precision
-    /// where α_t is small.
+    /// The paper's Eq. 3 prints w^t/α_t − σ_t ε̂, but this is the inverse of w^t = α_t w⁰ + σ_t ε. An
+    /// implementation may use an algebraically equal form that loses less precision where α_t is small.
     fn recover(
         &self,
         noisy: Tensor<2>,

@@ -1,6 +1,8 @@
 //! The diffusion process: schedules, what a network predicts, and sampling.
 
 mod denoiser;
+#[cfg(test)]
+mod diffusers_tests;
 pub(crate) mod noise;
 mod parameterization;
 mod sampler;
@@ -9,6 +11,5 @@ mod solver;
 
 pub use denoiser::{Denoiser, TextCondition};
 pub use parameterization::Parameterization;
-pub use sampler::{SampleOptions, Sampler, ddim, multi_step, one_step};
+pub use sampler::{SampleOptions, Sampler, multi_step, one_step};
 pub use schedule::{BetaSchedule, NoiseSchedule};
-pub use solver::{ancestral_step, ddim_step, dpm_solver_step};

@@ -11,29 +11,28 @@ use crate::NoiseSchedule;
 pub enum Parameterization {
     /// ε̂ = F, as in the paper (diffusers' `epsilon`).
     Epsilon,
-    /// ŵ⁰ = F (diffusers' `sample`). The loss is that of ε weighted by the signal-to-noise ratio's
-    /// inverse, σ²/α²: the noise end counts as much as the clean one, and the recovered weights are
+    /// ŵ⁰ = F (diffusers' `sample`). The loss is that of ε weighted by σ²/α², the inverse of the
+    /// signal-to-noise ratio: the noise end counts as much as the clean one, and the recovered weights are
     /// the output itself.
     Sample,
-    /// F learns v = α_t ε − σ_t w⁰ (Salimans and Ho 2022; diffusers' `v_prediction`): ε̂ = σ_t w^t +
+    /// F = v̂ of v = α_t ε − σ_t w⁰ (Salimans and Ho 2022; diffusers' `v_prediction`), so that ε̂ = σ_t w^t +
     /// α_t F and ŵ⁰ = α_t w^t − σ_t F, without a division by α_t.
     Velocity,
-    /// [`Parameterization::Velocity`] with another input. ε̂ = σ_t w^t + α_t F, so that F learns
-    /// v = α_t ε − σ_t w⁰.
+    /// [`Parameterization::Velocity`] with a scaled input.
     ///
-    /// The recovered weights are then ŵ⁰ = α_t w^t − σ_t F, without the division by α_t that
-    /// multiplies every error of ε̂ by σ_t/α_t (157 at DDPM's noise end). Where no information is
-    /// left in w^t, ε̂ = w^t is already nearly right and F carries what the text says.
+    /// The recovered weights ŵ⁰ = α_t w^t − σ_t F lack the division by α_t that multiplies every error of
+    /// ε̂ by σ_t/α_t (157 at DDPM's noise end). Where no information is left in w^t, ε̂ = w^t is already
+    /// nearly right and F carries what the text says.
     ///
-    /// The network then sees α_t w^t, the best linear estimate of w⁰ for weights of unit variance,
-    /// in place of w^t (compare the input scaling of Karras et al. 2022): near the noise end it
-    /// need not learn to disregard pure noise first.
+    /// Instead of w^t the network sees α_t w^t, the best linear estimate of w⁰ for weights of unit variance
+    /// (compare the input scaling of Karras et al. 2022), so near the noise end it does not have to learn
+    /// to ignore pure noise first.
     Skip,
 }
 
 impl Parameterization {
     /// ŵ⁰ `[B, b]` of w^t `[B, b]` and the network's output F `[B, b]`, all at step `t`.
-    pub fn recover(
+    pub(crate) fn recover(
         self,
         noisy: Tensor<2>,
         output: Tensor<2>,
@@ -69,7 +68,7 @@ impl Parameterization {
         }
     }
 
-    /// What F should be for clean weights w⁰ and noise ε at step `t`, into `target`.
+    /// Writes the value that F should have for clean weights w⁰ and noise ε at step `t` to `target`.
     pub(crate) fn target(
         self,
         clean: &[f32],
@@ -90,7 +89,7 @@ impl Parameterization {
         }
     }
 
-    /// What ŵ⁰ changes by per change of F at step `t`.
+    /// Derivative of ŵ⁰ with respect to F at step `t`.
     pub(crate) fn slope(self, t: usize, schedule: &NoiseSchedule) -> f64 {
         let (alpha, sigma) = (schedule.alpha(t), schedule.sigma(t));
         match self {
@@ -101,13 +100,12 @@ impl Parameterization {
     }
 
     /// Weight of a row's squared error under min-SNR-γ (Hang et al. 2023), for a signal-to-noise ratio
-    /// `snr` = α²/σ² ([`NoiseSchedule::snr`]): min(snr, γ) on the error of ŵ⁰, which is
-    /// min(snr, γ)/snr on that of ε and min(snr, γ)/(snr + 1) on that of v, as in the training scripts
-    /// of diffusers.
-    pub fn min_snr_weight(self, snr: f64, gamma: f64) -> f64 {
+    /// `snr` = α²/σ² ([`NoiseSchedule::snr`]): min(snr, γ) for the error of ŵ⁰, which is min(snr, γ)/snr
+    /// for that of ε and min(snr, γ)/(snr + 1) for that of v, as in the training scripts of diffusers.
+    pub(crate) fn min_snr_weight(self, snr: f64, gamma: f64) -> f64 {
         let least = snr.min(gamma);
         match self {
-            // At most 1, which it is wherever γ does not bind.
+            // 1 wherever γ does not bind, also for an SNR of 0.
             Self::Epsilon if least == snr => 1.0,
             Self::Epsilon => least / snr,
             Self::Sample => least,

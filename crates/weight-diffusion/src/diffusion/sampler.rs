@@ -1,4 +1,4 @@
-//! From noise to weights: in one step, as the paper does, or in several.
+//! Sampling weights from noise: in one step, as the paper does, or in several.
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -8,25 +8,25 @@ use crate::diffusion::noise::{fill_normal, stream};
 use crate::readback::read;
 use crate::{Denoiser, Error, NoiseSchedule, TextCondition};
 
-/// The most noises that are averaged.
+/// Largest number of noises that are averaged.
 const MAX_NOISES: usize = 1 << 12;
 
 /// How weights are sampled.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SampleOptions {
-    /// Timestep t that the noise is taken for; near the noise end, T − 1.
+    /// Timestep t at which sampling starts; near the noise end, T − 1.
     pub t: usize,
     /// Seed of the noise. Each block has its own stream, so neither the batch size nor the number
     /// of blocks changes a block's noise.
     pub seed: u64,
-    /// Predictions, each from its own noise, that are averaged; at most 4,096.
+    /// Number of predictions, each from its own noise, that are averaged; at most 4,096.
     pub noises: usize,
-    /// Blocks that go through the network at once (the paper: 64).
+    /// Number of blocks that go through the network at once (64 in the paper).
     pub batch_size: usize,
     /// Scale s of classifier-free guidance (Ho and Salimans 2022): ε̂ = ε̂_∅ + s (ε̂_text − ε̂_∅), where
-    /// ε̂_∅ is predicted without a text. 1 is the plain prediction; any other value takes twice the
-    /// rows, both halves in one batch, and a network that was trained with
+    /// ε̂_∅ is predicted without a text. 1 is the plain prediction. Any other value doubles the rows of a
+    /// batch, and needs a network that was trained with
     /// [`TrainConfig::text_dropout`](crate::TrainConfig::text_dropout).
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub guidance: f64,
@@ -55,41 +55,37 @@ impl SampleOptions {
     /// Checks the values.
     ///
     /// # Errors
-    /// [`Error::Config`] for a t past the schedule, no noises, an empty batch, or a guidance that is
-    /// no finite number or negative.
+    /// Returns [`Error::Config`] if t is past the schedule, the batch is empty, the number of noises is 0 or
+    /// above the limit, or the guidance is negative, NaN or infinite.
     pub fn validate(&self, schedule: &NoiseSchedule) -> Result<(), Error> {
         if self.t >= schedule.steps() {
-            return Err(Error::config(
-                "t",
-                format!("{} must be below T = {}", self.t, schedule.steps()),
-            ));
+            let requirement = format!("below T = {}", schedule.steps());
+            return Err(Error::config("t", self.t, requirement));
         }
-        // They come from a file: a prediction from 2^63 noises would never end.
+        // The number may come from a damaged file, and averaging 2⁶³ noises would never end.
         if !(1..=MAX_NOISES).contains(&self.noises) {
-            let why = format!("{} must lie in 1..={MAX_NOISES}", self.noises);
-            return Err(Error::config("noises", why));
+            let requirement = format!("in 1..={MAX_NOISES}");
+            return Err(Error::config("noises", self.noises, requirement));
         }
         if self.batch_size == 0 {
-            return Err(Error::config("batch_size", "must be at least 1"));
+            return Err(Error::config("batch_size", self.batch_size, "at least 1"));
         }
         if !self.guidance.is_finite() || self.guidance < 0.0 {
-            return Err(Error::config(
-                "guidance",
-                format!("{} must be a finite number, at least 0", self.guidance),
-            ));
+            let requirement = "a finite number of at least 0";
+            return Err(Error::config("guidance", self.guidance, requirement));
         }
         Ok(())
     }
 }
 
-/// All `blocks` blocks in one step of direct recovery, ŵ⁰ = (w^t − σ_t ε̂)/α_t with w^t = ε
+/// Samples `blocks` blocks in one step of direct recovery, ŵ⁰ = (w^t − σ_t ε̂)/α_t with w^t = ε
 /// (paper, §3.3; its Eq. 3 misprints the division). Gives `blocks × b` values, still normalised.
 ///
-/// `text` holds one prompt, `[1, L, C]`, and its device is the one used.
+/// `text` holds one prompt, `[1, L, C]`; sampling runs on its device.
 ///
 /// # Errors
-/// [`Error::Config`] for options that do not fit the schedule, [`Error::Shape`] for a text that is
-/// not one prompt of the denoiser's width, [`Error::Device`].
+/// Returns [`Error::Config`] if the options do not fit the schedule, [`Error::Shape`] if `text` is not one
+/// prompt of the denoiser's width, and [`Error::Device`] if the blocks cannot be read back.
 pub fn one_step(
     denoiser: &dyn Denoiser,
     text: &TextCondition,
@@ -102,27 +98,27 @@ pub fn one_step(
     })
 }
 
-/// How a trajectory of several steps goes from one timestep to the next.
+/// The rule by which [`multi_step`] goes from one timestep to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Sampler {
     /// DDIM (Song et al. 2021) with η = 0: deterministic.
     Ddim,
-    /// DDPM's ancestral sampling (Ho et al. 2020, Eq. 7) with the posterior's variance: fresh noise
+    /// DDPM's ancestral sampling (Ho et al. 2020, Eq. 7) with the variance of the posterior: fresh noise
     /// at each step.
     Ancestral,
-    /// DPM-Solver++(2M) (Lu et al. 2022), midpoint, the first and the last step of first order:
+    /// DPM-Solver++(2M) (Lu et al. 2022), midpoint, with a first and a last step of first order:
     /// deterministic.
     DpmSolver,
 }
 
-/// All `blocks` blocks in `steps` steps of `sampler`, from `options.t` down at equal distances. Gives
-/// `blocks × b` values, still normalised. One step of any sampler is [`one_step`].
+/// Samples `blocks` blocks in `steps` steps of `sampler`, from `options.t` down in equal intervals. Gives
+/// `blocks × b` values, still normalised. A single step of any sampler equals [`one_step`].
 ///
 /// # Errors
-/// As [`one_step`]; [`Error::Config`] for no steps, or more than `options.t` (one for a t of 0): each
-/// step has a timestep of its own.
+/// As [`one_step`]. Also returns [`Error::Config`] if `steps` is 0 or more than `options.t` (than 1 if that
+/// is 0), because each step has a timestep of its own.
 pub fn multi_step(
     denoiser: &dyn Denoiser,
     text: &TextCondition,
@@ -134,15 +130,10 @@ pub fn multi_step(
     options.validate(schedule)?;
     let most = options.t.max(1);
     if steps == 0 || steps > most {
-        return Err(Error::config(
-            "steps",
-            format!(
-                "{steps} must lie in 1..={most}, from timestep {} down",
-                options.t
-            ),
-        ));
+        let requirement = format!("in 1..={most}, from timestep {} down", options.t);
+        return Err(Error::config("steps", steps, requirement));
     }
-    // t, …, down to the last one above 0; after that the weights are clean.
+    // From t down to the last one above 0; after that the weights are clean.
     let times: Vec<usize> = (0..steps)
         .map(|i| (options.t as f64 * (steps - i) as f64 / steps as f64).round() as usize)
         .collect();
@@ -169,22 +160,6 @@ pub fn multi_step(
     })
 }
 
-/// [`multi_step`] with [`Sampler::Ddim`].
-///
-/// # Errors
-/// As [`multi_step`].
-pub fn ddim(
-    denoiser: &dyn Denoiser,
-    text: &TextCondition,
-    blocks: usize,
-    schedule: &NoiseSchedule,
-    steps: usize,
-    options: &SampleOptions,
-) -> Result<Vec<f32>, Error> {
-    let how = (Sampler::Ddim, steps);
-    multi_step(denoiser, text, blocks, schedule, how, options)
-}
-
 /// The blocks that are denoised together.
 struct Rows<'a> {
     draw: usize,
@@ -206,7 +181,7 @@ impl Rows<'_> {
         Tensor::from_data(TensorData::new(index, [self.count]), self.device)
     }
 
-    /// ŵ⁰ `[B, b]`, guided. It is linear in ε̂ for one w^t, so guiding it is guiding ε̂.
+    /// ŵ⁰ `[B, b]`, with guidance. For a fixed w^t it is linear in ε̂, so guiding it guides ε̂.
     fn recover(
         &self,
         denoiser: &dyn Denoiser,
@@ -225,7 +200,7 @@ impl Rows<'_> {
         without.clone() + (with - without).mul_scalar(self.guidance)
     }
 
-    /// The prompt for the first B rows, no token for the other B.
+    /// The prompt for the first B rows, and no token for the other B.
     fn with_and_without_text(&self) -> TextCondition {
         let [_, length, width] = self.text.tokens.dims();
         let tokens = self.text.tokens.clone();
@@ -241,7 +216,7 @@ impl Rows<'_> {
         }
     }
 
-    /// Standard normal noise `[B, b]` of step `step`; 0 is what the trajectory starts from.
+    /// Standard normal noise `[B, b]` of step `step`; sampling starts from that of step 0.
     fn noise(&self, step: usize) -> Tensor<2> {
         let mut noise = vec![0.0f32; self.count * self.size];
         for (row, values) in noise.chunks_mut(self.size).enumerate() {
@@ -253,7 +228,7 @@ impl Rows<'_> {
     }
 }
 
-/// Runs `denoise` over all blocks in batches, for each noise, and averages.
+/// Runs `denoise` over all blocks in batches, once for each noise, and averages.
 fn sample(
     denoiser: &dyn Denoiser,
     text: &TextCondition,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
-/// Most steps of a schedule; a corrupt file cannot make anyone allocate more.
+/// Largest number of steps; a damaged file cannot make anyone allocate more.
 const MAX_STEPS: usize = 1 << 20;
 
 /// How β_t grows over the T steps.
@@ -78,16 +78,11 @@ impl NoiseSchedule {
     /// A schedule of `steps` steps.
     ///
     /// # Errors
-    /// [`Error::Config`] for no steps or more than 2²⁰, or a β outside (0, 1).
+    /// Returns [`Error::Config`] if there are no steps or more than 2²⁰, or if a β lies outside (0, 1).
     pub fn new(betas: BetaSchedule, steps: usize) -> Result<Self, Error> {
-        if steps == 0 {
-            return Err(Error::config("schedule.steps", "must be at least 1"));
-        }
-        if steps > MAX_STEPS {
-            return Err(Error::config(
-                "schedule.steps",
-                format!("{steps} is more than {MAX_STEPS}"),
-            ));
+        if !(1..=MAX_STEPS).contains(&steps) {
+            let requirement = format!("in 1..={MAX_STEPS}");
+            return Err(Error::config("schedule.steps", steps, requirement));
         }
         if let BetaSchedule::Linear { start, end }
         | BetaSchedule::ScaledLinear { start, end }
@@ -95,10 +90,8 @@ impl NoiseSchedule {
         {
             let inside = |beta: f64| beta > 0.0 && beta < 1.0;
             if !inside(start) || !inside(end) {
-                return Err(Error::config(
-                    "schedule.betas",
-                    format!("start {start} and end {end} must lie in (0, 1)"),
-                ));
+                let value = format!("{start} to {end}");
+                return Err(Error::config("schedule.betas", value, "inside (0, 1)"));
             }
         }
         Ok(Self::of(betas, steps))
@@ -122,14 +115,14 @@ impl NoiseSchedule {
         }
     }
 
-    /// The same schedule shifted and scaled so that nothing of the signal is left at T − 1 (Lin et
-    /// al. 2024, algorithm 1; diffusers' `rescale_betas_zero_snr`). α is 0 there, so ε-prediction
-    /// cannot recover anything at T − 1; [`UNet1dConfig`](crate::UNet1dConfig) asks for
-    /// [`Parameterization::Skip`](crate::Parameterization::Skip) with it.
+    /// The same schedule shifted and scaled so that no signal is left at T − 1 (Lin et al. 2024,
+    /// algorithm 1; diffusers' `rescale_betas_zero_snr`). As α is 0 there, ε-prediction cannot recover
+    /// anything at T − 1, and [`UNet1dConfig`](crate::UNet1dConfig) requires another
+    /// [`Parameterization`](crate::Parameterization).
     pub fn with_zero_terminal_snr(mut self) -> Self {
         let first = self.alphas_cumprod[0].sqrt();
         let last = self.alphas_cumprod[self.steps() - 1].sqrt();
-        // A single step has nothing to keep at its start.
+        // A single step has no start to keep.
         let scale = if first > last {
             first / (first - last)
         } else {
@@ -147,7 +140,7 @@ impl NoiseSchedule {
         self.spec.zero_terminal_snr
     }
 
-    /// DDPM's: β linear from 1e-4 to 2e-2 over 1,000 steps.
+    /// The schedule of DDPM: β linear from 1e-4 to 2e-2 over 1,000 steps.
     pub fn ddpm() -> Self {
         let (start, end) = (1e-4, 2e-2);
         Self::of(BetaSchedule::Linear { start, end }, 1000)
@@ -163,17 +156,17 @@ impl NoiseSchedule {
         self.spec.steps
     }
 
-    /// ᾱ_t = ∏ (1 − β_s), s ≤ t; a t past the noise end counts as T − 1.
+    /// ᾱ_t = ∏ (1 − β_s), s ≤ t. A t past the noise end counts as T − 1.
     pub fn alpha_cumprod(&self, t: usize) -> f64 {
         self.alphas_cumprod[t.min(self.steps() - 1)]
     }
 
-    /// α_t = √ᾱ_t, the signal's share.
+    /// α_t = √ᾱ_t, the share of the signal.
     pub fn alpha(&self, t: usize) -> f64 {
         self.alpha_cumprod(t).sqrt()
     }
 
-    /// σ_t = √(1 − ᾱ_t), the noise's share.
+    /// σ_t = √(1 − ᾱ_t), the share of the noise.
     pub fn sigma(&self, t: usize) -> f64 {
         (1.0 - self.alpha_cumprod(t)).sqrt()
     }
@@ -184,16 +177,9 @@ impl NoiseSchedule {
         signal / (1.0 - signal)
     }
 
-    /// w^t = α_t w⁰ + σ_t ε, in place of `noise` (which comes in as ε).
-    ///
-    /// # Panics
-    /// Where the slices differ in length.
-    pub fn add_noise(&self, clean: &[f32], noise: &mut [f32], t: usize) {
-        assert_eq!(
-            clean.len(),
-            noise.len(),
-            "weights and noise differ in length"
-        );
+    /// Replaces ε in `noise` by w^t = α_t w⁰ + σ_t ε. Both slices have the same length.
+    pub(crate) fn add_noise(&self, clean: &[f32], noise: &mut [f32], t: usize) {
+        debug_assert_eq!(clean.len(), noise.len());
         let (alpha, sigma) = (self.alpha(t) as f32, self.sigma(t) as f32);
         for (e, w) in noise.iter_mut().zip(clean) {
             *e = alpha * w + sigma * *e;

@@ -1,15 +1,14 @@
 //! Single steps from one timestep to the next.
 //!
-//! All take w^t `[B, b]` and the recovered ŵ⁰ `[B, b]`, so that they serve any parameterisation, and
-//! end at ŵ⁰ without a `to`.
+//! All take w^t `[B, b]` and the recovered ŵ⁰ `[B, b]`, so they work with any parameterisation. If there is
+//! no timestep `to`, the step ends at ŵ⁰.
 
 use burn::tensor::Tensor;
 
 use crate::NoiseSchedule;
 
-/// One deterministic DDIM step (η = 0) from w^t `[B, b]` and the recovered ŵ⁰ `[B, b]` to step
-/// `to`: α' ŵ⁰ + σ' ε̂ with ε̂ = (w^t − α ŵ⁰)/σ. Without a `to` the step ends at ŵ⁰.
-pub fn ddim_step(
+/// A deterministic DDIM step (η = 0): α' ŵ⁰ + σ' ε̂ with ε̂ = (w^t − α ŵ⁰)/σ.
+pub(super) fn ddim_step(
     noisy: Tensor<2>,
     clean: Tensor<2>,
     t: usize,
@@ -25,9 +24,9 @@ pub fn ddim_step(
     clean.mul_scalar(keep) + noisy.mul_scalar(ratio)
 }
 
-/// One step of DDPM's ancestral sampling (Ho et al. 2020, Eq. 7): the mean of q(w^to | w^t, ŵ⁰) plus
-/// `noise` ε `[B, b]` times its deviation.
-pub fn ancestral_step(
+/// A step of DDPM's ancestral sampling (Ho et al. 2020, Eq. 7): the mean of q(w^to | w^t, ŵ⁰) plus its
+/// standard deviation times `noise` ε `[B, b]`.
+pub(super) fn ancestral_step(
     noisy: Tensor<2>,
     clean: Tensor<2>,
     noise: Tensor<2>,
@@ -46,9 +45,9 @@ pub fn ancestral_step(
     clean.mul_scalar(share) + noisy.mul_scalar(keep) + noise.mul_scalar(variance.sqrt())
 }
 
-/// One step of DPM-Solver++(2M), midpoint (Lu et al. 2022, algorithm 2), with the ŵ⁰ and timestep of
-/// the step `before`; of first order (DDIM) without one.
-pub fn dpm_solver_step(
+/// A step of DPM-Solver++(2M), midpoint (Lu et al. 2022, algorithm 2), with the ŵ⁰ and the timestep of the
+/// step `before`. If there is none, the step is of first order (DDIM).
+pub(super) fn dpm_solver_step(
     noisy: Tensor<2>,
     clean: Tensor<2>,
     before: Option<(Tensor<2>, usize)>,
@@ -65,7 +64,7 @@ pub fn dpm_solver_step(
     let direction = match before {
         None => clean,
         Some((earlier, s)) => {
-            // 1/(2r) with r = (λ_t − λ_s)/h; 0 where the step before began without any signal.
+            // 1/(2r) with r = (λ_t − λ_s)/h; 0 if the step before started without any signal.
             let slope = h / (lambda(t) - lambda(s)) / 2.0;
             clean.clone().mul_scalar(1.0 + slope) - earlier.mul_scalar(slope)
         }

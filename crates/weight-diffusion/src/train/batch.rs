@@ -1,4 +1,4 @@
-//! One training batch, drawn on the host.
+//! A training batch, drawn on the host.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,23 +8,23 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
+use super::{TimestepSampling, TrainConfig};
+use crate::data::{self, BlockSource};
 use crate::diffusion::noise::{fill_normal, stream};
-use crate::{
-    BlockSource, Error, HostText, NoiseSchedule, Parameterization, TextCondition, TimestepSampling,
-    TrainConfig, data,
-};
+use crate::diffusion::{NoiseSchedule, Parameterization};
+use crate::{Error, HostText, TextCondition};
 
-/// What the network sees and what it should answer, row after row.
+/// Inputs and targets of the network, row after row.
 pub(crate) struct Batch {
     /// w^t, `[B, b]`.
     pub(crate) noisy: Vec<f32>,
     /// ε, w⁰ or v, `[B, b]`.
     pub(crate) target: Vec<f32>,
-    /// Weight of each row's error, where they differ.
+    /// Weight of each row's error, if they differ.
     pub(crate) weights: Option<Vec<f32>>,
     pub(crate) t: Vec<i64>,
     pub(crate) n: Vec<i64>,
-    /// None where the text is dropped.
+    /// Number of the text; none if it is dropped.
     pub(crate) texts: Vec<Option<usize>>,
     block_size: usize,
 }
@@ -41,7 +41,7 @@ pub(crate) struct DeviceBatch {
 }
 
 impl Batch {
-    /// The batch of step `step`; it depends on the arguments only.
+    /// Draws the batch of step `step`, which depends only on the arguments.
     pub(crate) fn draw(
         dataset: &dyn BlockSource,
         config: &TrainConfig,
@@ -92,7 +92,7 @@ impl Batch {
         self.t.len()
     }
 
-    /// Moves the rows `part` to `device`; each text that occurs among them goes there once.
+    /// Moves the rows `part` to `device`. Each text that occurs among them is moved once.
     pub(crate) fn upload(
         &self,
         part: Range<usize>,
@@ -120,7 +120,7 @@ impl Batch {
             .collect::<Result<Vec<_>, Error>>()?;
         let distinct: Vec<&HostText> = texts.iter().map(Cow::as_ref).collect();
         let table = TextCondition::from_host(&distinct, dataset.text_width(), device)?;
-        // On the host: flex gives a selection of booleans another type (burn 0.22.1).
+        // On the host, because `select` on boolean tensors changes their element type on flex (burn 0.22.1).
         let longest = table.tokens.dims()[1];
         let lens = index
             .iter()

@@ -1,82 +1,82 @@
-//! How a denoiser is trained.
+//! Settings of a training.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
-/// From which timesteps the training samples come.
+/// The timesteps from which training samples are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
 pub enum TimestepSampling {
     /// Uniform over the schedule, as in the paper (Eq. 1, t ~ U).
     Uniform,
-    /// A share of the samples comes uniformly from the noise end, the rest from the whole
-    /// schedule. Inference takes its one step at the noise end, so that is where it has to be
-    /// right.
+    /// A share of the samples comes uniformly from the noise end, and the rest from the whole schedule.
+    /// Inference takes its one step at the noise end, so that is where the network has to be right.
     NoiseEnd {
-        /// Share of the samples, 0 to 1.
+        /// Share of the samples, from 0 to 1.
         share: f64,
-        /// Where the noise end begins, as a fraction of the schedule: t ≥ from·T.
+        /// Start of the noise end as a fraction of the schedule: t ≥ from·T.
         from: f64,
     },
 }
 
-/// How [`Trainer`](crate::Trainer) trains.
+/// Settings of a [`Trainer`](super::Trainer).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainConfig {
-    /// Optimizer steps in all; the learning rate's cosine ends here.
+    /// Total number of optimizer steps; the cosine of the learning rate ends here.
     pub steps: u64,
-    /// Rows (w_n, t, ε) of a batch.
+    /// Number of rows (w_n, t, ε) in a batch.
     pub batch_size: usize,
-    /// Rows that go through the network at once; the gradients of a batch's parts are summed, so
-    /// this changes speed and memory only. On CPUs a part whose activations stay in the cache is
-    /// up to twice as fast per row.
+    /// Number of rows that go through the network at once. The gradients of the parts of a batch are
+    /// summed, so this changes only speed and memory. On CPUs, a part whose activations stay in the cache
+    /// is up to twice as fast per row.
     pub micro_batch: usize,
-    /// Draws of (t, ε) for each block drawn; divides `batch_size`. 1 is the usual choice; more
-    /// lowers the variance of the gradient per block, at fewer different blocks per step.
+    /// Number of draws of (t, ε) for each block; divides `batch_size`. 1 is the usual choice. More lowers
+    /// the variance of the gradient per block, but a step sees fewer different blocks.
     pub noises_per_block: usize,
     /// Peak learning rate of AdamW.
     pub learning_rate: f64,
-    /// Steps of linear warm-up from 0.
+    /// Number of steps of linear warm-up from 0.
     pub warmup_steps: u64,
-    /// Learning rate at `steps` as a share of the peak, reached along a cosine; 1 keeps it
-    /// constant, as the paper does.
+    /// Learning rate at `steps` as a share of the peak, reached along a cosine. 1 keeps it constant, as in
+    /// the paper.
     pub final_share: f64,
     /// AdamW's decoupled weight decay.
     pub weight_decay: f64,
-    /// Largest L2 norm of the gradient over all weights together; none for no clipping.
+    /// Largest L2 norm of the gradient over all weights together; none to disable clipping.
     pub clip_norm: Option<f64>,
-    /// Decay of the exponential moving average of the weights; at step s it is at most
-    /// (1 + s)/(10 + s), so that the first steps do not linger.
+    /// Decay of the exponential moving average of the weights. At step s it is at most (1 + s)/(10 + s), so
+    /// that the first steps fade quickly.
     pub ema_decay: f64,
-    /// Share of rows trained without their text, 0 to 1.
+    /// Share of rows that are trained without their text, from 0 to 1.
     pub text_dropout: f64,
-    /// Which timesteps.
+    /// The timesteps to train on.
     pub timesteps: TimestepSampling,
-    /// Seed of batches, timesteps, noise and text dropout.
+    /// Seed of the batches, timesteps, noise and text dropout.
     pub seed: u64,
-    /// γ of min-SNR-γ weighting (Hang et al. 2023; 5 there), see
-    /// [`Parameterization::min_snr_weight`](crate::Parameterization::min_snr_weight); none for equal
-    /// weights. It takes weight from the noise end, where the signal-to-noise ratio is next to 0,
-    /// except for ε-prediction: of use for sampling in several steps, not for the one step of the paper.
+    /// γ of min-SNR-γ weighting (Hang et al. 2023, who use 5); none for equal weights. With s the
+    /// signal-to-noise ratio α²/σ² of a row, the weight of its squared error is min(s, γ) for predictions of
+    /// w⁰, min(s, γ)/s for ε and min(s, γ)/(s + 1) for v. Except for ε-prediction this takes weight from the
+    /// noise end, where s is close to 0: useful for sampling in several steps, but not for the one step of
+    /// the paper.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_snr_gamma: Option<f64>,
-    /// When to stop before `steps`, by the loss on held-out concepts; none for never. Takes effect
-    /// through [`Trainer::watch`](crate::Trainer::watch).
+    /// When to stop before `steps`, by the loss on held-out concepts; none for never. Takes effect through
+    /// [`BlockTrainer::watch`](crate::BlockTrainer::watch).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub early_stop: Option<EarlyStop>,
 }
 
-/// When to stop early.
+/// When training stops early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EarlyStop {
-    /// Steps from one evaluation to the next.
+    /// Number of steps from one evaluation to the next.
     pub every: u64,
-    /// Evaluations in a row without a new lowest loss after which training ends.
+    /// Number of evaluations in a row without a new lowest loss after which training ends.
     pub patience: u32,
-    /// Rows (w_n, t, ε) of an evaluation, the same ones each time.
+    /// Number of rows (w_n, t, ε) in an evaluation, the same ones each time.
     pub rows: usize,
 }
 
@@ -92,9 +92,9 @@ impl Default for EarlyStop {
 }
 
 impl TrainConfig {
-    /// The paper's: AdamW, learning rate 1e-5 constant, weight decay 0.01, batch 512, uniform
-    /// timesteps. The number of steps, the average and its decay (0.9999), clipping at 1 and
-    /// 1,000 steps of warm-up are this crate's choice; the paper names none of them.
+    /// The paper's settings: AdamW, constant learning rate 1e-5, weight decay 0.01, batch size 512, uniform
+    /// timesteps. The paper does not state the number of steps, the moving average and its decay (0.9999),
+    /// clipping at 1 or the 1,000 steps of warm-up; those are choices of this crate.
     pub fn paper() -> Self {
         Self {
             steps: 500_000,
@@ -115,7 +115,7 @@ impl TrainConfig {
         }
     }
 
-    /// For [`UNet1dConfig::compact`](crate::UNet1dConfig::compact) on a few CPU cores: a higher
+    /// Settings for [`UNet1dConfig::compact`](crate::UNet1dConfig::compact) on a few CPU cores: a higher
     /// learning rate with a cosine, and most samples from the noise end.
     pub fn compact() -> Self {
         Self {
@@ -143,95 +143,62 @@ impl TrainConfig {
     /// Checks the values.
     ///
     /// # Errors
-    /// [`Error::Config`] naming the field.
+    /// Returns [`Error::Config`] naming the field.
     pub fn validate(&self) -> Result<(), Error> {
-        let check = |field, fits: bool, why: String| {
-            if fits {
-                Ok(())
-            } else {
-                Err(Error::config(field, why))
-            }
-        };
-        let share = |field, value: f64| {
-            check(
-                field,
-                (0.0..=1.0).contains(&value),
-                format!("{value} must lie in 0..=1"),
-            )
-        };
-        check("steps", self.steps > 0, "must be at least 1".into())?;
+        check("steps", self.steps, "at least 1", self.steps > 0)?;
         check(
             "batch_size",
+            self.batch_size,
+            "at least 1",
             self.batch_size > 0,
-            "must be at least 1".into(),
         )?;
         check(
             "micro_batch",
+            self.micro_batch,
+            "at least 1",
             self.micro_batch > 0,
-            "must be at least 1".into(),
         )?;
+        let repeats = self.noises_per_block;
+        let divides = repeats > 0 && self.batch_size.is_multiple_of(repeats);
         check(
             "noises_per_block",
-            self.noises_per_block > 0 && self.batch_size.is_multiple_of(self.noises_per_block),
-            format!(
-                "{} must be at least 1 and divide batch_size {}",
-                self.noises_per_block, self.batch_size
-            ),
+            repeats,
+            "a divisor of `batch_size`",
+            divides,
         )?;
-        let rate = self.learning_rate;
-        check(
-            "learning_rate",
-            rate.is_finite() && rate > 0.0,
-            format!("{rate} must be a positive number"),
-        )?;
+        positive("learning_rate", self.learning_rate)?;
         share("final_share", self.final_share)?;
         let decay = self.weight_decay;
-        check(
-            "weight_decay",
-            decay.is_finite() && decay >= 0.0,
-            format!("{decay} must not be negative"),
-        )?;
+        let fits = decay.is_finite() && decay >= 0.0;
+        check("weight_decay", decay, "a finite number of at least 0", fits)?;
         if let Some(norm) = self.clip_norm {
-            check(
-                "clip_norm",
-                norm.is_finite() && norm > 0.0,
-                format!("{norm} must be a positive number"),
-            )?;
+            positive("clip_norm", norm)?;
         }
-        check(
-            "ema_decay",
-            (0.0..1.0).contains(&self.ema_decay),
-            format!("{} must lie in 0..1", self.ema_decay),
-        )?;
+        proper_share("ema_decay", self.ema_decay)?;
         share("text_dropout", self.text_dropout)?;
         if let Some(gamma) = self.min_snr_gamma {
-            check(
-                "min_snr_gamma",
-                gamma.is_finite() && gamma > 0.0,
-                format!("{gamma} must be a positive number"),
-            )?;
+            positive("min_snr_gamma", gamma)?;
         }
         if let Some(stop) = self.early_stop {
+            check("early_stop.every", stop.every, "at least 1", stop.every > 0)?;
             check(
-                "early_stop",
-                stop.every > 0 && stop.patience > 0 && stop.rows > 0,
-                format!("{stop:?} holds a zero"),
+                "early_stop.patience",
+                stop.patience,
+                "at least 1",
+                stop.patience > 0,
             )?;
+            check("early_stop.rows", stop.rows, "at least 1", stop.rows > 0)?;
         }
         if let TimestepSampling::NoiseEnd { share: part, from } = self.timesteps {
             share("timesteps.share", part)?;
-            check(
-                "timesteps.from",
-                (0.0..1.0).contains(&from),
-                format!("{from} must lie in 0..1"),
-            )?;
+            proper_share("timesteps.from", from)?;
         }
         Ok(())
     }
 
-    /// Learning rate of step `step`, counted from 1: linear warm-up, then a cosine from the peak
-    /// to `final_share` of it.
-    pub fn learning_rate_at(&self, step: u64) -> f64 {
+    /// Learning rate of step `step`, counted from 1: linear warm-up, then a cosine from the peak to
+    /// `final_share` of it.
+    pub(crate) fn learning_rate_at(&self, step: u64) -> f64 {
         if step <= self.warmup_steps {
             return self.learning_rate * step as f64 / self.warmup_steps.max(1) as f64;
         }
@@ -248,6 +215,36 @@ impl TrainConfig {
     }
 }
 
+fn check(
+    field: &'static str,
+    value: impl ToString,
+    requirement: &'static str,
+    fits: bool,
+) -> Result<(), Error> {
+    if fits {
+        return Ok(());
+    }
+    Err(Error::config(field, value, requirement))
+}
+
+fn positive(field: &'static str, value: f64) -> Result<(), Error> {
+    let fits = value.is_finite() && value > 0.0;
+    check(field, value, "a positive, finite number", fits)
+}
+
+fn share(field: &'static str, value: f64) -> Result<(), Error> {
+    check(field, value, "from 0 to 1", (0.0..=1.0).contains(&value))
+}
+
+fn proper_share(field: &'static str, value: f64) -> Result<(), Error> {
+    check(
+        field,
+        value,
+        "at least 0 and below 1",
+        (0.0..1.0).contains(&value),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -259,7 +256,7 @@ mod tests {
             let json = serde_json::to_string(&config).unwrap();
             assert_eq!(serde_json::from_str::<TrainConfig>(&json).unwrap(), config);
         }
-        // As in files written before these fields were there.
+        // Files that are older than these fields lack them.
         let json = serde_json::to_string(&TrainConfig::paper()).unwrap();
         assert!(!json.contains("min_snr_gamma") && !json.contains("early_stop"));
         let full = TrainConfig {
@@ -299,13 +296,13 @@ mod tests {
             ("text_dropout", |c| c.text_dropout = 1.5),
             ("min_snr_gamma", |c| c.min_snr_gamma = Some(0.0)),
             ("min_snr_gamma", |c| c.min_snr_gamma = Some(f64::INFINITY)),
-            ("early_stop", |c| {
+            ("early_stop.patience", |c| {
                 c.early_stop = Some(EarlyStop {
                     patience: 0,
                     ..EarlyStop::default()
                 })
             }),
-            ("early_stop", |c| {
+            ("early_stop.rows", |c| {
                 c.early_stop = Some(EarlyStop {
                     rows: 0,
                     ..EarlyStop::default()

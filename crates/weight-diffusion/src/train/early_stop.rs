@@ -1,50 +1,54 @@
-//! The loss on held-out concepts, and when it says to stop.
+//! Early stopping on the loss of held-out concepts.
 
-use burn::tensor::{Device, Tensor};
+use burn::module::Module;
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::batch::{Batch, DeviceBatch};
-use crate::{BlockSource, EarlyStop, Error, TrainConfig, UNet1d};
+use super::blocks::BlockTrainer;
+use super::loss::held_out_loss;
+use super::trainer::check_data;
+use super::{EarlyStop, parameter_vector};
+use crate::{BlockSource, Error, UNet1d};
 
-/// What [`Trainer::watch`](crate::Trainer::watch) found.
+/// One evaluation on held-out concepts, by [`BlockTrainer::watch`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Validation {
-    /// Steps taken.
+    /// Number of steps taken.
     pub step: u64,
     /// Loss of the averaged weights on the held-out concepts.
     pub loss: f64,
-    /// Lowest so far, this one included.
+    /// Lowest loss so far, this one included.
     pub best_loss: f64,
-    /// When that was.
+    /// Step with the lowest loss.
     pub best_step: u64,
-    /// Evaluations since then.
+    /// Number of evaluations since then.
     pub since: u32,
     /// Whether training ends here.
     pub stop: bool,
 }
 
-/// The best evaluation so far.
+/// The averaged weights with the lowest held-out loss so far.
 #[derive(Debug, Clone)]
-pub(crate) struct Watch {
-    pub(crate) state: WatchState,
-    /// The averaged weights at that step.
-    pub(crate) best: Tensor<1>,
+pub(super) struct BestWeights {
+    pub(super) state: WatchState,
+    pub(super) weights: Tensor<1>,
 }
 
-/// What a state's JSON holds of it. The loss is a 32-bit float, so that JSON gives it back to the bit.
+/// The part of [`BestWeights`] in a saved state's JSON. The loss is a 32-bit float, so that JSON restores
+/// it bit for bit.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct WatchState {
-    pub(crate) best_loss: f32,
-    pub(crate) best_step: u64,
-    pub(crate) since: u32,
+pub(super) struct WatchState {
+    best_loss: f32,
+    best_step: u64,
+    since: u32,
     /// Step of the last evaluation.
-    pub(crate) last_step: u64,
+    last_step: u64,
 }
 
-impl Watch {
-    /// Takes an evaluation in.
-    pub(crate) fn take(before: Option<Self>, loss: f32, step: u64, average: &Tensor<1>) -> Self {
+impl BestWeights {
+    /// Takes an evaluation of `average` into account.
+    fn update(before: Option<Self>, loss: f32, step: u64, average: &Tensor<1>) -> Self {
         match before {
             Some(mut before) if loss >= before.state.best_loss => {
                 before.state.since += 1;
@@ -58,161 +62,76 @@ impl Watch {
                     since: 0,
                     last_step: step,
                 },
-                best: average.clone(),
+                weights: average.clone(),
             },
-        }
-    }
-
-    pub(crate) fn validation(&self, loss: f32, stop: EarlyStop) -> Validation {
-        Validation {
-            step: self.state.last_step,
-            loss: f64::from(loss),
-            best_loss: f64::from(self.state.best_loss),
-            best_step: self.state.best_step,
-            since: self.state.since,
-            stop: self.state.stops(stop),
         }
     }
 }
 
 impl WatchState {
-    pub(crate) fn stops(&self, stop: EarlyStop) -> bool {
+    pub(super) fn stops(&self, stop: EarlyStop) -> bool {
         self.since >= stop.patience
     }
 }
 
-/// Weighted mean squared error of the network's output.
-pub(crate) fn mean_loss(model: &UNet1d, batch: DeviceBatch) -> Tensor<1> {
-    let output = model.forward(batch.noisy, batch.t, batch.n, &batch.text);
-    let errors = (output - batch.target).square();
-    match batch.weights {
-        None => errors.mean(),
-        Some(weights) => (errors.mean_dim(1) * weights).mean(),
-    }
-}
-
-/// The training loss of `model` on `rows` fixed rows of `dataset`, with the text of each.
-pub(crate) fn held_out_loss(
-    model: &UNet1d,
-    dataset: &dyn BlockSource,
-    config: &TrainConfig,
-    rows: usize,
-    device: &Device,
-) -> Result<f32, Error> {
-    let fixed = TrainConfig {
-        batch_size: rows,
-        noises_per_block: 1,
-        text_dropout: 0.0,
-        // Step 0 is no training step: these rows are drawn for nothing else.
-        ..config.clone()
-    };
-    let unet = model.config();
-    let batch = Batch::draw(dataset, &fixed, &unet.schedule, unet.parameterization, 0)?;
-    let mut sum = 0.0;
-    for first in (0..rows).step_by(config.micro_batch) {
-        let part = first..rows.min(first + config.micro_batch);
-        let share = part.len() as f64 / rows as f64;
-        let part = batch.upload(part, dataset, device)?;
-        let loss = crate::readback::scalar("the held-out loss", mean_loss(model, part))?;
-        sum += share * loss;
-    }
-    Ok(sum as f32)
-}
-
-#[cfg(test)]
-mod tests {
-    use weight_blocks::{
-        GroupingRule, LayerGroup, LayerKind, Layout, Normalization, Normalizer, TensorRole,
-        TensorSpec,
-    };
-
-    use super::super::parameter_vector;
-    use super::*;
-    use crate::{BlockDataset, HostText, Parameterization, TimestepSampling, UNet1dConfig};
-
-    fn dataset() -> BlockDataset {
-        let spec = TensorSpec {
-            name: "a".into(),
-            shape: vec![48],
-            role: TensorRole::NormBias,
+impl BlockTrainer {
+    /// Evaluates the averaged weights on `held_out`, concepts that are not trained on, whenever
+    /// [`TrainConfig::early_stop`](super::TrainConfig::early_stop) says so: every `every` steps, and after
+    /// the last one. Gives nothing if no evaluation is due. Rows, noise and timesteps are the same each
+    /// time; timesteps are drawn and errors weighted as in training, and no text is dropped.
+    ///
+    /// Call it after each [`BlockTrainer::step`] and before [`save_state`](super::Trainer::save_state): the
+    /// state then holds the best weights so far, and a resumed run stops where an uninterrupted one does.
+    ///
+    /// # Errors
+    /// Returns [`Error::Layout`] or [`Error::Shape`] if the trainer was made for another data set,
+    /// [`Error::NotFinite`] if the loss is NaN or infinite, [`Error::Device`] if it cannot be read back, and
+    /// the error of a data set that cannot be read.
+    pub fn watch(&mut self, held_out: &dyn BlockSource) -> Result<Option<Validation>, Error> {
+        let Some(stop) = self.config().early_stop else {
+            return Ok(None);
         };
-        let group = LayerGroup {
-            name: "l".into(),
-            kind: LayerKind::Linear,
-            tensors: vec![spec],
-        };
-        let layout = Layout::new("tiny", vec![group], GroupingRule::Appended, 16).unwrap();
-        let weights: Vec<f32> = (0..48u8).map(|i| f32::from(i) / 50.0).collect();
-        let normalizer =
-            Normalizer::fit(&layout, Normalization::None, [weights.as_slice()]).unwrap();
-        let text = HostText {
-            tokens: vec![0.5; 8],
-            len: 1,
-        };
-        BlockDataset::new(layout, normalizer, vec![text], 8, vec![(0, weights)]).unwrap()
+        let step = self.steps_done();
+        let seen = (self.best.as_ref()).is_some_and(|best| best.state.last_step == step);
+        let due = step.is_multiple_of(stop.every) || step >= self.config().steps;
+        if seen || !due {
+            return Ok(None);
+        }
+        let loss = self.held_out_loss(held_out, stop.rows)?;
+        let best = BestWeights::update(self.best.take(), loss, step, &self.optimizer.average);
+        let state = self.best.insert(best).state;
+        Ok(Some(Validation {
+            step,
+            loss: f64::from(loss),
+            best_loss: f64::from(state.best_loss),
+            best_step: state.best_step,
+            since: state.since,
+            stop: state.stops(stop),
+        }))
     }
 
-    #[test]
-    fn min_snr_weighs_each_row_by_its_own_timestep() {
-        const GAMMA: f64 = 5.0;
-        let (data, device) = (dataset(), Device::flex());
-        let config = TrainConfig {
-            batch_size: 12,
-            min_snr_gamma: Some(GAMMA),
-            timesteps: TimestepSampling::Uniform,
-            ..TrainConfig::compact()
-        };
-        for parameterization in [
-            Parameterization::Epsilon,
-            Parameterization::Sample,
-            Parameterization::Velocity,
-            Parameterization::Skip,
-        ] {
-            let unet = UNet1dConfig {
-                block_size: 16,
-                patch_size: 4,
-                base_channels: 16,
-                context_width: 8,
-                parameterization,
-                ..UNet1dConfig::compact()
-            };
-            let schedule = &unet.schedule;
-            let batch = Batch::draw(&data, &config, schedule, parameterization, 3).unwrap();
-            let different: std::collections::BTreeSet<_> = batch.t.iter().collect();
-            assert!(different.len() > 8, "{:?}", batch.t);
-            let expected: Vec<f32> = (batch.t.iter())
-                .map(|&t| {
-                    let snr = schedule.snr(t as usize);
-                    parameterization.min_snr_weight(snr, GAMMA) as f32
-                })
-                .collect();
-            assert_eq!(batch.weights.as_deref(), Some(expected.as_slice()));
+    fn held_out_loss(&self, held_out: &dyn BlockSource, rows: usize) -> Result<f32, Error> {
+        check_data(&self.data, &held_out.spec())?;
+        let optimizer = &self.optimizer;
+        let device = optimizer.device.clone().without_autodiff();
+        let model = optimizer.ema_model();
+        let loss = held_out_loss(&model, held_out, &optimizer.config, rows, &device)?;
+        if loss.is_finite() {
+            return Ok(loss);
+        }
+        let layer = optimizer.blame(&[&optimizer.average])?;
+        let (value, step) = (f64::from(loss), optimizer.step);
+        Err(optimizer.not_finite("held-out loss", value, step, layer))
+    }
 
-            let model = UNet1d::new(&unet, 1, &device).unwrap();
-            // The output layer is zero at the start.
-            let moved = parameter_vector::parameters(&model).add_scalar(0.02);
-            let model = parameter_vector::with_parameters(model, &moved);
-            for part in [0..12, 5..11] {
-                let upload = || batch.upload(part.clone(), &data, &device).unwrap();
-                let rows = upload();
-                let output = model.forward(rows.noisy, rows.t, rows.n, &rows.text);
-                let output: Vec<f32> = output.try_into_vec_as().unwrap();
-                let mut sum = 0.0;
-                for (row, output) in part.clone().zip(output.chunks(16)) {
-                    let target = &batch.target[row * 16..(row + 1) * 16];
-                    let squares: f64 = (output.iter().zip(target))
-                        .map(|(o, t)| f64::from(o - t).powi(2))
-                        .sum();
-                    sum += f64::from(expected[row]) * squares / 16.0;
-                }
-                let host = sum / part.len() as f64;
-                let found: Vec<f32> = mean_loss(&model, upload()).try_into_vec_as().unwrap();
-                let found = f64::from(found[0]);
-                assert!(
-                    (found / host - 1.0).abs() < 1e-4,
-                    "{parameterization:?} {part:?}: {found} {host}"
-                );
+    /// A network with the averaged weights of the step at which [`BlockTrainer::watch`] found the lowest
+    /// loss, without autodiff; with those of the last step if there was no evaluation.
+    pub fn best_model(&self) -> UNet1d {
+        match &self.best {
+            Some(best) => {
+                parameter_vector::with_parameters(self.optimizer.model.valid(), &best.weights)
             }
+            None => self.ema_model(),
         }
     }
 }

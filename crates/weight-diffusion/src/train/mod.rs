@@ -1,15 +1,24 @@
-//! Training a denoiser.
+//! Training a denoiser: on blocks, on what predicted networks do, or on both.
 
 mod batch;
+mod blocks;
+mod combined;
 mod config;
+mod dictionary;
 mod early_stop;
+mod loss;
 mod network_loss;
+mod optimizer;
 mod parallel;
 pub(crate) mod parameter_vector;
 mod state;
 mod trainer;
 
+pub use blocks::{BlockTrainer, Blocks};
+pub use combined::{Combined, CombinedTrainer};
 pub use config::{EarlyStop, TimestepSampling, TrainConfig};
+pub use dictionary::{Dictionary, DictionaryTrainer};
 pub use early_stop::Validation;
 pub use network_loss::{LossError, NetworkLoss};
-pub use trainer::{StepStats, Trainer};
+pub use optimizer::StepStats;
+pub use trainer::{Objective, Trainer};

@@ -1,4 +1,4 @@
-//! A loss on what the predicted weights do, beside the loss on what they are.
+//! A loss on what a network with the predicted weights does, and its gradient.
 
 use std::ops::Range;
 
@@ -9,24 +9,26 @@ use rand_chacha::ChaCha8Rng;
 
 use super::parameter_vector;
 use crate::diffusion::noise::{fill_normal, stream};
-use crate::{BlockDataset, Denoiser, Error, SampleOptions, TextCondition, UNet1d, one_step};
+use crate::diffusion::{Denoiser, SampleOptions, one_step};
+use crate::readback::read;
+use crate::{BlockDataset, BlockSource, Error, TextCondition, UNet1d};
 
-/// Why a loss could not be taken.
+/// The reason why a caller's function failed.
 pub type LossError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A loss on all weights of one network together: what the network does with them, say.
+/// A loss on all weights of one network together, for example on what the network does with them.
 ///
-/// Weights that are near in L2 may do quite different things, and the other way round. The paper
-/// trains on the weights alone and reports that adding the GAN's loss did not help it; this is the
-/// hook with which it can be tried (`docs/decisions/0003-network-loss.md`).
+/// Weights that are close in L2 may behave quite differently, and the other way round. The paper trains on
+/// the weights alone and reports that adding the GAN's loss did not help; this trait makes it possible to
+/// try (`docs/decisions/0003-network-loss.md`).
 pub trait NetworkLoss {
-    /// For each of `texts` (numbers in the data set) the loss of its `weights` (the N·b values of
-    /// [`Layout::encode`](weight_blocks::Layout::encode), not normalised) and the gradient by each
-    /// of them. `step` counts from 1; what the loss draws at random should depend on it alone, so
-    /// that a resumed run repeats.
+    /// Computes, for each of `texts` (numbers in the data set), the loss of its `weights` and the gradient
+    /// with respect to them. Both are N·b values, encoded as by
+    /// [`Layout::encode`](weight_blocks::Layout::encode) and not normalised. `step` counts from 1; random
+    /// draws should depend on it alone, so that a resumed run repeats them.
     ///
     /// # Errors
-    /// Whatever keeps it from being taken.
+    /// Any reason why the loss cannot be computed; it ends the step.
     fn values_and_gradients(
         &mut self,
         step: u64,
@@ -35,9 +37,9 @@ pub trait NetworkLoss {
     ) -> Result<Vec<(f64, Vec<f32>)>, LossError>;
 }
 
-/// What the network without its dictionary predicts for each text of `dataset` in one step at the
-/// noise end: N·b normalised values.
-pub(crate) fn resting_predictions(
+/// The one-step predictions of the network without its dictionary for each text of `dataset`, at the noise
+/// end: N·b normalised values each.
+pub(super) fn predictions_without_dictionary(
     model: &UNet1d,
     dataset: &BlockDataset,
     device: &Device,
@@ -55,11 +57,12 @@ pub(crate) fn resting_predictions(
         .collect()
 }
 
-/// Mean loss of the one-step predictions for `count` texts that `seed` and `step` pick, and its
-/// gradient by the weights of `model`, of which only the dictionary's are not zero.
-pub(crate) fn through_dictionary(
+/// Mean loss of the one-step predictions for `count` texts that `seed` and `step` pick, and its gradient with
+/// respect to the weights of `model`, which is zero outside the dictionary. `frozen` holds the
+/// [`predictions_without_dictionary`].
+pub(super) fn through_dictionary(
     model: &UNet1d,
-    resting: &[Vec<f32>],
+    frozen: &[Vec<f32>],
     dataset: &BlockDataset,
     loss: &mut dyn NetworkLoss,
     (seed, step, count): (u64, u64, usize),
@@ -72,30 +75,30 @@ pub(crate) fn through_dictionary(
     let condition = TextCondition::from_host(&texts, dataset.text_width(), device)?;
     let output = model
         .dictionary_output(&condition)
-        .ok_or_else(|| Error::config("dictionary", "the network has none to train"))?;
+        .ok_or(Error::NoDictionary)?;
     let [count, len] = output.dims();
-    // The dictionary is a part of F.
+    // The dictionary's output is a part of F.
     let slope = slope(model);
-    let added = crate::readback::read("predicted weights", output.clone().without_autodiff())?;
+    let added = read("predicted weights", output.clone().without_autodiff())?;
     let weights = (numbers.iter().zip(added.chunks(len)))
         .map(|(&number, added)| {
-            let rest = resting[number].iter();
+            let rest = frozen[number].iter();
             let mut weights: Vec<f32> = rest.zip(added).map(|(w, f)| w + slope * f).collect();
             dataset.normalizer().denormalize(&mut weights)?;
             Ok(weights)
         })
         .collect::<Result<Vec<_>, Error>>()?;
     let (mean, constants) = chain(dataset, loss, step, &numbers, &weights, slope)?;
-    // The chain rule by hand: the inner product with a constant has it as its gradient.
+    // The chain rule by hand: the gradient of the inner product with a constant is the constant.
     let constants = Tensor::from_data(TensorData::new(constants, [count, len]), device);
     let mut gradients = (output * constants).sum().backward();
     Ok((mean, parameter_vector::gradients(model, &mut gradients)))
 }
 
-/// Mean loss of the one-step predictions for `count` texts that `seed` and `step` pick, and its
-/// gradient by all weights of `model`. Rows go through the network `micro_batch` at a time, once for
-/// the predictions and once more for the gradient, so that no graph of all N blocks is held.
-pub(crate) fn through_network(
+/// Mean loss of the one-step predictions for `count` texts that `seed` and `step` pick, and its gradient with
+/// respect to all weights of `model`. Rows go through the network `micro_batch` at a time, once for the
+/// predictions and once more for the gradient, so that the graph of all N blocks is never in memory.
+pub(super) fn through_network(
     model: &UNet1d,
     dataset: &BlockDataset,
     loss: &mut dyn NetworkLoss,
@@ -121,7 +124,7 @@ pub(crate) fn through_network(
     let mut weights = vec![Vec::with_capacity(blocks * size); numbers.len()];
     pass.run(&numbers, &plain, |network_number, _, rows| {
         let clean = network.recover(rows.noisy, end, rows.n, &rows.text, schedule);
-        weights[network_number].extend(crate::readback::read("predicted weights", clean)?);
+        weights[network_number].extend(read("predicted weights", clean)?);
         Ok(())
     })?;
     for weights in &mut weights {
@@ -144,9 +147,7 @@ pub(crate) fn through_network(
         });
         Ok(())
     })?;
-    let gradient = sum.ok_or(Error::EmptyDataset {
-        why: "there are no texts in it",
-    })?;
+    let gradient = sum.ok_or(Error::EmptyDataset { missing: "texts" })?;
     Ok((mean, gradient))
 }
 
@@ -165,7 +166,7 @@ struct Rows {
 }
 
 impl Pass<'_> {
-    /// Calls `each` with the position in `numbers`, where the rows' values stand among those of all
+    /// Calls `each` with the position in `numbers`, the range of the rows' values among those of all
     /// networks, and the rows.
     fn run(
         &self,
@@ -196,19 +197,19 @@ impl Pass<'_> {
     }
 }
 
-/// Texts of a step. The streams of the batches are those of the seed itself.
+/// The texts of a step. Callers draw from the negated seed, because batches draw from the seed itself.
 fn pick(rng: &mut ChaCha8Rng, texts: usize, count: usize) -> Vec<usize> {
     sample(rng, texts, count.min(texts)).into_vec()
 }
 
-/// ŵ⁰ is linear in the network's output F at the noise end, α w^t − σ F say: the factor of F.
+/// Derivative of ŵ⁰ with respect to the network's output F at the noise end, where one is linear in the other.
 fn slope(model: &UNet1d) -> f32 {
     let schedule = &model.config().schedule;
     let parameterization = model.config().parameterization;
     parameterization.slope(schedule.steps() - 1, schedule) as f32
 }
 
-/// Mean loss of `weights` (not normalised), and its derivative by the network's output for each.
+/// Mean loss of `weights` (not normalised), and its derivative with respect to the network's output.
 fn chain(
     dataset: &BlockDataset,
     loss: &mut dyn NetworkLoss,

@@ -7,17 +7,18 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use super::batch::{Batch, DeviceBatch};
-use super::early_stop::mean_loss;
+use super::loss::mean_loss;
 use super::parameter_vector;
 use crate::{BlockSource, Error, UNet1d};
 
-/// What one device computes: its rows in parts that fit its memory, each with its share of the batch.
+/// The part of a batch that one device computes: its rows in parts that fit its memory, each with its share
+/// of the batch.
 pub(super) struct Work {
     device: Device,
     parts: Vec<(f64, DeviceBatch)>,
 }
 
-/// Loss and gradient of some rows, each weighted by their share of the batch.
+/// Loss and gradient of some rows, weighted by their share of the batch.
 type Sums = (Tensor<1>, Tensor<1>);
 
 impl Work {
@@ -41,7 +42,7 @@ impl Work {
         })
     }
 
-    /// None of no rows.
+    /// Computes loss and gradient; nothing if there are no rows.
     fn run(self, model: &UNet1d) -> Option<Sums> {
         let mut sums: Option<Sums> = None;
         for (share, part) in self.parts {
@@ -58,20 +59,21 @@ impl Work {
     }
 }
 
-/// The rows of each of `devices` devices, as even as can be.
+/// The rows of each of `devices` devices, as even as possible.
 pub(super) fn shares(rows: usize, devices: usize) -> impl Iterator<Item = Range<usize>> {
     (0..devices).map(move |i| rows * i / devices..rows * (i + 1) / devices)
 }
 
-/// Loss and gradient of all rows on the device of the first `work`: it computes its own rows with
-/// `model`, the others theirs with copies, all at the same time.
+/// Loss and gradient of all rows on the device of the first `work`: it computes its own rows with `model`,
+/// while the others compute theirs with copies.
 ///
 /// # Errors
-/// [`Error::DeviceFailed`] for one of the others; [`Error::EmptyDataset`] where there are no rows.
+/// Returns [`Error::DeviceFailed`] if one of the others fails, and [`Error::EmptyDataset`] if there are no
+/// rows.
 pub(super) fn loss_and_gradient(model: &UNet1d, work: Vec<Work>) -> Result<Sums, Error> {
     let mut work = work.into_iter();
     let empty = || Error::EmptyDataset {
-        why: "the batch has no rows",
+        missing: "rows for a batch",
     };
     let own = work.next().ok_or_else(empty)?;
     let main = own.device.clone().without_autodiff();
@@ -84,7 +86,7 @@ pub(super) fn loss_and_gradient(model: &UNet1d, work: Vec<Work>) -> Result<Sums,
             .map(|(index, work)| {
                 let (main, model) = (main.clone(), model.clone());
                 let name = format!("{:?}", work.device);
-                // On a thread of its own a device that dies takes no other down.
+                // On a thread of its own, a device that fails takes down no other.
                 let thread = scope.spawn(move || {
                     let device = work.device.clone();
                     let (loss, gradient) = work.run(&model.fork(&device))?;
@@ -108,7 +110,7 @@ pub(super) fn loss_and_gradient(model: &UNet1d, work: Vec<Work>) -> Result<Sums,
                     failed.get_or_insert(Error::DeviceFailed {
                         index,
                         device,
-                        why: message(&*panic),
+                        message: message(&*panic),
                     });
                 }
             }
@@ -120,7 +122,7 @@ pub(super) fn loss_and_gradient(model: &UNet1d, work: Vec<Work>) -> Result<Sums,
     })
 }
 
-/// What a panic said.
+/// The message of a panic.
 fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
@@ -176,13 +178,18 @@ mod tests {
         let model = UNet1d::new(&config, 0, &device)?;
         let good = || work(config.block_size, &device);
         loss_and_gradient(&model, vec![good()?, good()?])?;
-        // A shape that the network cannot take panics there, as memory that runs out does.
+        // A shape that the network cannot take panics on the thread, as running out of memory would.
         let bad = work(config.block_size + 1, &device)?;
         let error = loss_and_gradient(&model, vec![good()?, good()?, bad]).err();
-        let Some(Error::DeviceFailed { index, device, why }) = error else {
+        let Some(Error::DeviceFailed {
+            index,
+            device,
+            message,
+        }) = error
+        else {
             return Err(Error::shape("failures", 1, 0));
         };
-        assert!(index == 1 && device.contains("Flex") && !why.is_empty());
+        assert!(index == 1 && device.contains("Flex") && !message.is_empty());
         loss_and_gradient(&model, vec![good()?])?;
         Ok(())
     }

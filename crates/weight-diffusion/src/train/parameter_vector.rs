@@ -1,7 +1,7 @@
-//! All weights of a network as one vector, in the order the module lists them.
+//! All weights of a network as one vector, in the order in which the module lists them.
 //!
-//! The optimizer, the moving average and the gradient's norm then take a handful of large
-//! operations instead of a handful per tensor, and a training state is four tensors.
+//! The optimizer, the moving average and the norm of the gradient then take a handful of large operations
+//! instead of a handful per tensor, and a training state is four tensors.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
@@ -14,7 +14,7 @@ pub(crate) fn parameters<M: Module>(module: &M) -> Tensor<1> {
     Tensor::cat(reader.0, 0)
 }
 
-/// The gradients, zero where the loss does not depend on a tensor.
+/// The gradients; zero for tensors that the loss does not depend on.
 pub(crate) fn gradients<M: Module>(module: &M, gradients: &mut Gradients) -> Tensor<1> {
     let mut reader = GradientReader {
         parts: Vec::new(),
@@ -24,12 +24,12 @@ pub(crate) fn gradients<M: Module>(module: &M, gradients: &mut Gradients) -> Ten
     Tensor::cat(reader.parts, 0)
 }
 
-/// The module with its weights taken from `values`, which must hold as many as it has.
+/// The module with its weights taken from `values`, which holds as many as the module has.
 pub(crate) fn with_parameters<M: Module>(module: M, values: &Tensor<1>) -> M {
     module.map(&mut Writer { values, at: 0 })
 }
 
-/// The parameter that holds value number `index` of the vector.
+/// Name of the parameter that holds value number `index` of the vector.
 pub(crate) fn name_at<M: Module>(module: &M, index: usize) -> String {
     let mut end = 0;
     let holds = |(_, shape): &(String, Vec<usize>)| {

@@ -6,13 +6,15 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use weight_blocks::{HostTensor, NamedTensors};
 
-use super::early_stop::{Watch, WatchState};
-use super::parameter_vector;
-use super::trainer::{StepKind, Trainer, check_data};
+use super::TrainConfig;
+use super::early_stop::{BestWeights, WatchState};
+use super::trainer::{Objective, Trainer, check_data, sealed::Kind};
+use crate::data::DatasetSpec;
 use crate::readback::read;
-use crate::storage::{Precision, read_json, read_tensors, write_json, write_tensors};
-use crate::unet::parameter_count;
-use crate::{DatasetSpec, Error, TrainConfig, UNet1dConfig};
+use crate::storage::{
+    Precision, check_network_size, read_json, read_tensors, write_json, write_tensors,
+};
+use crate::{Error, UNet1dConfig};
 
 const STATE_FILE: &str = "state.json";
 const STATE_VERSION: u32 = 1;
@@ -35,57 +37,62 @@ struct State {
     data: DatasetSpec,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     watch: Option<WatchState>,
-    /// None before the first step, and in states older than this field.
+    /// Missing in states that are older than this field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    kind: Option<StepKind>,
+    kind: Option<Kind>,
 }
 
-impl Trainer {
-    /// Writes everything that [`Trainer::resume`] needs to `dir`: weights, average, AdamW's
-    /// moments, step, configurations.
+impl<O: Objective> Trainer<O> {
+    /// Writes everything that [`Trainer::resume`] needs to `dir`: weights, moving average, AdamW's moments,
+    /// step and configurations.
     ///
-    /// The tensors go to a new file, then `state.json` is replaced by one that names it, then
-    /// older tensor files are removed: whenever the process ends, `dir` holds a state that loads,
-    /// the previous one or this.
+    /// The tensors go to a new file, then `state.json` is replaced by one that names it, then older tensor
+    /// files are removed. Whenever the process ends, `dir` holds a state that loads: the previous one or
+    /// this one.
     ///
     /// # Errors
-    /// [`Error::Blocks`] and [`Error::Io`] naming the file; [`Error::Device`]; [`Error::NotFinite`] where there is
-    /// nothing good to save, with the last state as it was.
+    /// Returns [`Error::Blocks`] or [`Error::Io`] naming the file if it cannot be written, [`Error::Device`]
+    /// if a value cannot be read back, and [`Error::NotFinite`] if a weight is NaN or infinite. The
+    /// previous state is then left as it was.
     pub fn save_state(&self, dir: &Path) -> Result<(), Error> {
-        let mut tensors = NamedTensors::new();
-        let mut add = |name: &'static str, tensor: &Tensor<1>| {
-            let data = read(name, tensor.clone())?;
-            self.check_finite(&data)?;
-            let shape = vec![data.len()];
-            tensors.insert(name.to_owned(), HostTensor { shape, data });
-            Ok::<(), Error>(())
-        };
-        add(WEIGHTS, &self.weights)?;
-        add(AVERAGE, &self.average)?;
-        if let Some([first, second]) = &self.moments {
-            add(MOMENT_1, first)?;
-            add(MOMENT_2, second)?;
-        }
-        if let Some(watch) = &self.watch {
-            add(BEST, &watch.best)?;
-        }
-        let name = format!("state-{:09}.safetensors", self.step);
+        let name = format!("state-{:09}.safetensors", self.steps_done());
         let path = dir.join(&name);
-        write_tensors(&path, &tensors, Precision::Full)?;
+        write_tensors(&path, &self.tensors()?, Precision::Full)?;
         let state = State {
             version: STATE_VERSION,
-            step: self.step,
+            step: self.steps_done(),
             sha256: weight_blocks::file_digest(&path)?,
             tensors: name.clone(),
-            train: self.config.clone(),
-            unet: self.model.config().clone(),
+            train: self.config().clone(),
+            unet: self.unet_config().clone(),
             data: self.data.clone(),
-            watch: self.watch.as_ref().map(|watch| watch.state),
-            kind: self.kind,
+            watch: self.best.as_ref().map(|best| best.state),
+            kind: Some(O::KIND),
         };
         write_json(&dir.join(STATE_FILE), &state)?;
         remove_older(dir, &name);
         Ok(())
+    }
+
+    fn tensors(&self) -> Result<NamedTensors, Error> {
+        let mut tensors = NamedTensors::new();
+        let mut add = |name: &'static str, tensor: &Tensor<1>| {
+            let data = read(name, tensor.clone())?;
+            self.optimizer.check_finite(&data)?;
+            let shape = vec![data.len()];
+            tensors.insert(name.to_owned(), HostTensor { shape, data });
+            Ok::<(), Error>(())
+        };
+        add(WEIGHTS, &self.optimizer.weights)?;
+        add(AVERAGE, &self.optimizer.average)?;
+        if let Some([first, second]) = &self.optimizer.moments {
+            add(MOMENT_1, first)?;
+            add(MOMENT_2, second)?;
+        }
+        if let Some(best) = &self.best {
+            add(BEST, &best.weights)?;
+        }
+        Ok(tensors)
     }
 
     /// Whether `dir` holds a state to resume from.
@@ -93,59 +100,89 @@ impl Trainer {
         dir.join(STATE_FILE).is_file()
     }
 
-    /// Continues from what [`Trainer::save_state`] wrote to `dir`, on the data set `data` it was
-    /// trained on.
+    /// Continues from what [`Trainer::save_state`] wrote to `dir`, on the data set described by `data`.
     ///
     /// # Errors
-    /// [`Error::Io`] without a state; [`Error::Json`], [`Error::Version`], [`Error::Checkpoint`]
-    /// or [`Error::Blocks`], all naming the file, for a damaged or foreign one; [`Error::Layout`]
-    /// and [`Error::Shape`] for another data set.
+    /// Returns [`Error::Io`] if there is no state, [`Error::OtherTrainer`] if a trainer with another
+    /// objective left it, and [`Error::Layout`] or [`Error::Shape`] if it was trained on another data set.
+    /// If a file is damaged or not part of a state, returns an error that names it: [`Error::Json`],
+    /// [`Error::Version`], [`Error::FileName`], [`Error::NetworkTooLarge`], [`Error::Digest`],
+    /// [`Error::MissingTensor`], [`Error::TensorLength`] or [`Error::Blocks`].
     pub fn resume(dir: &Path, data: &DatasetSpec, device: &Device) -> Result<Self, Error> {
-        let state: State = read_json(&dir.join(STATE_FILE), STATE_VERSION)?;
+        let path = dir.join(STATE_FILE);
+        let state: State = read_json(&path, STATE_VERSION)?;
+        if let Some(kind) = state.kind
+            && kind != O::KIND
+        {
+            return Err(Error::OtherTrainer {
+                path,
+                found: kind.trainer(),
+                expected: O::KIND.trainer(),
+            });
+        }
         check_data(&state.data, data)?;
         // The name comes from a file: it must not lead out of the folder.
         if Path::new(&state.tensors).file_name() != Some(state.tensors.as_ref()) {
-            let why = format!("`{}` is not a file name", state.tensors);
-            return Err(Error::checkpoint(&dir.join(STATE_FILE), why));
+            return Err(Error::FileName {
+                path,
+                name: state.tensors,
+            });
         }
         let path = dir.join(&state.tensors);
         let copies = if state.step > 0 { 4 } else { 2 };
-        parameter_count::check_file(&path, &state.unet, 4, copies)?;
-        let mut tensors = read_tensors(&path, &state.sha256)?;
+        check_network_size(&path, &state.unet, 4, copies)?;
         let mut trainer = Self::new(state.train, &state.unet, state.data, 0, device)?;
-        let plain = trainer.weights.device();
-        let len = trainer.weights.dims()[0];
-        let mut take = |name: &str| -> Result<Tensor<1>, Error> {
-            let tensor = tensors
-                .remove(name)
-                .ok_or_else(|| Error::checkpoint(&path, format!("`{name}` is missing")))?;
-            if tensor.data.len() != len {
-                let found = tensor.data.len();
-                let why = format!("`{name}` has {found} values, the network {len}");
-                return Err(Error::checkpoint(&path, why));
-            }
-            Ok(Tensor::from_data(
-                TensorData::new(tensor.data, [len]),
-                &plain,
-            ))
+        let optimizer = &mut trainer.optimizer;
+        let mut stored = StoredVectors {
+            tensors: read_tensors(&path, &state.sha256)?,
+            path: &path,
+            len: optimizer.weights.dims()[0],
+            device: optimizer.weights.device(),
         };
-        trainer.weights = take(WEIGHTS)?;
-        trainer.average = take(AVERAGE)?;
+        optimizer.set_weights(stored.take(WEIGHTS)?);
+        optimizer.average = stored.take(AVERAGE)?;
         if state.step > 0 {
-            trainer.moments = Some([take(MOMENT_1)?, take(MOMENT_2)?]);
+            optimizer.moments = Some([stored.take(MOMENT_1)?, stored.take(MOMENT_2)?]);
         }
+        optimizer.step = state.step;
         if let Some(state) = state.watch {
-            let best = take(BEST)?;
-            trainer.watch = Some(Watch { state, best });
+            let weights = stored.take(BEST)?;
+            trainer.best = Some(BestWeights { state, weights });
         }
-        trainer.model = parameter_vector::with_parameters(trainer.model, &trainer.weights);
-        trainer.step = state.step;
-        trainer.kind = state.kind;
         Ok(trainer)
     }
 }
 
-/// Removes tensor files that `state.json` no longer names. One that cannot be removed does no harm.
+/// The tensors of a state, each of which has one value per weight of the network.
+struct StoredVectors<'a> {
+    tensors: NamedTensors,
+    path: &'a Path,
+    len: usize,
+    device: Device,
+}
+
+impl StoredVectors<'_> {
+    fn take(&mut self, name: &str) -> Result<Tensor<1>, Error> {
+        let Some(HostTensor { data, .. }) = self.tensors.remove(name) else {
+            return Err(Error::MissingTensor {
+                path: self.path.to_owned(),
+                name: name.to_owned(),
+            });
+        };
+        if data.len() != self.len {
+            return Err(Error::TensorLength {
+                path: self.path.to_owned(),
+                name: name.to_owned(),
+                expected: self.len,
+                found: data.len(),
+            });
+        }
+        let data = TensorData::new(data, [self.len]);
+        Ok(Tensor::from_data(data, &self.device))
+    }
+}
+
+/// Removes tensor files that `state.json` no longer names. Failing to remove one does no harm.
 fn remove_older(dir: &Path, keep: &str) {
     let Ok(entries) = std::fs::read_dir(dir) else {
         return;

@@ -10,7 +10,7 @@ use super::init::Init;
 use super::precision::like;
 
 /// GroupNorm → SiLU → conv k3 → GroupNorm with FiLM of the embedding → SiLU → conv k3, plus the
-/// input (through a 1×1 convolution where the widths differ).
+/// input (through a 1×1 convolution if the widths differ).
 #[derive(Module, Debug)]
 pub(super) struct ResBlock {
     norm_1: GroupNormLast,

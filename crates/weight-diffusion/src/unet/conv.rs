@@ -40,7 +40,7 @@ impl GroupNormLast {
     }
 
     /// `norm(x)·(1 + scale) + shift` with `film` = (scale, shift), then SiLU and the product with
-    /// `linear`: a convolution where its weight has three taps.
+    /// `linear`, which is a convolution if its weight has three taps.
     pub(crate) fn then(
         &self,
         x: Tensor<3>,

@@ -1,4 +1,4 @@
-//! What the text says of a block, by a table: a short way from the prompt to the output.
+//! A table per block that is mixed by the text: a short path from the prompt to the output.
 
 use burn::module::{Module, Param};
 use burn::nn::Linear;
@@ -14,19 +14,19 @@ use super::init::Init;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DictionarySize {
-    /// N, the blocks of the layout.
+    /// Number of blocks of the layout, N.
     pub blocks: usize,
-    /// K, entries per block.
+    /// Number of entries per block, K.
     pub entries: usize,
 }
 
-/// Per block n a learned table of K directions `[K, b]`; the text gives K coefficients, the same
-/// for all blocks, and their mixture is added to the UNet's output.
+/// For each block n, a learned table of K directions `[K, b]`. The text gives K coefficients, the same for
+/// all blocks, and the mixture is added to the output of the UNet.
 ///
-/// Weights of one network vary together: a concept moves all blocks along few directions. The UNet
-/// alone has to hold every block's part of them in weights that all blocks share and tell blocks
-/// apart by a sinusoidal code, which a small network learns slowly. Not in the paper; none in the
-/// `paper` preset.
+/// The weights of a network vary together: a concept moves all blocks along few directions. The UNet alone
+/// has to store each block's part of them in weights that all blocks share, and tells blocks apart by a
+/// sinusoidal code, which a small network learns slowly. This is not in the paper, and the `paper` preset
+/// has none.
 #[derive(Module, Debug)]
 pub(super) struct BlockDictionary {
     hidden: Linear,
@@ -59,6 +59,7 @@ impl BlockDictionary {
             .matmul(rows)
             .reshape([batch, block])
     }
+
     /// All blocks of each prompt → `[B, N·b]`.
     pub(super) fn forward_all(&self, context: &Context) -> Tensor<2> {
         let coefficients = self.mixture(context);
@@ -73,7 +74,7 @@ impl BlockDictionary {
         coefficients.matmul(table)
     }
 
-    /// The prompt's coefficients, `[B, K]`.
+    /// Coefficients of the prompt, `[B, K]`.
     fn mixture(&self, context: &Context) -> Tensor<2> {
         let text = context.mean();
         let hidden = silu(self.hidden.forward(text.clone()));

@@ -41,7 +41,7 @@ impl<'a> Init<'a> {
         Param::from_data(TensorData::new(values, shape), self.device)
     }
 
-    /// PyTorch's default for linear and convolution layers: uniform in ±1/√inputs.
+    /// A linear layer with PyTorch's default initial values: uniform in ±1/√inputs.
     pub(super) fn linear(&mut self, inputs: usize, outputs: usize) -> Linear {
         let bound = 1.0 / (inputs as f64).sqrt();
         Linear {

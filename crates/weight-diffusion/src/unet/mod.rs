@@ -6,7 +6,7 @@ mod config;
 pub(crate) mod conv;
 mod dictionary;
 mod init;
-pub(crate) mod parameter_count;
+mod parameter_count;
 #[cfg(test)]
 mod parity_tests;
 mod precision;
@@ -25,6 +25,7 @@ use self::conv::{GroupNormLast, layer_norm, project};
 use self::dictionary::BlockDictionary;
 pub use self::dictionary::DictionarySize;
 use self::init::Init;
+pub(crate) use self::parameter_count::parameter_count;
 pub use self::precision::ComputePrecision;
 use self::precision::{cast, like};
 use crate::{Denoiser, Error, NoiseSchedule, Parameterization, TextCondition};
@@ -42,10 +43,10 @@ use crate::{Denoiser, Error, NoiseSchedule, Parameterization, TextCondition};
 /// → GroupNorm, SiLU, linear (zero at the start) → F [B, b]
 /// ```
 ///
-/// emb = emb_n + emb_t enters every ResBlock (as scale and shift of its second norm); the prompt
-/// enters the transformer blocks only, as tokens, behind one learned token that is always visible
-/// (so an empty prompt is defined, and dropping the text in training has a meaning). Near the
-/// noise end the input says nothing, so positions carry a learned embedding.
+/// emb = emb_n + emb_t enters every ResBlock, as scale and shift of its second norm. The prompt enters only
+/// the transformer blocks, as tokens behind one learned token that is always visible, so that an empty
+/// prompt is defined and text can be dropped in training. Near the noise end the input carries no
+/// information, so positions have a learned embedding.
 #[derive(Module, Debug)]
 pub struct UNet1d {
     stem: Linear,
@@ -77,11 +78,11 @@ pub struct UNet1d {
 }
 
 impl UNet1d {
-    /// A network with initial values drawn from `seed` on the host: the same on every device.
-    /// The output layer is zero, so F = 0 at the start.
+    /// Creates a network with initial values that are drawn from `seed` on the host, so that they are the
+    /// same on every device. The output layer is zero, so F = 0 at the start.
     ///
     /// # Errors
-    /// [`Error::Config`].
+    /// Returns [`Error::Config`] if the configuration is invalid.
     pub fn new(config: &UNet1dConfig, seed: u64, device: &Device) -> Result<Self, Error> {
         config.validate()?;
         let mut init = Init::new(seed, device);
@@ -137,39 +138,40 @@ impl UNet1d {
         })
     }
 
-    /// The shape it was made with.
+    /// Shape of the network.
     pub fn config(&self) -> &UNet1dConfig {
         &self.config
     }
 
-    /// The type of its weights.
+    /// Element type of the weights.
     pub fn dtype(&self) -> DType {
         self.stem.weight.dtype()
     }
 
-    /// The device it is on.
+    /// Device of the weights.
     pub fn device(&self) -> Device {
         self.positions.val().device()
     }
 
-    /// The network without autodiff, computing in `precision` from now on. What 16 bits drop of the
-    /// weights is gone: to train on or to save, keep the network as it was.
+    /// The network without autodiff, computing in `precision`. Rounding the weights to 16 bits cannot be
+    /// undone: keep the original network for training or saving.
     ///
     /// # Errors
-    /// [`Error::Config`] where the device does not compute in `precision`.
+    /// Returns [`Error::UnsupportedPrecision`] if the device does not compute in `precision`.
     pub fn compute_in(&self, precision: ComputePrecision) -> Result<Self, Error> {
         let network = self.valid();
         let device = network.device();
         if !device.supports_dtype(precision.dtype()) {
-            return Err(Error::config(
-                "precision",
-                format!("{device:?} does not compute in {precision:?}; use F32"),
-            ));
+            return Err(Error::UnsupportedPrecision {
+                precision,
+                device: format!("{device:?}"),
+            });
         }
         Ok(cast(network, precision))
     }
 
-    /// The raw output F `[B, b]`: ε̂, ŵ⁰ or v̂, see [`Parameterization`].
+    /// The raw output F `[B, b]` for `noisy` w^t `[B, b]`, timesteps `t` `[B]` and block indices `n` `[B]`:
+    /// ε̂, ŵ⁰ or v̂, see [`Parameterization`].
     pub fn forward(
         &self,
         noisy: Tensor<2>,
@@ -185,7 +187,7 @@ impl UNet1d {
             Parameterization::Epsilon | Parameterization::Sample | Parameterization::Velocity => {
                 noisy
             }
-            // The best linear estimate of w⁰: where w^t says nothing, noise does not drown the text.
+            // The best linear estimate of w⁰: near the noise end, noise does not drown out the text.
             Parameterization::Skip => noisy * self.shares(t.clone()).0,
         };
         let embedding = silu(self.embed_n.forward(n) + self.embed_t.forward(t));
@@ -225,14 +227,14 @@ impl UNet1d {
         like(output, DType::F32)
     }
 
-    /// What the dictionary adds to the raw output of all N blocks, `[B, N·b]`; none without one.
-    /// Gradients reach the dictionary and not the text's norm, which the UNet needs as it is.
+    /// What the dictionary adds to the raw output of all N blocks, `[B, N·b]`; none if there is no
+    /// dictionary. Gradients reach the dictionary but not the norm of the text, which the UNet shares.
     pub(crate) fn dictionary_output(&self, text: &TextCondition) -> Option<Tensor<2>> {
         let context = self.context(&text.tokens, &text.mask).detach();
         (self.dictionary.as_ref()).map(|dictionary| dictionary.forward_all(&context))
     }
 
-    /// The network alone.
+    /// The network without its dictionary.
     pub(crate) fn without_dictionary(&self) -> Self {
         let mut rest = self.clone();
         rest.dictionary = None;

@@ -1,55 +1,9 @@
-//! How large a network is, before anything is allocated for it.
+//! Number of weights of a network, before anything is allocated for it.
 
-use std::path::Path;
+use crate::UNet1dConfig;
 
-use weight_blocks::Layout;
-
-use crate::{Error, UNet1dConfig};
-
-/// Bytes that a file may lack: its header has them many times over.
-const SLACK: u128 = 1 << 16;
-
-/// Refuses a configuration whose network has more values than the file beside it can hold, at `width` bytes
-/// a value and `copies` of each.
-pub(crate) fn check_file(
-    path: &Path,
-    config: &UNet1dConfig,
-    width: u128,
-    copies: u128,
-) -> Result<(), Error> {
-    config.validate()?;
-    let found = std::fs::metadata(path)
-        .map_err(|source| Error::io(path, source))?
-        .len();
-    let values = parameters(config);
-    if values * width * copies > u128::from(found) + SLACK {
-        return Err(Error::checkpoint(
-            path,
-            format!("{found} bytes for a network of {values} values"),
-        ));
-    }
-    Ok(())
-}
-
-/// Refuses a layout that is out of proportion to the file of the network that makes its weights: its numbers
-/// cost nothing to write down, and what they ask for is allocated at the first prediction.
-pub(crate) fn check_layout(path: &Path, layout: &Layout) -> Result<(), Error> {
-    const ALWAYS: u64 = 1 << 21;
-    let found = std::fs::metadata(path)
-        .map_err(|source| Error::io(path, source))?
-        .len();
-    let encoded = layout.encoded_len();
-    if encoded as u64 > ALWAYS + found / 2 {
-        return Err(Error::checkpoint(
-            path,
-            format!("{found} bytes for a network that makes {encoded} weights"),
-        ));
-    }
-    Ok(())
-}
-
-/// The number of the network's values, as [`UNet1d::new`](crate::UNet1d::new) makes it.
-fn parameters(config: &UNet1dConfig) -> u128 {
+/// Number of weights of the network that [`UNet1d::new`](crate::UNet1d::new) makes of a valid `config`.
+pub(crate) fn parameter_count(config: &UNet1dConfig) -> u128 {
     let big = |value: usize| value as u128;
     let [a, b, c] = config
         .multipliers
@@ -121,7 +75,7 @@ mod tests {
     use crate::unet::DictionarySize;
 
     #[test]
-    fn the_count_is_the_networks() {
+    fn it_is_the_number_of_weights_of_the_network() {
         let small = UNet1dConfig {
             block_size: 16,
             patch_size: 2,
@@ -152,18 +106,11 @@ mod tests {
             UNet1dConfig::compact(),
         ] {
             let unet = UNet1d::new(&config, 0, &Device::flex()).unwrap();
-            assert_eq!(parameters(&config), unet.num_params() as u128, "{config:?}");
+            assert_eq!(
+                parameter_count(&config),
+                unet.num_params() as u128,
+                "{config:?}"
+            );
         }
-    }
-
-    #[test]
-    fn the_largest_configuration_does_not_overflow() {
-        let config = UNet1dConfig {
-            multipliers: [usize::MAX; 3],
-            base_channels: usize::MAX,
-            ..UNet1dConfig::compact()
-        };
-        // It would not pass its own check.
-        assert!(config.validate().is_err());
     }
 }

@@ -1,24 +1,24 @@
-//! Which floats the network computes with.
+//! The float type that a network computes in.
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, FloatDType, Tensor};
 use serde::{Deserialize, Serialize};
 
-/// Which floats a network computes with where it is not trained.
+/// The float type that a network computes in when it is not trained.
 ///
-/// Weights, activations and matrix products are of this type; group norms take their statistics in
-/// 32 bits, and what goes in and comes out is of 32 bits. Training is in 32 bits: Burn 0.22 has no
-/// automatic mixed precision.
+/// Weights, activations and matrix products have this type; group norms compute their statistics in 32 bits,
+/// and inputs and outputs have 32 bits. Training always uses 32 bits: Burn 0.22 has no automatic mixed
+/// precision.
 ///
-/// 16 bits halve the memory of the weights and are faster where the device has units for them. Burn's
-/// CPU backend has not: it widens, computes and rounds again.
+/// 16 bits halve the memory of the weights, and are faster if the device has units for them. Burn's CPU
+/// backend has none: it widens, computes and rounds again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ComputePrecision {
     /// 32-bit floats.
     #[default]
     F32,
-    /// Brain floats: 32-bit floats cut to 16 bits, about three decimal digits less one.
+    /// Brain floats: the upper 16 bits of 32-bit floats, between two and three decimal digits.
     Bf16,
 }
 
@@ -31,7 +31,7 @@ impl ComputePrecision {
     }
 }
 
-/// The module with its weights of `precision`.
+/// The module with its weights in `precision`.
 pub(super) fn cast<M: Module>(module: M, precision: ComputePrecision) -> M {
     module.map(&mut Caster(precision.dtype()))
 }
@@ -44,7 +44,7 @@ impl ModuleMapper for Caster {
     }
 }
 
-/// `value` as floats of `dtype`; nothing happens where it is of that type.
+/// `value` as floats of `dtype`; unchanged if it already has that type.
 pub(super) fn like<const D: usize>(value: Tensor<D>, dtype: DType) -> Tensor<D> {
     if value.dtype() == dtype {
         value

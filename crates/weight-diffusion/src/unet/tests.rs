@@ -46,7 +46,7 @@ fn tiny() -> UNet1dConfig {
         encoding_size: 8,
         embedding_size: 24,
         context_width: 6,
-        dictionary: Some(crate::DictionarySize {
+        dictionary: Some(crate::unet::DictionarySize {
             blocks: 1000,
             entries: 3,
         }),
@@ -293,14 +293,14 @@ fn huge_sizes_are_refused_before_anything_is_allocated() {
             c.ff_multiplier = 1 << 16;
         }),
         ("dictionary", |c| {
-            c.dictionary = Some(crate::DictionarySize {
+            c.dictionary = Some(crate::unet::DictionarySize {
                 blocks: HUGE,
                 entries: HUGE,
             });
         }),
         ("dictionary", |c| {
             c.block_size = 1 << 16;
-            c.dictionary = Some(crate::DictionarySize {
+            c.dictionary = Some(crate::unet::DictionarySize {
                 blocks: 1 << 16,
                 entries: 2,
             });

@@ -1,13 +1,12 @@
-//! Training the block dictionary through a loss on whole networks.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+//! Training through a loss on whole networks: the block dictionary alone, or all weights.
 
-mod common;
-
-use common::{dataset, device, distance, text_spec, train, unet, uniform};
+use crate::common::{dataset, device, distance, text_spec, train, unet, uniform};
 use weight_blocks::module_to_named;
+use weight_diffusion::train::{Blocks, Combined, Dictionary, LossError, Objective, Trainer};
+use weight_diffusion::unet::DictionarySize;
 use weight_diffusion::{
-    BlockDataset, DictionarySize, Error, LossError, NetworkLoss, Parameterization, SampleOptions,
-    TrainConfig, Trainer, UNet1dConfig, WeightGenerator,
+    BlockDataset, BlockSource, BlockTrainer, CombinedTrainer, DictionaryTrainer, Error,
+    NetworkLoss, Parameterization, SampleOptions, TrainConfig, UNet1dConfig, WeightGenerator,
 };
 
 /// ½‖w − target‖², with its own target per text: not what the data set's weights say.
@@ -72,8 +71,8 @@ fn config() -> TrainConfig {
     }
 }
 
-fn trainer(data: &BlockDataset, config: TrainConfig) -> Trainer {
-    Trainer::new(config, &network(data), data.spec(), 1, &device()).unwrap()
+fn trainer(data: &BlockDataset, config: TrainConfig) -> DictionaryTrainer {
+    DictionaryTrainer::new(config, &network(data), data.spec(), 1, &device()).unwrap()
 }
 
 #[test]
@@ -82,9 +81,9 @@ fn predictions_come_to_minimise_the_loss_and_only_the_dictionary_moves() {
     let mut loss = squares(&data);
     let mut trainer = trainer(&data, config());
     let before = module_to_named(&trainer.model()).unwrap();
-    let first = trainer.step_dictionary(&data, &mut loss).unwrap().loss;
+    let first = trainer.step(&data, &mut loss).unwrap().loss;
     while !trainer.is_finished() {
-        trainer.step_dictionary(&data, &mut loss).unwrap();
+        trainer.step(&data, &mut loss).unwrap();
     }
     let after = module_to_named(&trainer.model()).unwrap();
     for (name, tensor) in &before {
@@ -132,14 +131,14 @@ fn a_resumed_run_takes_the_same_steps() {
     let mut one = trainer(&data, config.clone());
     let mut two = trainer(&data, config);
     for _ in 0..3 {
-        one.step_dictionary(&data, &mut whole).unwrap();
-        two.step_dictionary(&data, &mut cut).unwrap();
+        one.step(&data, &mut whole).unwrap();
+        two.step(&data, &mut cut).unwrap();
     }
     two.save_state(dir.path()).unwrap();
-    let mut two = Trainer::resume(dir.path(), &data.spec(), &device()).unwrap();
+    let mut two = DictionaryTrainer::resume(dir.path(), &data.spec(), &device()).unwrap();
     for _ in 0..6 {
-        let own = one.step_dictionary(&data, &mut whole).unwrap();
-        assert_eq!(two.step_dictionary(&data, &mut cut).unwrap(), own);
+        let own = one.step(&data, &mut whole).unwrap();
+        assert_eq!(two.step(&data, &mut cut).unwrap(), own);
     }
     assert_eq!(whole.seen, cut.seen);
     assert!(whole.seen.iter().any(|(_, texts)| texts == &[0]));
@@ -153,10 +152,11 @@ fn a_resumed_run_takes_the_same_steps() {
 #[test]
 fn it_goes_on_from_a_trained_network() {
     let data = dataset();
-    let mut first = trainer(&data, config());
+    let mut first =
+        BlockTrainer::new(config(), &network(&data), data.spec(), 1, &device()).unwrap();
     first.step(&data).unwrap();
     let model = first.ema_model();
-    let second = Trainer::from_model(config(), &model, data.spec(), &device()).unwrap();
+    let second = DictionaryTrainer::from_model(config(), &model, data.spec(), &device()).unwrap();
     assert_eq!(second.steps_done(), 0);
     for taken in [second.model(), second.ema_model()] {
         assert_eq!(
@@ -174,17 +174,18 @@ fn what_cannot_work_is_an_error() {
         weight_decay: 0.01,
         ..config()
     };
-    let error = trainer(&data, decayed)
-        .step_dictionary(&data, &mut loss)
-        .unwrap_err();
-    assert!(error.to_string().contains("weight_decay"), "{error}");
+    let error = trainer(&data, decayed).step(&data, &mut loss).unwrap_err();
+    assert!(
+        matches!(&error, Error::Config { field: "weight_decay", value, .. } if value == "0.01"),
+        "{error}"
+    );
 
     let plain = unet(Parameterization::Skip);
-    let error = Trainer::new(config(), &plain, data.spec(), 1, &device())
+    let error = DictionaryTrainer::new(config(), &plain, data.spec(), 1, &device())
         .unwrap()
-        .step_dictionary(&data, &mut loss)
+        .step(&data, &mut loss)
         .unwrap_err();
-    assert!(error.to_string().contains("dictionary"), "{error}");
+    assert!(matches!(error, Error::NoDictionary), "{error}");
 
     struct Wrong(Result<Vec<(f64, Vec<f32>)>, &'static str>);
     impl NetworkLoss for Wrong {
@@ -200,7 +201,7 @@ fn what_cannot_work_is_an_error() {
     let len = data.layout().blocks() * data.layout().block_size();
     let answer = |result| {
         trainer(&data, config())
-            .step_dictionary(&data, &mut Wrong(result))
+            .step(&data, &mut Wrong(result))
             .unwrap_err()
     };
     let error = answer(Err("no pairs there"));
@@ -216,26 +217,19 @@ fn what_cannot_work_is_an_error() {
 #[test]
 fn a_combined_loss_of_weight_zero_is_the_plain_one() {
     let data = dataset();
-    let moved = |take: &dyn Fn(&mut Trainer) -> f64| {
+    let combined = |weight| {
         let mut trainer =
-            Trainer::new(config(), &network(&data), data.spec(), 1, &device()).unwrap();
-        let loss = take(&mut trainer);
-        (loss, trainer)
+            CombinedTrainer::new(config(), &network(&data), data.spec(), 1, &device()).unwrap();
+        let stats = trainer.step(&data, &mut squares(&data), weight, 2).unwrap();
+        (stats, module_to_named(&trainer.model()).unwrap())
     };
-    let (plain, _) = moved(&|t| t.step(&data).unwrap().loss);
-    let (without, a) =
-        moved(&|t| (t.step_combined(&data, &mut squares(&data), 0.0, 2).unwrap()).loss);
-    let (_, b) = moved(&|t| {
-        t.step(&data).unwrap();
-        0.0
-    });
-    assert_eq!(plain, without);
-    assert_eq!(
-        module_to_named(&a.model()).unwrap(),
-        module_to_named(&b.model()).unwrap()
-    );
-    let (both, _) = moved(&|t| (t.step_combined(&data, &mut squares(&data), 2.0, 2).unwrap()).loss);
-    assert!(both > plain, "{both} against {plain}");
+    let mut plain =
+        BlockTrainer::new(config(), &network(&data), data.spec(), 1, &device()).unwrap();
+    let stats = plain.step(&data).unwrap();
+    let without = combined(0.0);
+    assert_eq!(without, (stats, module_to_named(&plain.model()).unwrap()));
+    let both = combined(2.0).0.loss;
+    assert!(both > stats.loss, "{both} against {stats:?}");
 }
 
 #[test]
@@ -249,65 +243,112 @@ fn the_combined_loss_pulls_the_whole_network_to_what_the_loss_asks_for() {
         learning_rate: 3e-3,
         ..config()
     };
-    let mut trainer = Trainer::new(config, &unet, data.spec(), 1, &device()).unwrap();
-    // A weight that leaves the paper's loss no say.
-    let first = (trainer.step_combined(&data, &mut loss, 1e3, 2).unwrap()).loss;
+    let mut trainer = CombinedTrainer::new(config, &unet, data.spec(), 1, &device()).unwrap();
+    // With this weight the loss on blocks hardly counts.
+    let first = (trainer.step(&data, &mut loss, 1e3, 2).unwrap()).loss;
     let mut last = first;
     while trainer.steps_done() < 200 {
-        last = (trainer.step_combined(&data, &mut loss, 1e3, 2).unwrap()).loss;
+        last = (trainer.step(&data, &mut loss, 1e3, 2).unwrap()).loss;
     }
     assert!(last < first / 3.0, "{first} to {last}");
 }
 
 #[test]
-fn a_combined_loss_without_sense_is_refused() {
+fn a_combined_run_may_be_resumed_and_shared() {
     let data = dataset();
-    let mut trainer = trainer(&data, config());
-    for (weight, networks) in [(f64::NAN, 1), (-1.0, 1), (1.0, 0)] {
-        let error = trainer.step_combined(&data, &mut squares(&data), weight, networks);
-        assert!(
-            matches!(error, Err(Error::Config { .. })),
-            "{weight} {networks}"
-        );
+    let dir = tempfile::tempdir().unwrap();
+    let (mut whole, mut cut) = (squares(&data), squares(&data));
+    let new =
+        || CombinedTrainer::new(config(), &network(&data), data.spec(), 1, &device()).unwrap();
+    let (mut one, mut two) = (new(), new());
+    for _ in 0..2 {
+        one.step(&data, &mut whole, 0.5, 1).unwrap();
+        two.step(&data, &mut cut, 0.5, 1).unwrap();
+    }
+    two.save_state(dir.path()).unwrap();
+    let mut two = CombinedTrainer::resume(dir.path(), &data.spec(), &device()).unwrap();
+    let mut shared = CombinedTrainer::resume(dir.path(), &data.spec(), &device())
+        .unwrap()
+        .with_devices(&[device()]);
+    for _ in 0..2 {
+        let own = one.step(&data, &mut whole, 0.5, 1).unwrap();
+        assert_eq!(two.step(&data, &mut cut, 0.5, 1).unwrap(), own);
+        let shared = shared.step(&data, &mut squares(&data), 0.5, 1).unwrap();
+        assert!((shared.loss - own.loss).abs() < 1e-4, "{shared:?} {own:?}");
+    }
+    assert_eq!(whole.seen, cut.seen);
+    assert_eq!(
+        module_to_named(&one.ema_model()).unwrap(),
+        module_to_named(&two.ema_model()).unwrap()
+    );
+}
+
+#[test]
+fn a_combined_loss_without_weight_or_networks_is_refused() {
+    let data = dataset();
+    let mut trainer =
+        CombinedTrainer::new(config(), &network(&data), data.spec(), 1, &device()).unwrap();
+    for (weight, networks, wrong) in [
+        (f64::NAN, 1, "weight"),
+        (-1.0, 1, "weight"),
+        (1.0, 0, "networks"),
+    ] {
+        match trainer.step(&data, &mut squares(&data), weight, networks) {
+            Err(Error::Config { field, .. }) => assert_eq!(field, wrong),
+            other => panic!("{weight} {networks}: {other:?}"),
+        }
     }
     assert_eq!(trainer.steps_done(), 0);
 }
 
-#[test]
-fn steps_of_different_kinds_do_not_mix() {
-    type Take = fn(&mut Trainer, &BlockDataset) -> Result<(), Error>;
-    let takes: [Take; 3] = [
-        |t, data| t.step(data).map(drop),
-        |t, data| t.step_combined(data, &mut squares(data), 1.0, 1).map(drop),
-        |t, data| t.step_dictionary(data, &mut squares(data)).map(drop),
-    ];
-    let data = dataset();
-    for (first, take) in takes.iter().enumerate() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut one = trainer(&data, config());
-        take(&mut one, &data).unwrap();
-        one.save_state(dir.path()).unwrap();
-        let mut resumed = Trainer::resume(dir.path(), &data.spec(), &device()).unwrap();
-        for (other, take) in takes.iter().enumerate() {
-            for trainer in [&mut one, &mut resumed] {
-                let before = trainer.steps_done();
-                match take(trainer, &data) {
-                    Ok(()) => assert_eq!(first, other),
-                    Err(Error::Config { field: "step", .. }) => {
-                        assert_ne!(first, other);
-                        assert_eq!(trainer.steps_done(), before);
-                    }
-                    Err(error) => panic!("{error}"),
-                }
-            }
+/// Whether a trainer with another objective refuses the state in `dir`.
+fn refuses<O: Objective>(dir: &std::path::Path) -> bool {
+    match Trainer::<O>::resume(dir, &dataset().spec(), &device()) {
+        Ok(_) => false,
+        Err(Error::OtherTrainer { found, .. }) => {
+            assert!(found.ends_with("Trainer"), "{found}");
+            true
         }
-        // A new trainer of the model takes any.
-        for take in takes {
-            let model = one.ema_model();
-            let mut fresh = Trainer::from_model(config(), &model, data.spec(), &device()).unwrap();
-            take(&mut fresh, &data).unwrap();
-        }
+        Err(error) => panic!("{error}"),
     }
+}
+
+#[test]
+fn states_of_other_trainers_are_refused() {
+    let data = dataset();
+    let (unet, spec) = (network(&data), data.spec());
+    let dirs: Vec<_> = (0..3).map(|_| tempfile::tempdir().unwrap()).collect();
+    let [blocks, combined, dictionary] = [0, 1, 2].map(|i| dirs[i].path());
+
+    let mut trainer = BlockTrainer::new(config(), &unet, spec.clone(), 1, &device()).unwrap();
+    trainer.step(&data).unwrap();
+    trainer.save_state(blocks).unwrap();
+    let mut trainer = CombinedTrainer::new(config(), &unet, spec.clone(), 1, &device()).unwrap();
+    trainer.step(&data, &mut squares(&data), 1.0, 1).unwrap();
+    trainer.save_state(combined).unwrap();
+    let mut trainer = DictionaryTrainer::new(config(), &unet, spec.clone(), 1, &device()).unwrap();
+    trainer.step(&data, &mut squares(&data)).unwrap();
+    trainer.save_state(dictionary).unwrap();
+
+    for (i, dir) in [blocks, combined, dictionary].into_iter().enumerate() {
+        let refused = [
+            refuses::<Blocks>(dir),
+            refuses::<Combined>(dir),
+            refuses::<Dictionary>(dir),
+        ];
+        assert_eq!(refused, [i != 0, i != 1, i != 2]);
+    }
+
+    // States that are older than the field: any trainer takes them.
+    let path = blocks.join("state.json");
+    let json = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, json.replace(r#","kind":"blocks""#, "")).unwrap();
+    assert!(!refuses::<Blocks>(blocks) && !refuses::<Dictionary>(blocks));
+
+    // The model of one trainer may go on with another.
+    let model = trainer.ema_model();
+    let mut fresh = BlockTrainer::from_model(config(), &model, spec, &device()).unwrap();
+    fresh.step(&data).unwrap();
 }
 
 #[test]
@@ -315,18 +356,18 @@ fn a_data_set_of_more_texts_is_refused_halfway() {
     let data = dataset();
     let mut loss = squares(&data);
     let mut trainer = trainer(&data, config());
-    trainer.step_dictionary(&data, &mut loss).unwrap();
+    trainer.step(&data, &mut loss).unwrap();
     let more = BlockDataset::new(
         data.layout().clone(),
         data.normalizer().clone(),
-        (1..5).map(|seed| common::text(seed, 2)).collect(),
-        common::WIDTH,
-        vec![(0, common::weights(data.layout(), 1))],
+        (1..5).map(|seed| crate::common::text(seed, 2)).collect(),
+        crate::common::WIDTH,
+        vec![(0, crate::common::weights(data.layout(), 1))],
     )
     .unwrap();
     assert_eq!(more.spec(), data.spec());
-    let error = trainer.step_dictionary(&more, &mut loss).unwrap_err();
+    let error = trainer.step(&more, &mut loss).unwrap_err();
     assert!(matches!(error, Error::Shape { .. }), "{error}");
-    trainer.step_dictionary(&data, &mut loss).unwrap();
+    trainer.step(&data, &mut loss).unwrap();
     assert_eq!(trainer.steps_done(), 2);
 }

@@ -1,25 +1,23 @@
 //! A zoo on disk and the same in memory: the same statistics, batches and steps, bit for bit.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use common::{WIDTH, device, layout, text, train, unet, weights};
+use crate::common::{WIDTH, device, layout, text, train, unet, weights};
 use weight_blocks::{
     Checkpoint, ConceptRecord, GroupingRule, Layout, Normalization, Normalizer, Zoo,
     module_to_named,
 };
+use weight_diffusion::data::Statistics;
 use weight_diffusion::{
-    BlockDataset, BlockSource, Error, HostText, Parameterization, Statistics, StreamedBlocks,
-    TrainConfig, Trainer,
+    BlockDataset, BlockSource, BlockTrainer, Error, HostText, Parameterization, StreamedBlocks,
+    TrainConfig,
 };
 
 /// Seven concepts of two checkpoints, of which the first two share a prompt.
 fn zoo(dir: &Path, rule: GroupingRule) -> Zoo {
     let groups = layout("first").groups().to_vec();
-    let layout = Layout::new("tiny", groups, rule, common::BLOCK).unwrap();
+    let layout = Layout::new("tiny", groups, rule, crate::common::BLOCK).unwrap();
     let mut zoo = Zoo::create(dir, &layout, "base").unwrap();
     for i in 0..7u64 {
         let checkpoint = |epoch| Checkpoint {
@@ -86,12 +84,12 @@ fn records_and_statistics_are_those_of_the_zoo_in_memory() {
         ] {
             let memory = in_memory(&zoo, kind);
             let disk = streamed(&zoo, Statistics::Fit(kind));
-            assert_eq!(BlockSource::normalizer(&disk), memory.normalizer());
+            assert_eq!(disk.normalizer(), memory.normalizer());
             assert_eq!(disk.norm(), memory.norm());
-            assert_eq!(BlockSource::spec(&disk), memory.spec());
+            assert_eq!(disk.spec(), memory.spec());
             assert_eq!((disk.networks(), disk.text_count()), (14, 6));
             assert_eq!(disk.entries(), zoo.entries());
-            assert_eq!(disk.records(), memory.len());
+            assert_eq!(disk.records(), memory.records());
             let size = memory.layout().block_size();
             let (mut a, mut b) = (vec![9.0; size], vec![9.0; size]);
             for index in 0..disk.records() {
@@ -104,7 +102,7 @@ fn records_and_statistics_are_those_of_the_zoo_in_memory() {
                 assert_eq!(text, memory.read_text(of_b.1).unwrap());
             }
             let given = streamed(&zoo, Statistics::Given(memory.normalizer().clone()));
-            assert_eq!(BlockSource::normalizer(&given), memory.normalizer());
+            assert_eq!(given.normalizer(), memory.normalizer());
         }
     }
 }
@@ -123,7 +121,7 @@ fn training_takes_the_same_steps() {
             ..train()
         };
         let unet = unet(Parameterization::Skip);
-        let mut trainer = Trainer::new(config, &unet, data.spec(), 1, &device()).unwrap();
+        let mut trainer = BlockTrainer::new(config, &unet, data.spec(), 1, &device()).unwrap();
         let stats: Vec<_> = (0..6).map(|_| trainer.step(data).unwrap()).collect();
         (stats, module_to_named(&trainer.model()).unwrap())
     };
@@ -162,7 +160,7 @@ fn what_cannot_be_streamed_is_refused() {
     assert!(error.to_string().contains("normaliser"), "{error}");
 
     let data = streamed(&zoo, fit());
-    let mut block = [0.0; common::BLOCK];
+    let mut block = [0.0; crate::common::BLOCK];
     for source in [
         &data as &dyn BlockSource,
         &in_memory(&zoo, Normalization::None),
@@ -177,7 +175,7 @@ fn what_cannot_be_streamed_is_refused() {
     }
 
     // A shard that goes while training reads: the step fails by name, and can be taken again.
-    let mut trainer = Trainer::new(
+    let mut trainer = BlockTrainer::new(
         train(),
         &unet(Parameterization::Skip),
         data.spec(),

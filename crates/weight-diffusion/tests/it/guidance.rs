@@ -1,13 +1,11 @@
 //! Classifier-free guidance: one batch of both halves, the formula, and what an old file means.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod common;
-
+use crate::common::{dataset, device, distance, text, train, unet};
 use burn::tensor::{Bool, Tensor};
-use common::{dataset, device, distance, text, train, unet};
+use weight_diffusion::diffusion::{Sampler, multi_step};
 use weight_diffusion::{
-    HostText, Parameterization, SampleOptions, Sampler, TextCondition, TrainConfig, Trainer,
-    UNet1d, multi_step, one_step,
+    BlockSource, BlockTrainer, HostText, Parameterization, SampleOptions, TextCondition,
+    TrainConfig, UNet1d, one_step,
 };
 
 /// Trained long enough that text matters.
@@ -19,7 +17,7 @@ fn model() -> UNet1d {
         ..train()
     };
     let unet = unet(Parameterization::Skip);
-    let mut trainer = Trainer::new(config, &unet, data.spec(), 1, &device()).unwrap();
+    let mut trainer = BlockTrainer::new(config, &unet, data.spec(), 1, &device()).unwrap();
     while !trainer.is_finished() {
         trainer.step(&data).unwrap();
     }
@@ -27,12 +25,12 @@ fn model() -> UNet1d {
 }
 
 fn condition(text: &HostText) -> TextCondition {
-    TextCondition::from_host(&[text], common::WIDTH, &device()).unwrap()
+    TextCondition::from_host(&[text], crate::common::WIDTH, &device()).unwrap()
 }
 
 fn none() -> TextCondition {
     TextCondition {
-        tokens: Tensor::zeros([1, 2, common::WIDTH], &device()),
+        tokens: Tensor::zeros([1, 2, crate::common::WIDTH], &device()),
         mask: Tensor::<2, Bool>::full([1, 2], false, &device()),
     }
 }

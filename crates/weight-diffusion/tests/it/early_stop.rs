@@ -1,12 +1,10 @@
 //! Stopping on the loss of held-out concepts, and what a resumed run makes of it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod common;
-
-use common::{WIDTH, dataset, device, layout, text, train, unet, weights};
+use crate::common::{WIDTH, dataset, device, layout, text, train, unet, weights};
 use weight_blocks::{Normalization, Normalizer, module_to_named};
+use weight_diffusion::train::{EarlyStop, Validation};
 use weight_diffusion::{
-    BlockDataset, EarlyStop, Error, Parameterization, TrainConfig, Trainer, Validation,
+    BlockDataset, BlockSource, BlockTrainer, Error, Parameterization, TrainConfig,
 };
 
 /// Concepts whose weights have nothing to do with the training set's: their loss falls while the
@@ -35,13 +33,13 @@ fn config() -> TrainConfig {
     }
 }
 
-fn trainer(config: TrainConfig) -> Trainer {
+fn trainer(config: TrainConfig) -> BlockTrainer {
     let unet = unet(Parameterization::Skip);
-    Trainer::new(config, &unet, dataset().spec(), 1, &device()).unwrap()
+    BlockTrainer::new(config, &unet, dataset().spec(), 1, &device()).unwrap()
 }
 
 /// Steps and looks until training ends.
-fn go_on(trainer: &mut Trainer) -> Vec<Validation> {
+fn go_on(trainer: &mut BlockTrainer) -> Vec<Validation> {
     let (data, held_out) = (dataset(), held_out());
     let mut found = Vec::new();
     while !trainer.is_finished() {
@@ -110,7 +108,7 @@ fn a_resumed_run_stops_where_an_uninterrupted_one_does() {
             found.extend(part.watch(&held_out).unwrap());
         }
         part.save_state(dir.path()).unwrap();
-        let mut part = Trainer::resume(dir.path(), &data.spec(), &device()).unwrap();
+        let mut part = BlockTrainer::resume(dir.path(), &data.spec(), &device()).unwrap();
         assert_eq!(part.watch(&held_out).unwrap(), None, "seen already");
         found.extend(go_on(&mut part));
         assert_eq!(found, expected, "interrupted at {interrupted}");
@@ -128,7 +126,7 @@ fn states_of_before_have_nothing_to_watch() {
     for field in ["watch", "early_stop", "min_snr_gamma"] {
         assert!(!json.contains(field), "{field}");
     }
-    let again = Trainer::resume(dir.path(), &dataset().spec(), &device()).unwrap();
+    let again = BlockTrainer::resume(dir.path(), &dataset().spec(), &device()).unwrap();
     assert_eq!(
         module_to_named(&again.best_model()).unwrap(),
         module_to_named(&again.ema_model()).unwrap()
@@ -148,7 +146,7 @@ fn a_state_without_its_best_weights_is_refused() {
         { "best_loss": 0.5, "best_step": 1, "since": 0, "last_step": 1 }
     );
     std::fs::write(&path, json.to_string()).unwrap();
-    let error = Trainer::resume(dir.path(), &dataset().spec(), &device());
+    let error = BlockTrainer::resume(dir.path(), &dataset().spec(), &device());
     let message = error.err().unwrap().to_string();
     assert!(message.contains("`best` is missing"), "{message}");
 }

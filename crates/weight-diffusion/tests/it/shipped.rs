@@ -1,12 +1,10 @@
 //! The shipped weight generator, and what computing in 16 bits does to its predictions.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
 
 use std::path::Path;
 
 use burn::tensor::DType;
-use weight_diffusion::{ComputePrecision, HostText, Parameterization, WeightGenerator};
+use weight_diffusion::unet::ComputePrecision;
+use weight_diffusion::{HostText, Parameterization, WeightGenerator};
 
 fn shipped() -> WeightGenerator {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/weight-generator");
@@ -15,7 +13,7 @@ fn shipped() -> WeightGenerator {
 
 fn prompt(width: usize, seed: u64) -> HostText {
     HostText {
-        tokens: common::uniform(seed, 3 * width),
+        tokens: crate::common::uniform(seed, 3 * width),
         len: 3,
     }
 }
@@ -56,9 +54,9 @@ fn brain_floats_predict_nearly_the_same_weights() {
         assert_eq!(predict(&same), expected);
         let found = predict(&short);
         assert_ne!(found, expected);
-        let whole = common::distance(&found, &expected);
+        let whole = crate::common::distance(&found, &expected);
         // Of what is learnt, the zoo's mean not counted.
-        let learnt = common::distance(&mean_of(&found), &mean_of(&expected));
+        let learnt = crate::common::distance(&mean_of(&found), &mean_of(&expected));
         println!(
             "prompt {seed}: {whole:.5} of the weights, {learnt:.5} of what differs from the mean"
         );

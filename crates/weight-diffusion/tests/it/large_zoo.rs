@@ -1,18 +1,14 @@
-//! Memory and time of training on a large zoo of random weights, streamed from disk. Two processes, so
-//! that the second one's peak memory is that of opening and training:
+//! Memory and time of training on a large zoo of random weights, streamed from disk. It takes two processes,
+//! so that the peak memory of the second is that of opening and training:
 //!
 //! ```sh
 //! export LARGE_ZOO=/tmp/zoo-10000 LARGE_ZOO_ENTRIES=10000
-//! cargo test --release --workspace --test large_zoo make -- --ignored --nocapture
-//! cargo test --release --workspace --test large_zoo train -- --ignored --nocapture
+//! cargo test --release -p weight-diffusion --test it large_zoo::make -- --ignored --nocapture
+//! cargo test --release -p weight-diffusion --test it large_zoo::train -- --ignored --nocapture
 //! rm -r $LARGE_ZOO
 //! ```
 //!
 //! An entry takes 220 × 256 weights of 16 bits, 113 kB.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-#![cfg(target_os = "linux")]
-
-mod common;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -22,8 +18,9 @@ use weight_blocks::{
     Checkpoint, ConceptRecord, GroupingRule, LayerGroup, LayerKind, Layout, Normalization,
     TensorRole, TensorSpec, Zoo,
 };
+use weight_diffusion::data::Statistics;
 use weight_diffusion::{
-    BlockSource, HostText, Statistics, StreamedBlocks, TrainConfig, Trainer, UNet1dConfig,
+    BlockSource, BlockTrainer, HostText, StreamedBlocks, TrainConfig, UNet1dConfig,
 };
 
 const BLOCKS: usize = 220;
@@ -85,7 +82,7 @@ fn make() {
                 metrics: BTreeMap::from([("l1".to_owned(), 0.1)]),
             }],
         };
-        let mut flat = common::uniform(i, layout.encoded_len());
+        let mut flat = crate::common::uniform(i, layout.encoded_len());
         flat.iter_mut().for_each(|v| *v *= 0.05);
         zoo.append_half(&record, &[layout.decode(&flat).unwrap()])
             .unwrap();
@@ -119,7 +116,7 @@ fn train() {
     let data = StreamedBlocks::open(&zoo, statistics, width, |_| {
         number += 1;
         Ok(HostText {
-            tokens: common::uniform(number, TOKENS * width),
+            tokens: crate::common::uniform(number, TOKENS * width),
             len: TOKENS,
         })
     })
@@ -134,7 +131,7 @@ fn train() {
     );
     let config = TrainConfig::compact();
     let device = test_device::device();
-    let mut trainer = Trainer::new(config, &unet, data.spec(), 0, &device).unwrap();
+    let mut trainer = BlockTrainer::new(config, &unet, data.spec(), 0, &device).unwrap();
     let mut seconds = Vec::new();
     for step in 1..=200 {
         let start = Instant::now();

@@ -1,9 +1,9 @@
-//! How long a training step and a prediction of the compact preset take:
-//! `cargo test --release --workspace --test step_time compact -- --ignored --nocapture`; `paper` in place
-//! of `compact` for the memory of a prediction with the paper's preset.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
+//! Time of a training step and a prediction of the compact preset, and memory of a prediction of the paper's:
+//!
+//! ```sh
+//! cargo test --release -p weight-diffusion --test it step_time::compact -- --ignored --nocapture
+//! cargo test --release -p weight-diffusion --test it step_time::paper -- --ignored --nocapture
+//! ```
 
 use std::time::Instant;
 
@@ -11,8 +11,8 @@ use weight_blocks::{
     GroupingRule, LayerGroup, LayerKind, Layout, Normalization, Normalizer, TensorRole, TensorSpec,
 };
 use weight_diffusion::{
-    BlockDataset, HostText, SampleOptions, TextSpec, TrainConfig, Trainer, UNet1dConfig,
-    WeightGenerator,
+    BlockDataset, BlockSource, BlockTrainer, HostText, SampleOptions, TextSpec, TrainConfig,
+    UNet1dConfig, WeightGenerator,
 };
 
 const CONCEPTS: usize = 170;
@@ -31,11 +31,11 @@ fn dataset(width: usize) -> BlockDataset {
     };
     let layout = Layout::new("bench", vec![group], GroupingRule::Appended, 256).unwrap();
     let entries: Vec<(usize, Vec<f32>)> = (0..2 * CONCEPTS)
-        .map(|i| (i / 2, common::uniform(i as u64 / 2, BLOCKS * 256)))
+        .map(|i| (i / 2, crate::common::uniform(i as u64 / 2, BLOCKS * 256)))
         .collect();
     let texts = (0..CONCEPTS)
         .map(|i| HostText {
-            tokens: common::uniform(9_000 + i as u64, TOKENS * width),
+            tokens: crate::common::uniform(9_000 + i as u64, TOKENS * width),
             len: TOKENS,
         })
         .collect();
@@ -61,7 +61,7 @@ fn compact() {
             micro_batch,
             ..TrainConfig::compact()
         };
-        let mut trainer = Trainer::new(config, &unet, data.spec(), 0, &device).unwrap();
+        let mut trainer = BlockTrainer::new(config, &unet, data.spec(), 0, &device).unwrap();
         let seconds = (0..9)
             .map(|_| {
                 let start = Instant::now();
@@ -129,7 +129,7 @@ fn paper() {
     let device = test_device::device();
     let unet = weight_diffusion::UNet1d::new(&config, 0, &device).unwrap();
     let text = HostText {
-        tokens: common::uniform(1, 77 * config.context_width),
+        tokens: crate::common::uniform(1, 77 * config.context_width),
         len: 77,
     };
     let text = weight_diffusion::TextCondition::from_host(&[&text], config.context_width, &device)

@@ -1,15 +1,12 @@
 //! Batches shared by several devices.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod common;
-
+use crate::common::{dataset, device, train, unet};
 use burn::tensor::Device;
-use common::{dataset, device, train, unet};
-use weight_diffusion::{Parameterization, TrainConfig, Trainer};
+use weight_diffusion::{BlockSource, BlockTrainer, Parameterization, TrainConfig};
 
-fn trainer(config: TrainConfig, others: &[Device]) -> Trainer {
+fn trainer(config: TrainConfig, others: &[Device]) -> BlockTrainer {
     let spec = dataset().spec();
-    Trainer::new(config, &unet(Parameterization::Skip), spec, 1, &device())
+    BlockTrainer::new(config, &unet(Parameterization::Skip), spec, 1, &device())
         .unwrap()
         .with_devices(others)
 }
@@ -67,7 +64,7 @@ fn a_run_may_be_resumed_on_another_number_of_devices() {
         first.step(&data).unwrap();
     }
     first.save_state(dir.path()).unwrap();
-    let mut second = Trainer::resume(dir.path(), &data.spec(), &device()).unwrap();
+    let mut second = BlockTrainer::resume(dir.path(), &data.spec(), &device()).unwrap();
     for _ in 10..20 {
         let (a, b) = (whole.step(&data).unwrap(), second.step(&data).unwrap());
         assert_eq!(a.step, b.step);

@@ -1,45 +1,28 @@
-//! Records, sampling, and what a data set refuses.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+//! Records, and what a data set refuses.
 
-mod common;
-
-use common::{WIDTH, dataset, layout, text, weights};
+use crate::common::{BLOCK, WIDTH, dataset, layout, text, weights};
 use weight_blocks::{Normalization, Normalizer};
-use weight_diffusion::{BlockDataset, Error, HostText};
+use weight_diffusion::{BlockDataset, BlockSource, Error, HostText};
 
 #[test]
 fn records_are_the_normalised_blocks_in_order() {
     let data = dataset();
     let blocks = data.layout().blocks();
-    assert_eq!((blocks, data.networks(), data.len()), (5, 2, 10));
+    assert_eq!((blocks, data.networks(), data.records()), (5, 2, 10));
     let mut expected = weights(data.layout(), 2);
     data.normalizer().normalize(&mut expected).unwrap();
+    let mut block = [9.0; BLOCK];
     for n in 0..blocks {
-        let record = data.record(blocks + n).unwrap();
-        assert_eq!((record.n, record.text), (n, 1));
-        assert_eq!(record.weights, &expected[n * 16..(n + 1) * 16]);
+        assert_eq!(data.read_record(blocks + n, &mut block).unwrap(), (n, 1));
+        assert_eq!(block, expected[n * BLOCK..(n + 1) * BLOCK]);
     }
-    assert_eq!(data.record(10), None);
+    assert!(matches!(
+        data.read_record(10, &mut block),
+        Err(Error::Shape { .. })
+    ));
     // 70 weights in 80 places: the padding is zero.
-    assert!(
-        data.record(4).unwrap().weights[6..]
-            .iter()
-            .all(|&w| w == 0.0)
-    );
-}
-
-#[test]
-fn samples_depend_on_seed_and_step_only() {
-    let data = dataset();
-    let draw = |seed, step| data.sample(seed, step, 20);
-    assert_eq!(draw(1, 5), draw(1, 5));
-    assert_ne!(draw(1, 5), draw(1, 6));
-    assert_ne!(draw(1, 5), draw(2, 5));
-    let mut seen = [0; 5];
-    data.sample(0, 0, 1_000)
-        .iter()
-        .for_each(|record| seen[record.n] += 1);
-    assert!(seen.iter().all(|&count| count > 120), "{seen:?}");
+    data.read_record(4, &mut block).unwrap();
+    assert!(block[6..].iter().all(|&w| w == 0.0));
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! A small data set and networks to match.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+#![allow(dead_code, unreachable_pub)]
 
 use burn::tensor::Device;
 use rand::{RngExt, SeedableRng};
@@ -7,9 +7,9 @@ use rand_chacha::ChaCha8Rng;
 use weight_blocks::{
     GroupingRule, LayerGroup, LayerKind, Layout, Normalization, Normalizer, TensorRole, TensorSpec,
 };
+use weight_diffusion::train::TimestepSampling;
 use weight_diffusion::{
-    BlockDataset, HostText, NoiseSchedule, Parameterization, TextSpec, TimestepSampling,
-    TrainConfig, UNet1dConfig,
+    BlockDataset, HostText, NoiseSchedule, Parameterization, TextSpec, TrainConfig, UNet1dConfig,
 };
 
 pub const WIDTH: usize = 8;
