@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use denoised_weights_benches::random;
-use weight_diffusion::{TrainConfig, Trainer, UNet1dConfig};
+use weight_diffusion::{BlockSource, BlockTrainer, TrainConfig, UNet1dConfig};
 
 fn unet_step(c: &mut Criterion) {
     let device = test_device::device();
@@ -36,7 +36,7 @@ fn unet_step(c: &mut Criterion) {
             micro_batch: preset.micro_batch.min(batch_size),
             ..preset
         };
-        let mut trainer = Trainer::new(train, &unet, data.spec(), 0, &device).unwrap();
+        let mut trainer = BlockTrainer::new(train, &unet, data.spec(), 0, &device).unwrap();
         group.throughput(Throughput::Elements(batch_size as u64));
         group.bench_function(BenchmarkId::new(name, batch_size), |b| {
             b.iter(|| trainer.step(&data).unwrap());

@@ -32,9 +32,9 @@ use rand::seq::index::sample;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use weight_blocks::{GroupingRule, Layout, NamedTensors, WeightSpace, Zoo};
-use weight_diffusion::{
-    DictionarySize, LossError, NetworkLoss, SampleOptions, TrainConfig, UNet1dConfig,
-};
+use weight_diffusion::train::LossError;
+use weight_diffusion::unet::DictionarySize;
+use weight_diffusion::{NetworkLoss, SampleOptions, TrainConfig, UNet1dConfig};
 
 /// Overfit the weight generator on one trained adapter at a time, for each block size and grouping
 /// rule, and compare what its one-step prediction does to photos with what the adapter itself does.

@@ -25,9 +25,8 @@ use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use weight_blocks::{Layout, Zoo};
-use weight_diffusion::{
-    LossError, NetworkLoss, TrainConfig, Trainer, WEIGHTS_FILE, WeightGenerator,
-};
+use weight_diffusion::train::LossError;
+use weight_diffusion::{BlockSource, DictionaryTrainer, NetworkLoss, TrainConfig, WeightGenerator};
 
 /// Train a weight generator's block dictionary on with another loss: the L1 between the training
 /// concepts' targets and what the one-step predictions of their weights make of the photos. Run again after an interruption (kill -9 included), it goes on from its last state and ends with
@@ -107,7 +106,10 @@ fn refine(args: &Args) -> Result<()> {
 
     let dataset = &blocks.dataset;
     let unet = generator.unet();
-    let start = args.assets.generator_dir().join(WEIGHTS_FILE);
+    let start = args
+        .assets
+        .generator_dir()
+        .join(WeightGenerator::WEIGHTS_FILE);
     let what = format!(
         "edits of {} pairs at {size} pixels from generator {}",
         args.n_pairs.max(1),
@@ -117,7 +119,7 @@ fn refine(args: &Args) -> Result<()> {
     let _lock = args.training.lock()?;
     let mut trainer =
         (args.training).resume_or(&config, unet.config(), dataset, &data, &device, || {
-            Ok(Trainer::from_model(
+            Ok(DictionaryTrainer::from_model(
                 config.clone(),
                 unet,
                 dataset.spec(),
@@ -125,7 +127,7 @@ fn refine(args: &Args) -> Result<()> {
             )?)
         })?;
     let report = (args.training).run("refine", &mut trainer, dataset, |trainer| {
-        Ok(trainer.step_dictionary(dataset, &mut loss)?)
+        Ok(trainer.step(dataset, &mut loss)?)
     })?;
     let refined = WeightGenerator::new(
         trainer.ema_model(),

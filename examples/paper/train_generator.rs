@@ -15,9 +15,11 @@ use denoised_weights_examples::cli::{Common, parse, run};
 use denoised_weights_examples::training::{TrainedOn, TrainingArgs};
 use denoised_weights_examples::{Result, devices};
 use weight_blocks::Zoo;
+use weight_diffusion::train::EarlyStop;
+use weight_diffusion::unet::DictionarySize;
 use weight_diffusion::{
-    DictionarySize, EarlyStop, Error, Parameterization, SampleOptions, TrainConfig, Trainer,
-    UNet1dConfig, WeightGenerator,
+    BlockTrainer, Error, Parameterization, SampleOptions, TrainConfig, UNet1dConfig,
+    WeightGenerator,
 };
 
 /// Train the 1-D UNet on the blocks of a zoo (paper, Eq. 1). Run again after an interruption
@@ -198,7 +200,7 @@ fn train(args: &Args) -> Result<()> {
         .training
         .resume_or(&config, &unet, dataset, &data, &device, || {
             let seed = args.common.seed;
-            Ok(Trainer::new(
+            Ok(BlockTrainer::new(
                 config.clone(),
                 &unet,
                 dataset.spec(),
@@ -211,12 +213,15 @@ fn train(args: &Args) -> Result<()> {
         "generator",
         &mut trainer,
         dataset,
-        held_out.as_deref(),
         |trainer| match trainer.step(dataset) {
             Err(error @ Error::DeviceFailed { index, .. }) => {
                 Err(format!("--with-device {}: {error}", args.with_device[index]).into())
             }
             step => Ok(step?),
+        },
+        |trainer| match held_out.as_deref() {
+            Some(held_out) => Ok(trainer.watch(held_out)?),
+            None => Ok(None),
         },
     )?;
     let generator = WeightGenerator::new(

@@ -6,7 +6,8 @@ use burn::tensor::Device;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use weight_blocks::{Normalization, Normalizer, Zoo};
-use weight_diffusion::{BlockDataset, BlockSource, Statistics, StreamedBlocks};
+use weight_diffusion::data::Statistics;
+use weight_diffusion::{BlockDataset, BlockSource, StreamedBlocks};
 
 use crate::Result;
 use crate::assets::Text;

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use weight_diffusion::{StepStats, Validation};
+use weight_diffusion::train::{StepStats, Validation};
 
 use crate::Result;
 use crate::picture::{Chart, Line, write_chart};

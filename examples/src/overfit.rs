@@ -4,14 +4,15 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use weight_blocks::{GroupingRule, LayerGroup, Layout, NamedTensors, Normalization, Normalizer};
+use weight_diffusion::train::{Objective, StepStats, Trainer};
 use weight_diffusion::{
-    BlockDataset, HostText, NetworkLoss, SampleOptions, TextSpec, TrainConfig, Trainer,
-    UNet1dConfig, WeightGenerator,
+    BlockDataset, BlockSource, BlockTrainer, CombinedTrainer, HostText, NetworkLoss, SampleOptions,
+    TextSpec, TrainConfig, UNet1d, UNet1dConfig, WeightGenerator,
 };
 
 use crate::Result;
 use crate::identity::claim;
-use crate::training::{TrainedOn, TrainingArgs};
+use crate::training::{TrainedOn, TrainingArgs, TrainingReport};
 
 /// How the one network's weights become blocks.
 #[derive(Debug, Clone, Copy)]
@@ -83,7 +84,7 @@ pub fn overfit(
     cut: Cut,
     unet: &UNet1dConfig,
     train: &TrainConfig,
-    mut combined: Option<Combined<'_>>,
+    combined: Option<Combined<'_>>,
     files: &TrainingArgs,
     device: &Device,
 ) -> Result<Overfitted> {
@@ -100,7 +101,7 @@ pub fn overfit(
         ..train.clone()
     };
     let flat = layout.encode(subject.weights)?;
-    let finished = files.out.join(weight_diffusion::CONFIG_FILE).exists();
+    let finished = files.out.join(WeightGenerator::CONFIG_FILE).exists();
     let begun = finished || files.out.join("state").exists();
     let run = serde_json::json!({
         "train": train,
@@ -131,26 +132,23 @@ pub fn overfit(
         (combined.as_ref()).map(|combined| format!("network loss times {}", combined.weight));
     let data = TrainedOn::new(&dataset, subject.encoder.clone(), loss, Vec::new())?;
     let _lock = files.lock()?;
-    let mut trainer = files.resume_or(&train, &unet, &dataset, &data, device, || {
-        let seed = train.seed;
-        Ok(Trainer::new(
-            train.clone(),
-            &unet,
-            dataset.spec(),
-            seed,
-            device,
-        )?)
-    })?;
-    let report = files.run(&name, &mut trainer, &dataset, |trainer| {
-        Ok(match &mut combined {
-            None => trainer.step(&dataset)?,
-            Some(Combined { loss, weight, .. }) => {
-                trainer.step_combined(&dataset, *loss, *weight, 1)?
-            }
-        })
-    })?;
+    let run = Run {
+        name: &name,
+        train: &train,
+        unet: &unet,
+        dataset: &dataset,
+        data: &data,
+        files,
+        device,
+    };
+    let (model, report) = match combined {
+        None => run.take(|trainer: &mut BlockTrainer| Ok(trainer.step(&dataset)?))?,
+        Some(Combined { loss, weight, .. }) => {
+            run.take(|trainer: &mut CombinedTrainer| Ok(trainer.step(&dataset, loss, weight, 1)?))?
+        }
+    };
     let generator = WeightGenerator::new(
-        trainer.ema_model(),
+        model,
         layout,
         dataset.normalizer().clone(),
         subject.encoder.clone(),
@@ -164,6 +162,46 @@ pub fn overfit(
         train_seconds: report.seconds_this_run,
         loss: Some(report.last_loss),
     })
+}
+
+/// A training on one network.
+struct Run<'a> {
+    name: &'a str,
+    train: &'a TrainConfig,
+    unet: &'a UNet1dConfig,
+    dataset: &'a BlockDataset,
+    data: &'a TrainedOn,
+    files: &'a TrainingArgs,
+    device: &'a Device,
+}
+
+impl Run<'_> {
+    /// Takes all steps, from the state that an earlier run left; gives the averaged network.
+    fn take<O: Objective>(
+        &self,
+        step: impl FnMut(&mut Trainer<O>) -> Result<StepStats>,
+    ) -> Result<(UNet1d, TrainingReport)> {
+        let (train, spec) = (self.train, self.dataset.spec());
+        let fresh = || {
+            Ok(Trainer::new(
+                train.clone(),
+                self.unet,
+                spec,
+                train.seed,
+                self.device,
+            )?)
+        };
+        let mut trainer = (self.files).resume_or(
+            train,
+            self.unet,
+            self.dataset,
+            self.data,
+            self.device,
+            fresh,
+        )?;
+        let report = (self.files).run(self.name, &mut trainer, self.dataset, step)?;
+        Ok((trainer.ema_model(), report))
+    }
 }
 
 /// Median seconds of `repeats` predictions of all blocks, and the last one's weights.

@@ -7,9 +7,9 @@ use burn::tensor::Device;
 use clap::Args;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use weight_diffusion::train::{Objective, StepStats, Trainer, Validation};
 use weight_diffusion::{
-    BlockSource, Precision, StepStats, TextSpec, TrainConfig, Trainer, UNet1dConfig, Validation,
-    WeightGenerator,
+    BlockSource, Precision, TextSpec, TrainConfig, UNet1dConfig, WeightGenerator,
 };
 
 use crate::assets::display;
@@ -118,17 +118,17 @@ impl TrainingArgs {
     /// # Errors
     /// A state that is damaged, was trained with other options or on something else than `data`, or by
     /// a build that left no word of that.
-    pub fn resume_or(
+    pub fn resume_or<O: Objective>(
         &self,
         config: &TrainConfig,
         unet: &UNet1dConfig,
         dataset: &dyn BlockSource,
         data: &TrainedOn,
         device: &Device,
-        fresh: impl FnOnce() -> Result<Trainer>,
-    ) -> Result<Trainer> {
+        fresh: impl FnOnce() -> Result<Trainer<O>>,
+    ) -> Result<Trainer<O>> {
         let state = self.state();
-        let begun = Trainer::has_state(&state);
+        let begun = Trainer::<O>::has_state(&state);
         claim(&state.join(DATA_FILE), begun, data)?;
         if !begun {
             return fresh();
@@ -149,28 +149,27 @@ impl TrainingArgs {
     ///
     /// # Errors
     /// Whatever `step` gives, once the steps before it are saved, or a file that cannot be written.
-    pub fn run(
+    pub fn run<O: Objective>(
         &self,
         label: &str,
-        trainer: &mut Trainer,
+        trainer: &mut Trainer<O>,
         dataset: &dyn BlockSource,
-        step: impl FnMut(&mut Trainer) -> Result<StepStats>,
+        step: impl FnMut(&mut Trainer<O>) -> Result<StepStats>,
     ) -> Result<TrainingReport> {
-        self.run_watched(label, trainer, dataset, None, step)
+        self.run_watched(label, trainer, dataset, step, |_| Ok(None))
     }
 
-    /// [`TrainingArgs::run`] that looks at the loss on `held_out` concepts, and ends where
-    /// [`TrainConfig::early_stop`] says.
+    /// [`TrainingArgs::run`] that calls `watch` after each step, to stop early by the loss on held-out concepts.
     ///
     /// # Errors
     /// As [`TrainingArgs::run`].
-    pub fn run_watched(
+    pub fn run_watched<O: Objective>(
         &self,
         label: &str,
-        trainer: &mut Trainer,
+        trainer: &mut Trainer<O>,
         dataset: &dyn BlockSource,
-        held_out: Option<&dyn BlockSource>,
-        mut step: impl FnMut(&mut Trainer) -> Result<StepStats>,
+        mut step: impl FnMut(&mut Trainer<O>) -> Result<StepStats>,
+        mut watch: impl FnMut(&mut Trainer<O>) -> Result<Option<Validation>>,
     ) -> Result<TrainingReport> {
         let started = Instant::now();
         let steps = trainer.config().steps;
@@ -197,11 +196,7 @@ impl TrainingArgs {
             log.add(Metric::Step(stats));
             let note = format!("loss {:.4}, gradient {:.3}", loss.get(), stats.grad_norm);
             progress.set(stats.step, note);
-            let found = match held_out {
-                Some(held_out) => trainer.watch(held_out)?,
-                None => None,
-            };
-            if let Some(found) = found {
+            if let Some(found) = watch(trainer)? {
                 log.add(Metric::HeldOut(found));
                 progress.line(&format!(
                     "step {}: loss {:.4} on held-out concepts, lowest {:.4} at step {}{}",
@@ -233,7 +228,7 @@ impl TrainingArgs {
         })
     }
 
-    fn save(&self, trainer: &Trainer, log: &mut MetricsLog) -> Result<()> {
+    fn save<O: Objective>(&self, trainer: &Trainer<O>, log: &mut MetricsLog) -> Result<()> {
         log.flush()?;
         Ok(trainer.save_state(&self.state())?)
     }
@@ -267,7 +262,7 @@ mod tests {
         GroupingRule, LayerGroup, LayerKind, Layout, Normalization, Normalizer, TensorRole,
         TensorSpec,
     };
-    use weight_diffusion::{BlockDataset, HostText};
+    use weight_diffusion::{BlockDataset, BlockTrainer, HostText};
 
     fn dataset(scale: f32, networks: usize) -> BlockDataset {
         let spec = TensorSpec {
@@ -322,7 +317,7 @@ mod tests {
         };
         let resume = |data: &BlockDataset, on: &TrainedOn| {
             args.resume_or(&config, &unet, data, on, &device, || {
-                Ok(Trainer::new(
+                Ok(BlockTrainer::new(
                     config.clone(),
                     &unet,
                     data.spec(),

@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use weight_blocks::{HostTensor, NamedTensors, gradients_to_named, load_named, module_to_named};
 use weight_diffusion::{
-    BlockDataset, BlockSource, TextCondition, TrainConfig, Trainer, UNet1d, UNet1dConfig,
+    BlockDataset, BlockSource, BlockTrainer, TextCondition, TrainConfig, UNet1d, UNet1dConfig,
 };
 
 use super::{Task, files};
@@ -96,7 +96,7 @@ pub(super) fn prepare(
 }
 
 pub(super) struct UnetStep {
-    trainer: Trainer,
+    trainer: BlockTrainer,
     data: BlockDataset,
     start: UNet1d,
     inputs: NamedTensors,
@@ -117,7 +117,7 @@ impl UnetStep {
         let start = load_named(UNet1d::new(unet, 0, device)?, &weights)?;
         let data = random::dataset(blocks, networks, unet.context_width)?;
         Ok(Self {
-            trainer: Trainer::from_model(train, &start, data.spec(), device)?,
+            trainer: BlockTrainer::from_model(train, &start, data.spec(), device)?,
             data,
             start,
             inputs,

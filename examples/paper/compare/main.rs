@@ -236,7 +236,7 @@ fn claim_folder(args: &Args, bench: &Bench) -> Result<()> {
 
 fn generator_digest(generator: &std::path::Path) -> Result<String> {
     Ok(weight_blocks::file_digest(
-        &generator.join(weight_diffusion::WEIGHTS_FILE),
+        &generator.join(weight_diffusion::WeightGenerator::WEIGHTS_FILE),
     )?)
 }
 

@@ -6,9 +6,10 @@ use fuzz_harness::Folder;
 use image::RgbImage;
 use lora_gan::{Context, PatchGanConfig};
 use weight_blocks::{GroupingRule, Normalization, Normalizer, WeightSpace};
+use weight_diffusion::data::NormStats;
 use weight_diffusion::{
-    BlockDataset, HostText, NoiseSchedule, NormStats, Parameterization, Precision, SampleOptions,
-    TextSpec, TrainConfig, Trainer, UNet1d, UNet1dConfig, WeightGenerator,
+    BlockDataset, BlockSource, BlockTrainer, HostText, NoiseSchedule, Parameterization, Precision,
+    SampleOptions, TextSpec, TrainConfig, UNet1d, UNet1dConfig, WeightGenerator,
 };
 
 use super::adapters::generator;
@@ -125,12 +126,12 @@ fn trainer_state() -> Target {
     };
     let state = written(|dir| {
         let device = Device::flex();
-        let mut trainer = Trainer::new(config, &unet(), data.spec(), 1, &device).unwrap();
+        let mut trainer = BlockTrainer::new(config, &unet(), data.spec(), 1, &device).unwrap();
         trainer.step(&data).unwrap();
         trainer.save_state(dir).unwrap();
     });
     let mut states = target("trainer_state", vec![state], move |dir| {
-        let resumed = Trainer::resume(dir, &data.spec(), &Device::flex());
+        let resumed = BlockTrainer::resume(dir, &data.spec(), &Device::flex());
         let mut trainer = resumed.map_err(text)?;
         // A valid state may ask for batches as large as it likes.
         if trainer.config().batch_size <= 64 && trainer.config().micro_batch <= 1 << 20 {

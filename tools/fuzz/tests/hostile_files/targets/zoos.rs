@@ -9,7 +9,8 @@ use weight_blocks::{
     Layout, LoraFile, NamedTensors, Normalization, TensorRole, TensorSpec, WeightSpace, Zoo,
     load_safetensors, save_safetensors,
 };
-use weight_diffusion::{HostText, Statistics, StreamedBlocks};
+use weight_diffusion::data::Statistics;
+use weight_diffusion::{HostText, StreamedBlocks};
 
 use super::{reseal, target, text, written};
 use crate::run::Target;
