@@ -1,5 +1,5 @@
-//! How far a device's results lie from flex's where it was found to go wrong: long sums, enlarged images, and the
-//! kinds of convolution of EfficientNet-Lite0 (docs/devices.md).
+//! Prints how far a device's results are from flex's in the operations that were found to go wrong: long sums, enlarged
+//! images, and EfficientNet-Lite0's kinds of convolution (docs/devices.md).
 //!
 //! ```sh
 //! TEST_DEVICE=wgpu cargo run --release -p test-device --features wgpu --example beside_flex

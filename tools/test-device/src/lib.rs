@@ -6,11 +6,12 @@
 
 use burn::tensor::Device;
 
-/// The device that `TEST_DEVICE` names: `flex` (also where it is not set), or `wgpu`, `vulkan` or `cuda` where the
-/// feature of that name is on.
+/// The device that `TEST_DEVICE` names: `flex`, which is the default, or `wgpu`, `vulkan` or `cuda` if the feature of that
+/// name is on.
 ///
 /// # Panics
-/// For another name, or a backend that is not compiled in: a test of something else than what was asked for would pass.
+/// Panics for another name, or if the backend is not compiled in: falling back to flex would let tests pass on a device
+/// that nobody asked for.
 #[allow(clippy::panic)]
 pub fn device() -> Device {
     let name = std::env::var("TEST_DEVICE").unwrap_or_default();

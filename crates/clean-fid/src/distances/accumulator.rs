@@ -6,11 +6,11 @@ use faer::{Accum, Mat};
 
 use crate::{Error, FeatureNet, FeatureSet, FeatureStatistics};
 
-/// Gathers mean and covariance batch by batch. It holds `width² + width` numbers in double precision (34 MB for
-/// InceptionV3's 2048), however many images come.
+/// Accumulates mean and covariance batch by batch. It holds `width² + width` numbers in double precision (34 MB for
+/// InceptionV3's 2048) for any number of images.
 ///
-/// Batches are joined by the update of Chan, Golub and LeVeque (1983), which stays exact where the mean is large
-/// against the spread.
+/// Batches are merged by the update of Chan, Golub and LeVeque (1983), which stays accurate if the mean is large compared
+/// with the spread.
 #[derive(Debug, Clone)]
 pub struct StatisticsAccumulator {
     len: usize,
@@ -24,7 +24,7 @@ impl StatisticsAccumulator {
     ///
     /// # Errors
     ///
-    /// [`Error::ZeroWidth`].
+    /// Returns [`Error::ZeroWidth`] for a width of 0.
     pub fn new(width: usize) -> Result<Self, Error> {
         if width == 0 {
             return Err(Error::ZeroWidth);
@@ -36,11 +36,11 @@ impl StatisticsAccumulator {
         })
     }
 
-    /// Takes more features in.
+    /// Adds features.
     ///
     /// # Errors
     ///
-    /// [`Error::WidthMismatch`].
+    /// Returns [`Error::WidthMismatch`] if the features have another width.
     pub fn add(&mut self, set: &FeatureSet) -> Result<(), Error> {
         let width = self.mean.len();
         if set.width() != width {
@@ -58,7 +58,7 @@ impl StatisticsAccumulator {
         }
         own.iter_mut().for_each(|sum| *sum /= new);
 
-        // Deviations from the batch's own mean, and one more row for the distance of the two means.
+        // Deviations from the batch's own mean, and one more row for the distance between the two means.
         let apart = (old * new / (old + new)).sqrt();
         let mut deviations = Mat::<f64>::zeros(set.len() + 1, width);
         for (i, row) in set.rows().enumerate() {
@@ -82,16 +82,16 @@ impl StatisticsAccumulator {
         Ok(())
     }
 
-    /// Runs `images` `[B, 3, H, W]` (sRGB in 0..1) through `network` and takes their features in.
+    /// Runs `images` `[B, 3, H, W]` (sRGB in 0..1) through `network` and adds their features.
     ///
     /// # Errors
     ///
-    /// Those of [`FeatureNet::features`], of [`FeatureSet::from_tensor`] and of [`add`](Self::add).
+    /// Returns the errors of [`FeatureNet::features`], [`FeatureSet::from_tensor`] and [`add`](Self::add).
     pub fn add_images(&mut self, network: &dyn FeatureNet, images: Tensor<4>) -> Result<(), Error> {
         self.add(&FeatureSet::from_tensor(network.features(images)?)?)
     }
 
-    /// Images taken in so far.
+    /// Images added so far.
     pub fn images(&self) -> usize {
         self.len
     }
@@ -100,7 +100,7 @@ impl StatisticsAccumulator {
     ///
     /// # Errors
     ///
-    /// [`Error::TooFewRows`] for fewer than two images.
+    /// Returns [`Error::TooFewRows`] for fewer than two images.
     pub fn finish(self) -> Result<FeatureStatistics, Error> {
         if self.len < 2 {
             return Err(Error::TooFewRows {
@@ -112,7 +112,7 @@ impl StatisticsAccumulator {
         let degrees = (self.len - 1) as f64;
         let mut covariance = Vec::with_capacity(width * width);
         for i in 0..width {
-            // The product is symmetric but for rounding; one triangle for both makes it exactly so.
+            // The product is symmetric up to rounding; copying one triangle makes it exactly so.
             covariance.extend((0..width).map(|j| self.scatter[(i.max(j), i.min(j))] / degrees));
         }
         Ok(FeatureStatistics::from_parts(

@@ -14,12 +14,12 @@ pub struct FeatureSet {
 }
 
 impl FeatureSet {
-    /// From rows laid one after another: `values` has `rows × width` entries.
+    /// From consecutive rows: `values` has `rows × width` entries.
     ///
     /// # Errors
     ///
-    /// [`Error::ZeroWidth`], [`Error::RaggedFeatures`], [`Error::TooFewRows`] if there is none,
-    /// [`Error::FeatureValue`] for NaN or infinity.
+    /// Returns [`Error::ZeroWidth`] for a width of 0, [`Error::RaggedFeatures`] unless the values split into whole rows,
+    /// [`Error::TooFewRows`] if there are none, and [`Error::FeatureValue`] for NaN or infinity.
     pub fn from_rows(values: Vec<f32>, width: usize) -> Result<Self, Error> {
         if width == 0 {
             return Err(Error::ZeroWidth);
@@ -50,7 +50,8 @@ impl FeatureSet {
     ///
     /// # Errors
     ///
-    /// As [`from_rows`](Self::from_rows), and [`Error::Readback`].
+    /// Returns [`Error::Readback`] if the tensor cannot be read from the device, and the errors of
+    /// [`from_rows`](Self::from_rows).
     pub fn from_tensor(features: Tensor<2>) -> Result<Self, Error> {
         let [_, width] = features.dims();
         Self::from_rows(to_f32(features, "features")?, width)
@@ -60,7 +61,8 @@ impl FeatureSet {
     ///
     /// # Errors
     ///
-    /// [`Error::ZeroBatchSize`], those of [`FeatureNet::features`] and those of [`from_tensor`](Self::from_tensor).
+    /// Returns [`Error::ZeroBatchSize`] for a batch size of 0, and the errors of [`FeatureNet::features`] and
+    /// [`from_tensor`](Self::from_tensor).
     pub fn extract(
         network: &dyn FeatureNet,
         images: Tensor<4>,
@@ -91,7 +93,7 @@ impl FeatureSet {
     ///
     /// # Errors
     ///
-    /// [`Error::WidthMismatch`].
+    /// Returns [`Error::WidthMismatch`] if they have another width.
     pub fn extend(&mut self, other: &Self) -> Result<(), Error> {
         self.check_width(other.width)?;
         self.values.extend_from_slice(&other.values);

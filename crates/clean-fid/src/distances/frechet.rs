@@ -29,7 +29,8 @@ pub struct FrechetReference {
     len: Option<usize>,
 }
 
-/// Of the largest eigenvalue: statistics that went through 32-bit floats have negative ones of about 1e-7.
+/// Largest size of a negative eigenvalue, as a share of the largest one. Statistics that were stored in 32-bit floats have
+/// negative ones of about 1e-7.
 const NEGATIVE: f64 = 1e-5;
 
 impl FrechetReference {
@@ -37,7 +38,7 @@ impl FrechetReference {
     ///
     /// # Errors
     ///
-    /// [`Error::TooFewRows`] for fewer than two rows.
+    /// Returns [`Error::TooFewRows`] for fewer than two rows.
     pub fn new(set: &FeatureSet) -> Result<Self, Error> {
         set.check_rows(2)?;
         let rows = set.to_mat();
@@ -63,10 +64,10 @@ impl FrechetReference {
         })
     }
 
-    /// Takes mean and covariance as they are, by a symmetric eigen-decomposition.
+    /// From mean and covariance, by a symmetric eigendecomposition.
     ///
-    /// Of a singular covariance only the eigenvalues above rounding count: the `n - 1` largest where the number of
-    /// images is known, and those above `d·ε` of the largest otherwise (`numpy.linalg.matrix_rank`'s bound).
+    /// Of a singular covariance only the eigenvalues above rounding error are kept: the `n - 1` largest if the number of
+    /// images is known, otherwise those above `d·ε` of the largest (the bound of `numpy.linalg.matrix_rank`).
     ///
     /// # Errors
     ///
@@ -110,12 +111,13 @@ impl FrechetReference {
     /// Squared Fréchet distance `|μ₁-μ₂|² + tr(Σ₁ + Σ₂ - 2(Σ₁Σ₂)^½)` to another set, at least 0.
     ///
     /// `tr (Σ₁Σ₂)^½` is the sum of the singular values of `F₁F₂ᵀ`. No matrix square root is taken and no covariance
-    /// formed, so sets with fewer rows than dimensions need no `ε·I` on the diagonal, and no imaginary part has to be
-    /// dropped. Everything is in double precision.
+    /// formed, so sets with fewer rows than dimensions need no `ε·I` on the diagonal, and there is no imaginary part to
+    /// drop. Everything is in double precision.
     ///
     /// # Errors
     ///
-    /// [`Error::WidthMismatch`], [`Error::TooFewRows`] for fewer than two rows, [`Error::NoConvergence`].
+    /// Returns [`Error::WidthMismatch`] unless both have the same width, [`Error::TooFewRows`] for fewer than two rows, and
+    /// [`Error::NoConvergence`] if a decomposition fails.
     pub fn distance(&self, set: &FeatureSet) -> Result<f64, Error> {
         set.check_width(self.width())?;
         self.distance_to(&Self::new(set)?)
@@ -125,7 +127,8 @@ impl FrechetReference {
     ///
     /// # Errors
     ///
-    /// [`Error::WidthMismatch`], [`Error::NoConvergence`].
+    /// Returns [`Error::WidthMismatch`] unless both have the same width, and [`Error::NoConvergence`] if a decomposition
+    /// fails.
     pub fn distance_to(&self, other: &Self) -> Result<f64, Error> {
         if self.width() != other.width() {
             return Err(Error::WidthMismatch {
@@ -140,7 +143,7 @@ impl FrechetReference {
             .map(|(a, b)| (a - b) * (a - b))
             .sum();
         if self.factor.nrows() == 0 || other.factor.nrows() == 0 {
-            // A covariance of zero: all images alike.
+            // A covariance of zero: all images of one set are equal.
             return Ok(means + self.trace + other.trace);
         }
         let product = &self.factor * other.factor.transpose();
@@ -159,13 +162,13 @@ impl FrechetReference {
         self.mean.len()
     }
 
-    /// Rows that the Gaussian was fitted to, at least 2, where it is known: statistics from a file do not say.
+    /// Rows that the Gaussian was fitted to, at least 2, if it is known: statistics from a file do not record it.
     pub fn images(&self) -> Option<usize> {
         self.len
     }
 
-    /// Whether the covariance has no full rank, as with `n ≤ d`. The distance is exact for the sample all the same, but
-    /// biased upwards as an estimate for the population: compare values at equal sizes only.
+    /// Whether the covariance is rank-deficient, as it is for `n ≤ d`. The distance is still exact for the sample, but
+    /// biased upwards as an estimate for the population: compare only values of sets of the same size.
     pub fn is_rank_deficient(&self) -> bool {
         self.factor.nrows() < self.width() || self.len.is_some_and(|n| n <= self.width())
     }
@@ -175,7 +178,8 @@ impl FrechetReference {
 ///
 /// # Errors
 ///
-/// [`Error::WidthMismatch`], [`Error::TooFewRows`] if a set has fewer than two rows, [`Error::NoConvergence`].
+/// Returns [`Error::WidthMismatch`] unless both have the same width, [`Error::TooFewRows`] if a set has fewer than two rows,
+/// and [`Error::NoConvergence`] if a decomposition fails.
 pub fn frechet_distance(first: &FeatureSet, second: &FeatureSet) -> Result<f64, Error> {
     FrechetReference::new(first)?.distance(second)
 }
@@ -184,7 +188,8 @@ pub fn frechet_distance(first: &FeatureSet, second: &FeatureSet) -> Result<f64, 
 ///
 /// # Errors
 ///
-/// [`Error::WidthMismatch`], and those of [`FrechetReference::from_statistics`].
+/// Returns [`Error::WidthMismatch`] unless both have the same width, and the errors of
+/// [`FrechetReference::from_statistics`].
 pub fn frechet_distance_of(
     first: &FeatureStatistics,
     second: &FeatureStatistics,

@@ -1,12 +1,12 @@
-//! Distances of images that a generator makes as it goes, none of which is kept.
+//! Statistics and distances of generated images, none of which is kept.
 
 use burn::tensor::Tensor;
 
 use super::{StatisticsAccumulator, frechet_distance_of};
 use crate::{Error, FeatureNet, FeatureStatistics};
 
-/// Statistics of what a generator makes, batch after batch, none of which is kept: `batches` gives images
-/// `[B, 3, H, W]`, sRGB in 0..1. Its errors come through.
+/// Statistics of generated images that come in batches, none of which is kept: `batches` yields images `[B, 3, H, W]`,
+/// sRGB in 0..1. Its errors are passed on.
 ///
 /// ```
 /// use burn::tensor::{Device, Distribution, Tensor};
@@ -27,7 +27,7 @@ use crate::{Error, FeatureNet, FeatureStatistics};
 ///
 /// # Errors
 ///
-/// The iterator's, and those of [`StatisticsAccumulator`].
+/// Returns the errors of `batches` and of [`StatisticsAccumulator`].
 pub fn generated_statistics<E: From<Error>>(
     network: &dyn FeatureNet,
     batches: impl IntoIterator<Item = Result<Tensor<4>, E>>,
@@ -39,7 +39,7 @@ pub fn generated_statistics<E: From<Error>>(
     Ok(accumulator.finish()?)
 }
 
-/// Fréchet distance between what a generator makes and statistics, of a folder or from a file: `batches` as in
+/// Fréchet distance between generated images and statistics of a folder or from a file; `batches` as in
 /// [`generated_statistics`].
 ///
 /// ```
@@ -63,8 +63,8 @@ pub fn generated_statistics<E: From<Error>>(
 ///
 /// # Errors
 ///
-/// [`Error::WidthMismatch`] before the first batch is asked for, those of [`generated_statistics`] and of
-/// [`frechet_distance_of`].
+/// Returns [`Error::WidthMismatch`], before the first batch is generated, if the statistics were made with another
+/// network; otherwise the errors of [`generated_statistics`] and [`frechet_distance_of`].
 pub fn generated_frechet<E: From<Error>>(
     network: &dyn FeatureNet,
     batches: impl IntoIterator<Item = Result<Tensor<4>, E>>,

@@ -44,12 +44,13 @@ pub struct SubsetEstimate {
 /// Unbiased estimate of the squared maximum mean discrepancy between two sets under `k(x, y) = (x·y / d + 1)³`.
 ///
 /// This is the estimator of the *Kernel Inception Distance* (Bińkowski et al., 2018, section 4), over the full sets;
-/// it deserves that name on InceptionV3's features only. Unbiased, so that small sets compare fairly with large ones,
-/// and so that equal distributions give values around 0, on either side.
+/// it has that name on InceptionV3's features only. Since it is unbiased, small sets compare fairly with large
+/// ones, and equal distributions give values around 0, some of them negative.
 ///
 /// # Errors
 ///
-/// [`Error::WidthMismatch`], [`Error::TooFewRows`] if a set has fewer than two rows.
+/// Returns [`Error::WidthMismatch`] unless both have the same width, and [`Error::TooFewRows`] if a set has fewer than two
+/// rows.
 pub fn kernel_distance(first: &FeatureSet, second: &FeatureSet) -> Result<f64, Error> {
     first.check_width(second.width())?;
     first.check_rows(2)?;
@@ -64,7 +65,8 @@ pub fn kernel_distance(first: &FeatureSet, second: &FeatureSet) -> Result<f64, E
 ///
 /// # Errors
 ///
-/// [`Error::WidthMismatch`], [`Error::Subsets`] if `count` is 0, or `size` below 2 or above the smaller set.
+/// Returns [`Error::WidthMismatch`] unless both have the same width, and [`Error::Subsets`] if `count` is 0, or `size` is
+/// below 2 or larger than the smaller set.
 pub fn kernel_distance_subsets(
     first: &FeatureSet,
     second: &FeatureSet,

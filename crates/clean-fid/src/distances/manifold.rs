@@ -11,26 +11,27 @@ const BLOCK: usize = 512;
 /// around its points that reach to the `neighbours`-th nearest point of the same set.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ManifoldMetrics {
-    /// Part of the outputs inside the targets' manifold, 0 to 1: are they real? (Kynkäänniemi et al., 2019)
+    /// Share of the outputs inside the targets' manifold, 0 to 1: are they realistic? (Kynkäänniemi et al., 2019)
     pub precision: f64,
-    /// Part of the targets inside the outputs' manifold, 0 to 1: is everything made? (Kynkäänniemi et al., 2019)
+    /// Share of the targets inside the outputs' manifold, 0 to 1: is everything covered? (Kynkäänniemi et al., 2019)
     pub recall: f64,
     /// How many targets' balls an output lies in, over `neighbours`: precision that one outlier among the targets does
     /// not spoil; may exceed 1. (Naeem et al., 2020)
     pub density: f64,
-    /// Part of the targets whose ball holds an output, 0 to 1: recall that outliers among the outputs do not spoil.
+    /// Share of the targets whose ball holds an output, 0 to 1: recall that outliers among the outputs do not spoil.
     /// (Naeem et al., 2020)
     pub coverage: f64,
 }
 
 /// Precision, recall, density and coverage of `outputs` against `targets`, as the Python package `prdc` computes them
-/// (there `neighbours` is `nearest_k`; Naeem et al. take 5).
+/// (`nearest_k` there; Naeem et al. take 5).
 ///
-/// Time is `(n + m)² · width`; memory beside the features grows with `n + m` only.
+/// Time grows with `(n + m)² · width`, memory beyond the features with `n + m` only.
 ///
 /// # Errors
 ///
-/// [`Error::WidthMismatch`], [`Error::Neighbours`] if `neighbours` is 0 or a set has not more rows than that.
+/// Returns [`Error::WidthMismatch`] unless both have the same width, and [`Error::Neighbours`] if `neighbours` is 0 or a set
+/// does not have more rows than that.
 pub fn manifold_metrics(
     targets: &FeatureSet,
     outputs: &FeatureSet,
@@ -93,7 +94,7 @@ impl Points {
     fn reach(&self, neighbours: usize) -> Vec<f64> {
         let mut reach = vec![0.0; self.len()];
         self.each_row_of_distances(self, |at, distances| {
-            // The nearest is the point itself, at exactly 0 whatever the rounding.
+            // The nearest is the point itself: exactly 0, without the rounding error.
             distances[at] = 0.0;
             let (_, value, _) = distances.select_nth_unstable_by(neighbours, f64::total_cmp);
             reach[at] = *value;
@@ -101,7 +102,7 @@ impl Points {
         reach
     }
 
-    /// Gives `visit` each row's number and squared distances to all rows of `other`.
+    /// Calls `visit` with each row's number and its squared distances to all rows of `other`.
     fn each_row_of_distances(&self, other: &Self, mut visit: impl FnMut(usize, &mut [f64])) {
         let mut distances = vec![0.0; other.len()];
         for start in (0..self.len()).step_by(BLOCK) {

@@ -1,4 +1,4 @@
-//! Image against image, for outputs whose target is known.
+//! Comparing images with their targets.
 
 use burn::tensor::Tensor;
 
@@ -10,8 +10,8 @@ use crate::images::readback::to_f32;
 ///
 /// # Errors
 ///
-/// [`Error::PairShape`], [`Error::ImageShape`] if a dimension is 0, [`Error::ImageValue`] for NaN or infinity,
-/// [`Error::Readback`].
+/// Returns [`Error::PairShape`] unless both have the same shape, [`Error::ImageShape`] if a dimension is 0,
+/// [`Error::ImageValue`] for NaN or infinity, and [`Error::Readback`] if a batch cannot be read from the device.
 pub fn l1(first: Tensor<4>, second: Tensor<4>) -> Result<f64, Error> {
     Pairs::read(first, second)?.mean(|a, b| {
         let sum: f64 = a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum();
@@ -20,7 +20,7 @@ pub fn l1(first: Tensor<4>, second: Tensor<4>) -> Result<f64, Error> {
 }
 
 /// Peak signal-to-noise ratio in dB, `-10 log₁₀(MSE)` for values in 0..1, of each pair of images, averaged over the
-/// batch: higher is closer. Infinite as soon as one pair is equal.
+/// batch: higher is closer. Infinite if any pair is equal.
 ///
 /// Equals `skimage.metrics.peak_signal_noise_ratio(…, data_range=1)` for each image.
 ///
@@ -36,13 +36,13 @@ pub fn psnr(first: Tensor<4>, second: Tensor<4>) -> Result<f64, Error> {
 
 /// Structural similarity (Wang et al., 2004) of two batches `[B, C, H, W]` with values in 0..1: 1 for equal images.
 ///
-/// Gaussian window of 11 × 11 with σ = 1.5, K₁ = 0.01, K₂ = 0.03, population covariance; the mean over positions where
-/// the window lies inside the image, then over channels and batch. Equals `skimage.metrics.structural_similarity(…,
+/// Gaussian window of 11 × 11 with σ = 1.5, K₁ = 0.01, K₂ = 0.03, population covariance; the mean is taken over positions
+/// at which the window lies inside the image, then over channels and batch. Equals `skimage.metrics.structural_similarity(…,
 /// data_range=1, gaussian_weights=True, use_sample_covariance=False)`.
 ///
 /// # Errors
 ///
-/// As [`l1`], and [`Error::ImageShape`] for images below 11 × 11.
+/// As [`l1`], and [`Error::ImageShape`] for images smaller than 11 × 11.
 pub fn ssim(first: Tensor<4>, second: Tensor<4>) -> Result<f64, Error> {
     let pairs = Pairs::read(first, second)?;
     let [_, channels, height, width] = pairs.shape;

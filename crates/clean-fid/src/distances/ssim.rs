@@ -1,5 +1,5 @@
 //! Structural similarity of one channel, in double precision on the host: the variances are small differences of
-//! large numbers, which 32-bit floats on a device would not hold to 1e-5.
+//! large numbers, which 32-bit floats on a device would not resolve to 1e-5.
 
 /// Side of the Gaussian window.
 pub(crate) const WINDOW: usize = 11;
@@ -7,7 +7,7 @@ const SIGMA: f64 = 1.5;
 const C1: f64 = 0.01 * 0.01;
 const C2: f64 = 0.03 * 0.03;
 
-/// Mean SSIM of two planes, rows of `width`, over the positions where the window fits.
+/// Mean SSIM of two planes with rows of `width`, over the positions at which the window fits.
 pub(crate) fn ssim_plane(a: &[f64], b: &[f64], width: usize) -> f64 {
     let window = gaussian();
     let blur = |values: Vec<f64>| blur_valid(&values, width, &window);

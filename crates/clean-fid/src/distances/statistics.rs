@@ -5,8 +5,8 @@ use faer::{Mat, MatRef};
 use super::StatisticsAccumulator;
 use crate::{Error, FeatureSet};
 
-/// Mean and covariance of a set's features: all that a Fréchet distance needs of it, `d² + d` numbers whatever the
-/// number of images. `mu` and `sigma` of the Python packages.
+/// Mean and covariance of a set's features, which is all that a Fréchet distance needs: `d² + d` numbers for any number of
+/// images. The Python packages call them `mu` and `sigma`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FeatureStatistics {
     mean: Vec<f64>,
@@ -14,12 +14,13 @@ pub struct FeatureStatistics {
     len: Option<usize>,
 }
 
-/// Of the largest entry; statistics that went through 32-bit floats are symmetric to about 1e-7.
+/// Largest asymmetry, as a share of the largest entry. Statistics that were stored in 32-bit floats are symmetric to
+/// about 1e-7.
 const ASYMMETRY: f64 = 1e-5;
 
 impl FeatureStatistics {
     /// From a mean of `d` entries and a covariance of `d × d`, as another program computed them. `len` is the number of
-    /// images behind them, where it is known.
+    /// images that they were computed from, if it is known.
     ///
     /// # Errors
     ///
@@ -69,18 +70,18 @@ impl FeatureStatistics {
         })
     }
 
-    /// Of a whole set: mean and unbiased covariance (over `n - 1`, as `numpy.cov`).
+    /// Computes the mean and the unbiased covariance (over `n - 1`, as `numpy.cov`) of a set.
     ///
     /// # Errors
     ///
-    /// [`Error::TooFewRows`] for fewer than two rows.
+    /// Returns [`Error::TooFewRows`] for fewer than two rows.
     pub fn of(set: &FeatureSet) -> Result<Self, Error> {
         let mut accumulator = StatisticsAccumulator::new(set.width())?;
         accumulator.add(set)?;
         accumulator.finish()
     }
 
-    /// What the accumulator found; symmetric by construction.
+    /// From the accumulator: symmetric by construction.
     pub(crate) fn from_parts(mean: Vec<f64>, covariance: Vec<f64>, len: usize) -> Self {
         Self {
             mean,
@@ -104,12 +105,12 @@ impl FeatureStatistics {
         self.mean.len()
     }
 
-    /// Images behind the statistics, where it is known: a `.npz` file does not say.
+    /// How many images the statistics were computed from, if it is known: a `.npz` file does not record it.
     pub fn images(&self) -> Option<usize> {
         self.len
     }
 
-    /// The covariance with what little asymmetry there is taken out.
+    /// The covariance, made exactly symmetric.
     pub(crate) fn symmetric(&self) -> Mat<f64> {
         let width = self.width();
         let matrix = MatRef::from_row_major_slice(&self.covariance, width, width);

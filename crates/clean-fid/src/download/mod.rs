@@ -283,7 +283,7 @@ impl InceptionV3Config {
     ///
     /// # Errors
     ///
-    /// As [`DownloadCache::fetch`] for `pytorch-fid`'s file, and [`load`](Self::load).
+    /// Returns the errors of [`DownloadCache::fetch`] for `pytorch-fid`'s file, and those of [`load`](Self::load).
     pub fn fetch(&self, cache: &DownloadCache, device: &Device) -> Result<InceptionV3, Error> {
         let path = cache
             .fetch(&RemoteFile::inception_of_pytorch_fid())

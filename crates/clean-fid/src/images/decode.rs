@@ -11,8 +11,8 @@ use crate::{Error, Picture};
 /// Largest file that is read, and most memory that decoding one may take.
 pub(crate) const LIMIT: u64 = 512 << 20;
 
-/// Refuses what a file of so few bytes can only claim to hold. A bit of a JPEG or a PNG stands for at most 128 bytes;
-/// WebP can say more of a plain area, in a larger one only.
+/// Whether a file of so many bytes can hold an image that decodes to so many: a header may claim any size. A bit of a JPEG
+/// or PNG stands for at most 128 bytes; WebP exceeds that for large plain areas only.
 pub(crate) fn plausible(file: usize, decoded: u64) -> bool {
     const SMALL: u64 = 8 << 20;
     decoded <= SMALL || decoded / 1_100 <= file as u64
@@ -22,15 +22,15 @@ impl Picture {
     /// Reads a PNG, JPEG or WebP file. The content decides, not the file's extension.
     ///
     /// Values are those of PIL's `convert("RGB")`: transparency is dropped, not blended; 16-bit colour keeps the high
-    /// byte; 16-bit grey is cut at 255; JPEG has the bytes of libjpeg-turbo, which PIL is built on, in grey, colour and
+    /// byte; 16-bit grey is clipped at 255; JPEG has the bytes of libjpeg-turbo, which PIL is built on, in grey, colour and
     /// CMYK, sequential or progressive. An orientation in EXIF is not applied (PIL does not either).
     ///
-    /// A JPEG file whose data is damaged or cut short is refused; PIL fills up what is damaged.
+    /// A JPEG file whose data is damaged or cut short is refused; PIL fills the gaps.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`]; [`Error::Image`] for a damaged file, another format, or one that is, or would take, more than
-    /// 512 MiB.
+    /// Returns [`Error::Io`] if the file cannot be read, and [`Error::Image`] if it is damaged, has another format, or takes
+    /// more than 512 MiB, compressed or decoded.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let io = |source| Error::Io {
@@ -48,7 +48,7 @@ impl Picture {
     ///
     /// # Errors
     ///
-    /// [`Error::Image`].
+    /// Returns [`Error::Image`] as [`open`](Self::open) does.
     pub fn decode(bytes: &[u8], file: &str) -> Result<Self, Error> {
         Self::decoded(bytes).map_err(|source| Error::Image {
             file: file.to_owned(),
@@ -56,7 +56,7 @@ impl Picture {
         })?
     }
 
-    /// Two kinds of errors: of the file, and of a picture made from it.
+    /// The outer error is one of the file, the inner one of the picture made from it.
     fn decoded(bytes: &[u8]) -> Result<Result<Self, Error>, ImageError> {
         if bytes.len() as u64 > LIMIT {
             return Err(too_large());
@@ -85,7 +85,7 @@ fn too_large() -> ImageError {
 fn convert(image: DynamicImage) -> Result<Picture, Error> {
     let (width, height) = (image.width() as usize, image.height() as usize);
     let rgb = match image {
-        // PIL keeps 16-bit grey as integers, and cuts where it converts them to bytes.
+        // PIL keeps 16-bit grey as integers, and clips them when it converts them to bytes.
         DynamicImage::ImageLuma16(grey) => grey
             .into_raw()
             .into_iter()

@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 
 use crate::Error;
 
-/// What [`Picture::open`](crate::Picture::open) reads.
+/// Formats that [`Picture::open`](crate::Picture::open) reads.
 const READABLE: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
-/// What the Python `clean-fid` would count as well. Leaving it out quietly would change the value.
+/// Formats that the Python `clean-fid` would count as well: ignoring them silently would change the value.
 const UNREADABLE: [&str; 6] = ["bmp", "pgm", "ppm", "tif", "tiff", "npy"];
 
-/// The image files of a folder and the folders in it, in the order of their paths.
+/// The image files in a folder and its subfolders, in the order of their paths.
 ///
-/// The extension decides, in capitals or not: `png`, `jpg`, `jpeg`, `webp`. Names that begin with a dot are left out,
-/// as are links to folders; other files are no images.
+/// Files count by their extension, in capitals or not: `png`, `jpg`, `jpeg`, `webp`. Names that begin with a dot, links to
+/// folders and other files are ignored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageFolder {
     root: PathBuf,
@@ -24,9 +24,9 @@ impl ImageFolder {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if a folder cannot be read, [`Error::EmptyFolder`] if there is no image, [`Error::UnreadableImage`]
-    /// for a file that the Python `clean-fid` would count and this crate cannot read (`bmp`, `pgm`, `ppm`, `tif`,
-    /// `npy`).
+    /// Returns [`Error::Io`] if a folder cannot be read, [`Error::EmptyFolder`] if there is no image, and
+    /// [`Error::UnreadableImage`] for a file that the Python `clean-fid` would count and this crate cannot read (`bmp`,
+    /// `pgm`, `ppm`, `tif`, `npy`).
     pub fn open(root: impl AsRef<Path>) -> Result<Self, Error> {
         let root = root.as_ref();
         let mut files = Vec::new();

@@ -8,9 +8,9 @@ use libjpeg_turbo_rs::{DecodeLimits, Decoder, FrameHeader, JpegError, PixelForma
 
 use super::decode::{LIMIT, plausible};
 
-/// Bytes of red, green and blue, pixel by pixel, then width and height.
+/// Returns the bytes of red, green and blue, pixel by pixel; then width and height.
 pub(crate) fn decode(bytes: &[u8]) -> Result<(Vec<u8>, usize, usize), ImageError> {
-    // The decoder is young. A panic in it is to be the file's error, not the program's end.
+    // The decoder is young: a panic in it becomes an error of the file instead of ending the program.
     catch_unwind(AssertUnwindSafe(|| try_decode(bytes)))
         .unwrap_or_else(|_| Err(JpegError::CorruptData("the decoder failed on it".into())))
         .map_err(|source| {
@@ -51,8 +51,8 @@ fn try_decode(bytes: &[u8]) -> Result<(Vec<u8>, usize, usize), JpegError> {
     Ok((rgb, image.width, image.height))
 }
 
-/// What the decoder takes for granted: there are pixels, and of four components the first and the last are at full
-/// size, the others at one whole fraction of it.
+/// Refuses frames on which the decoder panics. It assumes that there are pixels, and that of four components the first and
+/// the last have full size and the other two the same whole fraction of it.
 fn check(frame: &FrameHeader) -> Result<(), JpegError> {
     let sampling: Vec<[u8; 2]> = frame
         .components
@@ -75,7 +75,7 @@ fn check(frame: &FrameHeader) -> Result<(), JpegError> {
     )))
 }
 
-/// PIL's way from Adobe's inverted CMYK to colours: each ink times the light that black leaves, rounded.
+/// Adobe's inverted CMYK to RGB as in PIL: each ink times the light that black leaves, rounded.
 fn from_inks(pixels: &[u8]) -> Vec<u8> {
     pixels
         .as_chunks::<4>()

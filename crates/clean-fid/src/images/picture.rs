@@ -4,7 +4,7 @@ use crate::Error;
 
 /// A colour image: three planes (red, green, blue), row-major, sRGB in 0..255 as 32-bit floats.
 ///
-/// Files and the resize work on this scale because the reference's do; [`FeatureNet`](crate::FeatureNet) takes tensors
+/// Files and resizes work on this scale, as in the reference implementations; [`FeatureNet`](crate::FeatureNet) takes tensors
 /// in 0..1.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Picture {
@@ -18,7 +18,7 @@ impl Picture {
     ///
     /// # Errors
     ///
-    /// [`Error::PictureSize`] if a side is 0 or the number of values is another.
+    /// Returns [`Error::PictureSize`] if a side is 0, or unless there are `3 × height × width` values.
     pub fn from_planes(planes: Vec<f32>, width: usize, height: usize) -> Result<Self, Error> {
         check_size(planes.len(), width, height)?;
         Ok(Self {

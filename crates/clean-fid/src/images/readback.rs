@@ -1,4 +1,4 @@
-//! Tensors to host memory.
+//! Reading tensors back to the host.
 
 use burn::tensor::Tensor;
 

@@ -12,10 +12,10 @@ use crate::{
     Error, FeatureNet, FeatureSet, FeatureStatistics, FrechetReference, ImageFolder, Picture,
 };
 
-/// Reads images from files, in batches, and runs them through a network.
+/// Reads the images of a folder in batches and runs them through a network.
 ///
-/// The images of two batches are in memory at a time: while one passes the network, the next is decoded, and resized if
-/// the network has a [`host_resize`](FeatureNet::host_resize), on rayon's threads.
+/// While one batch passes through the network, rayon's threads decode the next, and resize it if the network has a
+/// [`host_resize`](FeatureNet::host_resize). So the images of two batches are in memory at a time.
 pub struct Extractor<'a> {
     network: &'a dyn FeatureNet,
     device: &'a Device,
@@ -23,7 +23,7 @@ pub struct Extractor<'a> {
 }
 
 impl<'a> Extractor<'a> {
-    /// Batches of 32 images, put together on `device`, which should be the network's.
+    /// Batches of 32 images, assembled on `device`, which should be the network's.
     pub fn new(network: &'a dyn FeatureNet, device: &'a Device) -> Self {
         Self {
             network,
@@ -32,11 +32,11 @@ impl<'a> Extractor<'a> {
         }
     }
 
-    /// Another batch size: no value depends on it.
+    /// Sets the batch size, on which no value depends.
     ///
     /// # Errors
     ///
-    /// [`Error::ZeroBatchSize`].
+    /// Returns [`Error::ZeroBatchSize`] for a batch size of 0.
     pub fn with_batch_size(mut self, batch_size: usize) -> Result<Self, Error> {
         if batch_size == 0 {
             return Err(Error::ZeroBatchSize);
@@ -45,13 +45,13 @@ impl<'a> Extractor<'a> {
         Ok(self)
     }
 
-    /// Runs all files through the network and gives `take` each batch's features; those of image `i` of the folder are
-    /// row `i` of all. `take` may keep them or not, and may show progress.
+    /// Runs all files through the network and passes the features of each batch to `take`, in the order of the folder: row
+    /// `i` of all belongs to image `i`.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] and [`Error::Image`] for a file that cannot be read, [`Error::ImageFeature`] for NaN or infinity,
-    /// those of [`FeatureNet::features`], and what `take` gives.
+    /// Returns [`Error::Io`] or [`Error::Image`] if a file cannot be read, [`Error::ImageFeature`] for NaN or infinity, the
+    /// errors of [`FeatureNet::features`], and those of `take`.
     pub fn each_batch(
         &self,
         folder: &ImageFolder,
@@ -83,7 +83,7 @@ impl<'a> Extractor<'a> {
         Ok(())
     }
 
-    /// Neighbours of one size share a tensor.
+    /// Features of a batch. Neighbouring pictures of the same size share a tensor.
     fn features_of_all(
         &self,
         pictures: &[Picture],
@@ -116,8 +116,8 @@ impl<'a> Extractor<'a> {
         })
     }
 
-    /// All features of a folder: `4 · width` bytes an image, for [`kernel_distance`](crate::kernel_distance) and
-    /// [`manifold_metrics`](crate::distances::manifold_metrics). `progress` is given the number of images done.
+    /// All features of a folder, `4 · width` bytes for each image, for [`kernel_distance`](crate::kernel_distance) and
+    /// [`manifold_metrics`](crate::distances::manifold_metrics). `progress` is called with the number of images done.
     ///
     /// # Errors
     ///
@@ -142,11 +142,11 @@ impl<'a> Extractor<'a> {
     }
 
     /// Mean and covariance of a folder's features, whose memory does not grow with the number of images. `progress` is
-    /// given the number of images done.
+    /// called with the number of images done.
     ///
     /// # Errors
     ///
-    /// As [`each_batch`](Self::each_batch), and [`Error::FewImages`] for a single image.
+    /// Returns [`Error::FewImages`] for a single image, and the errors of [`each_batch`](Self::each_batch).
     pub fn statistics(
         &self,
         folder: &ImageFolder,
@@ -172,17 +172,18 @@ impl<'a> Extractor<'a> {
     ///
     /// # Errors
     ///
-    /// As [`statistics`](Self::statistics), [`Error::NoConvergence`].
+    /// Returns the errors of [`statistics`](Self::statistics), and [`Error::NoConvergence`] if a decomposition fails.
     pub fn frechet(&self, first: &ImageFolder, second: &ImageFolder) -> Result<f64, Error> {
         let reference = self.statistics(second, |_| ())?;
         self.frechet_to(first, &reference)
     }
 
-    /// Fréchet distance between a folder and statistics, of another folder or from a file.
+    /// Fréchet distance between a folder and statistics, which come from another folder or from a file.
     ///
     /// # Errors
     ///
-    /// [`Error::WidthMismatch`] before any image is read, and as [`frechet`](Self::frechet).
+    /// Returns [`Error::WidthMismatch`], before any image is read, if the statistics were made with another network;
+    /// otherwise the errors of [`frechet`](Self::frechet).
     pub fn frechet_to(
         &self,
         folder: &ImageFolder,

@@ -1,4 +1,4 @@
-//! The seam between images and distances.
+//! The interface between images and distances.
 
 use burn::tensor::{Device, Tensor};
 
@@ -22,28 +22,27 @@ pub trait FeatureNet {
     ///
     /// # Errors
     ///
-    /// [`Error::ImageShape`] if the batch or a side is empty, or there are not three channels.
+    /// Returns [`Error::ImageShape`] if the batch or a side is empty, or unless there are three channels.
     fn features(&self, images: Tensor<4>) -> Result<Tensor<2>, Error>;
 
-    /// What is to be done with each image on the host before images of different size can share a batch. Without it
-    /// (the default) images are batched with neighbours of their own size, and the network resizes the batch.
+    /// The resize that is applied to each image on the host, so that images of different sizes can share a batch. By
+    /// default there is none: images are batched with neighbours of the same size, and the network resizes the batch.
     fn host_resize(&self) -> Option<HostResize> {
         None
     }
 
-    /// The name under which a value measured on this network is to be reported:
-    /// `metric_name("frechet")` is `frechet-efficientnet-lite0-128`.
+    /// The name of a metric on this network, under which its values should be reported: `metric_name("frechet")` is
+    /// `frechet-efficientnet-lite0-128`.
     fn metric_name(&self, metric: &str) -> String {
         format!("{metric}-{}", self.name())
     }
 }
 
-/// A batch for a network on `device`, without gradients: checked, brought to the network's size, and in parts of at
-/// most `chunk` images.
+/// A batch for a network on `device`, without gradients: checked, resized, and in parts of at most `chunk` images.
 ///
 /// # Errors
 ///
-/// [`Error::ImageShape`] as [`FeatureNet::features`] promises.
+/// Returns [`Error::ImageShape`] as [`FeatureNet::features`] promises.
 pub(crate) fn parts(
     images: Tensor<4>,
     resize: Option<HostResize>,

@@ -33,7 +33,7 @@ pub(super) fn resample(plane: &[f32], width: usize, columns: &Taps, rows: &Taps)
     out
 }
 
-/// [`resample`] as PIL has it for bytes: weights are whole numbers of 2⁻²², and both passes end in bytes.
+/// [`resample`] as in PIL for bytes: weights are multiples of 2⁻²², and both passes round to bytes.
 pub(super) fn resample_bytes(plane: &[f32], width: usize, columns: &Taps, rows: &Taps) -> Vec<f32> {
     let bytes: Vec<u8> = plane.iter().map(|v| v.round() as u8).collect();
     let across: Vec<u8> = bytes

@@ -7,7 +7,7 @@ use super::ResizeMode;
 use crate::images::readback::to_f32;
 use crate::{Error, Picture};
 
-/// What a network wants done to each image, on the host, before images meet in a batch.
+/// The resize that a network needs for each image, done on the host before images share a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HostResize {
     /// How.
@@ -29,11 +29,11 @@ impl HostResize {
     }
 
     /// Resizes a batch `[B, 3, H, W]` in 0..1 to `[B, 3, height, width]` in 0..1 on the same device, by way of the
-    /// host. Values are not rounded to bytes before, and a batch of the right size is given back as it is.
+    /// host. Values are not rounded to bytes first, and a batch of the right size is returned unchanged.
     ///
     /// # Errors
     ///
-    /// [`Error::Readback`], and those of [`apply`](Self::apply).
+    /// Returns [`Error::Readback`] if the batch cannot be read from the device, and the errors of [`apply`](Self::apply).
     pub fn apply_batch(&self, images: Tensor<4>) -> Result<Tensor<4>, Error> {
         let [_, channels, height, width] = images.dims();
         if [height, width] == [self.height, self.width] {

@@ -1,4 +1,4 @@
-//! Resizing as the reference does it.
+//! Resizing as in the reference implementations.
 
 mod apply;
 mod host;
@@ -24,9 +24,9 @@ pub enum ResizeMode {
     /// The first TensorFlow's bilinear interpolation: corners aligned to corners of pixels and not their centres, no
     /// antialiasing, as the original FID has it.
     LegacyTensorflow,
-    /// What comes before CLIP: the smaller picture of the same shape that still covers the target, by PIL's bicubic
-    /// filter on bytes, rounded after each axis; of that the middle. It is no mode of the Python `clean-fid` but what
-    /// its `clip_vit_b_32` does.
+    /// The preparation for CLIP: resized to the smallest picture of the same aspect ratio that covers the target, by PIL's
+    /// bicubic filter on bytes, rounded after each axis; then cropped to the middle. Not a mode of the Python `clean-fid`,
+    /// but what its `clip_vit_b_32` does.
     CoverCrop,
 }
 
@@ -41,11 +41,11 @@ impl ResizeMode {
         }
     }
 
-    /// Brings `picture` to `height × width` pixels.
+    /// Resizes `picture` to `height × width` pixels.
     ///
     /// # Errors
     ///
-    /// [`Error::PictureSize`] if a target side is 0.
+    /// Returns [`Error::PictureSize`] if a target side is 0.
     pub fn resize(self, picture: &Picture, height: usize, width: usize) -> Result<Picture, Error> {
         if height == 0 || width == 0 {
             return Err(Error::PictureSize {
@@ -98,7 +98,7 @@ fn cover_crop(picture: &Picture, height: usize, width: usize) -> Result<Picture,
     Picture::from_planes(planes, width, height)
 }
 
-/// Taps for the `part` positions in the middle of `full`; half a position goes to the even side, as Python rounds.
+/// Taps for the `part` positions in the middle of `full`. Half a position is rounded to even, as in Python.
 fn middle(input: usize, full: usize, part: usize) -> taps::Taps {
     let (half, odd) = ((full - part) / 2, (full - part) % 2);
     let start = half + (half % 2) * odd;

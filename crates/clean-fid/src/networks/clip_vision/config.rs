@@ -16,7 +16,7 @@ use crate::networks::weights::WeightFile;
 /// Configuration of [`ClipVision`]. The default is ViT-B/32, the network of the Python `clean-fid`'s `clip_vit_b_32`.
 #[derive(Config, Debug)]
 pub struct ClipVisionConfig {
-    /// Height and width that images are brought to.
+    /// Height and width that images are resized to.
     #[config(default = 224)]
     pub size: usize,
     /// Height and width of a patch; divides `size`.
@@ -40,9 +40,9 @@ pub struct ClipVisionConfig {
 }
 
 impl ClipVisionConfig {
-    /// The network with weights from a file, under the names that `transformers` has: `model.safetensors` or
-    /// `pytorch_model.bin` of `openai/clip-vit-base-patch32`, in float32 or float16. The text side of a whole CLIP may be
-    /// in it and is left out.
+    /// The network with weights from a file, named as in `transformers`: `model.safetensors` or
+    /// `pytorch_model.bin` of `openai/clip-vit-base-patch32`, in float32 or float16. The text side of CLIP may be
+    /// in it and is ignored.
     ///
     /// ```no_run
     /// use burn::tensor::Device;
@@ -64,7 +64,7 @@ impl ClipVisionConfig {
     /// network, and [`Error::Weights`] if the file cannot be read or holds the weights of another network.
     pub fn load(&self, path: impl AsRef<Path>, device: &Device) -> Result<ClipVision, Error> {
         self.check()?;
-        // Statistics only: nothing here is trained, and a graph would be kept for nothing.
+        // Nothing here is trained, so no autodiff graph is needed.
         let mut filler = Filler {
             file: WeightFile::open(path.as_ref())?,
             device: device.clone().inner(),
@@ -145,7 +145,7 @@ impl ClipVisionConfig {
     }
 }
 
-/// Layers with the file's weights.
+/// Builds layers with the weights of a file.
 struct Filler<'a> {
     file: WeightFile<'a>,
     device: Device,

@@ -10,7 +10,7 @@ use crate::images::{HostResize, ResizeMode};
 use crate::networks::feature_net::parts;
 use crate::{Error, FeatureNet};
 
-/// Images that pass at a time, whatever the batch: bounds memory.
+/// Images that pass through at a time, which bounds memory.
 const CHUNK: usize = 16;
 /// Of CLIP's training images, by channel.
 const MEAN: [f32; 3] = [0.48145466, 0.4578275, 0.40821073];

@@ -5,7 +5,7 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
 
 /// Mobile inverted bottleneck (Sandler et al., 2018, section 3.4): widen 1×1, depthwise k×k, narrow 1×1, with ReLU6
-/// after the first two, batch norms folded, and a sum with the input where shapes agree.
+/// after the first two, batch norms folded in, and the input added if shapes agree.
 #[derive(Module, Debug)]
 pub(super) struct MbConv {
     expand: Option<Conv2d>,
@@ -44,7 +44,7 @@ impl MbConv {
     }
 }
 
-/// `min(max(x, 0), 6)`, in two steps because both compile to vector instructions on flex, where one `clamp` does not.
+/// `min(max(x, 0), 6)`, in two steps: on flex both compile to vector instructions, and `clamp` does not.
 pub(super) fn relu6(x: Tensor<4>) -> Tensor<4> {
     x.clamp_min(0.0).clamp_max(6.0)
 }

@@ -13,7 +13,7 @@ use super::weights::Weights;
 use crate::Error;
 use crate::images::resize::products::Filter;
 
-/// How an image is brought to the input size: half-pixel centres (`align_corners = false`).
+/// How images are resized to the input size, with half-pixel centres (`align_corners = false`).
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
 pub enum ResizeFilter {
     /// Two taps an axis, no antialiasing, on the device.
@@ -38,11 +38,11 @@ impl ResizeFilter {
 
 /// Configuration of [`EfficientNetLite0`]. The default is the size that the network was trained at.
 ///
-/// Without antialiasing, images much larger than `input_size` alias: take [`ResizeFilter::Antialiased`] for those.
+/// Images much larger than `input_size` alias without antialiasing: use [`ResizeFilter::Antialiased`] for those.
 #[derive(Config, Debug)]
 pub struct EfficientNetLite0Config {
-    /// Height and width, in pixels, that every image is resized to; at least 32. Smaller is faster and looks at less
-    /// detail; the size is part of the network's name, since values at different sizes do not compare.
+    /// Height and width, in pixels, that every image is resized to; at least 32. Smaller sizes are faster and
+    /// see less detail. The size is part of the network's name, since values at different sizes are not comparable.
     #[config(default = 224)]
     pub input_size: usize,
     /// The resize filter.
@@ -50,7 +50,7 @@ pub struct EfficientNetLite0Config {
     pub resize: ResizeFilter,
 }
 
-/// Below this, the last stage has nothing left to pool.
+/// With a smaller input, the last stage would have nothing left to pool.
 const MINIMUM_INPUT: usize = 32;
 pub(super) const FEATURES: usize = 1280;
 const STEM: usize = 32;
@@ -68,11 +68,11 @@ const STAGES: [(usize, usize, usize, usize, usize); 7] = [
 ];
 
 impl EfficientNetLite0Config {
-    /// The network with random weights, for tests and shapes: its features say nothing about images.
+    /// The network with random weights, for tests: its features say nothing about images.
     ///
     /// # Errors
     ///
-    /// [`Error::InputSize`].
+    /// Returns [`Error::InputSize`] if `input_size` is too small.
     pub fn init(&self, device: &Device) -> Result<EfficientNetLite0, Error> {
         self.build(device, &mut |_, _| Ok(()))
     }
@@ -124,7 +124,7 @@ impl EfficientNetLite0Config {
                 minimum: MINIMUM_INPUT,
             });
         }
-        // Statistics only: nothing here is trained, and a graph would be kept for nothing.
+        // Nothing here is trained, so no autodiff graph is needed.
         let device = device.clone().inner();
         let mut unit = |name: &str, plan: Plan| -> Result<Conv2d, Error> {
             let mut conv = plan.init(&device);

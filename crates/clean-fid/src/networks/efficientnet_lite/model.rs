@@ -29,8 +29,8 @@ pub struct EfficientNetLite0 {
     name: String,
 }
 
-/// Images that pass at a time, whatever the batch: on a CPU the maps of the first stages then stay near the cache
-/// (64 images at 128 × 128: a third less time than in one piece), and memory is bounded.
+/// Images that pass through at a time. On a CPU the maps of the first stages then stay close to the cache (64 images of
+/// 128 × 128 take a third less time than in one piece), and memory is bounded.
 const CHUNK: usize = 16;
 
 impl EfficientNetLite0 {

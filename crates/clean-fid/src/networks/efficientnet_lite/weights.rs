@@ -39,7 +39,7 @@ impl<'a> Weights<'a> {
         Ok(())
     }
 
-    /// Refuses a file with tensors that nobody asked for.
+    /// Refuses a file with tensors that no layer asked for.
     pub(super) fn finish(self) -> Result<(), Error> {
         Ok(self.0.finish()?)
     }

@@ -8,7 +8,7 @@ use super::mixed::Branch;
 use super::unit::Unit;
 use crate::Error;
 
-/// What is done with each new convolution, by its unit's name.
+/// Called with each new convolution and the name of its unit.
 pub(super) type Fill<'a> = dyn FnMut(&str, &mut Conv2d) -> Result<(), Error> + 'a;
 
 /// A unit to build.
@@ -65,7 +65,7 @@ impl Builder<'_> {
         Ok(Unit { conv })
     }
 
-    /// Units one after another, the first of which takes `input` channels.
+    /// A chain of units, the first of which takes `input` channels.
     pub(super) fn chain(
         &mut self,
         prefix: &str,
@@ -81,7 +81,7 @@ impl Builder<'_> {
         Ok(units)
     }
 
-    /// A chain, and the units side by side that take its result.
+    /// A chain, and parallel units that take its result.
     pub(super) fn branch(
         &mut self,
         prefix: &str,

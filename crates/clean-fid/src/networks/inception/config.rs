@@ -16,21 +16,21 @@ use crate::networks::weights::WeightFile;
 /// Configuration of [`InceptionV3`]. The default is Clean-FID's.
 #[derive(Config, Debug)]
 pub struct InceptionV3Config {
-    /// How images come to 299 × 299 pixels, and with `LegacyPytorch` also how values come to about -1..1: `2x - 1`, as
-    /// `pytorch-fid`, where the others have `(255x - 128) / 128`.
+    /// How images are resized to 299 × 299 pixels. It also decides how values are scaled to about -1..1: `LegacyPytorch`
+    /// takes `2x - 1`, as `pytorch-fid` does, the others `(255x - 128) / 128`.
     #[config(default = "ResizeMode::Clean")]
     pub mode: ResizeMode,
 }
 
 impl InceptionV3Config {
-    /// The network with random weights, for tests and shapes: its features say nothing about images.
+    /// The network with random weights, for tests: its features say nothing about images.
     pub fn init(&self, device: &Device) -> Result<InceptionV3, Error> {
         self.build(device, &mut |_, _| Ok(()))
     }
 
     /// The network with the weights of the original FID from a file: `pytorch-fid`'s
-    /// `pt_inception-2015-12-05-6726825d.pth` or `torch-fidelity`'s `weights-inception-2015-12-05-6726825d.pth` (equal
-    /// but for the name), a safetensors file with the same tensors, or a checkpoint that holds them under a key, as
+    /// `pt_inception-2015-12-05-6726825d.pth` or `torch-fidelity`'s `weights-inception-2015-12-05-6726825d.pth` (the
+    /// same bytes), a safetensors file with the same tensors, or a checkpoint that holds them under a key such as
     /// `state_dict`. The content decides, not the file's extension. Tensors are float32 or float16 and called
     /// `Conv2d_1a_3x3.conv.weight`, `Mixed_5b.branch1x1.bn.bias`, ….
     ///
@@ -65,7 +65,7 @@ impl InceptionV3Config {
     }
 
     fn build(&self, device: &Device, fill: &mut Fill<'_>) -> Result<InceptionV3, Error> {
-        // Statistics only: nothing here is trained, and a graph would be kept for nothing.
+        // Nothing here is trained, so no autodiff graph is needed.
         let device = device.clone().inner();
         let mut builder = Builder {
             device: &device,

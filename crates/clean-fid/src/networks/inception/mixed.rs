@@ -7,7 +7,7 @@ use burn::tensor::{Tensor, s};
 
 use super::unit::{Unit, chain};
 
-/// One path through a block: a chain of units, whose result goes through each of the `fork` and is joined again.
+/// One path through a block: a chain of units. If there is a `fork`, each of its units takes the chain's result.
 #[derive(Module, Debug)]
 pub(super) struct Branch {
     pub(super) chain: Vec<Unit>,

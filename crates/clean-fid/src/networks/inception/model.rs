@@ -14,7 +14,7 @@ use crate::{Error, FeatureNet};
 
 /// Height and width that the network was trained at.
 const SIDE: usize = 299;
-/// Images that pass at a time on one thread, whatever the batch: bounds memory (5.5 MB an image for the largest map).
+/// Images that pass through at a time on one thread, which bounds memory: the largest map takes 5.5 MB an image.
 const CHUNK: usize = 4;
 
 /// InceptionV3 (Szegedy et al., 2016) with the pools of TensorFlow's graph of 2015, up to the 2048 means over the last
@@ -22,7 +22,7 @@ const CHUNK: usize = 4;
 /// `dims=2048`, and to the network inside the Python `clean-fid`.
 ///
 /// Made by [`InceptionV3Config::load`]; the weights do not come with this crate. Values are called FID and KID only if
-/// those are the weights of the original FID, which the caller has to see to: the file's shapes cannot tell.
+/// those are the weights of the original FID. The caller has to ensure that: shapes alone cannot tell.
 ///
 /// Images pass four at a time, on each of rayon's threads.
 #[derive(Module, Debug)]

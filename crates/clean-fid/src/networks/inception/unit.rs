@@ -15,8 +15,8 @@ impl Unit {
         self.conv.forward(input).clamp_min(0.0)
     }
 
-    /// What [`forward`](Self::forward) makes of a mean over neighbours, where `mean` takes it: a convolution of single
-    /// pixels gives the mean of its results, and of those there are fewer channels.
+    /// [`forward`](Self::forward) of the mean over neighbours that `mean` takes. Since the convolution has a kernel of
+    /// 1 × 1, the mean can be taken after it, where there are fewer channels.
     pub(super) fn forward_mean(
         &self,
         input: Tensor<4>,

@@ -57,7 +57,8 @@ impl<'a> Weights<'a> {
         Ok(())
     }
 
-    /// The classifier may be there, if it is that of the graph of 2015; anything else is another network.
+    /// Refuses tensors that are left over. The classifier of the graph of 2015 may be among them; with any other, these are
+    /// weights of another network.
     pub(super) fn finish(mut self) -> Result<(), Error> {
         self.0.skip("fc.weight", &[CLASSES, FEATURES]);
         self.0.skip("fc.bias", &[CLASSES]);
