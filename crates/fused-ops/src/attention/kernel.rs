@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
+use super::backward::OfGroup;
 use crate::kernel::{
     Accumulate, Dense, Input, Kernel, Matrix, MatrixMut, Slot, apply, exp, multiply, vectorized,
 };
@@ -11,15 +12,15 @@ use crate::kernel::{
 const TILE: usize = 1 << 16;
 
 #[derive(Clone, Debug)]
-struct Attention {
-    dims: [usize; 3],
-    groups: usize,
-    keys: usize,
-    heads: usize,
+pub(super) struct Attention {
+    pub(super) dims: [usize; 3],
+    pub(super) groups: usize,
+    pub(super) keys: usize,
+    pub(super) heads: usize,
 }
 
 #[derive(Clone, Debug)]
-struct AttentionInputs<T> {
+pub(super) struct AttentionInputs<T> {
     query: T,
     key: T,
     value: T,
@@ -65,21 +66,21 @@ impl Attention {
         self.dims[0] * self.dims[1] / self.groups
     }
 
-    fn tile_rows(&self) -> usize {
+    pub(super) fn tile_rows(&self) -> usize {
         (TILE / self.keys).clamp(16, 256).min(self.rows())
     }
 
-    fn head(&self) -> usize {
+    pub(super) fn head(&self) -> usize {
         self.dims[2] / self.heads
     }
 
-    fn scale(&self) -> f32 {
+    pub(super) fn scale(&self) -> f32 {
         1.0 / (self.head() as f32).sqrt()
     }
 
     /// Softmax of the scores of some queries. `q` and `k` begin at the head's first value; their rows are those of all
     /// heads, so a row's stride is the full width.
-    fn probabilities(&self, q: &[f32], k: &[f32], bias: Option<&[f32]>, p: &mut [f32]) {
+    pub(super) fn probabilities(&self, q: &[f32], k: &[f32], bias: Option<&[f32]>, p: &mut [f32]) {
         let (width, keys) = (self.dims[2], self.keys);
         let rows = p.len() / keys;
         multiply(
@@ -242,77 +243,6 @@ impl Kernel for Attention {
             value: (wanted.value).then(|| Dense::new(dv, &[self.groups, keys, width])),
             // `run` takes no bias that wants one.
             bias: wanted.bias.map(|_| None),
-        }
-    }
-}
-
-struct OfGroup<'a> {
-    q: &'a [f32],
-    k: &'a [f32],
-    v: &'a [f32],
-    dy: &'a [f32],
-    bias: Option<&'a [f32]>,
-}
-
-impl Attention {
-    /// dv += Pᵗ dy, dP = dy vᵗ, dS = P·(dP − Σ dP·P), dq = dS k, dk += dSᵗ q, head by head.
-    fn backward_group(&self, of: &OfGroup, dq: &mut [f32], dk: &mut [f32], dv: &mut [f32]) {
-        let (width, keys, head) = (self.dims[2], self.keys, self.head());
-        let tile = self.tile_rows();
-        let mut p = vec![0.0; tile * keys];
-        let mut dp = vec![0.0; tile * keys];
-        for (i, dq) in dq.chunks_mut(tile * width).enumerate() {
-            let rows = dq.len() / width;
-            let (p, dp) = (&mut p[..rows * keys], &mut dp[..rows * keys]);
-            let (q, dy) = (&of.q[i * tile * width..], &of.dy[i * tile * width..]);
-            for at in (0..width).step_by(head) {
-                self.probabilities(&q[at..], &of.k[at..], of.bias, p);
-                let dy = Matrix::new(&dy[at..], rows, head, width);
-                let (k, v) = (&of.k[at..], &of.v[at..]);
-                multiply(
-                    MatrixMut::new(&mut dv[at..], keys, head, width),
-                    Matrix::new(p, rows, keys, keys).transpose(),
-                    dy,
-                    1.0,
-                    Accumulate::Add,
-                );
-                multiply(
-                    MatrixMut::new(dp, rows, keys, keys),
-                    dy,
-                    Matrix::new(v, keys, head, width).transpose(),
-                    1.0,
-                    Accumulate::Replace,
-                );
-                vectorized(
-                    #[inline(always)]
-                    || {
-                        for (p, dp) in p.chunks_exact(keys).zip(dp.chunks_exact_mut(keys)) {
-                            let mut sums = [0.0f32; 16];
-                            for (i, (p, dp)) in p.iter().zip(dp.iter()).enumerate() {
-                                sums[i % 16] = p.mul_add(*dp, sums[i % 16]);
-                            }
-                            let sum = sums.iter().sum::<f32>();
-                            for (p, dp) in p.iter().zip(dp) {
-                                *dp = p * (*dp - sum);
-                            }
-                        }
-                    },
-                );
-                multiply(
-                    MatrixMut::new(&mut dq[at..], rows, head, width),
-                    Matrix::new(dp, rows, keys, keys),
-                    Matrix::new(k, keys, head, width),
-                    self.scale(),
-                    Accumulate::Replace,
-                );
-                multiply(
-                    MatrixMut::new(&mut dk[at..], keys, head, width),
-                    Matrix::new(dp, rows, keys, keys).transpose(),
-                    Matrix::new(&q[at..], rows, head, width),
-                    self.scale(),
-                    Accumulate::Add,
-                );
-            }
         }
     }
 }

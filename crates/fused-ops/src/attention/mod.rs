@@ -1,6 +1,8 @@
 //! Attention between the projections of two sequences.
 
 #[cfg(feature = "flex")]
+mod backward;
+#[cfg(feature = "flex")]
 mod kernel;
 
 use burn::tensor::activation::softmax;

@@ -5,39 +5,31 @@ use burn::tensor::module::BatchNormTrainOutput;
 use rayon::prelude::*;
 
 use super::Affine;
+use super::statistics::{Statistics, moments, pixels};
 use crate::Activation;
-use crate::activation::{activate, deactivate};
+use crate::activation::activate;
 use crate::kernel::{Dense, Input, Kernel, Slot, Unary, apply, vectorized};
-
-/// Running sums at once.
-const LANES: usize = 32;
-
-/// Mean and variance of the channels, `[2, C]`.
-#[derive(Clone, Debug)]
-struct Statistics {
-    dims: [usize; 4],
-}
 
 /// A batch norm if its inputs have statistics, an instance norm otherwise.
 #[derive(Clone, Debug)]
-struct ChannelNorm {
-    dims: [usize; 4],
-    epsilon: f32,
-    slope: f32,
+pub(super) struct ChannelNorm {
+    pub(super) dims: [usize; 4],
+    pub(super) epsilon: f32,
+    pub(super) slope: f32,
 }
 
 #[derive(Clone, Debug)]
-struct ChannelNormInputs<T> {
-    x: T,
+pub(super) struct ChannelNormInputs<T> {
+    pub(super) x: T,
     /// Mean and variance of the channels over the whole batch, `[2, C]`.
-    statistics: Option<T>,
-    affine: Option<GammaBeta<T>>,
+    pub(super) statistics: Option<T>,
+    pub(super) affine: Option<GammaBeta<T>>,
 }
 
 #[derive(Clone, Debug)]
-struct GammaBeta<T> {
-    gamma: T,
-    beta: T,
+pub(super) struct GammaBeta<T> {
+    pub(super) gamma: T,
+    pub(super) beta: T,
 }
 
 impl<T> ChannelNormInputs<T> {
@@ -113,99 +105,29 @@ pub(super) fn run(
     apply(kernel, inputs)
 }
 
-fn pixels(dims: [usize; 4]) -> usize {
-    dims[2] * dims[3]
-}
-
-/// The sum of `term` of each of `values` and its neighbour in `others`.
-#[inline(always)]
-fn sum_of(values: &[f32], others: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
-    let mut lanes = [0.0; LANES];
-    let chunks = values.chunks_exact(LANES).zip(others.chunks_exact(LANES));
-    for (values, others) in chunks {
-        for i in 0..LANES {
-            lanes[i] += term(values[i], others[i]);
-        }
-    }
-    let start = values.len() / LANES * LANES;
-    let rest = values[start..].iter().zip(&others[start..]);
-    lanes.iter().sum::<f32>() + rest.map(|(a, b)| term(*a, *b)).sum::<f32>()
-}
-
-/// Mean and biased variance.
-#[inline(always)]
-fn moments(plane: &[f32]) -> [f32; 2] {
-    let n = plane.len() as f32;
-    let mean = sum_of(plane, plane, |x, _| x) / n;
-    let variance = sum_of(plane, plane, |x, _| (x - mean) * (x - mean)) / n;
-    [mean, variance]
-}
-
-impl Kernel for Statistics {
-    type Inputs<T: Slot> = Unary<T>;
-
-    fn map<T: Slot, U: Slot>(inputs: Unary<T>, f: impl FnMut(T) -> U) -> Unary<U> {
-        inputs.map(f)
-    }
-
-    fn forward(&self, inputs: &Unary<Dense>, _keep: bool) -> (Dense, Vec<Dense>) {
-        let [images, channels, ..] = self.dims;
-        let planes: Vec<[f32; 2]> = (inputs.x.values())
-            .par_chunks_exact(pixels(self.dims))
-            .map(|plane| {
-                vectorized(
-                    #[inline(always)]
-                    || moments(plane),
-                )
-            })
-            .collect();
-        let mut statistics = vec![0.0; 2 * channels];
-        let (means, variances) = statistics.split_at_mut(channels);
-        for channel in 0..channels {
-            let of = || planes.iter().skip(channel).step_by(channels);
-            let mean = of().map(|plane| plane[0]).sum::<f32>() / images as f32;
-            let spread = of().map(|plane| plane[1] + (plane[0] - mean).powi(2));
-            means[channel] = mean;
-            variances[channel] = spread.sum::<f32>() / images as f32;
-        }
-        (Dense::new(statistics, &[2, channels]), Vec::new())
-    }
-
-    fn backward(
-        &self,
-        _inputs: &Unary<Dense>,
-        _kept: &[Dense],
-        _gradient: &Dense,
-        _wanted: &Unary<bool>,
-    ) -> Unary<Option<Dense>> {
-        // Their input is detached.
-        Unary { x: None }
-    }
-}
-
 /// What a plane's values x become: (x − mean)·scale, times γ, plus β.
 #[derive(Clone, Copy)]
-struct Plane {
-    mean: f32,
-    scale: f32,
-    gamma: f32,
-    beta: f32,
+pub(super) struct Plane {
+    pub(super) mean: f32,
+    pub(super) scale: f32,
+    pub(super) gamma: f32,
+    pub(super) beta: f32,
 }
 
 impl Plane {
     #[inline(always)]
-    fn normal(self, x: f32) -> f32 {
+    pub(super) fn normal(self, x: f32) -> f32 {
         (x - self.mean) * self.scale
     }
 
     #[inline(always)]
-    fn output(self, x: f32) -> f32 {
+    pub(super) fn output(self, x: f32) -> f32 {
         self.normal(x) * self.gamma + self.beta
     }
 }
 
 impl ChannelNorm {
-    fn plane(
+    pub(super) fn plane(
         &self,
         inputs: &ChannelNormInputs<Dense>,
         index: usize,
@@ -286,75 +208,6 @@ impl Kernel for ChannelNorm {
         gradient: &Dense,
         wanted: &ChannelNormInputs<bool>,
     ) -> ChannelNormInputs<Option<Dense>> {
-        let (x, dy) = (inputs.x.values(), gradient.values());
-        let moments = kept[0].values();
-        let [_, channels, ..] = self.dims;
-        let pixels = pixels(self.dims);
-        let plane = |i: usize| self.plane(inputs, i, [moments[2 * i], moments[2 * i + 1]]);
-        let before = |plane: Plane, x: f32, dy: f32| deactivate(dy, plane.output(x), self.slope);
-        // Per plane the sums of the gradient before the activation, and of its products with the
-        // normalised values.
-        let sums: Vec<[f32; 2]> = (x.par_chunks_exact(pixels))
-            .zip(dy.par_chunks_exact(pixels))
-            .enumerate()
-            .map(|(i, (x, dy))| {
-                let plane = plane(i);
-                vectorized(
-                    #[inline(always)]
-                    || {
-                        [
-                            sum_of(x, dy, |x, dy| before(plane, x, dy)),
-                            sum_of(x, dy, |x, dy| before(plane, x, dy) * plane.normal(x)),
-                        ]
-                    },
-                )
-            })
-            .collect();
-        let mut by_channel = vec![[0.0f32; 2]; channels];
-        for image in sums.chunks_exact(channels) {
-            for (total, sum) in by_channel.iter_mut().zip(image) {
-                total[0] += sum[0];
-                total[1] += sum[1];
-            }
-        }
-        let dx = wanted.x.then(|| {
-            let mut dx = vec![0.0; x.len()];
-            (dx.par_chunks_exact_mut(pixels))
-                .zip(x.par_chunks_exact(pixels))
-                .zip(dy.par_chunks_exact(pixels))
-                .enumerate()
-                .for_each(|(i, ((dx, x), dy))| {
-                    let plane = plane(i);
-                    let (sum, n) = if inputs.statistics.is_some() {
-                        (by_channel[i % channels], self.dims[0] * pixels)
-                    } else {
-                        (sums[i], pixels)
-                    };
-                    let [mean, along] = sum.map(|sum| sum / n as f32);
-                    let factor = plane.gamma * plane.scale;
-                    vectorized(
-                        #[inline(always)]
-                        || {
-                            for ((dx, x), dy) in dx.iter_mut().zip(x).zip(dy) {
-                                let dz = before(plane, *x, *dy);
-                                *dx = factor * (dz - mean - plane.normal(*x) * along);
-                            }
-                        },
-                    );
-                });
-            Dense::new(dx, &self.dims)
-        });
-        let column = |at: usize| {
-            let column = by_channel.iter().map(|sums| sums[at]).collect();
-            Some(Dense::new(column, &[channels]))
-        };
-        ChannelNormInputs {
-            x: dx,
-            statistics: wanted.statistics.map(|_| None),
-            affine: wanted.affine.as_ref().map(|_| GammaBeta {
-                gamma: column(1),
-                beta: column(0),
-            }),
-        }
+        self.gradients(inputs, kept[0].values(), gradient.values(), wanted)
     }
 }

@@ -1,7 +1,11 @@
 //! Instance and batch norm with the activation that follows.
 
 #[cfg(feature = "flex")]
+mod backward;
+#[cfg(feature = "flex")]
 mod kernel;
+#[cfg(feature = "flex")]
+mod statistics;
 
 use burn::tensor::Tensor;
 use burn::tensor::module::{self, BatchNormTrainOutput};

@@ -42,6 +42,7 @@ impl NormConv {
                     1.0,
                     Accumulate::Replace,
                 );
+                self.through_silu(x, &affine, dx, sums);
                 self.through_norm(inputs, x, b, &affine, dx, sums);
             });
 
@@ -111,25 +112,11 @@ impl NormConv {
         Dense::new(dw, &[self.taps * channels, outputs])
     }
 
-    /// From the gradient of the activations to that of `x`, in place.
-    fn through_norm(
-        &self,
-        inputs: &NormConvInputs<Dense>,
-        x: &[f32],
-        b: usize,
-        affine: &Affine,
-        d: &mut [f32],
-        sums: &mut [f32],
-    ) {
+    /// From the gradient of the activations to that of the norm's output, in place. `sums` becomes Σ dn and Σ dn·x̂.
+    fn through_silu(&self, x: &[f32], affine: &Affine, d: &mut [f32], sums: &mut [f32]) {
         let channels = self.channels;
-        let Affine {
-            mean,
-            inverse,
-            factor,
-            offset,
-        } = affine;
-        let (mean, inverse) = (&mean[..channels], &inverse[..channels]);
-        let (factor, offset) = (&factor[..channels], &offset[..channels]);
+        let (mean, inverse) = (&affine.mean[..channels], &affine.inverse[..channels]);
+        let (factor, offset) = (&affine.factor[..channels], &affine.offset[..channels]);
         let (plain, with_x) = sums.split_at_mut(channels);
         vectorized(
             #[inline(always)]
@@ -147,7 +134,23 @@ impl NormConv {
                 }
             },
         );
-        // dx = inverse·(dx̂ − mean(dx̂) − x̂·mean(dx̂·x̂)) over each group, with dx̂ = dn·γ·(1 + scale).
+    }
+
+    /// From the gradient of the norm's output to that of `x`, in place:
+    /// dx = inverse·(dx̂ − mean(dx̂) − x̂·mean(dx̂·x̂)) over each group, with dx̂ = dn·γ·(1 + scale).
+    fn through_norm(
+        &self,
+        inputs: &NormConvInputs<Dense>,
+        x: &[f32],
+        b: usize,
+        affine: &Affine,
+        d: &mut [f32],
+        sums: &[f32],
+    ) {
+        let channels = self.channels;
+        let (mean, inverse) = (&affine.mean[..channels], &affine.inverse[..channels]);
+        let factor = &affine.factor[..channels];
+        let (plain, with_x) = sums.split_at(channels);
         let gamma = inputs.gamma.values();
         let film = self.film(inputs, b);
         let per_group = channels / self.groups;
