@@ -99,6 +99,7 @@ mod kernel {
 
     impl Kernel for LayerNorm {
         type Inputs<T: Slot> = LayerNormInputs<T>;
+        type Kept = ();
 
         fn map<T: Slot, U: Slot>(
             inputs: LayerNormInputs<T>,
@@ -111,7 +112,7 @@ mod kernel {
             }
         }
 
-        fn forward(&self, inputs: &LayerNormInputs<Dense>, _keep: bool) -> (Dense, Vec<Dense>) {
+        fn forward(&self, inputs: &LayerNormInputs<Dense>) -> (Dense, ()) {
             let width = self.width;
             let (x, gamma) = (inputs.x.values(), inputs.gamma.values());
             let beta = inputs.beta.values();
@@ -132,13 +133,13 @@ mod kernel {
                     },
                 );
             });
-            (Dense::new(y, &self.dims), Vec::new())
+            (Dense::new(y, &self.dims), ())
         }
 
         fn backward(
             &self,
             inputs: &LayerNormInputs<Dense>,
-            _kept: &[Dense],
+            _kept: &(),
             gradient: &Dense,
             wanted: &LayerNormInputs<bool>,
         ) -> LayerNormInputs<Option<Dense>> {

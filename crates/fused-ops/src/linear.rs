@@ -90,6 +90,7 @@ mod kernel {
 
     impl Kernel for Linear {
         type Inputs<T: Slot> = LinearInputs<T>;
+        type Kept = ();
 
         fn map<T: Slot, U: Slot>(
             inputs: LinearInputs<T>,
@@ -103,7 +104,7 @@ mod kernel {
             }
         }
 
-        fn forward(&self, inputs: &LinearInputs<Dense>, _keep: bool) -> (Dense, Vec<Dense>) {
+        fn forward(&self, inputs: &LinearInputs<Dense>) -> (Dense, ()) {
             let (x, weight) = (inputs.x.values(), inputs.weight.values());
             let [k, n] = inputs.weight.dims();
             let bias = inputs.bias.as_ref().map(Dense::values);
@@ -122,13 +123,13 @@ mod kernel {
                     accumulate,
                 );
             });
-            (Dense::new(y, &self.dims), Vec::new())
+            (Dense::new(y, &self.dims), ())
         }
 
         fn backward(
             &self,
             inputs: &LinearInputs<Dense>,
-            _kept: &[Dense],
+            _kept: &(),
             gradient: &Dense,
             wanted: &LinearInputs<bool>,
         ) -> LinearInputs<Option<Dense>> {

@@ -57,12 +57,13 @@ mod kernel {
 
     impl Kernel for ReflectPad {
         type Inputs<T: Slot> = Unary<T>;
+        type Kept = ();
 
         fn map<T: Slot, U: Slot>(inputs: Unary<T>, f: impl FnMut(T) -> U) -> Unary<U> {
             inputs.map(f)
         }
 
-        fn forward(&self, inputs: &Unary<Dense>, _keep: bool) -> (Dense, Vec<Dense>) {
+        fn forward(&self, inputs: &Unary<Dense>) -> (Dense, ()) {
             let [_, _, height, width] = self.dims;
             let dims = self.padded();
             let [_, _, _, padded] = dims;
@@ -81,13 +82,13 @@ mod kernel {
                         }
                     }
                 });
-            (Dense::new(y, &dims), Vec::new())
+            (Dense::new(y, &dims), ())
         }
 
         fn backward(
             &self,
             _inputs: &Unary<Dense>,
-            _kept: &[Dense],
+            _kept: &(),
             gradient: &Dense,
             wanted: &Unary<bool>,
         ) -> Unary<Option<Dense>> {

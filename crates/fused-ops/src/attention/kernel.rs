@@ -163,6 +163,7 @@ impl AttentionInputs<Dense> {
 
 impl Kernel for Attention {
     type Inputs<T: Slot> = AttentionInputs<T>;
+    type Kept = ();
 
     fn map<T: Slot, U: Slot>(
         inputs: AttentionInputs<T>,
@@ -171,7 +172,7 @@ impl Kernel for Attention {
         inputs.map(f)
     }
 
-    fn forward(&self, inputs: &AttentionInputs<Dense>, _keep: bool) -> (Dense, Vec<Dense>) {
+    fn forward(&self, inputs: &AttentionInputs<Dense>) -> (Dense, ()) {
         let [batch, length, width] = self.dims;
         let [q, k, v] = inputs.projections();
         let (rows, tile, keys, head) = (self.rows(), self.tile_rows(), self.keys, self.head());
@@ -202,13 +203,13 @@ impl Kernel for Attention {
                 }
             },
         );
-        (Dense::new(y, &self.dims), Vec::new())
+        (Dense::new(y, &self.dims), ())
     }
 
     fn backward(
         &self,
         inputs: &AttentionInputs<Dense>,
-        _kept: &[Dense],
+        _kept: &(),
         gradient: &Dense,
         wanted: &AttentionInputs<bool>,
     ) -> AttentionInputs<Option<Dense>> {

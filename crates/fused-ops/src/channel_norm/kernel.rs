@@ -159,6 +159,8 @@ impl ChannelNorm {
 
 impl Kernel for ChannelNorm {
     type Inputs<T: Slot> = ChannelNormInputs<T>;
+    /// Mean and variance of each plane.
+    type Kept = Dense;
 
     fn map<T: Slot, U: Slot>(
         inputs: ChannelNormInputs<T>,
@@ -167,7 +169,7 @@ impl Kernel for ChannelNorm {
         inputs.map(f)
     }
 
-    fn forward(&self, inputs: &ChannelNormInputs<Dense>, keep: bool) -> (Dense, Vec<Dense>) {
+    fn forward(&self, inputs: &ChannelNormInputs<Dense>) -> (Dense, Dense) {
         let x = inputs.x.values();
         let pixels = pixels(self.dims);
         let mut y = vec![0.0; x.len()];
@@ -191,23 +193,20 @@ impl Kernel for ChannelNorm {
                 )
             })
             .collect();
-        let mut kept = Vec::new();
-        if keep {
-            kept.push(Dense::new(
-                planes.as_flattened().to_vec(),
-                &[planes.len(), 2],
-            ));
-        }
-        (Dense::new(y, &self.dims), kept)
+        let moments = planes.as_flattened().to_vec();
+        (
+            Dense::new(y, &self.dims),
+            Dense::new(moments, &[planes.len(), 2]),
+        )
     }
 
     fn backward(
         &self,
         inputs: &ChannelNormInputs<Dense>,
-        kept: &[Dense],
+        kept: &Dense,
         gradient: &Dense,
         wanted: &ChannelNormInputs<bool>,
     ) -> ChannelNormInputs<Option<Dense>> {
-        self.gradients(inputs, kept[0].values(), gradient.values(), wanted)
+        self.gradients(inputs, kept.values(), gradient.values(), wanted)
     }
 }

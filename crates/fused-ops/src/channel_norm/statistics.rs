@@ -43,12 +43,13 @@ pub(super) struct Statistics {
 
 impl Kernel for Statistics {
     type Inputs<T: Slot> = Unary<T>;
+    type Kept = ();
 
     fn map<T: Slot, U: Slot>(inputs: Unary<T>, f: impl FnMut(T) -> U) -> Unary<U> {
         inputs.map(f)
     }
 
-    fn forward(&self, inputs: &Unary<Dense>, _keep: bool) -> (Dense, Vec<Dense>) {
+    fn forward(&self, inputs: &Unary<Dense>) -> (Dense, ()) {
         let [images, channels, ..] = self.dims;
         let planes: Vec<[f32; 2]> = (inputs.x.values())
             .par_chunks_exact(pixels(self.dims))
@@ -68,13 +69,13 @@ impl Kernel for Statistics {
             means[channel] = mean;
             variances[channel] = spread.sum::<f32>() / images as f32;
         }
-        (Dense::new(statistics, &[2, channels]), Vec::new())
+        (Dense::new(statistics, &[2, channels]), ())
     }
 
     fn backward(
         &self,
         _inputs: &Unary<Dense>,
-        _kept: &[Dense],
+        _kept: &(),
         _gradient: &Dense,
         _wanted: &Unary<bool>,
     ) -> Unary<Option<Dense>> {

@@ -21,6 +21,8 @@ pub(super) struct ConvolutionInputs<T> {
 
 impl Kernel for Convolution {
     type Inputs<T: Slot> = ConvolutionInputs<T>;
+    /// The output, if there is an activation.
+    type Kept = Option<Dense>;
 
     fn map<T: Slot, U: Slot>(
         inputs: ConvolutionInputs<T>,
@@ -33,7 +35,7 @@ impl Kernel for Convolution {
         }
     }
 
-    fn forward(&self, inputs: &ConvolutionInputs<Dense>, keep: bool) -> (Dense, Vec<Dense>) {
+    fn forward(&self, inputs: &ConvolutionInputs<Dense>) -> (Dense, Option<Dense>) {
         let (channels, _) = self.conv.outputs();
         let finish = Finish {
             bias: inputs.bias.as_ref().map(Dense::values),
@@ -45,24 +47,20 @@ impl Kernel for Convolution {
             self.conv.forward(x, weight, finish),
             &self.conv.output_dims(),
         );
-        let kept = if keep && self.slope != 1.0 {
-            vec![y.clone()]
-        } else {
-            Vec::new()
-        };
+        let kept = (self.slope != 1.0).then(|| y.clone());
         (y, kept)
     }
 
     fn backward(
         &self,
         inputs: &ConvolutionInputs<Dense>,
-        kept: &[Dense],
+        kept: &Option<Dense>,
         gradient: &Dense,
         wanted: &ConvolutionInputs<bool>,
     ) -> ConvolutionInputs<Option<Dense>> {
         let (x, weight) = (inputs.x.values(), inputs.weight.values());
         let before =
-            (kept.first()).map(|y| before_activation(gradient.values(), y.values(), self.slope));
+            (kept.as_ref()).map(|y| before_activation(gradient.values(), y.values(), self.slope));
         let dy = before.as_deref().unwrap_or(gradient.values());
         let (channels, pixels) = self.conv.outputs();
         ConvolutionInputs {

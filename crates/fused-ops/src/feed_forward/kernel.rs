@@ -150,6 +150,8 @@ impl FeedForward {
 
 impl Kernel for FeedForward {
     type Inputs<T: Slot> = FeedForwardInputs<T>;
+    /// The wide values.
+    type Kept = Dense;
 
     fn map<T: Slot, U: Slot>(
         inputs: FeedForwardInputs<T>,
@@ -165,19 +167,39 @@ impl Kernel for FeedForward {
         }
     }
 
-    fn forward(&self, inputs: &FeedForwardInputs<Dense>, keep: bool) -> (Dense, Vec<Dense>) {
+    fn forward(&self, inputs: &FeedForwardInputs<Dense>) -> (Dense, Dense) {
         let (x, residual) = (inputs.x.values(), inputs.residual.values());
-        let rows = x.len() / self.inputs;
-        let tile = self.tile_rows();
         let (k, h, n) = (self.inputs, self.hidden, self.outputs);
+        let (rows, tile) = (x.len() / k, self.tile_rows());
         let mut y = vec![0.0; rows * n];
-        let tiles = (y.par_chunks_mut(tile * n))
+        let mut wide = vec![0.0; rows * 2 * h];
+        (y.par_chunks_mut(tile * n))
             .zip(x.par_chunks(tile * k))
-            .zip(residual.par_chunks(tile * n));
-        let hidden = || vec![0.0; tile * h];
-        if !keep {
-            tiles.for_each_init(
-                || (vec![0.0; tile * 2 * h], hidden()),
+            .zip(residual.par_chunks(tile * n))
+            .zip(wide.par_chunks_mut(tile * 2 * h))
+            .for_each_init(
+                || vec![0.0; tile * h],
+                |hidden, (((y, x), residual), wide)| {
+                    let rows = x.len() / k;
+                    self.widen(inputs, x, wide);
+                    self.gate(wide, &mut hidden[..rows * h]);
+                    self.narrow(inputs, hidden, y, residual);
+                },
+            );
+        (Dense::new(y, &self.dims), Dense::new(wide, &[rows, 2 * h]))
+    }
+
+    /// The wide values are those of one tile at a time.
+    fn infer(&self, inputs: &FeedForwardInputs<Dense>) -> Dense {
+        let (x, residual) = (inputs.x.values(), inputs.residual.values());
+        let (k, h, n) = (self.inputs, self.hidden, self.outputs);
+        let tile = self.tile_rows();
+        let mut y = vec![0.0; x.len() / k * n];
+        (y.par_chunks_mut(tile * n))
+            .zip(x.par_chunks(tile * k))
+            .zip(residual.par_chunks(tile * n))
+            .for_each_init(
+                || (vec![0.0; tile * 2 * h], vec![0.0; tile * h]),
                 |(wide, hidden), ((y, x), residual)| {
                     let rows = x.len() / k;
                     self.widen(inputs, x, wide);
@@ -185,32 +207,17 @@ impl Kernel for FeedForward {
                     self.narrow(inputs, hidden, y, residual);
                 },
             );
-            return (Dense::new(y, &self.dims), Vec::new());
-        }
-        let mut wide = vec![0.0; rows * 2 * h];
-        (tiles.zip(wide.par_chunks_mut(tile * 2 * h))).for_each_init(
-            hidden,
-            |hidden, (((y, x), residual), wide)| {
-                let rows = x.len() / k;
-                self.widen(inputs, x, wide);
-                self.gate(wide, &mut hidden[..rows * h]);
-                self.narrow(inputs, hidden, y, residual);
-            },
-        );
-        (
-            Dense::new(y, &self.dims),
-            vec![Dense::new(wide, &[rows, 2 * h])],
-        )
+        Dense::new(y, &self.dims)
     }
 
     fn backward(
         &self,
         inputs: &FeedForwardInputs<Dense>,
-        kept: &[Dense],
+        kept: &Dense,
         gradient: &Dense,
         wanted: &FeedForwardInputs<bool>,
     ) -> FeedForwardInputs<Option<Dense>> {
-        let (x, dy, wide) = (inputs.x.values(), gradient.values(), kept[0].values());
+        let (x, dy, wide) = (inputs.x.values(), gradient.values(), kept.values());
         let (k, h, n) = (self.inputs, self.hidden, self.outputs);
         let rows = x.len() / k;
         let tile = self.tile_rows();

@@ -29,18 +29,25 @@ pub(crate) trait Kernel: Clone + Debug + Send + 'static {
     /// The inputs by name.
     type Inputs<T: Slot>: Slot;
 
+    /// What the forward pass keeps for the backward pass.
+    type Kept: Slot;
+
     /// Puts every input that is there through `f`, always in the same order, and keeps its name.
     fn map<T: Slot, U: Slot>(inputs: Self::Inputs<T>, f: impl FnMut(T) -> U) -> Self::Inputs<U>;
 
-    /// The output, and if `keep` is set what [`Kernel::backward`] needs of the forward pass beside
-    /// the inputs.
-    fn forward(&self, inputs: &Self::Inputs<Dense>, keep: bool) -> (Dense, Vec<Dense>);
+    /// The output, and what [`Kernel::backward`] needs of the forward pass beside the inputs.
+    fn forward(&self, inputs: &Self::Inputs<Dense>) -> (Dense, Self::Kept);
+
+    /// The output alone, if there will be no backward pass.
+    fn infer(&self, inputs: &Self::Inputs<Dense>) -> Dense {
+        self.forward(inputs).0
+    }
 
     /// Gradients of the inputs that are `wanted`; those of others may be none.
     fn backward(
         &self,
         inputs: &Self::Inputs<Dense>,
-        kept: &[Dense],
+        kept: &Self::Kept,
         gradient: &Dense,
         wanted: &Self::Inputs<bool>,
     ) -> Self::Inputs<Option<Dense>>;
@@ -148,8 +155,7 @@ pub(crate) fn apply<K: Kernel, const D: usize>(
             })
             .collect();
         let inputs = K::map(places, |at| tensors[at].clone());
-        let (output, _) = kernel.forward(&inputs, false);
-        return Some(Tensor::from_primitive::<Flex>(output.0));
+        return Some(Tensor::from_primitive::<Flex>(kernel.infer(&inputs).0));
     }
     let tensors: Vec<AutodiffTensor> = (tensors.into_iter())
         .map(|tensor| match tensor {
@@ -181,7 +187,7 @@ struct Step<K>(PhantomData<K>);
 struct Saved<K: Kernel> {
     kernel: K,
     inputs: K::Inputs<Dense>,
-    kept: Vec<Dense>,
+    kept: K::Kept,
 }
 
 impl<K: Kernel, const N: usize> Backward<Flex, N> for Step<K> {
@@ -231,7 +237,7 @@ fn record<K: Kernel, const N: usize>(
         .stateful()
     {
         OpsKind::Tracked(prep) => {
-            let (output, kept) = kernel.forward(&inputs, true);
+            let (output, kept) = kernel.forward(&inputs);
             let saved = Saved {
                 kernel,
                 inputs,
@@ -239,7 +245,7 @@ fn record<K: Kernel, const N: usize>(
             };
             prep.finish(saved, output.0)
         }
-        OpsKind::UnTracked(prep) => prep.finish(kernel.forward(&inputs, false).0.0),
+        OpsKind::UnTracked(prep) => prep.finish(kernel.infer(&inputs).0),
     };
     Some(output)
 }

@@ -211,6 +211,7 @@ impl NormConv {
 
 impl Kernel for NormConv {
     type Inputs<T: Slot> = NormConvInputs<T>;
+    type Kept = ();
 
     fn map<T: Slot, U: Slot>(
         inputs: NormConvInputs<T>,
@@ -219,7 +220,7 @@ impl Kernel for NormConv {
         inputs.map(f)
     }
 
-    fn forward(&self, inputs: &NormConvInputs<Dense>, _keep: bool) -> (Dense, Vec<Dense>) {
+    fn forward(&self, inputs: &NormConvInputs<Dense>) -> (Dense, ()) {
         let (length, channels, outputs) = (self.length, self.channels, self.outputs);
         let (x, weight) = (inputs.x.values(), inputs.weight.values());
         let bias = inputs.bias.as_ref().map(Dense::values);
@@ -245,13 +246,13 @@ impl Kernel for NormConv {
                     );
                 },
             );
-        (Dense::new(y, &[self.batch, length, outputs]), Vec::new())
+        (Dense::new(y, &[self.batch, length, outputs]), ())
     }
 
     fn backward(
         &self,
         inputs: &NormConvInputs<Dense>,
-        _kept: &[Dense],
+        _kept: &(),
         gradient: &Dense,
         wanted: &NormConvInputs<bool>,
     ) -> NormConvInputs<Option<Dense>> {

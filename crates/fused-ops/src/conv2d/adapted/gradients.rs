@@ -9,7 +9,7 @@
 
 use rayon::prelude::*;
 
-use super::kernel::{Adapted, AdaptedInputs, Factors};
+use super::kernel::{Adapted, AdaptedInputs, AdaptedKept, Factors};
 use crate::conv2d::finish::Finish;
 use crate::conv2d::geometry::Geometry;
 use crate::conv2d::narrow::kernel_gradient;
@@ -18,16 +18,16 @@ use crate::conv2d::sums::{before_activation, channel_dots, channel_products};
 use crate::kernel::{Accumulate, Dense, Matrix, MatrixMut, multiply};
 
 impl Adapted {
-    /// Gradients of the inputs, from the tensors that the forward pass `kept` and the gradient of the output.
+    /// Gradients of the inputs, from what the forward pass `kept` and the gradient of the output.
     pub(super) fn gradients(
         &self,
         inputs: &AdaptedInputs<Dense>,
-        kept: &[Dense],
+        kept: &AdaptedKept,
         gradient: &Dense,
         wanted: &AdaptedInputs<bool>,
     ) -> AdaptedInputs<Option<Dense>> {
         let (outputs, _) = self.conv.outputs();
-        let y = kept[0].values();
+        let y = kept.output.values();
         let before =
             (self.slope != 1.0).then(|| before_activation(gradient.values(), y, self.slope));
         let dz = before.as_deref().unwrap_or(gradient.values());
@@ -41,7 +41,7 @@ impl Adapted {
             bias: d_bias,
             gain: wanted.gain.map(|_| d_gain),
             update: wanted.update.as_ref().map(|wanted| {
-                let [down, up] = match (&inputs.update, kept.get(1)) {
+                let [down, up] = match (&inputs.update, &kept.inner) {
                     (Some(update), Some(inner)) if wanted.down || wanted.up => self
                         .update_gradients(inputs, update, inner.values(), dz)
                         .map(Some),

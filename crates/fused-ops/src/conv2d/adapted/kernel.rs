@@ -28,6 +28,14 @@ pub(super) struct AdaptedInputs<T> {
     pub(super) update: Option<Factors<T>>,
 }
 
+/// What the backward pass needs of the forward pass.
+#[derive(Clone, Debug)]
+pub(super) struct AdaptedKept {
+    pub(super) output: Dense,
+    /// `down * x`, of r channels, if there is an update.
+    pub(super) inner: Option<Dense>,
+}
+
 /// The two matrices of the update.
 #[derive(Clone, Debug)]
 pub(super) struct Factors<T> {
@@ -95,39 +103,45 @@ pub(super) fn run(layer: &AdaptedConv2d, x: &Tensor<4>) -> Option<Tensor<4>> {
 
 impl Kernel for Adapted {
     type Inputs<T: Slot> = AdaptedInputs<T>;
+    type Kept = AdaptedKept;
 
     fn map<T: Slot, U: Slot>(inputs: AdaptedInputs<T>, f: impl FnMut(T) -> U) -> AdaptedInputs<U> {
         inputs.map(f)
     }
 
-    /// Keeps the output, and the r channels `down * x` of an update: as output channels of the same convolution they
-    /// cost no second pass over `x`.
-    fn forward(&self, inputs: &AdaptedInputs<Dense>, keep: bool) -> (Dense, Vec<Dense>) {
-        let stacked = keep && inputs.update.is_some();
-        let weight = self.merged(inputs, inputs.gain(), stacked);
-        let finish = Finish {
-            bias: Some(inputs.bias.values()),
-            slope: self.slope,
-            channels: self.conv.outputs().0,
-        };
-        let dims = self.conv.output_dims();
-        if !stacked {
-            let y = self.conv.forward(inputs.x.values(), &weight, finish);
-            let y = Dense::new(y, &dims);
-            let kept = if keep { vec![y.clone()] } else { Vec::new() };
-            return (y, kept);
+    /// With an update, the r channels `down * x` are further output channels of the same convolution, and cost no second
+    /// pass over `x`.
+    fn forward(&self, inputs: &AdaptedInputs<Dense>) -> (Dense, AdaptedKept) {
+        if inputs.update.is_none() {
+            let output = self.infer(inputs);
+            let kept = AdaptedKept {
+                output: output.clone(),
+                inner: None,
+            };
+            return (output, kept);
         }
-        let [y, inner] = self.convolve_stacked(inputs.x.values(), &weight, finish);
-        let y = Dense::new(y, &dims);
+        let weight = self.merged(inputs, inputs.gain(), true);
+        let [y, inner] = self.convolve_stacked(inputs.x.values(), &weight, self.finish(inputs));
+        let dims = self.conv.output_dims();
+        let output = Dense::new(y, &dims);
         let [batch, _, height, width] = dims;
-        let inner = Dense::new(inner, &[batch, self.rank, height, width]);
-        (y.clone(), vec![y, inner])
+        let kept = AdaptedKept {
+            output: output.clone(),
+            inner: Some(Dense::new(inner, &[batch, self.rank, height, width])),
+        };
+        (output, kept)
+    }
+
+    fn infer(&self, inputs: &AdaptedInputs<Dense>) -> Dense {
+        let weight = self.merged(inputs, inputs.gain(), false);
+        let y = (self.conv).forward(inputs.x.values(), &weight, self.finish(inputs));
+        Dense::new(y, &self.conv.output_dims())
     }
 
     fn backward(
         &self,
         inputs: &AdaptedInputs<Dense>,
-        kept: &[Dense],
+        kept: &AdaptedKept,
         gradient: &Dense,
         wanted: &AdaptedInputs<bool>,
     ) -> AdaptedInputs<Option<Dense>> {
@@ -136,6 +150,15 @@ impl Kernel for Adapted {
 }
 
 impl Adapted {
+    /// Bias and activation of the output's own channels.
+    fn finish<'a>(&self, inputs: &'a AdaptedInputs<Dense>) -> Finish<'a> {
+        Finish {
+            bias: Some(inputs.bias.values()),
+            slope: self.slope,
+            channels: self.conv.outputs().0,
+        }
+    }
+
     /// `(W + scale·up·down)` times `gain`, in the weight's layout. If `stacked`, the rows of `down` follow as further
     /// output channels.
     pub(super) fn merged(
