@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
-use weight_blocks::{HostTensor, NamedTensors, gradients_to_named, load_named, module_to_named};
+use weight_blocks::module::gradients_to_named;
+use weight_blocks::{HostTensor, NamedTensors, load_named, module_to_named};
 use weight_diffusion::{
     BlockDataset, BlockSource, BlockTrainer, TextCondition, TrainConfig, UNet1d, UNet1dConfig,
 };

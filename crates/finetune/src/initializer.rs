@@ -236,7 +236,8 @@ fn zoo_mean(zoo: &Zoo) -> Result<NamedTensors, Error> {
     sums.into_iter()
         .map(|(name, (shape, sum))| {
             let data = sum.iter().map(|s| (s / count as f64) as f32).collect();
-            Ok((name, weight_blocks::HostTensor::new(shape, data)?))
+            let tensor = weight_blocks::HostTensor::new(shape, data);
+            Ok((name, tensor.map_err(weight_blocks::Error::from)?))
         })
         .collect()
 }

@@ -6,9 +6,10 @@ use std::path::Path;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use weight_blocks::module::module_shapes;
 use weight_blocks::{
-    NamedTensors, WeightSpace, load_named, load_safetensors, module_shapes, module_to_named,
-    save_safetensors, write_atomic,
+    NamedTensors, WeightSpace, load_named, load_safetensors, module_to_named, save_safetensors,
+    write_atomic,
 };
 
 use crate::error::Error;

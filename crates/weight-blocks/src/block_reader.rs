@@ -1,25 +1,21 @@
 //! Single blocks out of a zoo's shards.
 
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use safetensors::Dtype;
-use safetensors::tensor::Metadata;
+use tensor_file::TensorFile;
 
-use crate::files::{check_finite, floats};
-use crate::{Entry, Error, Layout, Segment, Zoo};
-
-/// Longest header of a safetensors file, as in the format's own library.
-const MAX_HEADER: u64 = 100_000_000;
+use crate::error::LayoutError;
+use crate::grouping::Segment;
+use crate::zoo::check_finite;
+use crate::{Entry, Error, Layout, TensorSpec, Zoo};
 
 /// Reads single blocks from the shards of a zoo by their place in the file, so that a zoo of any size
 /// takes the memory of one block and a few open files.
 ///
-/// The shards' digests are not checked here, since that reads them whole: go through the zoo once with
-/// [`Zoo::for_each_encoded`] (normalisation statistics need that anyway). What is read is checked for
-/// its header, type, shape and finite values each time.
+/// The shards' digests are not checked here, because that would read whole shards: go through the zoo once with
+/// [`Zoo::for_each_encoded`], which normalisation statistics need anyway. Header, type, shape and values are checked with
+/// each read.
 ///
 /// ```
 /// # use std::collections::BTreeMap;
@@ -51,11 +47,7 @@ pub struct BlockReader {
 #[derive(Debug)]
 struct Shard {
     concept: String,
-    path: PathBuf,
-    file: File,
-    header: Metadata,
-    /// Where the tensors begin.
-    start: u64,
+    file: TensorFile<'static>,
 }
 
 impl BlockReader {
@@ -85,19 +77,17 @@ impl BlockReader {
     /// Block `n` of `entry` into `block`, of [`Layout::block_size`] values; padding is 0.
     ///
     /// # Errors
-    /// [`Error::Layout`] for a block past the end or a `block` of another length; [`Error::Io`],
-    /// [`Error::Safetensors`], [`Error::MissingTensor`], [`Error::ShapeMismatch`], [`Error::Dtype`]
-    /// and [`Error::NonFinite`] for a shard that is damaged or was replaced.
+    /// Returns [`Error::Layout`] for a block past the end or a `block` of another length, and [`Error::File`],
+    /// [`Error::MissingTensor`] or [`Error::ShapeMismatch`] if the shard is damaged or was replaced.
     pub fn read(&mut self, entry: &Entry, n: usize, block: &mut [f32]) -> Result<(), Error> {
         let size = self.layout.block_size();
         if n >= self.layout.blocks() || block.len() != size {
-            return Err(Error::Layout {
-                why: format!(
-                    "block {n} into {} values, of {} blocks of {size}",
-                    block.len(),
-                    self.layout.blocks()
-                ),
-            });
+            return Err(Error::Layout(LayoutError::Block {
+                block: n,
+                values: block.len(),
+                blocks: self.layout.blocks(),
+                block_size: size,
+            }));
         }
         let shard = self.shard(&entry.concept)?;
         block.fill(0.0);
@@ -111,8 +101,9 @@ impl BlockReader {
                 continue;
             }
             let target = &mut block[part.start - from..part.end - from];
-            let shard = &self.open[shard];
-            shard.read(&self.layout, segment, entry.checkpoint, part.start, target)?;
+            if let Some(spec) = self.layout.tensors().nth(segment.tensor) {
+                self.open[shard].read(spec, segment, entry.checkpoint, part.start, target)?;
+            }
         }
         Ok(())
     }
@@ -134,94 +125,38 @@ impl BlockReader {
 
 impl Shard {
     fn open(zoo: &Path, concept: &str) -> Result<Self, Error> {
-        let path = crate::zoo::shard_path(zoo, concept);
-        let fail = |source| Error::io(&path, source);
-        let mut file = File::open(&path).map_err(fail)?;
-        let len = file.metadata().map_err(fail)?.len();
-        let damaged = |why: String| Error::Safetensors {
-            path: path.clone(),
-            why,
-        };
-        let mut bytes = [0; 8];
-        if len < 8 {
-            return Err(damaged(format!("it has {len} bytes")));
-        }
-        file.read_exact(&mut bytes).map_err(fail)?;
-        let header_len = u64::from_le_bytes(bytes);
-        if header_len > MAX_HEADER || header_len > len - 8 {
-            return Err(damaged(format!(
-                "a header of {header_len} bytes in a file of {len}"
-            )));
-        }
-        let mut text = vec![0; header_len as usize];
-        file.read_exact(&mut text).map_err(fail)?;
-        let header: Metadata =
-            serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
-        let start = 8 + header_len;
-        let expected = start.checked_add(header.data_len() as u64);
-        if expected != Some(len) {
-            return Err(damaged(format!(
-                "{} bytes of tensors in a file of {len}",
-                header.data_len()
-            )));
-        }
         Ok(Self {
             concept: concept.to_owned(),
-            path,
-            file,
-            header,
-            start,
+            file: TensorFile::open_safetensors(crate::zoo::shard_path(zoo, concept))?,
         })
     }
 
-    /// The values of `segment` from place `at` among the encoded ones on.
+    /// The values of `segment`, a part of the tensor `spec`, from place `at` among the encoded values on.
     fn read(
         &self,
-        layout: &Layout,
+        spec: &TensorSpec,
         segment: &Segment,
         checkpoint: usize,
         at: usize,
         target: &mut [f32],
     ) -> Result<(), Error> {
-        let Some(spec) = layout.tensors().nth(segment.tensor) else {
-            return Err(Error::Layout {
-                why: format!("there is no tensor {}", segment.tensor),
-            });
-        };
         let name = format!("{checkpoint}/{}", spec.name);
-        let Some(info) = self.header.info(&name) else {
+        let Some(info) = self.file.get(&name) else {
             return Err(Error::MissingTensor { name });
         };
         if info.shape != spec.shape {
             return Err(Error::ShapeMismatch {
-                name,
                 expected: spec.shape.clone(),
-                found: info.shape.clone(),
+                found: info.shape.to_vec(),
+                name,
             });
         }
-        let unknown = || Error::Dtype {
-            path: self.path.clone(),
-            name: name.clone(),
-            dtype: format!("{:?}", info.dtype),
-        };
-        let width = match info.dtype {
-            Dtype::F32 => 4,
-            Dtype::F16 | Dtype::BF16 => 2,
-            _ => return Err(unknown()),
-        };
-        // The header was checked to hold as many bytes as the shape needs.
         let first = segment.start + (at - segment.at) * segment.stride;
         let span = (target.len() - 1) * segment.stride + 1;
-        let offset = self.start + (info.data_offsets.0 + first * width) as u64;
-        let mut bytes = vec![0; span * width];
-        let fail = |source| Error::io(&self.path, source);
-        let mut file = &self.file;
-        file.seek(SeekFrom::Start(offset)).map_err(fail)?;
-        file.read_exact(&mut bytes).map_err(fail)?;
-        let values = floats(info.dtype, &bytes).ok_or_else(unknown)?;
+        let values = self.file.read_range(&name, first..first + span)?;
         for (target, value) in target.iter_mut().zip(values.iter().step_by(segment.stride)) {
             *target = *value;
         }
-        check_finite(&self.path, &name, target)
+        check_finite(self.file.path(), &name, target)
     }
 }

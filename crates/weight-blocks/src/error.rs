@@ -30,44 +30,12 @@ pub enum Error {
         /// The tensor's.
         found: Vec<usize>,
     },
-    /// A tensor whose values do not fill its shape.
-    #[error("a tensor of shape {shape:?} cannot hold {values} values")]
-    ValueCount {
-        /// The shape.
-        shape: Vec<usize>,
-        /// Number of values.
-        values: usize,
-    },
-    /// A value that is NaN or infinite.
-    #[error("{}: tensor `{name}` holds {value} at position {index}; the training that wrote it diverged, or the file is damaged", path.display())]
-    NonFinite {
-        /// The file.
-        path: PathBuf,
-        /// The tensor.
-        name: String,
-        /// Position in row-major order.
-        index: usize,
-        /// The value.
-        value: f32,
-    },
-    /// A value that a 16-bit float cannot hold.
-    #[error(
-        "tensor `{name}` holds {value} at position {index}, past the largest 16-bit float, 65504; store it in full precision"
-    )]
-    HalfRange {
-        /// The tensor.
-        name: String,
-        /// Position in row-major order.
-        index: usize,
-        /// The value.
-        value: f32,
-    },
-    /// A layout that cannot exist.
-    #[error("layout: {why}")]
-    Layout {
-        /// Why.
-        why: String,
-    },
+    /// A file that cannot be read or written, or does not hold what it should.
+    #[error(transparent)]
+    File(#[from] tensor_file::Error),
+    /// A layout that cannot exist, or values that do not fit one.
+    #[error("layout: {0}")]
+    Layout(#[from] LayoutError),
     /// Blocks that do not fit a layout.
     #[error(
         "{found} values given, the layout has {blocks} blocks of {block_size}, that is {expected}"
@@ -100,48 +68,21 @@ pub enum Error {
         found: usize,
     },
     /// A device that cannot give values back.
-    #[error("reading `{name}` from the device: {why}")]
+    #[cfg(feature = "burn")]
+    #[error("reading `{name}` from the device: {source}")]
     Device {
         /// The tensor.
         name: String,
         /// The backend's reason.
-        why: String,
+        source: burn::tensor::DataError,
     },
-    /// A file or folder that cannot be read or written.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// Which.
-        path: PathBuf,
-        /// The system's answer.
-        source: std::io::Error,
-    },
-    /// A file that is no safetensors file, or is cut off.
-    #[error("{}: not a complete safetensors file ({why}); is it truncated? Restore it or make it again", path.display())]
-    Safetensors {
-        /// The file.
-        path: PathBuf,
-        /// The parser's reason.
-        why: String,
-    },
-    /// A safetensors file that is not a LoRA's.
-    #[error("{}: tensor `{name}` {why}; LoRA files of PEFT, diffusers and kohya's sd-scripts can be read", path.display())]
+    /// A safetensors file that does not hold a LoRA.
+    #[error("{}: {source}; LoRA files of PEFT, diffusers and kohya's sd-scripts can be read", path.display())]
     LoraFile {
         /// The file.
         path: PathBuf,
-        /// The tensor.
-        name: String,
         /// What is wrong with it.
-        why: String,
-    },
-    /// A tensor type that is not a float.
-    #[error("{}: tensor `{name}` is of type {dtype}; F32, F16 and BF16 can be read", path.display())]
-    Dtype {
-        /// The file.
-        path: PathBuf,
-        /// The tensor.
-        name: String,
-        /// Its type.
-        dtype: String,
+        source: LoraFileError,
     },
     /// A JSON file of the zoo that cannot be understood.
     #[error("{}: not a valid {what} ({source}); was the file edited or cut off?", path.display())]
@@ -164,7 +105,7 @@ pub enum Error {
         expected: u32,
     },
     /// No zoo where one was expected.
-    #[error("{}: there is no zoo here (no zoo.json); make one with `collect`", path.display())]
+    #[error("{}: there is no zoo here (no zoo.json); make one with Zoo::create", path.display())]
     NoZoo {
         /// The folder.
         path: PathBuf,
@@ -249,9 +190,133 @@ pub enum Error {
 
 impl Error {
     pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
-        Self::Io {
+        Self::File(tensor_file::Error::Io {
             path: path.to_owned(),
             source,
-        }
+        })
     }
+}
+
+/// Why a layout cannot exist, or what does not fit one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LayoutError {
+    /// A stored layout of another version.
+    #[error(
+        "`{name}` is of layout version {found}, this build reads {expected}; use the build that wrote it"
+    )]
+    Version {
+        /// The model's name.
+        name: String,
+        /// Version in the file.
+        found: u32,
+        /// Version of this build.
+        expected: u32,
+    },
+    /// Blocks of no values.
+    #[error("the block size is zero")]
+    ZeroBlockSize,
+    /// Two tensors of one name.
+    #[error("tensor `{name}` occurs twice")]
+    DuplicateTensor {
+        /// The name.
+        name: String,
+    },
+    /// A tensor with more values than a layout may have.
+    #[error("tensor `{name}` of shape {shape:?} is too large")]
+    TensorTooLarge {
+        /// The tensor.
+        name: String,
+        /// Its shape.
+        shape: Vec<usize>,
+    },
+    /// More values than a layout may have.
+    #[error("more than {limit} values")]
+    TooManyValues {
+        /// The most.
+        limit: usize,
+    },
+    /// No values at all, or blocks larger than a layout may be.
+    #[error("{values} values in blocks of {block_size}")]
+    BlockSize {
+        /// Values of all tensors.
+        values: usize,
+        /// b.
+        block_size: usize,
+    },
+    /// So many runs of values, or so much padding, that a few bytes of JSON would ask for gigabytes.
+    #[error("too many runs or too much padding for {rule:?}")]
+    OutOfProportion {
+        /// The grouping rule.
+        rule: crate::GroupingRule,
+    },
+    /// A block past the last one, or a buffer that is not one block long.
+    #[error("block {block} into {values} values, of {blocks} blocks of {block_size}")]
+    Block {
+        /// The block asked for.
+        block: usize,
+        /// Length of the buffer.
+        values: usize,
+        /// N.
+        blocks: usize,
+        /// b.
+        block_size: usize,
+    },
+    /// Another number of weights than checkpoints, or none.
+    #[error("concept `{concept}` has {checkpoints} checkpoints but {weights} sets of weights")]
+    CheckpointCount {
+        /// The concept.
+        concept: String,
+        /// Checkpoints in its record.
+        checkpoints: usize,
+        /// Sets of weights given.
+        weights: usize,
+    },
+    /// A module of which the rule takes nothing.
+    #[error("the rule takes none of the module's tensors")]
+    NoTensors,
+    /// A normaliser that cannot be computed with.
+    #[error("its normaliser holds a mean that is not finite or a deviation that is not positive")]
+    Statistics,
+}
+
+/// Why a safetensors file is not a LoRA.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoraFileError {
+    /// A tensor of another kind.
+    #[error("tensor `{name}` is neither a LoRA factor nor an alpha")]
+    UnknownTensor {
+        /// The tensor.
+        name: String,
+    },
+    /// Two names for one factor.
+    #[error("tensor `{name}` is the same factor as `{other}`")]
+    DuplicateFactor {
+        /// The tensor.
+        name: String,
+        /// The other one.
+        other: String,
+    },
+    /// A factor without the other.
+    #[error("tensor `{name}` has no partner in the file")]
+    NoPartner {
+        /// The tensor.
+        name: String,
+    },
+    /// Factors of different ranks.
+    #[error("tensor `{down}` of shape {down_shape:?} does not fit `{up}` of shape {up_shape:?}")]
+    Rank {
+        /// The first factor.
+        down: String,
+        /// Its shape.
+        down_shape: Vec<usize>,
+        /// The second factor.
+        up: String,
+        /// Its shape.
+        up_shape: Vec<usize>,
+    },
+    /// No factors at all.
+    #[error("there are no LoRA factors in it")]
+    Empty,
 }

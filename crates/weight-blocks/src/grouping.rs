@@ -27,17 +27,17 @@ pub enum GroupingRule {
 
 /// Values of one tensor that follow each other among the encoded values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Segment {
+pub(crate) struct Segment {
     /// Position of the tensor in the list of all groups' tensors.
-    pub tensor: usize,
+    pub(crate) tensor: usize,
     /// First value within the tensor (row-major).
-    pub start: usize,
+    pub(crate) start: usize,
     /// Distance from one value to the next within the tensor, at least 1.
-    pub stride: usize,
+    pub(crate) stride: usize,
     /// Number of values.
-    pub len: usize,
+    pub(crate) len: usize,
     /// Where the first one stands among the N·b encoded values.
-    pub at: usize,
+    pub(crate) at: usize,
 }
 
 impl Segment {

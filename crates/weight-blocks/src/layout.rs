@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use tensor_file::digest::Sha256;
 
-use crate::files::hex;
-use crate::tensor::num_elements;
-use crate::{
-    Error, GroupingRule, HostTensor, LayerGroup, NamedTensors, Segment, TensorSpec, check_tensors,
-};
+use crate::error::LayoutError;
+use crate::grouping::Segment;
+use crate::space::num_elements;
+use crate::{Error, GroupingRule, HostTensor, LayerGroup, NamedTensors, TensorSpec, check_tensors};
 
 /// Most values that a layout may have; a corrupt file cannot make anyone allocate more.
 const MAX_VALUES: usize = 1 << 34;
@@ -58,12 +57,11 @@ impl TryFrom<LayoutSpec> for Layout {
 
     fn try_from(spec: LayoutSpec) -> Result<Self, Error> {
         if spec.version != VERSION {
-            return Err(Error::Layout {
-                why: format!(
-                    "`{}` is of layout version {}, this build reads {VERSION}; use the build that wrote it",
-                    spec.name, spec.version
-                ),
-            });
+            return Err(Error::Layout(LayoutError::Version {
+                name: spec.name,
+                found: spec.version,
+                expected: VERSION,
+            }));
         }
         Self::new(&spec.name, spec.groups, spec.rule, spec.block_size)
     }
@@ -79,47 +77,43 @@ impl Layout {
     /// A layout of `groups` (see [`WeightSpace::layer_groups`](crate::WeightSpace::layer_groups)).
     ///
     /// # Errors
-    /// [`Error::Layout`] for a block size of zero, no values at all, a name that occurs twice, or
-    /// more values than 2³⁴.
+    /// Returns [`Error::Layout`] if the block size is zero, if there are no values or more than 2³⁴, if a name occurs
+    /// twice, or if the padding is out of proportion.
     pub fn new(
         name: &str,
         groups: Vec<LayerGroup>,
         rule: GroupingRule,
         block_size: usize,
     ) -> Result<Self, Error> {
-        let fail = |why: String| Err(Error::Layout { why });
         if block_size == 0 {
-            return fail("the block size is zero".into());
+            return Err(LayoutError::ZeroBlockSize.into());
         }
         let mut names = BTreeSet::new();
         let mut lens = Vec::new();
         let mut values = 0usize;
         for spec in groups.iter().flat_map(|group| &group.tensors) {
             if !names.insert(spec.name.as_str()) {
-                return fail(format!("tensor `{}` occurs twice", spec.name));
+                let name = spec.name.clone();
+                return Err(LayoutError::DuplicateTensor { name }.into());
             }
             let len = num_elements(&spec.shape).filter(|&len| len <= MAX_VALUES);
-            let Some(len) = len else {
-                return fail(format!(
-                    "tensor `{}` of shape {:?} is too large",
-                    spec.name, spec.shape
-                ));
-            };
+            let len = len.ok_or_else(|| LayoutError::TensorTooLarge {
+                name: spec.name.clone(),
+                shape: spec.shape.clone(),
+            })?;
             lens.push(len);
             values += len;
             if values > MAX_VALUES {
-                return fail(format!("more than {MAX_VALUES} values"));
+                return Err(LayoutError::TooManyValues { limit: MAX_VALUES }.into());
             }
         }
         if values == 0 || block_size > MAX_VALUES {
-            return fail(format!("{values} values in blocks of {block_size}"));
+            return Err(LayoutError::BlockSize { values, block_size }.into());
         }
         let (segments, end) = (rule.segments(&groups, &lens, block_size))
             .filter(|(_, end)| *end <= MAX_VALUES.saturating_mul(2))
             .filter(|(_, end)| fits(values, end.div_ceil(block_size).saturating_mul(block_size)))
-            .ok_or_else(|| Error::Layout {
-                why: format!("too many runs or too much padding for {rule:?}"),
-            })?;
+            .ok_or(LayoutError::OutOfProportion { rule })?;
         Ok(Self {
             segments,
             blocks: end.div_ceil(block_size),
@@ -176,12 +170,12 @@ impl Layout {
         self.blocks() * self.spec.block_size
     }
 
-    /// The runs of values in order; each tensor's values stand in one or more of them.
-    pub fn segments(&self) -> &[Segment] {
+    /// The runs of values in order; each tensor's values are in one or more of them.
+    pub(crate) fn segments(&self) -> &[Segment] {
         &self.segments
     }
 
-    /// All tensors, in the order that [`Segment::tensor`] counts.
+    /// All tensors, group after group.
     pub fn tensors(&self) -> impl Iterator<Item = &TensorSpec> {
         self.spec.groups.iter().flat_map(|group| &group.tensors)
     }
@@ -200,7 +194,7 @@ impl Layout {
                 ));
             }
         }
-        hex(&hasher.finalize())
+        hasher.finish_hex()
     }
 
     /// The N·b values of `weights`, block after block, zeros as padding.

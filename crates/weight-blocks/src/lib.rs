@@ -15,7 +15,7 @@
 //!   readable while another process writes.
 //! - [`BlockReader`]: single blocks out of a zoo's shards, for zoos larger than the memory.
 //! - `ModuleSpace` (feature `burn`): any Burn module as a [`WeightSpace`], groups by a rule.
-//! - `module_to_named`, `module_shapes`, `load_named` (feature `burn`): any Burn module as [`NamedTensors`].
+//! - `module_to_named`, `load_named` and `module` (feature `burn`): any Burn module as [`NamedTensors`].
 //!
 //! ```
 //! use std::collections::BTreeMap;
@@ -47,7 +47,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod block_reader;
-mod error;
+pub mod error;
 mod files;
 mod fit;
 mod grouping;
@@ -55,27 +55,27 @@ mod index;
 mod layout;
 mod lora_file;
 #[cfg(feature = "burn")]
-mod module;
+pub mod module;
 #[cfg(feature = "burn")]
 mod module_space;
 mod normalize;
 mod space;
-mod tensor;
-mod zoo;
+pub mod zoo;
 
 pub use block_reader::BlockReader;
 pub use error::Error;
+#[doc(hidden)]
 pub use files::{file_digest, load_safetensors, save_safetensors, write_atomic};
 pub use fit::NormalizerFit;
-pub use grouping::{GroupingRule, Segment};
+pub use grouping::GroupingRule;
 pub use index::sinusoidal_encoding;
 pub use layout::Layout;
 pub use lora_file::LoraFile;
 #[cfg(feature = "burn")]
-pub use module::{gradients_to_named, load_named, module_shapes, module_to_named};
+pub use module::{load_named, module_to_named};
 #[cfg(feature = "burn")]
-pub use module_space::{ModuleSpace, ModuleTensor, Place, by_layer};
+pub use module_space::ModuleSpace;
 pub use normalize::{Normalization, Normalizer};
 pub use space::{LayerGroup, LayerKind, TensorRole, TensorSpec, WeightSpace, check_tensors};
-pub use tensor::{HostTensor, NamedTensors};
-pub use zoo::{Checkpoint, ConceptRecord, Entry, Merged, Zoo};
+pub use tensor_file::{HostTensor, NamedTensors};
+pub use zoo::{Checkpoint, ConceptRecord, Entry, Zoo};

@@ -4,9 +4,11 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use tensor_file::{load_safetensors, save_safetensors};
+
+use crate::error::LoraFileError;
 use crate::{
     Error, LayerGroup, LayerKind, NamedTensors, TensorRole, TensorSpec, WeightSpace, check_tensors,
-    load_safetensors, save_safetensors,
 };
 
 /// Suffixes of down and up: PEFT, PEFT with an adapter's name, kohya's sd-scripts, diffusers.
@@ -35,12 +37,12 @@ const ATTENTION: [&str; 5] = ["attn", "attention", "q_proj", "k_proj", "v_proj"]
 ///
 /// # let dir = tempfile::tempdir()?;
 /// # let tensor = |shape: [usize; 2], v: f32| HostTensor::new(shape.to_vec(), vec![v; shape[0] * shape[1]]);
-/// # let file = |v| -> Result<NamedTensors, weight_blocks::Error> { Ok(BTreeMap::from([
+/// # let file = |v| -> Result<NamedTensors, tensor_file::Error> { Ok(BTreeMap::from([
 /// #     ("base_model.model.h.0.attn.lora_A.weight".to_owned(), tensor([4, 64], v)?),
 /// #     ("base_model.model.h.0.attn.lora_B.weight".to_owned(), tensor([32, 4], -v)?),
 /// # ])) };
 /// # for (name, v) in [("pirate", 0.1), ("poet", 0.2)] {
-/// #     weight_blocks::save_safetensors(&dir.path().join(format!("{name}.safetensors")), &file(v)?, &BTreeMap::new())?;
+/// #     tensor_file::save_safetensors(&dir.path().join(format!("{name}.safetensors")), &file(v)?, &BTreeMap::new())?;
 /// # }
 /// let first = LoraFile::open(&dir.path().join("pirate.safetensors"))?;
 /// let layout = Layout::new("my-llm", first.layer_groups(), GroupingRule::Appended, 256)?;
@@ -72,14 +74,13 @@ impl LoraFile {
     /// Reads a file.
     ///
     /// # Errors
-    /// As [`load_safetensors`]; [`Error::LoraFile`] naming the tensor for a factor without its
-    /// partner, ranks that differ, or a tensor that is none of a LoRA's.
+    /// Returns [`Error::File`] if the file cannot be read, and [`Error::LoraFile`] if a factor has no partner, ranks
+    /// differ, or a tensor does not belong to a LoRA.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let (tensors, metadata) = load_safetensors(path)?;
-        let fail = |name: &str, why: String| Error::LoraFile {
+        let fail = |source| Error::LoraFile {
             path: path.to_owned(),
-            name: name.to_owned(),
-            why,
+            source,
         };
         let mut layers: BTreeMap<&str, [Option<&str>; 2]> = BTreeMap::new();
         let mut constants = NamedTensors::new();
@@ -89,12 +90,15 @@ impl LoraFile {
                 continue;
             }
             let Some((layer, factor)) = split(name) else {
-                let why = "is neither a LoRA factor nor an alpha".to_owned();
-                return Err(fail(name, why));
+                let name = name.clone();
+                return Err(fail(LoraFileError::UnknownTensor { name }));
             };
             let slot = &mut layers.entry(layer).or_default()[factor];
             if let Some(other) = slot {
-                return Err(fail(name, format!("is the same factor as `{other}`")));
+                return Err(fail(LoraFileError::DuplicateFactor {
+                    name: name.clone(),
+                    other: (*other).to_owned(),
+                }));
             }
             *slot = Some(name);
         }
@@ -103,13 +107,17 @@ impl LoraFile {
         let mut groups = Vec::with_capacity(layers.len());
         for (layer, pair) in layers {
             let [Some(down), Some(up)] = pair else {
-                let name = pair[0].or(pair[1]).unwrap_or(layer);
-                return Err(fail(name, "has no partner in the file".into()));
+                let name = pair[0].or(pair[1]).unwrap_or(layer).to_owned();
+                return Err(fail(LoraFileError::NoPartner { name }));
             };
             let (a, b) = (&tensors[down].shape, &tensors[up].shape);
             if a.len() < 2 || a.len() != b.len() || a[0] != b[1] {
-                let why = format!("of shape {a:?} does not fit `{up}` of shape {b:?}");
-                return Err(fail(down, why));
+                return Err(fail(LoraFileError::Rank {
+                    down: down.to_owned(),
+                    down_shape: a.clone(),
+                    up: up.to_owned(),
+                    up_shape: b.clone(),
+                }));
             }
             let spec = |name: &str, shape: &[usize], role| TensorSpec {
                 name: name.to_owned(),
@@ -123,7 +131,7 @@ impl LoraFile {
             });
         }
         if groups.is_empty() {
-            return Err(fail("", "there are no LoRA factors in it".into()));
+            return Err(fail(LoraFileError::Empty));
         }
         let mut weights = tensors;
         weights.retain(|name, _| !constants.contains_key(name));
@@ -135,15 +143,15 @@ impl LoraFile {
         })
     }
 
-    /// Writes the file in 32-bit floats under its own names, atomically; alphas and the header's
-    /// metadata come back as they were.
+    /// Writes the file in 32-bit floats under its own names, atomically; alphas and the header's metadata are written
+    /// back as they were.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Returns [`Error::File`] if the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), Error> {
         let mut all = self.weights.clone();
         all.extend(self.constants.clone());
-        save_safetensors(path, &all, &self.metadata)
+        Ok(save_safetensors(path, &all, &self.metadata)?)
     }
 }
 

@@ -1,8 +1,11 @@
-//! Burn modules as named tensors (feature `burn`).
+//! Burn modules as named tensors (feature `burn`), and the parts of [`ModuleSpace`]'s rule.
+//!
+//! [`ModuleSpace`]: crate::ModuleSpace
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor, TensorData};
 
+pub use crate::module_space::{ModuleTensor, Place, by_layer};
 use crate::{Error, HostTensor, NamedTensors};
 
 /// Names as PyTorch and PEFT print them: a norm's `gamma`/`beta` become `weight`/`bias`, a LoRA
@@ -180,9 +183,9 @@ fn to_host<const D: usize>(name: &str, tensor: Tensor<D>) -> Result<HostTensor, 
     let shape = tensor.dims().to_vec();
     match tensor.into_data().convert::<f32>().try_into_vec::<f32>() {
         Ok(data) => Ok(HostTensor { shape, data }),
-        Err(error) => Err(Error::Device {
+        Err(source) => Err(Error::Device {
             name: name.to_owned(),
-            why: format!("{error:?}"),
+            source,
         }),
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
+use crate::error::LayoutError;
 use crate::module::public_name;
 use crate::{
     Error, LayerGroup, LayerKind, NamedTensors, TensorRole, TensorSpec, WeightSpace, check_tensors,
@@ -44,7 +45,7 @@ pub struct Place {
 /// use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 /// use burn::tensor::Device;
 /// use weight_blocks::{
-///     Checkpoint, ConceptRecord, GroupingRule, Layout, ModuleSpace, WeightSpace, Zoo, by_layer,
+///     Checkpoint, ConceptRecord, GroupingRule, Layout, ModuleSpace, WeightSpace, Zoo, module::by_layer,
 /// };
 ///
 /// #[derive(Module, Debug)]
@@ -113,7 +114,8 @@ impl<M: Module> ModuleSpace<M> {
     /// first tensor of each is visited, within a group the roles in the order of [`TensorRole`].
     ///
     /// # Errors
-    /// [`Error::Layout`] where no tensor is left, or two have one name.
+    /// Returns [`Error::Layout`] if no tensor is left, or if two have the same name: rename one of the module's fields
+    /// then.
     pub fn with_rule(
         module: M,
         rule: impl Fn(&ModuleTensor<'_>) -> Option<Place>,
@@ -125,12 +127,7 @@ impl<M: Module> ModuleSpace<M> {
         let mut names = std::collections::HashSet::new();
         for found in lister.found {
             if !names.insert(found.name.clone()) {
-                return Err(Error::Layout {
-                    why: format!(
-                        "the module has two tensors named `{}`; rename one of its fields",
-                        found.name
-                    ),
-                });
+                return Err(LayoutError::DuplicateTensor { name: found.name }.into());
             }
             let place = rule(&ModuleTensor {
                 name: &found.name,
@@ -153,9 +150,7 @@ impl<M: Module> ModuleSpace<M> {
             });
         }
         if groups.is_empty() {
-            return Err(Error::Layout {
-                why: "the rule takes none of the module's tensors".into(),
-            });
+            return Err(LayoutError::NoTensors.into());
         }
         for group in &mut groups {
             group.tensors.sort_by_key(|tensor| tensor.role);

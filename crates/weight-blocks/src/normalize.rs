@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::LayoutError;
 use crate::{Error, Layout, NormalizerFit};
 
 /// What is subtracted and divided by.
@@ -161,9 +162,7 @@ impl Normalizer {
         }
         let good = |d: &f32| d.is_finite() && *d > 0.0;
         if !self.means.iter().all(|mean| mean.is_finite()) || !self.deviations.iter().all(good) {
-            return Err(Error::Layout {
-                why: "its normaliser holds a mean that is not finite or a deviation that is not positive".into(),
-            });
+            return Err(LayoutError::Statistics.into());
         }
         Ok(())
     }

@@ -87,7 +87,7 @@ pub trait WeightSpace {
 ///
 /// # Errors
 /// [`Error::MissingTensor`], [`Error::ShapeMismatch`] or [`Error::UnexpectedTensor`], each naming
-/// the tensor; [`Error::ValueCount`] for values that do not fill their shape.
+/// the tensor; [`Error::File`] for values that do not fill their shape.
 pub fn check_tensors(groups: &[LayerGroup], weights: &NamedTensors) -> Result<(), Error> {
     let mut known = std::collections::BTreeSet::new();
     for spec in groups.iter().flat_map(|group| &group.tensors) {
@@ -104,11 +104,11 @@ pub fn check_tensors(groups: &[LayerGroup], weights: &NamedTensors) -> Result<()
             });
         }
         // `HostTensor`'s fields are public, so its values may not fit its shape.
-        if crate::tensor::num_elements(&tensor.shape) != Some(tensor.data.len()) {
-            return Err(Error::ValueCount {
+        if num_elements(&tensor.shape) != Some(tensor.data.len()) {
+            return Err(Error::File(tensor_file::Error::ValueCount {
                 shape: tensor.shape.clone(),
                 values: tensor.data.len(),
-            });
+            }));
         }
         known.insert(spec.name.as_str());
     }
@@ -116,4 +116,9 @@ pub fn check_tensors(groups: &[LayerGroup], weights: &NamedTensors) -> Result<()
         Some(name) => Err(Error::UnexpectedTensor { name: name.clone() }),
         None => Ok(()),
     }
+}
+
+/// Product of the dimensions; `None` if it overflows.
+pub(crate) fn num_elements(shape: &[usize]) -> Option<usize> {
+    shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d))
 }

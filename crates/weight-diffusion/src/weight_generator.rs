@@ -5,7 +5,8 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use weight_blocks::{Layout, Normalizer, load_named, module_shapes, module_to_named};
+use weight_blocks::module::module_shapes;
+use weight_blocks::{Layout, Normalizer, load_named, module_to_named};
 
 use crate::data::{NormStats, l2};
 use crate::diffusion::{SampleOptions, one_step};

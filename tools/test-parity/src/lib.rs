@@ -6,9 +6,9 @@ use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use weight_blocks::module::gradients_to_named;
 use weight_blocks::{
-    HostTensor, NamedTensors, gradients_to_named, load_named, load_safetensors, module_to_named,
-    save_safetensors,
+    HostTensor, NamedTensors, load_named, load_safetensors, module_to_named, save_safetensors,
 };
 
 /// The bound for networks and losses: largest difference, relative to the reference's largest value.

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::tensor::{Gradients, Tensor};
-use weight_blocks::{HostTensor, NamedTensors, WeightSpace, gradients_to_named};
+use weight_blocks::module::gradients_to_named;
+use weight_blocks::{HostTensor, NamedTensors, WeightSpace};
 
 use super::layer::Layer;
 use crate::generator::HybridGenerator;

@@ -41,7 +41,8 @@ impl HybridGenerator {
             let whole = layer.kind == LayerKind::ConvTranspose;
             for (factor, shape) in [("lora_A", &down), ("lora_B", &up)] {
                 let tensor = &adapter[&format!("{}.{factor}.weight", layer.name)];
-                let tensor = HostTensor::new(shape.clone(), tensor.data.clone())?;
+                let tensor = HostTensor::new(shape.clone(), tensor.data.clone())
+                    .map_err(weight_blocks::Error::from)?;
                 let name = format!("{PREFIX}{module}.{factor}.weight");
                 let file = if whole { &mut transposed } else { &mut weights };
                 file.insert(name, tensor);

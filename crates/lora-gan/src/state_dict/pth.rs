@@ -39,16 +39,19 @@ pub(super) fn read(path: &Path, expected: &NamedTensors) -> Result<NamedTensors,
         };
         let data = floats(path, &name, tensor)?;
         if let Some(index) = data.iter().position(|value| !value.is_finite()) {
-            return Err(weight_blocks::Error::NonFinite {
+            return Err(weight_blocks::Error::File(tensor_file::Error::NonFinite {
                 path: path.to_owned(),
                 value: data[index],
                 name,
                 index,
-            }
+            })
             .into());
         }
         let shape = tensor.shape().to_vec();
-        tensors.insert(name, HostTensor::new(shape, data)?);
+        tensors.insert(
+            name,
+            HostTensor::new(shape, data).map_err(weight_blocks::Error::from)?,
+        );
     }
     Ok(tensors)
 }

@@ -1,8 +1,10 @@
 //! Layers, ranks, dropout, merging and switching of LoRA, and the noise z.
 
+use crate::common::{
+    bits, changed, context, distance, is_lora, small, small_paper, tensor, trained,
+};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
-use crate::common::{bits, changed, context, distance, is_lora, small, small_paper, tensor, trained};
 use lora_gan::{
     AdapterSet, Context, Error, GeneratorConfig, HybridGenerator, LayerSet, LoraConfig, Mode,
     NoiseInput, Pass, RankRule, l1_loss,
@@ -42,7 +44,7 @@ fn layers_left_out_are_frozen_whole() {
     for (name, gradient) in &moved {
         assert!(gradient.data.iter().any(|v| *v != 0.0), "{name}");
     }
-    let rest = weight_blocks::gradients_to_named(&training, &mut gradients).unwrap();
+    let rest = weight_blocks::module::gradients_to_named(&training, &mut gradients).unwrap();
     assert_eq!(rest.keys().collect::<Vec<_>>(), Vec::<&String>::new());
 }
 

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::common::values;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
-use crate::common::values;
 use lora_gan::{Context, HybridGenerator, Mode};
+use weight_blocks::module::gradients_to_named;
 use weight_blocks::{
-    NamedTensors, WeightSpace, gradients_to_named, load_safetensors, module_to_named,
-    save_safetensors,
+    NamedTensors, WeightSpace, load_safetensors, module_to_named, save_safetensors,
 };
 
 const TOLERANCE: f32 = 1e-4;

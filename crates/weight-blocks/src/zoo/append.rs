@@ -1,47 +1,57 @@
 //! Adding to a zoo.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use safetensors::Dtype;
+use tensor_file::digest::sha256_hex;
+use tensor_file::{SafetensorsWriter, atomic};
 
-use super::{ConceptRecord, RecordFile, VERSION, Zoo, check_name, digest, json, list, sort};
-use crate::files::{check_finite, to_bytes};
-use crate::{Error, NamedTensors, write_atomic};
+use super::{ConceptRecord, RecordFile, VERSION, Zoo, check_finite, check_name, json, list, sort};
+use crate::error::LayoutError;
+use crate::{Error, NamedTensors};
+
+/// How weights are stored.
+#[derive(Clone, Copy)]
+enum Width {
+    /// 32-bit floats.
+    Full,
+    /// 16-bit floats.
+    Half,
+}
 
 impl Zoo {
     /// Adds a concept with the weights of each of its checkpoints.
     ///
     /// # Errors
-    /// [`Error::ConceptName`], [`Error::ConceptExists`], weights that do not fit the layout,
-    /// [`Error::Layout`] for another number of weights than checkpoints (or none),
-    /// [`Error::NonFinite`] and [`Error::Metric`] for what could not be read back, [`Error::Io`].
+    /// Returns [`Error::ConceptName`] or [`Error::ConceptExists`] for the name, those of
+    /// [`check_tensors`](crate::check_tensors) if the weights do not fit the layout, [`Error::Layout`] unless there is one
+    /// set of weights for each checkpoint, [`Error::File`] for NaN and infinite weights and if a file cannot be written,
+    /// and [`Error::Metric`] for NaN and infinite metrics.
     pub fn append(
         &mut self,
         record: &ConceptRecord,
         weights: &[NamedTensors],
     ) -> Result<(), Error> {
-        self.append_as(record, weights, Dtype::F32)
+        self.append_as(record, weights, Width::Full)
     }
 
     /// [`Zoo::append`] with the weights stored as 16-bit floats: half the size, about three decimal
     /// digits.
     ///
     /// # Errors
-    /// As [`Zoo::append`]; [`Error::HalfRange`] for a value past 65504.
+    /// As [`Zoo::append`]; also [`Error::File`] for a value past 65504.
     pub fn append_half(
         &mut self,
         record: &ConceptRecord,
         weights: &[NamedTensors],
     ) -> Result<(), Error> {
-        self.append_as(record, weights, Dtype::F16)
+        self.append_as(record, weights, Width::Half)
     }
 
     fn append_as(
         &mut self,
         record: &ConceptRecord,
         weights: &[NamedTensors],
-        dtype: Dtype,
+        width: Width,
     ) -> Result<(), Error> {
         check_name(&record.concept)?;
         let path = self.file(&record.concept, "json");
@@ -51,14 +61,11 @@ impl Zoo {
             });
         }
         if weights.len() != record.checkpoints.len() || weights.is_empty() {
-            return Err(Error::Layout {
-                why: format!(
-                    "concept `{}` has {} checkpoints but {} sets of weights",
-                    record.concept,
-                    record.checkpoints.len(),
-                    weights.len()
-                ),
-            });
+            return Err(Error::Layout(LayoutError::CheckpointCount {
+                concept: record.concept.clone(),
+                checkpoints: record.checkpoints.len(),
+                weights: weights.len(),
+            }));
         }
         let metrics = record.checkpoints.iter().flat_map(|c| &c.metrics);
         if let Some((name, value)) = metrics.into_iter().find(|(_, v)| !v.is_finite()) {
@@ -69,26 +76,27 @@ impl Zoo {
             });
         }
         let shard = self.file(&record.concept, "safetensors");
-        let mut tensors = NamedTensors::new();
+        let mut shard_file = SafetensorsWriter::new();
         for (index, weights) in weights.iter().enumerate() {
             crate::check_tensors(self.header.layout.groups(), weights)?;
             for (name, tensor) in weights {
                 check_finite(&shard, name, &tensor.data)?;
-                if dtype == Dtype::F16 {
-                    check_half(name, &tensor.data)?;
+                let stored = format!("{index}/{name}");
+                match width {
+                    Width::Full => shard_file.f32(&stored, &tensor.shape, &tensor.data)?,
+                    Width::Half => shard_file.f16(&stored, &tensor.shape, &tensor.data)?,
                 }
-                tensors.insert(format!("{index}/{name}"), tensor.clone());
             }
         }
-        let bytes = to_bytes(&shard, &tensors, &BTreeMap::new(), dtype)?;
-        write_atomic(&shard, &bytes)?;
-        let sha256 = digest(&bytes);
+        let bytes = shard_file.to_bytes()?;
+        atomic::write(&shard, &bytes)?;
+        let sha256 = sha256_hex(&bytes);
         let file = RecordFile {
             version: VERSION,
             sha256: sha256.clone(),
             record: record.clone(),
         };
-        write_atomic(&path, &json(&path, "concept record", &file)?)?;
+        atomic::write(&path, &json(&path, "concept record", &file)?)?;
         list(record.clone(), &sha256, &mut self.entries);
         sort(&mut self.entries);
         Ok(())
@@ -107,20 +115,8 @@ impl Zoo {
             }
             let mut record = self.record_file(&entry.concept)?.0.record;
             record.checkpoints.drain(..entry.checkpoint);
-            small.append_as(&record, &[self.load(entry)?], Dtype::F16)?;
+            small.append_as(&record, &[self.load(entry)?], Width::Half)?;
         }
         Ok(small)
-    }
-}
-
-fn check_half(name: &str, data: &[f32]) -> Result<(), Error> {
-    let past = |v: &f32| !half::f16::from_f32(*v).is_finite();
-    match data.iter().position(past) {
-        None => Ok(()),
-        Some(index) => Err(Error::HalfRange {
-            name: name.to_owned(),
-            index,
-            value: data[index],
-        }),
     }
 }

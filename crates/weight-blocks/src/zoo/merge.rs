@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-use super::{Entry, RecordFile, Zoo, digest, list, sort};
-use crate::files::from_bytes;
-use crate::{Error, write_atomic};
+use tensor_file::digest::sha256_hex;
+use tensor_file::{TensorFile, atomic};
+
+use super::{Entry, RecordFile, Zoo, list, sort};
+use crate::Error;
 
 /// What [`Zoo::merge_from`] found, by concept name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Merged {
+pub struct MergeReport {
     /// Concepts that were copied.
     pub added: Vec<String>,
     /// Concepts that were there already, the same.
@@ -58,16 +60,16 @@ impl Zoo {
     ///
     /// # Errors
     /// [`Error::BaseMismatch`] or [`Error::LayoutMismatch`], naming `other`;
-    /// [`Error::ConceptConflict`]; [`Error::Digest`], [`Error::Safetensors`] or weights that do not
+    /// [`Error::ConceptConflict`]; [`Error::Digest`], [`Error::File`] or weights that do not
     /// fit the layout for a damaged shard; [`Error::Json`], [`Error::Version`],
-    /// [`Error::RecordName`] and [`Error::Io`] as [`Zoo::open`].
+    /// [`Error::RecordName`] as [`Zoo::open`].
     pub fn merge_from(
         &mut self,
         other: &Self,
         mut progress: impl FnMut(&str),
-    ) -> Result<Merged, Error> {
+    ) -> Result<MergeReport, Error> {
         other.check(&self.header.layout, &self.header.base_digest)?;
-        let mut merged = Merged::default();
+        let mut merged = MergeReport::default();
         for entries in other.entries.chunk_by(|a, b| a.concept == b.concept) {
             let Some(Entry { concept, .. }) = entries.first() else {
                 continue;
@@ -96,7 +98,7 @@ impl Zoo {
     /// [`Zoo::refresh`] reads all records.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Returns [`Error::File`] if the folder cannot be read.
     pub fn is_recorded(&self, concept: &str) -> Result<bool, Error> {
         let path = self.file(concept, "json");
         (path.try_exists()).map_err(|source| Error::io(&path, source))
@@ -131,18 +133,18 @@ impl Zoo {
         let (RecordFile { sha256, record, .. }, json) = other.record_file(concept)?;
         let source = other.file(concept, "safetensors");
         let shard = read(&source)?;
-        if digest(&shard) != sha256 {
+        if sha256_hex(&shard) != sha256 {
             return Err(Error::Digest {
                 path: source,
                 record: other.file(concept, "json"),
             });
         }
-        let (tensors, _) = from_bytes(&source, &shard)?;
+        let tensors = TensorFile::from_bytes(&source, &shard[..])?.read_all()?;
         for checkpoint in 0..record.checkpoints.len() {
             self.checkpoint(&tensors, checkpoint)?;
         }
-        write_atomic(&self.file(concept, "safetensors"), &shard)?;
-        write_atomic(&self.file(concept, "json"), &json)?;
+        atomic::write(self.file(concept, "safetensors"), &shard)?;
+        atomic::write(self.file(concept, "json"), &json)?;
         list(record, &sha256, &mut self.entries);
         Ok(())
     }

@@ -4,15 +4,16 @@ mod append;
 mod merge;
 mod read;
 
-pub use merge::Merged;
+pub use merge::MergeReport;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::files::hex;
-use crate::{Error, Layout, write_atomic};
+use tensor_file::atomic;
+
+use crate::{Error, Layout};
 
 const VERSION: u32 = 1;
 const HEADER: &str = "zoo.json";
@@ -126,7 +127,7 @@ impl Zoo {
                 base_digest: base_digest.to_owned(),
                 layout: layout.clone(),
             };
-            write_atomic(&path, &json(&path, "zoo manifest", &header)?)?;
+            atomic::write(&path, &json(&path, "zoo manifest", &header)?)?;
         }
         let zoo = Self::open(dir)?;
         zoo.check(layout, base_digest)?;
@@ -136,7 +137,7 @@ impl Zoo {
     /// Reads the manifest and the records of all concepts; shards are read by [`Zoo::load`].
     ///
     /// # Errors
-    /// [`Error::NoZoo`], [`Error::Io`], [`Error::Json`], [`Error::Version`],
+    /// [`Error::NoZoo`], [`Error::File`], [`Error::Json`], [`Error::Version`],
     /// [`Error::RecordName`], naming the file.
     pub fn open(dir: &Path) -> Result<Self, Error> {
         let path = dir.join(HEADER);
@@ -309,9 +310,17 @@ fn sort(entries: &mut [Entry]) {
     entries.sort_by(|a, b| (&a.concept, a.checkpoint).cmp(&(&b.concept, b.checkpoint)));
 }
 
-fn digest(bytes: &[u8]) -> String {
-    use sha2::Digest;
-    hex(&sha2::Sha256::digest(bytes))
+/// Refuses the first value that is NaN or infinite; `path` is the file that it is of or for.
+pub(crate) fn check_finite(path: &Path, name: &str, data: &[f32]) -> Result<(), Error> {
+    match data.iter().position(|value| !value.is_finite()) {
+        None => Ok(()),
+        Some(index) => Err(Error::File(tensor_file::Error::NonFinite {
+            path: path.to_owned(),
+            name: name.to_owned(),
+            index,
+            value: data[index],
+        })),
+    }
 }
 
 fn json(path: &Path, what: &'static str, value: &impl Serialize) -> Result<Vec<u8>, Error> {

@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::{Entry, Zoo, digest};
-use crate::files::from_bytes;
+use tensor_file::TensorFile;
+use tensor_file::digest::sha256_hex;
+
+use super::{Entry, Zoo};
 use crate::{Error, HostTensor, NamedTensors};
 
 impl Zoo {
     /// The weights of an entry; the shard's digest is checked.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Digest`], [`Error::Safetensors`], or weights that do not fit the
-    /// layout.
+    /// Returns [`Error::File`] or [`Error::Digest`] for a damaged shard, and those of
+    /// [`check_tensors`](crate::check_tensors) if the weights do not fit the layout.
     pub fn load(&self, entry: &Entry) -> Result<NamedTensors, Error> {
         self.checkpoint(&self.shard(entry)?, entry.checkpoint)
     }
@@ -43,13 +45,13 @@ impl Zoo {
     fn shard(&self, entry: &Entry) -> Result<NamedTensors, Error> {
         let path = self.file(&entry.concept, "safetensors");
         let bytes = std::fs::read(&path).map_err(|source| Error::io(&path, source))?;
-        if digest(&bytes) != entry.sha256 {
+        if sha256_hex(&bytes) != entry.sha256 {
             return Err(Error::Digest {
                 path,
                 record: self.file(&entry.concept, "json"),
             });
         }
-        Ok(from_bytes(&path, &bytes)?.0)
+        Ok(TensorFile::from_bytes(&path, bytes)?.read_all()?)
     }
 
     pub(super) fn checkpoint(

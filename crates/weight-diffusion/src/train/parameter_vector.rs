@@ -5,7 +5,7 @@
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
-use weight_blocks::module_shapes;
+use weight_blocks::module::module_shapes;
 
 /// The weights, without autodiff.
 pub(crate) fn parameters<M: Module>(module: &M) -> Tensor<1> {

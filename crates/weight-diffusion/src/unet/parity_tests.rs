@@ -4,7 +4,8 @@ use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
-use weight_blocks::{NamedTensors, gradients_to_named, load_named, load_safetensors};
+use weight_blocks::module::gradients_to_named;
+use weight_blocks::{NamedTensors, load_named, load_safetensors};
 
 use super::attention::{Context, TransformerBlock};
 use super::blocks::ResBlock;

@@ -1,10 +1,8 @@
 //! Layouts: exactness, what each error says, digests, JSON, and Eq. 2.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-mod common;
-
-use common::{bits, groups, layout, spec, weights};
+use crate::common::{bits, groups, layout, spec, weights};
 use proptest::prelude::*;
+use tensor_file::Error as FileError;
 use weight_blocks::{
     Error, GroupingRule, HostTensor, LayerGroup, LayerKind, Layout, NamedTensors, Normalization,
     NormalizerFit, TensorRole, check_tensors, sinusoidal_encoding,
@@ -242,7 +240,7 @@ fn decoding_does_not_look_at_the_padding() {
 
 fn layout_error(groups: Vec<LayerGroup>, block_size: usize) -> String {
     match Layout::new("x", groups, GroupingRule::Appended, block_size) {
-        Err(Error::Layout { why }) => why,
+        Err(Error::Layout(error)) => error.to_string(),
         other => panic!("{other:?}"),
     }
 }
@@ -285,7 +283,10 @@ fn impossible_layouts_say_why() {
         ],
     }];
     match Layout::new("x", ranks, GroupingRule::Concatenated, 4) {
-        Err(Error::Layout { why }) => assert!(why.contains("too many runs"), "{why}"),
+        Err(Error::Layout(error)) => {
+            let text = error.to_string();
+            assert!(text.contains("too many runs"), "{text}");
+        }
         other => panic!("{other:?}"),
     }
     assert!(layout_error(one(&[2]), usize::MAX).contains("blocks of 18446744073709551615"));
@@ -333,7 +334,7 @@ fn tensors_that_do_not_fit_are_named() {
             other => panic!("{other:?}"),
         }
         match check(&values) {
-            Err(Error::ValueCount { shape, values }) => {
+            Err(Error::File(FileError::ValueCount { shape, values })) => {
                 assert_eq!((shape, values), (vec![2, 3], 7))
             }
             other => panic!("{other:?}"),
@@ -365,7 +366,7 @@ fn host_tensors_hold_what_their_shape_says() {
     assert!(HostTensor::new(vec![], vec![0.0]).is_ok());
     for (shape, values) in [(vec![2, 3], 5), (vec![0], 1), (vec![1 << 32, 1 << 32], 0)] {
         match HostTensor::new(shape.clone(), vec![0.0; values]) {
-            Err(Error::ValueCount {
+            Err(FileError::ValueCount {
                 shape: s,
                 values: v,
             }) => assert_eq!((s, v), (shape, values)),
@@ -481,7 +482,10 @@ fn sizes_out_of_proportion_are_refused_before_anything_is_allocated() {
         }]
     };
     match Layout::new("x", groups(&[7]), GroupingRule::Appended, 1 << 33) {
-        Err(Error::Layout { why }) => assert!(why.contains("too much padding"), "{why}"),
+        Err(Error::Layout(error)) => {
+            let text = error.to_string();
+            assert!(text.contains("too much padding"), "{text}");
+        }
         other => panic!("{other:?}"),
     }
     // Small blocks that are mostly padding are still a layout.

@@ -1,12 +1,12 @@
 //! LoRA files of PEFT, diffusers and kohya's sd-scripts.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use tensor_file::{load_safetensors, save_safetensors};
 use weight_blocks::{
     Error, GroupingRule, HostTensor, LayerKind, Layout, LoraFile, NamedTensors, TensorRole,
-    WeightSpace, load_safetensors, save_safetensors,
+    WeightSpace,
 };
 
 fn tensor(shape: &[usize], first: f32) -> HostTensor {

@@ -1,5 +1,4 @@
 //! Layouts and values shared by the tests.
-#![allow(dead_code, unreachable_pub)]
 
 use std::path::{Path, PathBuf};
 

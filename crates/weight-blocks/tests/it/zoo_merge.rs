@@ -1,14 +1,13 @@
 //! Merging: what was collected apart is what one process would have collected; nothing is overwritten.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod common;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use common::{files, groups, layout, weights};
-use weight_blocks::{Checkpoint, ConceptRecord, Error, GroupingRule, Layout, Merged, Zoo};
+use crate::common::{files, groups, layout, weights};
+use weight_blocks::{
+    Checkpoint, ConceptRecord, Error, GroupingRule, Layout, Zoo, zoo::MergeReport,
+};
 
 const BASE: &str = "c0ffee";
 
@@ -81,7 +80,7 @@ fn it_says_what_was_copied_and_what_was_there() {
         .unwrap();
     assert_eq!(
         merged,
-        Merged {
+        MergeReport {
             added: names(&["ink", "oil"]),
             present: names(&["fog"]),
         }
@@ -203,10 +202,10 @@ fn a_shard_of_another_layout_is_refused_though_its_digest_fits() {
     let dir = tempfile::tempdir().unwrap();
     let part = zoo(&dir.path().join("part"), &[("fog", 1)]);
     let shard = part.dir().join("concepts/fog.safetensors");
-    weight_blocks::save_safetensors(&shard, &weights(1), &BTreeMap::new()).unwrap();
+    tensor_file::save_safetensors(&shard, &weights(1), &BTreeMap::new()).unwrap();
     let path = part.dir().join("concepts/fog.json");
     let mut record: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    record["sha256"] = weight_blocks::file_digest(&shard).unwrap().into();
+    record["sha256"] = tensor_file::digest::file_sha256(&shard).unwrap().into();
     fs::write(&path, record.to_string()).unwrap();
     let mut into = Zoo::create(&dir.path().join("into"), &layout(), BASE).unwrap();
     match into.merge_from(&Zoo::open(part.dir()).unwrap(), |_| {}) {

@@ -1,13 +1,11 @@
 //! Single blocks from shards: the same values as from the whole zoo, and errors that name the file.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod common;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{groups, weights};
+use crate::common::{groups, weights};
+use tensor_file::Error as FileError;
 use weight_blocks::{
     BlockReader, Checkpoint, ConceptRecord, Entry, Error, GroupingRule, HostTensor, Layout, Zoo,
 };
@@ -107,7 +105,7 @@ fn what_does_not_fit_is_refused() {
     let entry = &zoo.entries()[0];
     for (n, len) in [(3, 32), (0, 31)] {
         let error = reader.read(entry, n, &mut vec![0.0; len]).unwrap_err();
-        assert!(matches!(error, Error::Layout { .. }), "{error}");
+        assert!(matches!(error, Error::Layout(_)), "{error}");
     }
 }
 
@@ -123,7 +121,9 @@ fn refused(zoo: &Zoo, bytes: &[u8]) -> Error {
     let error = reader.read(entry, 0, &mut [0.0; 32]).unwrap_err();
     let damaged = matches!(
         error,
-        Error::Safetensors { .. } | Error::Dtype { .. } | Error::NonFinite { .. }
+        Error::File(
+            FileError::Safetensors { .. } | FileError::Dtype { .. } | FileError::NonFinite { .. }
+        )
     );
     if damaged {
         assert!(error.to_string().contains("concept-0"), "{error}");
@@ -138,7 +138,10 @@ fn damaged_shards_are_refused_by_name() {
     let good = fs::read(shard(dir.path())).unwrap();
     let damaged = |bytes: &[u8]| {
         let error = refused(&zoo, bytes);
-        assert!(matches!(error, Error::Safetensors { .. }), "{error}");
+        assert!(
+            matches!(error, Error::File(FileError::Safetensors { .. })),
+            "{error}"
+        );
     };
     damaged(&[]);
     damaged(&good[..7]);
@@ -161,7 +164,10 @@ fn damaged_shards_are_refused_by_name() {
     for value in bytes[header..].chunks_exact_mut(4) {
         value.copy_from_slice(&f32::NAN.to_le_bytes());
     }
-    assert!(matches!(refused(&zoo, &bytes), Error::NonFinite { .. }));
+    assert!(matches!(
+        refused(&zoo, &bytes),
+        Error::File(FileError::NonFinite { .. })
+    ));
 
     // Other tensors under good headers.
     let text = String::from_utf8(good[8..header].to_vec()).unwrap();
@@ -177,12 +183,15 @@ fn damaged_shards_are_refused_by_name() {
     let error = with("[2,3,3,3]", "[3,3,3,2]");
     assert!(matches!(error, Error::ShapeMismatch { .. }), "{error}");
     let error = with("F32", "I32");
-    assert!(matches!(error, Error::Dtype { .. }), "{error}");
+    assert!(
+        matches!(error, Error::File(FileError::Dtype { .. })),
+        "{error}"
+    );
 
     fs::remove_file(shard(dir.path())).unwrap();
     let mut reader = BlockReader::new(&zoo, 3);
     let error = reader.read(&zoo.entries()[0], 0, &mut [0.0; 32]);
-    assert!(matches!(error, Err(Error::Io { .. })));
+    assert!(matches!(error, Err(Error::File(FileError::Io { .. }))));
 }
 
 #[test]
@@ -214,8 +223,11 @@ fn sixteen_bits_hold_what_they_can() {
     );
     let error = zoo.append_half(&record("large", 1), &[large.clone()]);
     match error {
-        Err(Error::HalfRange { name, index, value }) => {
-            assert_eq!((name.as_str(), index, value), ("fc.lora_B.weight", 2, 7e4));
+        Err(Error::File(FileError::HalfRange { name, index, value })) => {
+            assert_eq!(
+                (name.as_str(), index, value),
+                ("0/fc.lora_B.weight", 2, 7e4)
+            );
         }
         other => panic!("{other:?}"),
     }
@@ -230,7 +242,7 @@ fn tensors_without_values_are_skipped() {
         let dir = tempfile::tempdir().unwrap();
         let shapes: [&[usize]; 5] = [&[0, 4], &[6], &[0], &[5], &[3, 0]];
         let tensors: Vec<_> = (shapes.iter().enumerate())
-            .map(|(i, shape)| common::spec(&format!("t{i}"), shape, TensorRole::NormBias))
+            .map(|(i, shape)| crate::common::spec(&format!("t{i}"), shape, TensorRole::NormBias))
             .collect();
         let group = LayerGroup {
             name: "layer".into(),
@@ -282,7 +294,7 @@ fn an_unknown_type_is_refused_before_its_values_are_read() {
     for n in 0..3 {
         let error = reader.read(&zoo.entries()[0], n, &mut [0.0; 32]);
         match error.unwrap_err() {
-            Error::Dtype { dtype, .. } => assert_eq!(dtype, "U8"),
+            Error::File(FileError::Dtype { dtype, .. }) => assert_eq!(dtype, Dtype::U8),
             other => panic!("{other}"),
         }
     }

@@ -1,6 +1,4 @@
 //! Burn modules as weight spaces.
-#![cfg(feature = "burn")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
@@ -9,9 +7,10 @@ use burn::nn::{
     LinearConfig, PaddingConfig2d,
 };
 use burn::tensor::{Distribution, Tensor};
+use weight_blocks::module::{Place, by_layer, module_shapes};
 use weight_blocks::{
-    Error, GroupingRule, HostTensor, LayerKind, Layout, ModuleSpace, Place, TensorRole,
-    WeightSpace, by_layer, module_shapes, module_to_named,
+    Error, GroupingRule, HostTensor, LayerKind, Layout, ModuleSpace, TensorRole, WeightSpace,
+    module_to_named,
 };
 
 #[derive(Module, Debug)]
@@ -227,7 +226,7 @@ struct Twice {
 #[test]
 fn what_cannot_be_a_space_is_refused() {
     let error = ModuleSpace::with_rule(net(), |_| None).unwrap_err();
-    assert!(matches!(error, Error::Layout { .. }), "{error}");
+    assert!(matches!(error, Error::Layout(_)), "{error}");
     let twice = Twice {
         gamma: random([1]),
         weight: random([1]),
