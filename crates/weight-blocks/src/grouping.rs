@@ -27,17 +27,17 @@ pub enum GroupingRule {
 
 /// Values of one tensor that follow each other among the encoded values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Segment {
+pub struct Segment {
     /// Position of the tensor in the list of all groups' tensors.
-    pub(crate) tensor: usize,
+    pub tensor: usize,
     /// First value within the tensor (row-major).
-    pub(crate) start: usize,
+    pub start: usize,
     /// Distance from one value to the next within the tensor, at least 1.
-    pub(crate) stride: usize,
+    pub stride: usize,
     /// Number of values.
-    pub(crate) len: usize,
+    pub len: usize,
     /// Where the first one stands among the N·b encoded values.
-    pub(crate) at: usize,
+    pub at: usize,
 }
 
 impl Segment {

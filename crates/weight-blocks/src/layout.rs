@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tensor_file::digest::Sha256;
 
 use crate::error::LayoutError;
-use crate::grouping::Segment;
+pub use crate::grouping::Segment;
 use crate::space::num_elements;
 use crate::{Error, GroupingRule, HostTensor, LayerGroup, NamedTensors, TensorSpec, check_tensors};
 
@@ -171,7 +171,7 @@ impl Layout {
     }
 
     /// The runs of values in order; each tensor's values are in one or more of them.
-    pub(crate) fn segments(&self) -> &[Segment] {
+    pub fn segments(&self) -> &[Segment] {
         &self.segments
     }
 

@@ -52,7 +52,7 @@ mod files;
 mod fit;
 mod grouping;
 mod index;
-mod layout;
+pub mod layout;
 mod lora_file;
 #[cfg(feature = "burn")]
 pub mod module;
