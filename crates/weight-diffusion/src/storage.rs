@@ -1,11 +1,10 @@
 //! Files of weights and JSON that an interruption leaves as they were or as they should be.
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use half::f16;
-use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
+use tensor_file::SafetensorsWriter;
 use weight_blocks::{Layout, NamedTensors};
 
 use crate::unet::parameter_count;
@@ -28,7 +27,7 @@ pub(crate) fn write_tensors(
     tensors: &NamedTensors,
     precision: Precision,
 ) -> Result<(), Error> {
-    let mut stored = Vec::with_capacity(tensors.len());
+    let mut file = SafetensorsWriter::new();
     for (name, tensor) in tensors {
         let fits = |value: &f32| match precision {
             Precision::Full => value.is_finite(),
@@ -42,32 +41,13 @@ pub(crate) fn write_tensors(
                 value,
             });
         }
-        let bytes: Vec<u8> = match precision {
-            Precision::Full => tensor.data.iter().flat_map(|v| v.to_le_bytes()).collect(),
-            Precision::Half => (tensor.data.iter())
-                .flat_map(|v| f16::from_f32(*v).to_le_bytes())
-                .collect(),
+        let stored = match precision {
+            Precision::Full => file.f32(name, &tensor.shape, &tensor.data),
+            Precision::Half => file.f16(name, &tensor.shape, &tensor.data),
         };
-        stored.push((name, &tensor.shape, bytes));
+        stored.map_err(weight_blocks::Error::from)?;
     }
-    let dtype = match precision {
-        Precision::Full => Dtype::F32,
-        Precision::Half => Dtype::F16,
-    };
-    let safetensors = |error: safetensors::SafeTensorError| weight_blocks::Error::Safetensors {
-        path: path.to_owned(),
-        why: error.to_string(),
-    };
-    let views = stored
-        .iter()
-        .map(|(name, shape, bytes)| {
-            let view = TensorView::new(dtype, shape.to_vec(), bytes).map_err(safetensors)?;
-            Ok((name.as_str(), view))
-        })
-        .collect::<Result<Vec<_>, Error>>()?;
-    let bytes =
-        safetensors::serialize(views, None::<HashMap<String, String>>).map_err(safetensors)?;
-    Ok(weight_blocks::write_atomic(path, &bytes)?)
+    Ok(file.write(path).map_err(weight_blocks::Error::from)?)
 }
 
 /// Reads the safetensors file `path` after comparing it with `digest`.

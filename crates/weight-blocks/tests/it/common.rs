@@ -6,7 +6,7 @@ use weight_blocks::{
     GroupingRule, HostTensor, LayerGroup, LayerKind, Layout, NamedTensors, TensorRole, TensorSpec,
 };
 
-pub fn spec(name: &str, shape: &[usize], role: TensorRole) -> TensorSpec {
+pub(crate) fn spec(name: &str, shape: &[usize], role: TensorRole) -> TensorSpec {
     TensorSpec {
         name: name.to_owned(),
         shape: shape.to_vec(),
@@ -15,7 +15,7 @@ pub fn spec(name: &str, shape: &[usize], role: TensorRole) -> TensorSpec {
 }
 
 /// A convolution with a norm and a linear layer: 54 + 8 + 4 + 4 and 6 + 4 values, 80 in all.
-pub fn groups() -> Vec<LayerGroup> {
+pub(crate) fn groups() -> Vec<LayerGroup> {
     vec![
         LayerGroup {
             name: "conv".into(),
@@ -39,12 +39,12 @@ pub fn groups() -> Vec<LayerGroup> {
 }
 
 /// 80 values in 3 blocks of 32, 16 of them padding.
-pub fn layout() -> Layout {
+pub(crate) fn layout() -> Layout {
     Layout::new("small", groups(), GroupingRule::Appended, 32).unwrap()
 }
 
 /// SplitMix64: a stream of bits that owes nothing to the crate.
-pub fn bits(seed: u64) -> impl FnMut() -> u64 {
+pub(crate) fn bits(seed: u64) -> impl FnMut() -> u64 {
     let mut state = seed;
     move || {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -56,13 +56,13 @@ pub fn bits(seed: u64) -> impl FnMut() -> u64 {
 }
 
 /// Uniform in −1..1.
-pub fn uniform(seed: u64) -> impl FnMut() -> f32 {
+pub(crate) fn uniform(seed: u64) -> impl FnMut() -> f32 {
     let mut next = bits(seed);
     move || (next() >> 40) as f32 / (1u64 << 23) as f32 - 1.0
 }
 
 /// Weights for [`layout`].
-pub fn weights(seed: u64) -> NamedTensors {
+pub(crate) fn weights(seed: u64) -> NamedTensors {
     let mut next = uniform(seed);
     groups()
         .iter()
@@ -79,7 +79,7 @@ pub fn weights(seed: u64) -> NamedTensors {
 }
 
 /// All files below `dir`, by path relative to it.
-pub fn files(dir: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
+pub(crate) fn files(dir: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
     let mut found = std::collections::BTreeMap::new();
     let mut open = vec![dir.to_owned()];
     while let Some(folder) = open.pop() {
