@@ -10,9 +10,9 @@ use std::process::ExitCode;
 use clap::{Parser, ValueEnum};
 use concepts::pairs::PairLayout;
 use concepts::{Concept, Pair, Split, art_concepts, find};
+use denoised_weights::pairs::{PhotoSplits, edit_photos, spread};
 use denoised_weights_examples::assets::{AssetArgs, display};
 use denoised_weights_examples::cli::{Common, parse, run};
-use denoised_weights_examples::data::{Photos, edit, spread};
 use denoised_weights_examples::layout::Layout;
 use denoised_weights_examples::progress::Progress;
 use denoised_weights_examples::{Result, files};
@@ -108,7 +108,7 @@ fn prepare(args: &Args) -> Result<()> {
         }
         return Ok(());
     }
-    let photos = Photos::read(&args.assets.photos_dir(), args.size)?;
+    let photos = PhotoSplits::read(&args.assets.paths().photos, args.size)?;
     let mut progress = Progress::new("pairs", chosen.len() as u64, 0);
     let mut report = Report {
         out: args.out.clone(),
@@ -125,7 +125,7 @@ fn prepare(args: &Args) -> Result<()> {
                 (Split::Validation, &photos.validation, args.n_test),
                 (Split::Test, &photos.test, args.n_test),
             ] {
-                let edited = edit(&spread(photos, count, 0.0), concept);
+                let edited = edit_photos(&spread(photos, count, 0.0), concept);
                 let pairs: Vec<Pair> = edited.into_iter().enumerate().map(pair).collect();
                 PairLayout::from(args.layout).write(&dir, split, &pairs, &concept.prompt)?;
                 report.pairs += pairs.len();

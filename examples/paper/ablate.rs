@@ -13,17 +13,20 @@ use burn::tensor::Device;
 use clap::Parser;
 use clean_fid::FeatureNet;
 use concepts::{art_concepts, find};
-use denoised_weights_examples::assets::{AssetArgs, Text, TextArgs, display};
+use denoised_weights::PromptEncoder;
+use denoised_weights::pairs::{ConceptPairs, PairCounts, PhotoSplits};
+use denoised_weights::training::{
+    CombinedLoss, Cut, EditLoss, Overfitting, Subject, TrainingFolder, overfit, timed_prediction,
+};
+use denoised_weights::weights::{adapt, relative_distance};
+use denoised_weights_examples::assets::{AssetArgs, TextArgs, display};
 use denoised_weights_examples::cli::{Common, parse, run};
-use denoised_weights_examples::data::{ConceptPairs, Counts, Photos};
-use denoised_weights_examples::denoised::layout_of;
-use denoised_weights_examples::overfit::{Combined, Cut, Subject, overfit, timed_prediction};
 use denoised_weights_examples::picture::{Column, write_grid};
-use denoised_weights_examples::rivals::{adapted, relative_distance};
-use denoised_weights_examples::training::TrainingArgs;
+use denoised_weights_examples::report::median;
+use denoised_weights_examples::training::{TrainingProgress, write_loss_chart};
 use denoised_weights_examples::{Result, files};
 use finetune::{
-    AdapterLoss, HeldOut, PairSet, Quality, Recipe, images_to_tensor, tensor_to_images, translate,
+    AdapterLoss, Evaluator, PairSet, Quality, Recipe, images_to_tensor, tensor_to_images, translate,
 };
 use image::RgbImage;
 use lora_gan::BaseGenerator;
@@ -32,9 +35,8 @@ use rand::seq::index::sample;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use weight_blocks::{GroupingRule, Layout, NamedTensors, WeightSpace, Zoo};
-use weight_diffusion::train::LossError;
 use weight_diffusion::unet::DictionarySize;
-use weight_diffusion::{NetworkLoss, SampleOptions, TrainConfig, UNet1dConfig};
+use weight_diffusion::{Precision, SampleOptions, TrainConfig, UNet1dConfig};
 
 /// Overfit the weight generator on one trained adapter at a time, for each block size and grouping
 /// rule, and compare what its one-step prediction does to photos with what the adapter itself does.
@@ -143,12 +145,12 @@ struct CellReport {
 
 fn ablate(args: &Args) -> Result<()> {
     let device = args.common.device()?;
-    let base = args.assets.load_base(&device)?;
+    let assets = args.assets.paths();
+    let base = assets.load_base(&device)?;
     let text = args.text.load(&device)?;
-    let zoo = Zoo::open(&args.assets.zoo_dir())?;
-    zoo.check(&layout_of(&base, zoo.layout().block_size())?, &base.digest)?;
-    let network = args.assets.load_features(&device)?;
-    let photos = Photos::read(&args.assets.photos_dir(), base.config.image_size)?;
+    let zoo = assets.open_zoo(&base)?;
+    let network = assets.load_feature_network(&device)?;
+    let photos = PhotoSplits::read(&assets.photos, base.config.image_size)?;
     let mut report = Report {
         seed: args.common.seed,
         device: args.common.device.clone(),
@@ -181,19 +183,25 @@ struct Bench<'a> {
     args: &'a Args,
     device: &'a Device,
     base: &'a BaseGenerator,
-    text: &'a Text,
+    text: &'a PromptEncoder,
     network: &'a dyn FeatureNet,
 }
 
 impl Bench<'_> {
-    fn concept(&self, name: &str, zoo: &Zoo, photos: &Photos, report: &mut Report) -> Result<()> {
+    fn concept(
+        &self,
+        name: &str,
+        zoo: &Zoo,
+        photos: &PhotoSplits,
+        report: &mut Report,
+    ) -> Result<()> {
         let Some(entry) = zoo.last_entries().into_iter().find(|e| e.concept == name) else {
             return Err(format!("the zoo has no concept {name}; choose one of its own").into());
         };
         let truth = zoo.load(entry)?;
         let list = art_concepts();
         let size = self.base.config.image_size;
-        let counts = Counts {
+        let counts = PairCounts {
             train: TRAIN,
             test: self.args.n_test,
             shown: SHOWN,
@@ -201,11 +209,11 @@ impl Bench<'_> {
         let (train, test) = (&photos.train, &photos.test);
         let pairs =
             ConceptPairs::edited(find(&list, name)?, train, test, counts, size, self.device)?;
-        let held_out = HeldOut::new(self.network, &pairs.test)?;
+        let held_out = Evaluator::new(self.network, &pairs.test)?;
         let inputs: Vec<&RgbImage> = pairs.shown.iter().map(|pair| &pair.0).collect();
         let shown = images_to_tensor(&inputs, size, self.device)?;
         let measure = |weights: &NamedTensors| -> Result<(Quality, Vec<RgbImage>)> {
-            let generator = adapted(&self.base.generator, weights)?;
+            let generator = adapt(&self.base.generator, weights)?;
             let images = tensor_to_images(translate(&generator, &shown)?);
             Ok((held_out.measure(&generator)?, images))
         };
@@ -235,13 +243,13 @@ impl Bench<'_> {
         };
         for cut in self.cuts() {
             let (rule, block_size) = (cut.rule_number(), cut.block_size);
-            let files = TrainingArgs {
-                out: (self.args.out.join(name)).join(format!("rule{rule}-{block_size}")),
+            let folder = TrainingFolder {
+                dir: (self.args.out.join(name)).join(format!("rule{rule}-{block_size}")),
                 save_every: match self.args.combined {
                     None => 100,
                     Some(_) => u64::MAX,
                 },
-                full_precision: true,
+                precision: Precision::Full,
             };
             let layout = Layout::new("", groups.clone(), cut.rule, block_size)?;
             let unet = self.unet(layout.blocks());
@@ -249,32 +257,37 @@ impl Bench<'_> {
                 None => None,
                 Some(weight) => Some((self.edit_loss(&layout, &pairs)?, weight)),
             };
-            let combined = edits.as_mut().map(|(loss, weight)| Combined {
+            let combined = edits.as_mut().map(|(loss, weight)| CombinedLoss {
                 loss,
                 weight: *weight,
                 pairs: self.args.pairs_per_step,
             });
             let training = self.training();
-            let learnt = overfit(
-                &subject,
+            let overfitting = Overfitting {
+                subject: &subject,
                 cut,
-                &unet,
-                &training,
-                combined,
-                &files,
-                self.device,
-            )?;
+                unet: &unet,
+                train: &training,
+            };
+            let mut progress = TrainingProgress::new(&format!("rule {rule}, b = {block_size}"));
+            let learnt = overfit(&overfitting, combined, &folder, self.device, &mut |event| {
+                progress.show(event)
+            })?;
+            if learnt.loss.is_some() {
+                write_loss_chart(&folder)?;
+            }
             let options = SampleOptions {
                 seed: self.args.common.seed,
                 ..learnt.generator.defaults()
             };
-            let (predict_seconds, weights) = timed_prediction(
+            let (mut seconds, weights) = timed_prediction(
                 &learnt.generator,
                 &tokens,
                 &options,
                 self.args.repeats,
                 self.device,
             )?;
+            let predict_seconds = median(&mut seconds);
             let (quality, pictures) = measure(&weights)?;
             let cell = CellReport {
                 concept: name.to_owned(),
@@ -340,52 +353,23 @@ impl Bench<'_> {
         }
     }
 
+    /// Eq. 4 of the adapter that the generator predicts, on training pairs that each step picks.
     fn edit_loss<'p>(&self, layout: &Layout, pairs: &'p ConceptPairs) -> Result<EditLoss<'p>> {
+        let seed = self.args.common.seed;
         let recipe = Recipe {
-            seed: self.args.common.seed,
+            seed,
             ..Recipe::compact()
         };
-        Ok(EditLoss {
-            loss: AdapterLoss::with_discriminator(&self.base.generator, recipe, self.device)?,
-            layout: layout.clone(),
-            pairs: &pairs.train,
-            count: self.args.pairs_per_step,
-            seed: self.args.common.seed,
-            device: self.device.clone(),
-        })
-    }
-}
-
-/// Eq. 4 of the adapter that the generator predicts.
-struct EditLoss<'p> {
-    loss: AdapterLoss,
-    layout: Layout,
-    pairs: &'p PairSet,
-    count: usize,
-    seed: u64,
-    device: Device,
-}
-
-impl NetworkLoss for EditLoss<'_> {
-    fn values_and_gradients(
-        &mut self,
-        step: u64,
-        _texts: &[usize],
-        weights: &[Vec<f32>],
-    ) -> Result<Vec<(f64, Vec<f32>)>, LossError> {
-        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-        rng.set_stream(step);
-        let count = self.count.clamp(1, self.pairs.len());
-        let picked = sample(&mut rng, self.pairs.len(), count).into_vec();
-        let (photos, targets) = self.pairs.select(&picked, &self.device);
-        let pairs = PairSet { photos, targets };
-        (weights.iter())
-            .map(|weights| {
-                let weights = self.layout.decode(weights)?;
-                let (value, gradient) = self.loss.value_and_gradient(&weights, &pairs)?;
-                Ok((value, self.layout.encode(&gradient)?))
-            })
-            .collect()
+        let loss = AdapterLoss::with_discriminator(&self.base.generator, recipe, self.device)?;
+        let (pairs, device) = (&pairs.train, self.device.clone());
+        let count = self.args.pairs_per_step.clamp(1, pairs.len());
+        Ok(EditLoss::new(vec![loss], layout.clone(), move |step, _| {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            rng.set_stream(step);
+            let picked = sample(&mut rng, pairs.len(), count).into_vec();
+            let (photos, targets) = pairs.select(&picked, &device);
+            Ok(PairSet { photos, targets })
+        }))
     }
 }
 

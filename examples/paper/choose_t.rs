@@ -11,17 +11,16 @@ use std::process::ExitCode;
 use clap::Parser;
 use clean_fid::FeatureNet;
 use concepts::Split;
+use denoised_weights::pairs::{ConceptPairs, PairCounts, PhotoSplits, concepts_of};
+use denoised_weights::training::timed_prediction;
+use denoised_weights::weights::{adapt, norm};
 use denoised_weights_examples::assets::{AssetArgs, TextArgs, display};
 use denoised_weights_examples::cli::{Common, parse, run};
-use denoised_weights_examples::data::{ConceptPairs, Counts, Photos, concepts_of};
-use denoised_weights_examples::denoised::load_generator;
-use denoised_weights_examples::overfit::timed_prediction;
 use denoised_weights_examples::picture::{Chart, Line, write_chart};
 use denoised_weights_examples::progress::Progress;
 use denoised_weights_examples::report::median;
-use denoised_weights_examples::rivals::{adapted, norm};
 use denoised_weights_examples::{Result, files};
-use finetune::HeldOut;
+use finetune::Evaluator;
 use serde::Serialize;
 use weight_diffusion::SampleOptions;
 
@@ -90,17 +89,17 @@ struct PointReport {
 
 fn choose(args: &Args) -> Result<()> {
     let device = args.common.device()?;
-    let base = args.assets.load_base(&device)?;
-    let text = args.text.load(&device)?;
-    let generator = load_generator(&args.assets.generator_dir(), &base, &text, &device)?;
+    let assets = args.assets.paths();
+    let predictor = args.assets.load_predictor(&args.text, &device)?;
+    let (base, generator) = (predictor.base(), predictor.generator());
     if generator.trained_norm().is_some() {
         eprintln!(
             "note: this generator was refined at the noise end; other timesteps will look worse than they are"
         );
     }
-    let network = args.assets.load_features(&device)?;
+    let network = assets.load_feature_network(&device)?;
     let size = base.config.image_size;
-    let photos = Photos::read(&args.assets.photos_dir(), size)?;
+    let photos = PhotoSplits::read(&assets.photos, size)?;
     let mut concepts = concepts_of(Split::Validation);
     concepts.truncate(args.limit.unwrap_or(usize::MAX));
     let defaults = generator.defaults();
@@ -126,7 +125,7 @@ fn choose(args: &Args) -> Result<()> {
         .map(|_| Sums::new(args.seeds.max(1) as usize))
         .collect();
     for concept in &concepts {
-        let counts = Counts {
+        let counts = PairCounts {
             train: 2,
             test: args.n_test,
             shown: 0,
@@ -139,9 +138,9 @@ fn choose(args: &Args) -> Result<()> {
             size,
             &device,
         )?;
-        let held_out = HeldOut::new(&network, &pairs.test)?;
+        let held_out = Evaluator::new(&network, &pairs.test)?;
         base_quality += held_out.measure(&base.generator)?.frechet;
-        let tokens = text.tokens(&concept.prompt, &device)?;
+        let tokens = predictor.encoder().tokens(&concept.prompt, &device)?;
         for (options, sums) in options.iter().zip(&mut sums) {
             for seed in 0..args.seeds.max(1) {
                 let options = SampleOptions {
@@ -149,12 +148,12 @@ fn choose(args: &Args) -> Result<()> {
                     ..*options
                 };
                 let (seconds, weights) =
-                    timed_prediction(&generator, &tokens, &options, 1, &device)?;
-                let quality = held_out.measure(&adapted(&base.generator, &weights)?)?;
+                    timed_prediction(generator, &tokens, &options, 1, &device)?;
+                let quality = held_out.measure(&adapt(&base.generator, &weights)?)?;
                 sums.quality[seed as usize] += quality.frechet;
                 sums.l1 += quality.l1;
                 sums.norm += norm(&weights);
-                sums.seconds.push(seconds);
+                sums.seconds.extend(seconds);
                 done += 1;
                 progress.set(done, format!("{} t = {}", concept.name, options.t));
             }

@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use burn::tensor::Device;
 use clap::Parser;
 use concepts::{Concept, Split, art_concepts};
 use denoised_weights_examples::assets::TextArgs;
@@ -84,7 +83,10 @@ fn encoders(args: &Args) -> Result<()> {
     let prompts = args.throughput.map(|n| many_prompts(&list, n));
     let mut reports = Vec::new();
     for folder in &args.text_encoder {
-        let text = open(folder, &device)?;
+        let choice = TextArgs {
+            text_encoder: folder.clone(),
+        };
+        let text = choice.load(&device)?;
         let encoder = text.encoder();
         let mut report = EncoderReport {
             name: encoder.name().to_owned(),
@@ -121,16 +123,6 @@ fn encoders(args: &Args) -> Result<()> {
         }
     }
     args.common.write_json(&report)
-}
-
-fn open(
-    folder: &std::path::Path,
-    device: &Device,
-) -> Result<denoised_weights_examples::assets::Text> {
-    let choice = TextArgs {
-        text_encoder: folder.to_owned(),
-    };
-    choice.load(device)
 }
 
 fn neighbours(

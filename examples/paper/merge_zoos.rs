@@ -9,9 +9,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
+use denoised_weights::run::RunLock;
 use denoised_weights_examples::assets::display;
 use denoised_weights_examples::cli::run;
-use denoised_weights_examples::files::Lock;
 use denoised_weights_examples::progress::Progress;
 use denoised_weights_examples::{Result, files};
 use serde::Serialize;
@@ -75,7 +75,7 @@ fn merge(args: &Args) -> Result<()> {
     }
     let mut zoo = Zoo::create(&args.into, first.layout(), first.base_digest())?;
     let work = args.into.join("work");
-    let lock = Lock::try_take(&work.join("merge.lock"))?.ok_or_else(|| {
+    let lock = RunLock::try_take(&work.join("merge.lock"))?.ok_or_else(|| {
         format!(
             "{}: another process merges into this zoo; wait for it",
             display(&args.into)

@@ -11,17 +11,16 @@ use burn::tensor::{Device, Tensor};
 use clap::Parser;
 use clean_fid::FeatureNet;
 use concepts::{art_concepts, find};
+use denoised_weights::comparison::baselines::{Baseline, CURVE_FILE, Trained, train};
+use denoised_weights::comparison::{Comparison, Measurement};
+use denoised_weights::pairs::{ConceptPairs, PairCounts, PhotoSplits};
+use denoised_weights::run::{RunLock, claim};
 use denoised_weights_examples::assets::{AssetArgs, display};
-use denoised_weights_examples::baseline::{CURVE, Network, Trained, train};
-use denoised_weights_examples::cli::{Common, parse, run};
-use denoised_weights_examples::data::{ConceptPairs, Counts, Photos};
-use denoised_weights_examples::identity::claim;
+use denoised_weights_examples::cli::{Common, one_of, parse, run};
 use denoised_weights_examples::picture::{Chart, Column, Line, write_chart, write_grid};
 use denoised_weights_examples::progress::Progress;
-use denoised_weights_examples::report::Point;
-use denoised_weights_examples::rivals::Setup;
 use denoised_weights_examples::{Result, files};
-use finetune::{HeldOut, Recipe};
+use finetune::{Evaluator, Recipe};
 use lora_gan::BaseGenerator;
 use serde::Serialize;
 
@@ -35,8 +34,8 @@ struct Args {
     #[command(flatten)]
     assets: AssetArgs,
     /// What to train.
-    #[arg(long, value_enum)]
-    network: Network,
+    #[arg(long, value_parser = one_of::<Baseline>(Baseline::ALL.map(Baseline::name)))]
+    network: Baseline,
     /// A concept of the shipped list.
     #[arg(long, default_value = "teal-charcoal-sketch", conflicts_with = "pairs")]
     concept: String,
@@ -76,19 +75,19 @@ fn main() -> ExitCode {
 struct Report {
     seed: u64,
     device: String,
-    network: Network,
+    network: Baseline,
     concept: String,
     quality: String,
     /// Its `discriminator` is there where a PatchGAN trained.
     recipe: serde_json::Value,
     /// Configurations of the networks that trained.
     configs: serde_json::Value,
-    curve: Vec<Point>,
+    curve: Vec<Measurement>,
 }
 
 fn baseline(args: &Args) -> Result<()> {
     let device = args.common.device()?;
-    let base = args.assets.load_base(&device)?;
+    let base = args.assets.paths().load_base(&device)?;
     let recipe = args.network.recipe();
     let recipe = Recipe {
         epochs: args.epochs,
@@ -101,8 +100,8 @@ fn baseline(args: &Args) -> Result<()> {
     let run = Run::new(args, &base, recipe, &device)?;
     let state = run.state();
     (args.network).check_batches(run.pairs.train.len(), run.recipe.batch_size)?;
-    let begun = state.join(CURVE).exists();
-    let _lock = files::Lock::of_run(&run.out)?;
+    let begun = state.join(CURVE_FILE).exists();
+    let _lock = RunLock::of_training(&run.out)?;
     claim(&state.join("run.json"), begun, &run.identity()?)?;
     run.train(&base, &device)
 }
@@ -121,7 +120,7 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn new(args: &'a Args, base: &BaseGenerator, recipe: Recipe, device: &Device) -> Result<Self> {
         let size = base.config.image_size;
-        let counts = Counts {
+        let counts = PairCounts {
             train: args.n_train,
             test: args.n_test,
             shown: SHOWN,
@@ -131,7 +130,7 @@ impl<'a> Run<'a> {
             None => {
                 let list = art_concepts();
                 let concept = find(&list, &args.concept)?;
-                let photos = Photos::read(&args.assets.photos_dir(), size)?;
+                let photos = PhotoSplits::read(&args.assets.paths().photos, size)?;
                 let (train, test) = (&photos.train, &photos.test);
                 ConceptPairs::edited(concept, train, test, counts, size, device)?
             }
@@ -144,7 +143,7 @@ impl<'a> Run<'a> {
             recipe,
             shown: pairs.shown_photos(size, device)?,
             pairs,
-            network: args.assets.load_features(device)?,
+            network: args.assets.paths().load_feature_network(device)?,
         })
     }
 
@@ -171,7 +170,7 @@ impl<'a> Run<'a> {
     }
 
     fn train(&self, base: &BaseGenerator, device: &Device) -> Result<()> {
-        let held_out = HeldOut::new(&self.network, &self.pairs.test)?;
+        let evaluator = Evaluator::new(&self.network, &self.pairs.test)?;
         let state = self.state();
         println!(
             "{:?} for {}: {} training pairs, {} test pairs",
@@ -181,16 +180,16 @@ impl<'a> Run<'a> {
             self.pairs.test.len(),
         );
         let mut progress: Option<Progress> = None;
-        let setup = Setup {
+        let comparison = Comparison {
             base: &base.generator,
             pairs: &self.pairs,
             shown: &self.shown,
-            held_out: &held_out,
+            evaluator: &evaluator,
             recipe: &self.recipe,
             device,
         };
-        let name = held_out.metric_name();
-        let trained = train(self.args.network, &setup, &state, |point| {
+        let name = evaluator.metric_name();
+        let trained = train(self.args.network, &comparison, &state, |point| {
             let note = format!("{name} {:.2}, L1 {:.4}", point.quality, point.l1);
             let (total, done) = (self.recipe.epochs as u64, point.epoch as u64);
             // A resumed run begins where it was.
@@ -201,19 +200,19 @@ impl<'a> Run<'a> {
             bar.finish();
         }
         println!("{} weights in the generator", trained.weights);
-        self.write(trained, &held_out)?;
+        self.write(trained, &evaluator)?;
         files::discard(&state)?;
         println!("wrote {}", display(&self.out));
         Ok(())
     }
 
-    fn write(&self, trained: Trained, held_out: &HeldOut<'_>) -> Result<()> {
+    fn write(&self, trained: Trained, evaluator: &Evaluator<'_>) -> Result<()> {
         let Trained { curve, edited, .. } = trained;
         let mut columns = Vec::from(Column::of_pairs(&self.pairs.shown));
         let epochs = format!("epoch {}", self.recipe.epochs);
         columns.push(Column::new(epochs, edited));
         write_grid(&self.out.join("grid.png"), &columns)?;
-        let quality = held_out.metric_name();
+        let quality = evaluator.metric_name();
         let line = Line {
             name: format!("{:?}", self.args.network).to_lowercase(),
             points: curve.iter().map(|p| (p.seconds, p.quality)).collect(),
@@ -228,7 +227,7 @@ impl<'a> Run<'a> {
         };
         write_chart(&self.out.join("curve.svg"), &chart)?;
         let mut recipe = serde_json::to_value(&self.recipe)?;
-        if let (Network::Comod, Some(fields)) = (self.args.network, recipe.as_object_mut()) {
+        if let (Baseline::Comod, Some(fields)) = (self.args.network, recipe.as_object_mut()) {
             fields.remove("discriminator");
         }
         let report = Report {

@@ -4,26 +4,22 @@
 //! cargo run --release --example train_generator -- --zoo out/zoo --out out/weight-generator
 //! ```
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
+use denoised_weights::training::{GeneratorTraining, hold_out, subset, train};
 use denoised_weights_examples::assets::TextArgs;
-use denoised_weights_examples::blocks::{hold_out, source, subset};
 use denoised_weights_examples::cli::{Common, parse, run};
-use denoised_weights_examples::training::{TrainedOn, TrainingArgs};
+use denoised_weights_examples::training::{TrainingArgs, TrainingProgress};
 use denoised_weights_examples::{Result, devices};
 use weight_blocks::Zoo;
 use weight_diffusion::train::EarlyStop;
 use weight_diffusion::unet::DictionarySize;
-use weight_diffusion::{
-    BlockTrainer, Error, Parameterization, SampleOptions, TrainConfig, UNet1dConfig,
-    WeightGenerator,
-};
+use weight_diffusion::{Error, Parameterization, SampleOptions, TrainConfig, UNet1dConfig};
 
 /// Train the 1-D UNet on the blocks of a zoo (paper, Eq. 1). Run again after an interruption
-/// (kill -9 included), it goes on from its last state and ends with the same weights.
+/// (kill -9 included), it continues from its last state and ends with the same weights.
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -111,10 +107,10 @@ impl From<Prediction> for Parameterization {
 
 fn main() -> ExitCode {
     let args = parse::<Args>();
-    run(|| train(&args))
+    run(|| train_generator(&args))
 }
 
-fn train(args: &Args) -> Result<()> {
+fn train_generator(args: &Args) -> Result<()> {
     let device = args.common.device()?;
     let others = (args.with_device.iter())
         .map(|name| devices::open(name))
@@ -125,36 +121,23 @@ fn train(args: &Args) -> Result<()> {
         zoo = subset(&zoo, count, args.common.seed).map_err(of_zoo)?;
     }
     let text = args.text.load(&device)?;
-    let layout = zoo.layout().clone();
-    let (train_on, held_out) = match args.early_stop {
-        None => (zoo.clone(), None),
+    let (zoo, held_out) = match args.early_stop {
+        None => (zoo, None),
         Some(_) => {
-            let seed = args.common.seed;
-            let (rest, held_out) = hold_out(&zoo, args.validation_prompts, seed).map_err(of_zoo)?;
+            let (rest, held_out) =
+                hold_out(&zoo, args.validation_prompts, args.common.seed).map_err(of_zoo)?;
             (rest, Some(held_out))
         }
-    };
-    let dataset = source(&train_on, &text, None, args.stream, &device).map_err(of_zoo)?;
-    let dataset = &*dataset;
-    let held_out_prompts: BTreeSet<String> = (held_out.iter().flat_map(Zoo::entries))
-        .map(|entry| entry.prompt.clone())
-        .collect();
-    let held_out = match &held_out {
-        Some(held_out) => {
-            let normalizer = Some(dataset.normalizer());
-            Some(source(held_out, &text, normalizer, args.stream, &device).map_err(of_zoo)?)
-        }
-        None => None,
     };
     let width = text.spec().width;
     let unet = UNet1dConfig {
         base_channels: args.channels,
         context_width: width,
         dictionary: (args.dictionary > 0).then_some(DictionarySize {
-            blocks: layout.blocks(),
+            blocks: zoo.layout().blocks(),
             entries: args.dictionary,
         }),
-        block_size: layout.block_size(),
+        block_size: zoo.layout().block_size(),
         parameterization: args.prediction.into(),
         ..UNet1dConfig::compact()
     };
@@ -173,11 +156,9 @@ fn train(args: &Args) -> Result<()> {
         }),
         ..TrainConfig::compact()
     };
-    // Before the training and not after it.
     let mut defaults = SampleOptions::noise_end(&unet.schedule);
     defaults.t = args.t.unwrap_or(defaults.t);
     defaults.guidance = args.guidance;
-    defaults.validate(&unet.schedule)?;
     if args.guidance != 1.0 && args.text_dropout == 0.0 {
         return Err(format!(
             "--guidance {} needs a network that was trained without texts too; give a --text-dropout above 0, 0.1 say",
@@ -185,54 +166,27 @@ fn train(args: &Args) -> Result<()> {
         )
         .into());
     }
-    println!(
-        "{} networks of {} concepts, {} blocks of {} each",
-        dataset.networks(),
-        dataset.text_count(),
-        layout.blocks(),
-        layout.block_size()
-    );
-
-    let prompts = held_out_prompts.into_iter().collect();
-    let data = TrainedOn::new(dataset, text.spec(), None, prompts)?;
-    let _lock = args.training.lock()?;
-    let mut trainer = args
-        .training
-        .resume_or(&config, &unet, dataset, &data, &device, || {
-            let seed = args.common.seed;
-            Ok(BlockTrainer::new(
-                config.clone(),
-                &unet,
-                dataset.spec(),
-                seed,
-                &device,
-            )?)
-        })?
-        .with_devices(&others);
-    let report = args.training.run_watched(
-        "generator",
-        &mut trainer,
-        dataset,
-        |trainer| match trainer.step(dataset) {
-            Err(error @ Error::DeviceFailed { index, .. }) => {
-                Err(format!("--with-device {}: {error}", args.with_device[index]).into())
-            }
-            step => Ok(step?),
-        },
-        |trainer| match held_out.as_deref() {
-            Some(held_out) => Ok(trainer.watch(held_out)?),
-            None => Ok(None),
-        },
-    )?;
-    let generator = WeightGenerator::new(
-        trainer.best_model(),
-        layout.clone(),
-        dataset.normalizer().clone(),
-        text.spec(),
-        dataset.norm(),
-        zoo.base_digest(),
+    let training = GeneratorTraining {
+        zoo: &zoo,
+        held_out: held_out.as_ref(),
+        encoder: &text,
+        stream: args.stream,
+        unet,
+        config,
         defaults,
-    )?;
+        other_devices: &others,
+    };
+    let mut progress = TrainingProgress::new("generator");
+    let folder = args.training.folder();
+    let trained = train(&training, &folder, &device, &mut |event| {
+        progress.show(event)
+    });
+    let (_, report) = trained.map_err(|error| match error {
+        denoised_weights::Error::WeightGenerator(error @ Error::DeviceFailed { index, .. }) => {
+            format!("--with-device {}: {error}", args.with_device[index]).into()
+        }
+        other => Box::<dyn std::error::Error + Send + Sync>::from(other),
+    })?;
     args.common.write_json(&report)?;
-    args.training.finish(&generator, &report)
+    args.training.report(&report)
 }

@@ -4,10 +4,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use clap::Args;
-use clean_fid::{EfficientNetLite0, EfficientNetLite0Config};
-use lora_gan::BaseGenerator;
-use text_encoder::{StaticEncoder, TextEncoder, open_encoder};
-use weight_diffusion::{HostText, TextSpec};
+use denoised_weights::{AdapterPredictor, Assets, PromptEncoder};
 
 use crate::Result;
 
@@ -32,49 +29,29 @@ pub struct AssetArgs {
 }
 
 impl AssetArgs {
-    fn or(&self, own: Option<&PathBuf>, name: &str) -> PathBuf {
-        own.cloned().unwrap_or_else(|| self.assets.join(name))
+    /// The paths that the options name.
+    pub fn paths(&self) -> Assets {
+        let shipped = Assets::new(&self.assets);
+        Assets {
+            base: self.base.clone().unwrap_or(shipped.base),
+            photos: self.photos.clone().unwrap_or(shipped.photos),
+            zoo: self.zoo.clone().unwrap_or(shipped.zoo),
+            weight_generator: self.generator.clone().unwrap_or(shipped.weight_generator),
+            feature_network: shipped.feature_network,
+        }
     }
 
-    /// Folder of the base generator.
-    pub fn base_dir(&self) -> PathBuf {
-        self.or(self.base.as_ref(), "base")
-    }
-
-    /// Folder of the photos.
-    pub fn photos_dir(&self) -> PathBuf {
-        self.or(self.photos.as_ref(), "photos")
-    }
-
-    /// Folder of the zoo.
-    pub fn zoo_dir(&self) -> PathBuf {
-        self.or(self.zoo.as_ref(), "zoo")
-    }
-
-    /// Folder of the weight generator.
-    pub fn generator_dir(&self) -> PathBuf {
-        self.or(self.generator.as_ref(), "weight-generator")
-    }
-
-    /// Reads the frozen base.
+    /// Loads the base, the weight generator and the encoder that `text` names, side by side.
     ///
     /// # Errors
-    /// Names the file that is missing or damaged.
-    pub fn load_base(&self, device: &Device) -> Result<BaseGenerator> {
-        Ok(BaseGenerator::load(&self.base_dir(), device)?)
-    }
-
-    /// Reads the feature network of the quality metric, for images of 128×128 pixels.
-    ///
-    /// # Errors
-    /// Names the file that is missing or damaged.
-    pub fn load_features(&self, device: &Device) -> Result<EfficientNetLite0> {
-        let path = self
-            .assets
-            .join("efficientnet-lite0/efficientnet-lite0.safetensors");
-        Ok(EfficientNetLite0Config::new()
-            .with_input_size(128)
-            .load(path, device)?)
+    /// As [`AdapterPredictor::load_with_encoder`].
+    pub fn load_predictor(&self, text: &TextArgs, device: &Device) -> Result<AdapterPredictor> {
+        let encoder = || text.load(device);
+        Ok(AdapterPredictor::load_with_encoder(
+            &self.paths(),
+            device,
+            encoder,
+        )?)
     }
 }
 
@@ -95,100 +72,16 @@ impl TextArgs {
     /// Loads the encoder; one of a folder computes on `device`.
     ///
     /// # Errors
-    /// Names the file that is missing, damaged or of another kind of model.
-    pub fn load(&self, device: &Device) -> Result<Text> {
+    /// As [`PromptEncoder::embedded`] and [`PromptEncoder::open`].
+    pub fn load(&self, device: &Device) -> Result<PromptEncoder, denoised_weights::Error> {
         if self.text_encoder == Path::new(STATIC) {
-            return Text::embedded();
+            return PromptEncoder::embedded();
         }
-        Ok(Text {
-            encoder: open_encoder(&self.text_encoder, device)?,
-        })
+        PromptEncoder::open(&self.text_encoder, device)
     }
 }
 
-/// A text encoder, and its output on the host.
-pub struct Text {
-    encoder: Box<dyn TextEncoder>,
-}
-
-impl Text {
-    /// The encoder that is compiled in.
-    ///
-    /// # Errors
-    /// Where its embedded asset is damaged.
-    pub fn embedded() -> Result<Self> {
-        Ok(Self {
-            encoder: Box::new(StaticEncoder::embedded()?),
-        })
-    }
-
-    /// The encoder itself.
-    pub fn encoder(&self) -> &dyn TextEncoder {
-        &*self.encoder
-    }
-
-    /// Which encoder a weight generator of its tokens has to name.
-    pub fn spec(&self) -> TextSpec {
-        TextSpec {
-            encoder: self.encoder.name().to_owned(),
-            digest: self.encoder.digest().to_owned(),
-            width: self.encoder.width(),
-        }
-    }
-
-    /// Tokens of one prompt; warns where it was cut.
-    ///
-    /// # Errors
-    /// A prompt without a known word.
-    pub fn tokens(&self, prompt: &str, device: &Device) -> Result<HostText> {
-        let encoding = self.encoder.encode(&[prompt], device)?;
-        if encoding.truncated.contains(&true) {
-            log::warn!(
-                "prompt cut to its first {} tokens: {prompt}",
-                self.encoder.max_tokens()
-            );
-        }
-        let [_, len, _] = encoding.tokens.dims();
-        let tokens = encoding.tokens.into_data().try_into_vec::<f32>()?;
-        Ok(HostText { tokens, len })
-    }
-
-    /// The prompt of `candidates` that is least like `prompt`.
-    ///
-    /// # Errors
-    /// A prompt without a known word; no candidate but `prompt` itself.
-    pub fn least_similar<'c>(
-        &self,
-        prompt: &str,
-        candidates: impl IntoIterator<Item = &'c str>,
-    ) -> Result<String> {
-        let own = self.pooled(prompt)?;
-        let mut worst: Option<(f32, &str)> = None;
-        for other in candidates.into_iter().filter(|other| *other != prompt) {
-            let vector = self.pooled(other)?;
-            let similarity: f32 = own.iter().zip(&vector).map(|(a, b)| a * b).sum();
-            if worst.is_none_or(|(lowest, _)| similarity < lowest) {
-                worst = Some((similarity, other));
-            }
-        }
-        worst
-            .map(|(_, other)| other.to_owned())
-            .ok_or_else(|| format!("there is no other prompt than {prompt:?}").into())
-    }
-
-    /// Pooled vector of norm 1 of one prompt.
-    ///
-    /// # Errors
-    /// A prompt without a known word.
-    pub fn pooled(&self, prompt: &str) -> Result<Vec<f32>> {
-        let mut vectors = self.encoder.encode_pooled(&[prompt])?;
-        vectors
-            .pop()
-            .ok_or_else(|| format!("prompt {prompt:?} gave no vector").into())
-    }
-}
-
-/// `path` as people type it: relative to the current folder where it lies below it.
+/// `path` as people type it: relative to the current folder if it is below it.
 pub fn display(path: &Path) -> String {
     let shown = std::env::current_dir()
         .ok()

@@ -2,9 +2,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use burn::tensor::Device;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser};
 
 use crate::devices::DeviceError;
@@ -43,10 +45,18 @@ impl Common {
     /// Names the file if it cannot be written.
     pub fn write_json(&self, value: &impl serde::Serialize) -> Result<()> {
         match &self.json {
-            Some(path) => crate::files::write_json(path, value),
+            Some(path) => Ok(crate::files::write_json(path, value)?),
             None => Ok(()),
         }
     }
+}
+
+/// Reads one of `names`, which `FromStr` of `T` knows; help texts list them.
+pub fn one_of<T>(names: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err: std::error::Error + Send + Sync> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|name: String| name.parse::<T>())
 }
 
 /// [`Parser::parse`], preceded by `--list-devices`, which needs no other argument: it prints the devices and exits.

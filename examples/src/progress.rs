@@ -83,19 +83,3 @@ impl Progress {
         self.bar.finish();
     }
 }
-
-/// Exponential mean of a noisy loss, for showing.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct RunningMean(Option<f64>);
-
-impl RunningMean {
-    /// Takes one more value in.
-    pub fn add(&mut self, value: f64) {
-        self.0 = Some(self.0.map_or(value, |mean| 0.98 * mean + 0.02 * value));
-    }
-
-    /// The mean; NaN of nothing.
-    pub fn get(self) -> f64 {
-        self.0.unwrap_or(f64::NAN)
-    }
-}

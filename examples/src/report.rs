@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use finetune::Quality;
+use denoised_weights::comparison::MethodReport;
 use serde::{Deserialize, Serialize};
 
 /// Version of the schema.
@@ -43,42 +43,6 @@ pub struct ConceptReport {
     pub methods: BTreeMap<String, MethodReport>,
 }
 
-/// One start, fine-tuned.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct MethodReport {
-    /// Making the starting weights.
-    pub predict_seconds: f64,
-    /// L2 norm of the starting weights; none of networks from scratch.
-    pub start_norm: Option<f64>,
-    /// Where they came from, if that can be told.
-    pub origin: Option<String>,
-    /// L2 distance of the starting weights to the closest zoo entry's; of the denoised starts.
-    pub zoo_distance: Option<f64>,
-    /// Measured at the start and after each epoch.
-    pub curve: Vec<Point>,
-    /// Quality after the last epoch.
-    pub final_quality: f64,
-    /// When the zero start's final quality was reached, prediction included; none if never.
-    pub seconds_to_zero_final: Option<f64>,
-}
-
-/// One measurement.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub struct Point {
-    /// Epochs done; a fraction within the first.
-    pub epoch: f64,
-    /// Prediction and training, measuring excluded.
-    pub seconds: f64,
-    /// The deciding metric.
-    pub quality: f64,
-    /// Kernel Inception Distance's estimator on the same features.
-    pub kid: f64,
-    /// Mean absolute difference, 0..1.
-    pub l1: f64,
-    /// Structural similarity.
-    pub ssim: f64,
-}
-
 /// Counts and medians over the concepts.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Summary {
@@ -95,35 +59,6 @@ pub struct Summary {
     pub median_speedup_over_zero: Option<f64>,
     /// Concepts that reached the zero start's final quality.
     pub reached_zero_final: String,
-}
-
-impl Point {
-    /// A measurement after `epoch` epochs and `seconds` of prediction and training.
-    pub fn new(epoch: f64, seconds: f64, quality: &Quality) -> Self {
-        Self {
-            epoch,
-            seconds,
-            quality: quality.frechet,
-            kid: quality.kid,
-            l1: quality.l1,
-            ssim: quality.ssim,
-        }
-    }
-}
-
-impl MethodReport {
-    /// First moment of the curve at which quality is at most `target`.
-    pub fn seconds_to(&self, target: f64) -> Option<f64> {
-        self.curve
-            .iter()
-            .find(|point| point.quality <= target)
-            .map(|point| point.seconds)
-    }
-
-    /// Quality before any training.
-    pub fn quality_at_0(&self) -> Option<f64> {
-        self.curve.first().map(|point| point.quality)
-    }
 }
 
 impl ConceptReport {
@@ -194,12 +129,13 @@ pub fn median(values: &mut [f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use denoised_weights::comparison::Measurement;
 
     fn method(qualities: &[f64]) -> MethodReport {
         let curve = qualities
             .iter()
             .enumerate()
-            .map(|(epoch, &quality)| Point {
+            .map(|(epoch, &quality)| Measurement {
                 epoch: epoch as f64,
                 seconds: epoch as f64 + 0.5,
                 quality,

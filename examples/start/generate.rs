@@ -4,22 +4,18 @@
 //! cargo run --release --example generate -- --prompt "teal charcoal sketch" --out out/teal.safetensors
 //! ```
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use burn::tensor::Device;
 use clap::Parser;
 use concepts::read_photos;
+use denoised_weights::PhotoEditor;
+use denoised_weights::export::export_pytorch;
+use denoised_weights_examples::Result;
 use denoised_weights_examples::assets::{AssetArgs, TextArgs, display};
 use denoised_weights_examples::cli::{Common, parse, run};
-use denoised_weights_examples::denoised::load_all;
-use denoised_weights_examples::{Result, files};
-use finetune::{images_to_tensor, tensor_to_images, translate};
-use lora_gan::{BaseGenerator, Mode};
 use serde::Serialize;
-use weight_blocks::{HostTensor, NamedTensors, WeightSpace, save_safetensors};
 
 /// Ask the weight generator for the LoRA weights of a prompt and write them as safetensors; with
 /// --apply also translate photos with them, before any fine-tuning.
@@ -75,7 +71,8 @@ fn main() -> ExitCode {
 fn generate(args: &Args) -> Result<()> {
     let device = args.common.device()?;
     let started = Instant::now();
-    let (base, text, generator) = load_all(&args.assets, &args.text, &device)?;
+    let predictor = args.assets.load_predictor(&args.text, &device)?;
+    let (base, generator) = (predictor.base(), predictor.generator());
     let load_seconds = started.elapsed().as_secs_f64();
 
     let mut options = generator.defaults();
@@ -83,8 +80,7 @@ fn generate(args: &Args) -> Result<()> {
     options.t = args.t.unwrap_or(options.t);
     options.noises = args.noises.unwrap_or(options.noises);
     let started = Instant::now();
-    let tokens = text.tokens(&args.prompt, &device)?;
-    let prediction = generator.predict(&tokens, &options, &device)?;
+    let prediction = predictor.predict_with(&args.prompt, &options)?;
     let predict_seconds = started.elapsed().as_secs_f64();
     base.save_adapter(&args.out, &prediction.weights)?;
 
@@ -110,71 +106,18 @@ fn generate(args: &Args) -> Result<()> {
         eprintln!("warning: {warning}");
     }
     if let (Some(photos), Some(images)) = (&args.apply, &args.images) {
-        apply(&base, &prediction.weights, photos, images, &device)?;
+        let editor = PhotoEditor::new(base, &prediction.weights)?;
+        let count = editor.edit_folder(photos, images)?;
+        println!("{count} photos translated into {}", display(images));
     }
     if let Some(dir) = &args.export {
-        let photos = args.apply.clone().unwrap_or(args.assets.photos_dir());
-        export(&base, &prediction.weights, dir, &photos, &device)?;
+        let photos = (args.apply.clone()).unwrap_or(args.assets.paths().photos);
+        let photos = read_photos(&photos, base.config.image_size)?;
+        let photo = photos
+            .first()
+            .ok_or("no photo to translate for the check")?;
+        export_pytorch(base, &prediction.weights, &photo.image, dir)?;
+        println!("exported into {}", display(dir));
     }
     args.common.write_json(&report)
-}
-
-fn export(
-    base: &BaseGenerator,
-    adapter: &NamedTensors,
-    dir: &std::path::Path,
-    photos: &std::path::Path,
-    device: &Device,
-) -> Result<()> {
-    base.generator.export(&dir.join("base"))?;
-    let mut network = base.generator.clone();
-    network.load_weights(adapter)?;
-    network.export(dir)?;
-    network.save_peft(&dir.join("peft"), Some(&base.digest))?;
-
-    let size = base.config.image_size;
-    let photos = read_photos(photos, size)?;
-    let Some(photo) = photos.first() else {
-        return Err("no photo to translate for the check".into());
-    };
-    let photo = images_to_tensor(&[&photo.image], size, device)?;
-    let edited = network.try_forward(photo.clone(), None, Mode::Adapted)?;
-    let mut check = NamedTensors::new();
-    for (name, image) in [("photo", photo), ("edited", edited)] {
-        let shape = image.dims().to_vec();
-        let data = image.into_data().try_into_vec::<f32>()?;
-        check.insert(name.into(), HostTensor::new(shape, data)?);
-    }
-    save_safetensors(&dir.join("check.safetensors"), &check, &BTreeMap::new())?;
-    println!("exported into {}", display(dir));
-    Ok(())
-}
-
-fn apply(
-    base: &BaseGenerator,
-    adapter: &NamedTensors,
-    photos: &std::path::Path,
-    images: &std::path::Path,
-    device: &Device,
-) -> Result<()> {
-    let size = base.config.image_size;
-    let photos = read_photos(photos, size)?;
-    let mut network = base.generator.clone();
-    network.load_weights(adapter)?;
-    let inputs: Vec<_> = photos.iter().map(|photo| &photo.image).collect();
-    let outputs = translate(
-        &network.merge_adapter(),
-        &images_to_tensor(&inputs, size, device)?,
-    )?;
-    for (photo, output) in photos.iter().zip(tensor_to_images(outputs)) {
-        let stem = photo.path.file_stem().unwrap_or_default();
-        let path = images.join(stem).with_extension("png");
-        files::write_png(&path, &output)?;
-    }
-    println!(
-        "{} photos translated into {}",
-        photos.len(),
-        display(images)
-    );
-    Ok(())
 }

@@ -12,20 +12,19 @@ use burn::tensor::Device;
 use clap::Parser;
 use clean_fid::{EfficientNetLite0, FeatureNet};
 use concepts::{Concept, Split, art_concepts, find};
-use denoised_weights_examples::assets::{AssetArgs, Text, TextArgs, display};
-use denoised_weights_examples::cli::{Common, parse, run};
-use denoised_weights_examples::data::{ConceptPairs, Counts, Photos, concepts_of};
-use denoised_weights_examples::denoised::{layout_of, load_generator};
+use denoised_weights::AdapterPredictor;
+use denoised_weights::comparison::{Comparison, MethodReport, Outcome};
+use denoised_weights::pairs::{ConceptPairs, PairCounts, PhotoSplits, concepts_of};
+use denoised_weights::starts::{StartKind, Starts};
+use denoised_weights::weights::zoo_distance;
+use denoised_weights_examples::assets::{AssetArgs, TextArgs, display};
+use denoised_weights_examples::cli::{Common, one_of, parse, run};
 use denoised_weights_examples::picture::{Column, write_curves, write_grid};
 use denoised_weights_examples::progress::Progress;
-use denoised_weights_examples::report::{self, ConceptReport, MethodReport, Report, Summary};
-use denoised_weights_examples::rivals::{Outcome, Setup, fine_tune, zoo_distance};
-use denoised_weights_examples::starts::{StartKind, Starts};
+use denoised_weights_examples::report::{self, ConceptReport, Report, Summary};
 use denoised_weights_examples::{Result, files};
-use finetune::{HeldOut, Initializer, Recipe};
-use lora_gan::BaseGenerator;
+use finetune::{Evaluator, Initializer, Recipe};
 use weight_blocks::Zoo;
-use weight_diffusion::WeightGenerator;
 
 /// Predict a concept's LoRA weights from its text in one denoising step, fine-tune them, and train
 /// the rivals on the same data: zero LoRA (E²GAN), random LoRA of the zoo's scale, the zoo's mean,
@@ -59,7 +58,7 @@ struct Args {
     #[arg(long)]
     limit: Option<usize>,
     /// Starts to train; zero is the yardstick of the times.
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = StartKind::ALL)]
+    #[arg(long, value_delimiter = ',', default_values_t = StartKind::ALL, value_parser = one_of::<StartKind>(StartKind::ALL.map(StartKind::name)))]
     methods: Vec<StartKind>,
     /// Epochs.
     #[arg(long, default_value_t = 10)]
@@ -106,9 +105,7 @@ fn main() -> ExitCode {
 struct Bench<'a> {
     args: &'a Args,
     device: Device,
-    base: BaseGenerator,
-    text: Text,
-    generator: WeightGenerator,
+    predictor: AdapterPredictor,
     zoo: Zoo,
     network: EfficientNetLite0,
     recipe: Recipe,
@@ -116,11 +113,9 @@ struct Bench<'a> {
 
 fn quickstart(args: &Args) -> Result<()> {
     let device = args.common.device()?;
-    let base = args.assets.load_base(&device)?;
-    let text = args.text.load(&device)?;
-    let generator = load_generator(&args.assets.generator_dir(), &base, &text, &device)?;
-    let zoo = Zoo::open(&args.assets.zoo_dir())?;
-    zoo.check(&layout_of(&base, zoo.layout().block_size())?, &base.digest)?;
+    let assets = args.assets.paths();
+    let predictor = args.assets.load_predictor(&args.text, &device)?;
+    let zoo = assets.open_zoo(predictor.base())?;
     let recipe = Recipe {
         epochs: args.epochs,
         lr_generator: args.lr,
@@ -132,16 +127,14 @@ fn quickstart(args: &Args) -> Result<()> {
     };
     let bench = Bench {
         args,
-        network: args.assets.load_features(&device)?,
+        network: assets.load_feature_network(&device)?,
         device,
-        base,
-        text,
-        generator,
+        predictor,
         zoo,
         recipe,
     };
     let runs = concept_pairs(&bench)?;
-    files::writable(&args.out)?;
+    files::check_writable(&args.out)?;
     let single = runs.len() == 1;
     let mut report = Report {
         version: report::VERSION,
@@ -177,15 +170,21 @@ type Prepare<'a> = Box<dyn Fn(&Bench<'_>) -> Result<ConceptPairs> + 'a>;
 /// The concepts to run, their pairs made only when it is their turn.
 fn concept_pairs<'a>(bench: &Bench<'a>) -> Result<Vec<Prepare<'a>>> {
     let args = bench.args;
-    let counts = Counts {
+    let counts = PairCounts {
         train: args.n_train,
         test: args.n_test,
         shown: SHOWN,
     };
     if let (Some(prompt), Some(dir)) = (&args.prompt, &args.pairs) {
         return Ok(vec![Box::new(move |bench| {
-            let size = bench.base.config.image_size;
-            ConceptPairs::folder(dir, prompt, counts, size, &bench.device)
+            let size = bench.image_size();
+            Ok(ConceptPairs::folder(
+                dir,
+                prompt,
+                counts,
+                size,
+                &bench.device,
+            )?)
         })]);
     }
     let split = if args.validation {
@@ -207,7 +206,7 @@ fn concept_pairs<'a>(bench: &Bench<'a>) -> Result<Vec<Prepare<'a>>> {
         }
         vec![concept.clone()]
     };
-    let photos = Photos::read(&args.assets.photos_dir(), bench.base.config.image_size)?;
+    let photos = PhotoSplits::read(&args.assets.paths().photos, bench.image_size())?;
     let photos = std::rc::Rc::new(photos);
     Ok(chosen
         .into_iter()
@@ -219,15 +218,12 @@ fn concept_pairs<'a>(bench: &Bench<'a>) -> Result<Vec<Prepare<'a>>> {
                 } else {
                     &photos.test
                 };
-                let size = bench.base.config.image_size;
-                ConceptPairs::edited(
-                    &concept,
-                    &photos.train,
-                    measured,
-                    counts,
-                    size,
-                    &bench.device,
-                )
+                let size = bench.image_size();
+                let train = &photos.train;
+                let device = &bench.device;
+                Ok(ConceptPairs::edited(
+                    &concept, train, measured, counts, size, device,
+                )?)
             };
             Box::new(prepare) as Prepare<'a>
         })
@@ -235,6 +231,10 @@ fn concept_pairs<'a>(bench: &Bench<'a>) -> Result<Vec<Prepare<'a>>> {
 }
 
 impl Bench<'_> {
+    fn image_size(&self) -> usize {
+        self.predictor.base().config.image_size
+    }
+
     fn compare(&self, pairs: &ConceptPairs, dir: &Path) -> Result<ConceptReport> {
         println!(
             "\n{} ({:?}): {} training pairs, {} test pairs",
@@ -243,30 +243,27 @@ impl Bench<'_> {
             pairs.train.len(),
             pairs.test.len()
         );
-        let held_out = HeldOut::new(&self.network, &pairs.test)?;
-        let shown = pairs.shown_photos(self.base.config.image_size, &self.device)?;
-        let setup = Setup {
-            base: &self.base.generator,
+        let evaluator = Evaluator::new(&self.network, &pairs.test)?;
+        let shown = pairs.shown_photos(self.image_size(), &self.device)?;
+        let comparison = Comparison {
+            base: &self.predictor.base().generator,
             pairs,
             shown: &shown,
-            held_out: &held_out,
+            evaluator: &evaluator,
             recipe: &self.recipe,
             device: &self.device,
         };
-        let embed = |prompt: &str| self.text.pooled(prompt);
-        let mut options = self.generator.defaults();
+        let generator = self.predictor.generator();
+        let mut options = generator.defaults();
         options.seed = self.args.common.seed;
         options.t = self.args.t.unwrap_or(options.t);
         options.noises = self.args.noises.unwrap_or(options.noises);
         let starts = Starts {
-            base: &self.base,
-            text: &self.text,
-            generator: &self.generator,
+            predictor: &self.predictor,
+            generator,
             zoo: &self.zoo,
-            embed: &embed,
             options,
             seed: self.args.common.seed,
-            device: &self.device,
         };
         let others: Vec<String> = concepts_of(Split::Test)
             .into_iter()
@@ -281,11 +278,11 @@ impl Bench<'_> {
         for method in &self.args.methods {
             let mut outcome = {
                 let mut train = |initializer: &dyn Initializer| -> Result<Outcome> {
-                    fine_tune(initializer, &setup, |epoch, point| {
-                        let name = initializer.name();
+                    Ok(comparison.fine_tune(initializer, |point| {
+                        let (name, epoch) = (initializer.name(), point.epoch);
                         let note = format!("{name} epoch {epoch:.2}: {:.2}", point.quality);
                         progress.set(finished + epoch as u64, note);
-                    })
+                    })?)
                 };
                 if *method == StartKind::Denoised {
                     let start = starts.denoised();
@@ -313,7 +310,7 @@ impl Bench<'_> {
                         "the prediction's closest zoo entry is {concept}, {distance:.2} away in L2"
                     ));
                 }
-                let base = &self.base;
+                let base = self.predictor.base();
                 base.save_adapter(&dir.join("start.safetensors"), &outcome.start)?;
                 base.save_adapter(&dir.join("adapter.safetensors"), &outcome.trained)?;
             }
@@ -322,7 +319,7 @@ impl Bench<'_> {
                 format!("{name}\nepoch {}", self.recipe.epochs),
                 outcome.after,
             ));
-            methods.insert(name, outcome.report);
+            methods.insert(name.to_owned(), outcome.report);
         }
         progress.finish();
         let mut concept = ConceptReport {
@@ -335,7 +332,7 @@ impl Bench<'_> {
         };
         concept.resolve_targets();
         write_grid(&dir.join("grid.png"), &columns)?;
-        write_curves(&dir.join("curves.svg"), &held_out.metric_name(), &concept)?;
+        write_curves(&dir.join("curves.svg"), &evaluator.metric_name(), &concept)?;
         Ok(concept)
     }
 }

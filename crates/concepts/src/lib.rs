@@ -71,5 +71,5 @@ pub use editor::{ClassicalEditor, ImageEditor};
 pub use error::Error;
 pub use ops::Op;
 pub use pairs::{Pair, PairSplits, read_pair_splits, read_pairs, write_pairs};
-pub use photos::{Photo, PhotoSplit, read_photos, split_by_source};
+pub use photos::{Photo, PhotoSplit, fit_photo, read_photo, read_photos, split_by_source};
 pub use resumable_runs::Error as FileError;

@@ -6,7 +6,7 @@ use lora_gan::{HybridGenerator, Mode, PatchGan, l1_loss};
 use weight_blocks::{NamedTensors, WeightSpace};
 
 use crate::adversary::Adversary;
-use crate::finite::{Suspects, check_finite};
+use crate::divergence::{Suspects, check_finite};
 use crate::{Error, PairSet, Recipe};
 
 /// Eq. 4 as a function of the adapter alone, with its gradient: what a network that *makes* adapters

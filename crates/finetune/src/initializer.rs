@@ -149,24 +149,23 @@ impl Initializer for ZooMean {
     }
 }
 
-/// Turns prompts into vectors whose dot product is their similarity.
-pub type Embed<'a> =
-    dyn Fn(&str) -> Result<Vec<f32>, Box<dyn std::error::Error + Send + Sync>> + 'a;
+type Embedding = Result<Vec<f32>, Box<dyn std::error::Error + Send + Sync>>;
 
 /// The last checkpoint of the zoo concept whose prompt is most similar.
 pub struct Nearest<'a> {
     zoo: &'a Zoo,
-    embed: &'a Embed<'a>,
+    embed: Box<dyn Fn(&str) -> Embedding + 'a>,
     /// Per concept: its last entry and its prompt's vector.
     concepts: Vec<(usize, Vec<f32>)>,
 }
 
 impl<'a> Nearest<'a> {
-    /// Embeds the prompts of a zoo.
+    /// Embeds the prompts of a zoo with `embed`, which turns a prompt into a vector: the dot product of two is their
+    /// similarity.
     ///
     /// # Errors
-    /// [`Error::EmptyZoo`], or a prompt that cannot be embedded.
-    pub fn from_zoo(zoo: &'a Zoo, embed: &'a Embed<'a>) -> Result<Self, Error> {
+    /// Returns [`Error::EmptyZoo`], or [`Error::Initializer`] if a prompt cannot be embedded.
+    pub fn from_zoo(zoo: &'a Zoo, embed: impl Fn(&str) -> Embedding + 'a) -> Result<Self, Error> {
         let mut last: BTreeMap<&str, usize> = BTreeMap::new();
         for (i, entry) in zoo.entries().iter().enumerate() {
             let slot = last.entry(&entry.concept).or_insert(i);
@@ -183,7 +182,7 @@ impl<'a> Nearest<'a> {
             .collect::<Result<_, Error>>()?;
         Ok(Self {
             zoo,
-            embed,
+            embed: Box::new(embed),
             concepts,
         })
     }

@@ -3,7 +3,7 @@
 //! An [`Initializer`] gives the start (zero as in E²GAN, random, zoo mean, nearest zoo concept, or
 //! a weight generator of another crate), a [`Recipe`] the hyper-parameters, and a
 //! [`ConceptTrainer`] runs the epochs: only the adapter and the discriminator learn.
-//! [`HeldOut`] measures between epochs, outside the clock. [`Pretrainer`] makes the base.
+//! [`Evaluator`] measures between epochs, outside the clock. [`Pretrainer`] makes the base.
 //!
 //! ```
 //! use burn::tensor::Device;
@@ -29,11 +29,11 @@
 
 mod adapter_loss;
 mod adversary;
+mod burnpack;
+mod divergence;
 mod error;
-mod finite;
-mod held_out;
+mod evaluator;
 mod initializer;
-mod pack;
 mod pairs;
 mod pretrain;
 mod recipe;
@@ -44,8 +44,8 @@ mod translator;
 
 pub use adapter_loss::AdapterLoss;
 pub use error::Error;
-pub use held_out::{HeldOut, Quality, translate};
-pub use initializer::{Embed, Initializer, Nearest, Random, Start, Zero, ZooMean};
+pub use evaluator::{Evaluator, Quality, translate};
+pub use initializer::{Initializer, Nearest, Random, Start, Zero, ZooMean};
 pub use pairs::{PairSet, images_to_tensor, tensor_to_images};
 pub use pretrain::{PretrainConcept, PretrainConfig, Pretrainer};
 pub use recipe::Recipe;

@@ -8,7 +8,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::finite::Suspects;
+use crate::divergence::Suspects;
 use crate::trainer::noise_seed;
 use crate::{Error, PairSet};
 

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use weight_blocks::NamedTensors;
 
 use crate::adversary::Adversary;
-use crate::finite::Suspects;
-use crate::pack;
+use crate::burnpack;
+use crate::divergence::Suspects;
 use crate::{
     ConceptTrainer, EpochLosses, Error, GanTrainer, ImageTranslator, PairDiscriminator,
     PretrainConfig, Pretrainer, Recipe,
@@ -117,13 +117,13 @@ impl Folder {
         optim: ModuleOptimizer,
     ) -> Result<(M, ModuleOptimizer), Error> {
         let path = self.network(name);
-        pack::check_network(&path).map_err(|why| state(&path, why))?;
+        burnpack::check_network(&path).map_err(|why| state(&path, why))?;
         let record = ModuleRecord::load(&path).map_err(|e| state(&path, e))?;
         let module = module
             .try_load_record(record)
             .map_err(|e| state(&path, e))?;
         let path = self.optimizer(name);
-        pack::check_optimizer(&path, &module).map_err(|why| state(&path, why))?;
+        burnpack::check_optimizer(&path, &module).map_err(|why| state(&path, why))?;
         let record = OptimizerRecord::load(&path).map_err(|e| state(&path, e))?;
         let count = record.len();
         let optim = optim.load_record(record);

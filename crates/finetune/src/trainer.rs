@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use weight_blocks::{NamedTensors, WeightSpace};
 
 use crate::adversary::{Adversary, adam};
-use crate::finite::{Suspects, check_finite};
+use crate::divergence::{Suspects, check_finite};
 use crate::{Error, ImageTranslator, PairDiscriminator, PairSet, Recipe};
 
 /// Seed of a step's noise: that of the run, mixed with the step's number (SplitMix64's constant).

@@ -1,6 +1,6 @@
 //! The figures of the report as text.
 
-use denoised_weights_examples::report::MethodReport;
+use denoised_weights::comparison::MethodReport;
 use serde::Serialize;
 
 use crate::results::Results;

@@ -1,7 +1,8 @@
 //! The report's charts.
 
+use denoised_weights::comparison::MethodReport;
 use denoised_weights_examples::picture::{Chart, Line};
-use denoised_weights_examples::report::{ConceptReport, MethodReport, median};
+use denoised_weights_examples::report::{ConceptReport, median};
 
 use crate::results::Results;
 use crate::stats::mean;
@@ -116,7 +117,7 @@ pub(crate) fn budget_curves(results: &Results) -> Option<Chart<'static>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use denoised_weights_examples::report::Point;
+    use denoised_weights::comparison::Measurement;
 
     #[test]
     fn the_mean_curve_holds_each_measurement_until_the_next() {
@@ -126,7 +127,7 @@ mod tests {
             origin: None,
             zoo_distance: None,
             curve: (curve.iter())
-                .map(|&(seconds, quality)| Point {
+                .map(|&(seconds, quality)| Measurement {
                     epoch: 0.0,
                     seconds,
                     quality,

@@ -19,24 +19,22 @@ use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use clean_fid::FeatureNet;
 use concepts::Split;
+use denoised_weights::comparison::baselines::Baseline;
+use denoised_weights::pairs::{PairCounts, PhotoSplits};
+use denoised_weights::run::{RunLock, claim};
+use denoised_weights::starts::StartKind;
 use denoised_weights_examples::assets::{AssetArgs, TextArgs, display};
-use denoised_weights_examples::baseline::Network;
 use denoised_weights_examples::cli::{Common, parse, run};
-use denoised_weights_examples::data::{Counts, Photos};
-use denoised_weights_examples::denoised::{layout_of, load_generator};
-use denoised_weights_examples::identity::claim;
 use denoised_weights_examples::progress::Progress;
-use denoised_weights_examples::starts::StartKind;
 use denoised_weights_examples::{Result, files};
 use finetune::Recipe;
 use measure::{Bench, Method};
 use plan::Subject;
 use results::Results;
 use store::Store;
-use weight_blocks::Zoo;
 
 /// Train the paper's rivals and ours side by side on every concept, with several seeds: pix2pix and
 /// Co-Mod-GAN from scratch, E²GAN (LoRA from zero), LoRA from the zoo's mean, from its nearest concept, and
@@ -105,12 +103,12 @@ fn method(text: &str) -> Result<Method, String> {
     if text == Method::WithoutGan.name() {
         return Ok(Method::WithoutGan);
     }
-    if let Ok(start) = StartKind::from_str(text, false) {
+    if let Ok(start) = text.parse() {
         return Ok(Method::Start(start));
     }
-    match Network::from_str(text, false) {
+    match text.parse() {
         // E²GAN is the start from zero.
-        Ok(network) if network != Network::E2gan => Ok(Method::Scratch(network)),
+        Ok(network) if network != Baseline::E2gan => Ok(Method::Scratch(network)),
         _ => Err(format!("use some of {METHODS},random")),
     }
 }
@@ -163,7 +161,7 @@ fn compare(args: &Args) -> Result<()> {
         .collect();
     let device = args.common.device()?;
     let bench = open(args, prompts, device)?;
-    files::writable(&args.out)?;
+    files::check_writable(&args.out)?;
     claim_folder(args, &bench)?;
     if !args.report_only {
         measure_all(args, &bench, &subjects, &methods, &seeds)?;
@@ -180,46 +178,41 @@ fn compare(args: &Args) -> Result<()> {
 
 /// Reads what the runs share, before anything is trained.
 fn open(args: &Args, mut prompts: BTreeSet<String>, device: burn::tensor::Device) -> Result<Bench> {
-    let base = args.assets.load_base(&device)?;
-    let text = args.text.load(&device)?;
-    let generator = load_generator(&args.assets.generator_dir(), &base, &text, &device)?;
+    let assets = args.assets.paths();
+    let predictor = args.assets.load_predictor(&args.text, &device)?;
     let also = (args.also.iter())
-        .map(|(_, dir)| load_generator(dir, &base, &text, &device))
+        .map(|(_, dir)| Ok(predictor.load_generator(dir)?))
         .collect::<Result<Vec<_>>>()?;
-    let zoo = Zoo::open(&args.assets.zoo_dir())?;
-    zoo.check(&layout_of(&base, zoo.layout().block_size())?, &base.digest)?;
+    let zoo = assets.open_zoo(predictor.base())?;
     if prompts.len() < 2 {
         // Of a single concept the wrong prompt comes from the zoo.
         prompts.extend(zoo.entries().iter().map(|entry| entry.prompt.clone()));
     }
     Ok(Bench {
-        network: args.assets.load_features(&device)?,
-        base,
-        text,
-        generator,
+        network: assets.load_feature_network(&device)?,
+        predictor,
         also,
         zoo,
         prompts: prompts.into_iter().collect(),
-        device,
     })
 }
 
 /// A folder holds runs of one protocol; concepts, seeds and methods may be added.
 fn claim_folder(args: &Args, bench: &Bench) -> Result<()> {
-    let generator = generator_digest(&args.assets.generator_dir())?;
+    let generator = generator_digest(&args.assets.paths().weight_generator)?;
     let path = args.out.join("protocol.json");
-    let _lock = files::Lock::wait(&args.out.join("protocol.lock"))?;
+    let _lock = RunLock::wait(&args.out.join("protocol.lock"))?;
     for (name, dir) in &args.also {
         let path = args.out.join(format!("also-{name}.json"));
         claim(&path, path.exists(), &generator_digest(dir)?)?;
     }
-    claim(
+    Ok(claim(
         &path,
         path.exists(),
         &serde_json::json!({
-            "base": bench.base.digest,
+            "base": bench.predictor.base().digest,
             "generator": generator,
-            "text_encoder": bench.text.spec().digest,
+            "text_encoder": bench.predictor.encoder().spec().digest,
             "zoo_entries": bench.zoo.entries().len(),
             "pairs": args.pairs,
             "validation": args.validation,
@@ -231,7 +224,7 @@ fn claim_folder(args: &Args, bench: &Bench) -> Result<()> {
             "pix2pix_epochs": args.pix2pix_epochs,
             "comod_epochs": args.comod_epochs,
         }),
-    )
+    )?)
 }
 
 fn generator_digest(generator: &std::path::Path) -> Result<String> {
@@ -245,9 +238,9 @@ fn recipe(args: &Args, method: &Method, seed: u64) -> Recipe {
         Method::Scratch(network) => (
             network.recipe(),
             match network {
-                Network::Pix2pix => args.pix2pix_epochs,
-                Network::Comod => args.comod_epochs,
-                Network::E2gan => args.epochs,
+                Baseline::Pix2pix => args.pix2pix_epochs,
+                Baseline::Comod => args.comod_epochs,
+                Baseline::E2gan => args.epochs,
             },
         ),
         Method::Start(StartKind::Zero) => (Recipe::compact(), args.epochs),
@@ -272,15 +265,15 @@ fn measure_all(
     methods: &[Method],
     seeds: &[u64],
 ) -> Result<()> {
-    let counts = Counts {
+    let counts = PairCounts {
         train: args.n_train,
         test: args.n_test,
         shown: SHOWN,
     };
-    let size = bench.base.config.image_size;
+    let size = bench.predictor.base().config.image_size;
     let photos = match &args.pairs {
         Some(_) => None,
-        None => Some(Photos::read(&args.assets.photos_dir(), size)?),
+        None => Some(PhotoSplits::read(&args.assets.paths().photos, size)?),
     };
     let runs: Vec<(&Subject, u64)> = seeds
         .iter()
@@ -317,7 +310,7 @@ fn measure_all(
         if missing.is_empty() {
             continue;
         }
-        let pairs = subject.pairs(photos.as_ref(), counts, size, &bench.device)?;
+        let pairs = subject.pairs(photos.as_ref(), counts, size, bench.predictor.device())?;
         store.add_pairs(&pairs)?;
         for method in missing {
             let recipe = recipe(args, method, seed);

@@ -1,17 +1,15 @@
 //! One method on one concept with one seed.
 
-use burn::tensor::Device;
 use clean_fid::EfficientNetLite0;
-use denoised_weights_examples::assets::Text;
-use denoised_weights_examples::baseline::{self, CURVE, Network};
-use denoised_weights_examples::data::ConceptPairs;
-use denoised_weights_examples::identity::claim;
-use denoised_weights_examples::report::MethodReport;
-use denoised_weights_examples::rivals::{Setup, fine_tune, zoo_distance};
-use denoised_weights_examples::starts::{StartKind, Starts};
+use denoised_weights::AdapterPredictor;
+use denoised_weights::comparison::baselines::{self, Baseline, CURVE_FILE};
+use denoised_weights::comparison::{Comparison, MethodReport};
+use denoised_weights::pairs::ConceptPairs;
+use denoised_weights::run::claim;
+use denoised_weights::starts::{StartKind, Starts};
+use denoised_weights::weights::zoo_distance;
 use denoised_weights_examples::{Result, files};
-use finetune::{HeldOut, Initializer, Recipe};
-use lora_gan::BaseGenerator;
+use finetune::{Evaluator, Initializer, Recipe};
 use weight_blocks::Zoo;
 use weight_diffusion::WeightGenerator;
 
@@ -23,7 +21,7 @@ pub(crate) enum Method {
     /// The base with an adapter.
     Start(StartKind),
     /// A network from scratch.
-    Scratch(Network),
+    Scratch(Baseline),
     /// The generated start, fine-tuned with the L1 alone.
     WithoutGan,
     /// Another weight generator, by its place among those given.
@@ -33,8 +31,8 @@ pub(crate) enum Method {
 impl Method {
     pub(crate) fn name(&self) -> String {
         match self {
-            Self::Start(kind) => kind.name(),
-            Self::Scratch(network) => network.name(),
+            Self::Start(kind) => kind.name().to_owned(),
+            Self::Scratch(network) => network.name().to_owned(),
             Self::WithoutGan => "denoised_l1".to_owned(),
             Self::Also(_, name) => format!("denoised:{name}"),
         }
@@ -43,10 +41,7 @@ impl Method {
 
 /// What all runs share.
 pub(crate) struct Bench {
-    pub device: Device,
-    pub base: BaseGenerator,
-    pub text: Text,
-    pub generator: WeightGenerator,
+    pub predictor: AdapterPredictor,
     pub also: Vec<WeightGenerator>,
     pub zoo: Zoo,
     pub network: EfficientNetLite0,
@@ -64,43 +59,40 @@ impl Bench {
         store: &Store,
         mut observe: impl FnMut(f64, f64),
     ) -> Result<()> {
-        let held_out = HeldOut::new(&self.network, &pairs.test)?;
-        let shown = pairs.shown_photos(self.base.config.image_size, &self.device)?;
-        let setup = Setup {
-            base: &self.base.generator,
+        let (base, device) = (self.predictor.base(), self.predictor.device());
+        let evaluator = Evaluator::new(&self.network, &pairs.test)?;
+        let shown = pairs.shown_photos(base.config.image_size, device)?;
+        let comparison = Comparison {
+            base: &base.generator,
             pairs,
             shown: &shown,
-            held_out: &held_out,
+            evaluator: &evaluator,
             recipe,
-            device: &self.device,
+            device,
         };
+        let own = self.predictor.generator();
         let (generator, kind) = match method {
-            Method::Scratch(network) => return scratch(*network, &setup, store, observe),
-            Method::Start(kind) => (&self.generator, *kind),
-            Method::WithoutGan => (&self.generator, StartKind::Denoised),
+            Method::Scratch(network) => return scratch(*network, &comparison, store, observe),
+            Method::Start(kind) => (own, *kind),
+            Method::WithoutGan => (own, StartKind::Denoised),
             Method::Also(index, name) => {
                 let generator = self.also.get(*index);
                 let missing = || format!("there is no weight generator {name}");
                 (generator.ok_or_else(missing)?, StartKind::Denoised)
             }
         };
-        let embed = |prompt: &str| self.text.pooled(prompt);
         let mut options = generator.defaults();
         options.seed = recipe.seed;
         let starts = Starts {
-            base: &self.base,
-            text: &self.text,
+            predictor: &self.predictor,
             generator,
             zoo: &self.zoo,
-            embed: &embed,
             options,
             seed: recipe.seed,
-            device: &self.device,
         };
         let start: Box<dyn Initializer + '_> = starts.make(kind, &pairs.prompt, &self.prompts)?;
-        let mut outcome = fine_tune(&*start, &setup, |epoch, point| {
-            observe(epoch, point.quality)
-        })?;
+        let mut outcome =
+            comparison.fine_tune(&*start, |point| observe(point.epoch, point.quality))?;
         if kind == StartKind::Denoised {
             outcome.report.zoo_distance =
                 zoo_distance(&outcome.start, &self.zoo)?.map(|(distance, _)| distance);
@@ -115,17 +107,17 @@ impl Bench {
 
 /// Networks that take longer go on from their last epoch.
 fn scratch(
-    network: Network,
-    setup: &Setup<'_>,
+    network: Baseline,
+    comparison: &Comparison<'_>,
     store: &Store,
     mut observe: impl FnMut(f64, f64),
 ) -> Result<()> {
     let name = network.name();
-    let state = store.state(&name);
-    let begun = state.join(CURVE).exists();
-    let of = serde_json::json!({ "recipe": setup.recipe });
+    let state = store.state(name);
+    let begun = state.join(CURVE_FILE).exists();
+    let of = serde_json::json!({ "recipe": comparison.recipe });
     claim(&state.join("run.json"), begun, &of)?;
-    let trained = baseline::train(network, setup, &state, |point| {
+    let trained = baselines::train(network, comparison, &state, |point| {
         observe(point.epoch, point.quality);
     })?;
     let report = MethodReport {
@@ -141,6 +133,6 @@ fn scratch(
         before: trained.untrained,
         after: trained.edited,
     };
-    store.add(&name, &report, &strip)?;
-    files::discard(&state)
+    store.add(name, &report, &strip)?;
+    Ok(files::discard(&state)?)
 }

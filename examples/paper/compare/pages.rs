@@ -23,7 +23,10 @@ pub(crate) fn write(out: &Path, results: &Results) -> Result<()> {
     }
     write_overview(&out.join("grid.png"), results)?;
     files::write(&out.join("report.md"), markdown(results)?.as_bytes())?;
-    files::write(&out.join("report.html"), html(results)?.as_bytes())
+    Ok(files::write(
+        &out.join("report.html"),
+        html(results)?.as_bytes(),
+    )?)
 }
 
 fn markdown(results: &Results) -> Result<String> {
@@ -77,9 +80,8 @@ mod tests {
     use crate::results::{Json, Machine, Pictures};
     use crate::store::Strip;
     use crate::table::{budgets, rows};
-    use denoised_weights_examples::report::{
-        ConceptReport, MethodReport, Point, Report, Summary, VERSION,
-    };
+    use denoised_weights::comparison::{Measurement, MethodReport};
+    use denoised_weights_examples::report::{ConceptReport, Report, Summary, VERSION};
 
     const HOSTILE: &str = "ink | \"<script>alert(1)</script>\" & more";
 
@@ -90,7 +92,7 @@ mod tests {
             origin: None,
             zoo_distance: None,
             curve: (curve.iter().zip(0..))
-                .map(|(&(seconds, quality), epoch)| Point {
+                .map(|(&(seconds, quality), epoch)| Measurement {
                     epoch: f64::from(epoch),
                     seconds,
                     quality,

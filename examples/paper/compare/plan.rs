@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use concepts::{Concept, Split};
+use denoised_weights::pairs::{ConceptPairs, PairCounts, PhotoSplits, concepts_of, read_prompt};
 use denoised_weights_examples::Result;
-use denoised_weights_examples::data::{ConceptPairs, Counts, Photos, concepts_of};
-use denoised_weights_examples::sources::prompt_of;
 
 /// A concept to run.
 pub(crate) enum Subject {
@@ -38,8 +37,8 @@ impl Subject {
     /// Its pairs; `photos` are there for those of the list.
     pub(crate) fn pairs(
         &self,
-        photos: Option<&Photos>,
-        counts: Counts,
+        photos: Option<&PhotoSplits>,
+        counts: PairCounts,
         size: usize,
         device: &Device,
     ) -> Result<ConceptPairs> {
@@ -49,7 +48,14 @@ impl Subject {
                     Split::Validation => &photos.validation,
                     _ => &photos.test,
                 };
-                ConceptPairs::edited(concept, &photos.train, measured, counts, size, device)
+                Ok(ConceptPairs::edited(
+                    concept,
+                    &photos.train,
+                    measured,
+                    counts,
+                    size,
+                    device,
+                )?)
             }
             (Self::Held(concept), None) => {
                 Err(format!("{}: there are no photos to edit", concept.name).into())
@@ -109,7 +115,7 @@ pub(crate) fn of_folders(root: &Path, prompts: Option<&Path>) -> Result<Vec<Subj
             if dir.is_dir() && !name.starts_with('.') {
                 subjects.push(Subject::Folder {
                     name: name.to_owned(),
-                    prompt: prompt_of(&dir)?,
+                    prompt: read_prompt(&dir)?,
                     dir,
                 });
             }

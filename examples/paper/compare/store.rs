@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use denoised_weights_examples::data::ConceptPairs;
-use denoised_weights_examples::identity::claim;
-use denoised_weights_examples::report::MethodReport;
+use denoised_weights::comparison::MethodReport;
+use denoised_weights::pairs::ConceptPairs;
+use denoised_weights::run::{RunLock, claim};
 use denoised_weights_examples::{Result, files};
 use image::RgbImage;
 use serde::de::DeserializeOwned;
@@ -54,13 +54,13 @@ impl Store {
     }
 
     /// Waits for the process that measures here.
-    pub(crate) fn lock(&self) -> Result<files::Lock> {
-        files::Lock::wait(&self.dir.join("lock"))
+    pub(crate) fn lock(&self) -> Result<RunLock> {
+        Ok(RunLock::wait(&self.dir.join("lock"))?)
     }
 
     /// None where another process measures here.
-    pub(crate) fn try_lock(&self) -> Result<Option<files::Lock>> {
-        files::Lock::try_take(&self.dir.join("lock"))
+    pub(crate) fn try_lock(&self) -> Result<Option<RunLock>> {
+        Ok(RunLock::try_take(&self.dir.join("lock"))?)
     }
 
     pub(crate) fn method(&self, method: &str) -> Result<Option<MethodReport>> {
@@ -70,7 +70,7 @@ impl Store {
     /// The JSON is written last: with it the method counts as measured.
     pub(crate) fn add(&self, method: &str, report: &MethodReport, strip: &Strip) -> Result<()> {
         write_strip(&self.png(method), strip)?;
-        files::write_json(&self.json(method), report)
+        Ok(files::write_json(&self.json(method), report)?)
     }
 
     pub(crate) fn strip(&self, method: &str) -> Result<Strip> {
@@ -86,7 +86,7 @@ impl Store {
             n_train: pairs.train.len(),
             n_test: pairs.test.len(),
         };
-        claim(&self.json("about"), self.has("about"), &about)
+        Ok(claim(&self.json("about"), self.has("about"), &about)?)
     }
 
     /// What the pairs are.
@@ -129,7 +129,7 @@ fn write_strip(path: &Path, strip: &Strip) -> Result<()> {
             image::imageops::replace(&mut sheet, image, x * side, y * side);
         }
     }
-    files::write_png(path, &sheet)
+    Ok(files::write_png(path, &sheet)?)
 }
 
 fn read_strip(path: &Path) -> Result<Strip> {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use denoised_weights_examples::report::{ConceptReport, MethodReport, median};
+use denoised_weights::comparison::MethodReport;
+use denoised_weights_examples::report::{ConceptReport, median};
 use serde::Serialize;
 
 use crate::stats::{Estimate, mean, mean_of_means, median_of_all};
@@ -212,10 +213,10 @@ fn budget(entries: &[ConceptReport], method: &str, epoch: f64) -> BudgetPoint {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use denoised_weights_examples::report::Point;
+    use denoised_weights::comparison::Measurement;
 
     fn run(predict: f64, curve: &[(f64, f64, f64)]) -> MethodReport {
-        let point = |&(epoch, seconds, quality): &(f64, f64, f64)| Point {
+        let point = |&(epoch, seconds, quality): &(f64, f64, f64)| Measurement {
             epoch,
             seconds,
             quality,

@@ -14,17 +14,19 @@ use burn::tensor::{Device, Tensor};
 use clap::Parser;
 use clean_fid::FeatureNet;
 use concepts::{Concept, Split};
-use denoised_weights_examples::assets::{AssetArgs, Text, TextArgs, display};
+use denoised_weights::AdapterPredictor;
+use denoised_weights::pairs::{
+    ConceptPairs, PairCounts, PhotoSplits, concepts_of, edit_photos, spread,
+};
+use denoised_weights::weights::{adapt, cosine, distance};
+use denoised_weights_examples::assets::{AssetArgs, TextArgs, display};
 use denoised_weights_examples::cli::{Common, parse, run};
-use denoised_weights_examples::data::{ConceptPairs, Counts, Photos, concepts_of, edit, spread};
-use denoised_weights_examples::denoised::load_generator;
 use denoised_weights_examples::picture::{Column, write_grid};
 use denoised_weights_examples::progress::Progress;
 use denoised_weights_examples::report::median;
-use denoised_weights_examples::rivals::{adapted, cosine, distance};
 use denoised_weights_examples::{Result, files};
 use finetune::{
-    ConceptTrainer, HeldOut, Initializer, Recipe, ZooMean, images_to_tensor, tensor_to_images,
+    ConceptTrainer, Evaluator, Initializer, Recipe, ZooMean, images_to_tensor, tensor_to_images,
     translate,
 };
 use image::RgbImage;
@@ -32,7 +34,7 @@ use lora_gan::BaseGenerator;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use weight_blocks::{NamedTensors, WeightSpace, Zoo, load_safetensors, save_safetensors};
-use weight_diffusion::{HostText, SampleOptions, WeightGenerator};
+use weight_diffusion::{HostText, SampleOptions};
 
 use report::{ConceptReport, Interpolation, InterpolationStep, Report, summary};
 
@@ -80,11 +82,10 @@ struct Bench<'a> {
     args: &'a Args,
     device: &'a Device,
     base: &'a BaseGenerator,
-    text: &'a Text,
-    generator: &'a WeightGenerator,
+    predictor: &'a AdapterPredictor,
     options: SampleOptions,
     network: &'a dyn FeatureNet,
-    photos: &'a Photos,
+    photos: &'a PhotoSplits,
     /// Test photos to compare outputs on.
     compared: Vec<RgbImage>,
 }
@@ -104,13 +105,13 @@ struct Mean {
 
 fn compare(args: &Args) -> Result<()> {
     let device = args.common.device()?;
-    let base = args.assets.load_base(&device)?;
-    let text = args.text.load(&device)?;
-    let generator = load_generator(&args.assets.generator_dir(), &base, &text, &device)?;
-    let zoo = Zoo::open(&args.assets.zoo_dir())?;
+    let assets = args.assets.paths();
+    let predictor = args.assets.load_predictor(&args.text, &device)?;
+    let (base, generator) = (predictor.base(), predictor.generator());
+    let zoo = Zoo::open(&assets.zoo)?;
     zoo.check(generator.layout(), &base.digest)?;
-    let network = args.assets.load_features(&device)?;
-    let photos = Photos::read(&args.assets.photos_dir(), base.config.image_size)?;
+    let network = assets.load_feature_network(&device)?;
+    let photos = PhotoSplits::read(&assets.photos, base.config.image_size)?;
     let bench = Bench {
         args,
         options: SampleOptions {
@@ -118,9 +119,8 @@ fn compare(args: &Args) -> Result<()> {
             ..generator.defaults()
         },
         device: &device,
-        base: &base,
-        text: &text,
-        generator: &generator,
+        base,
+        predictor: &predictor,
         network: &network,
         compared: spread(&photos.test, args.n_compared, 0.5),
         photos: &photos,
@@ -146,7 +146,7 @@ fn compare(args: &Args) -> Result<()> {
     let mut progress = Progress::new("compare", concepts.len() as u64, 0);
     for (done, concept) in (1..).zip(concepts) {
         let others = held_out.iter().map(|other| other.prompt.as_str());
-        let wrong = text.least_similar(&concept.prompt, others)?;
+        let wrong = predictor.encoder().least_similar(&concept.prompt, others)?;
         report
             .concepts
             .push(bench.concept(concept, &wrong, &stored, &mean)?);
@@ -174,19 +174,22 @@ impl Bench<'_> {
 
     /// The compared photos as the base edits them with `weights`.
     fn outputs(&self, weights: &NamedTensors) -> Result<Tensor<4>> {
-        let generator = adapted(&self.base.generator, weights)?;
+        let generator = adapt(&self.base.generator, weights)?;
         Ok(translate(&generator, &self.tensor(&self.compared)?)?)
     }
 
     fn targets(&self, concept: &Concept) -> Result<Tensor<4>> {
-        let targets: Vec<RgbImage> = (edit(&self.compared, concept).into_iter())
+        let targets: Vec<RgbImage> = (edit_photos(&self.compared, concept).into_iter())
             .map(|(_, target)| target)
             .collect();
         self.tensor(&targets)
     }
 
     fn predict(&self, tokens: &HostText) -> Result<NamedTensors> {
-        let prediction = self.generator.predict(tokens, &self.options, self.device)?;
+        let prediction = self
+            .predictor
+            .generator()
+            .predict(tokens, &self.options, self.device)?;
         Ok(prediction.weights)
     }
 
@@ -241,7 +244,7 @@ impl Bench<'_> {
         stored: &ZooOutputs,
         mean: &Mean,
     ) -> Result<ConceptReport> {
-        let counts = Counts {
+        let counts = PairCounts {
             train: self.args.n_train,
             test: self.args.n_test,
             shown: 0,
@@ -249,13 +252,16 @@ impl Bench<'_> {
         let size = self.base.config.image_size;
         let (train, test) = (&self.photos.train, &self.photos.test);
         let pairs = ConceptPairs::edited(concept, train, test, counts, size, self.device)?;
-        let held_out = HeldOut::new(self.network, &pairs.test)?;
+        let held_out = Evaluator::new(self.network, &pairs.test)?;
         let measure = |weights: &NamedTensors| -> Result<f64> {
             Ok(held_out
-                .measure(&adapted(&self.base.generator, weights)?)?
+                .measure(&adapt(&self.base.generator, weights)?)?
                 .frechet)
         };
-        let tokens = self.text.tokens(&concept.prompt, self.device)?;
+        let tokens = self
+            .predictor
+            .encoder()
+            .tokens(&concept.prompt, self.device)?;
         let predicted = self.predict(&tokens)?;
         let trained = self.trained(&pairs)?;
         let outputs = self.outputs(&predicted)?;
@@ -274,7 +280,7 @@ impl Bench<'_> {
             ("closest_outputs", measure(&stored.weights[j])?),
             (
                 "wrong_prompt",
-                measure(&self.predict(&self.text.tokens(wrong, self.device)?)?)?,
+                measure(&self.predict(&self.predictor.encoder().tokens(wrong, self.device)?)?)?,
             ),
             ("random_prompt", measure(&self.predict(&random)?)?),
         ]);
@@ -302,7 +308,14 @@ impl Bench<'_> {
     fn interpolations(&self, concepts: &[Concept]) -> Result<Vec<Interpolation>> {
         const SHARES: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
         let encoded = (concepts.iter())
-            .map(|concept| Ok((concept, self.text.tokens(&concept.prompt, self.device)?)))
+            .map(|concept| {
+                Ok((
+                    concept,
+                    self.predictor
+                        .encoder()
+                        .tokens(&concept.prompt, self.device)?,
+                ))
+            })
             .collect::<Result<Vec<_>>>()?;
         let mut by_length: BTreeMap<usize, Vec<&(&Concept, HostText)>> = BTreeMap::new();
         for entry in &encoded {

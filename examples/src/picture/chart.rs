@@ -78,7 +78,7 @@ pub fn write_curves(path: &Path, quality: &str, concept: &ConceptReport) -> Resu
 pub fn write_chart(path: &Path, chart: &Chart<'_>) -> Result<()> {
     let svg = draw(chart, &WHITE_PAPER)
         .map_err(|error| format!("{}: cannot be drawn: {error}", path.display()))?;
-    crate::files::write(path, svg.as_bytes())
+    Ok(crate::files::write(path, svg.as_bytes())?)
 }
 
 /// A chart for a web page: its background is transparent and its text and axes have the colour of the text around it, so

@@ -72,7 +72,7 @@ pub fn write_grid(path: &Path, columns: &[Column]) -> Result<()> {
             image::imageops::replace(&mut sheet, &large, i64::from(left), i64::from(top));
         }
     }
-    crate::files::write_png(path, &sheet)
+    Ok(crate::files::write_png(path, &sheet)?)
 }
 
 /// Draws the fonts of embedded-graphics on an image.

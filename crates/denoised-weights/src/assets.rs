@@ -1,0 +1,70 @@
+//! Where the files of a trained model are.
+
+use std::path::PathBuf;
+
+use burn::tensor::Device;
+use clean_fid::{EfficientNetLite0, EfficientNetLite0Config};
+use lora_gan::BaseGenerator;
+use weight_blocks::Zoo;
+
+use crate::error::Result;
+
+/// The paths of a trained model and its data. [`Assets::new`] gives those of one folder, laid out as `assets/` in the
+/// repository; set single fields to take a part from elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assets {
+    /// Folder of the frozen base generator.
+    pub base: PathBuf,
+    /// Folder of the weight generator.
+    pub weight_generator: PathBuf,
+    /// Folder of the zoo of trained adapters.
+    pub zoo: PathBuf,
+    /// Folder of photos.
+    pub photos: PathBuf,
+    /// Weights of the quality metric's feature network.
+    pub feature_network: PathBuf,
+}
+
+impl Assets {
+    /// `DIR/base`, `DIR/weight-generator`, `DIR/zoo`, `DIR/photos` and
+    /// `DIR/efficientnet-lite0/efficientnet-lite0.safetensors`. Nothing is read yet.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        let dir = dir.into();
+        Self {
+            base: dir.join("base"),
+            weight_generator: dir.join("weight-generator"),
+            zoo: dir.join("zoo"),
+            photos: dir.join("photos"),
+            feature_network: dir.join("efficientnet-lite0/efficientnet-lite0.safetensors"),
+        }
+    }
+
+    /// Reads the frozen base onto `device`.
+    ///
+    /// # Errors
+    /// Returns [`Error::Network`](crate::Error::Network), which names the file, if one is missing or damaged.
+    pub fn load_base(&self, device: &Device) -> Result<BaseGenerator> {
+        Ok(BaseGenerator::load(&self.base, device)?)
+    }
+
+    /// Reads the feature network of the quality metric onto `device`, for images of 128×128 pixels.
+    ///
+    /// # Errors
+    /// Returns [`Error::Metric`](crate::Error::Metric), which names the file, if it is missing or damaged.
+    pub fn load_feature_network(&self, device: &Device) -> Result<EfficientNetLite0> {
+        Ok(EfficientNetLite0Config::new()
+            .with_input_size(128)
+            .load(&self.feature_network, device)?)
+    }
+
+    /// Opens the zoo and checks that its adapters belong to `base`.
+    ///
+    /// # Errors
+    /// Returns [`Error::Weights`](crate::Error::Weights) if the zoo cannot be read or belongs to another base.
+    pub fn open_zoo(&self, base: &BaseGenerator) -> Result<Zoo> {
+        let zoo = Zoo::open(&self.zoo)?;
+        let layout = crate::weights::adapter_layout(base, zoo.layout().block_size())?;
+        zoo.check(&layout, &base.digest)?;
+        Ok(zoo)
+    }
+}

@@ -1,0 +1,238 @@
+//! Collecting trained adapters into a zoo.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use clean_fid::FeatureNet;
+use finetune::{ConceptTrainer, Evaluator, Recipe};
+use lora_gan::BaseGenerator;
+use weight_blocks::{
+    Checkpoint, ConceptRecord, NamedTensors, WeightSpace, Zoo, load_safetensors, save_safetensors,
+};
+
+use crate::Error;
+use crate::error::Result;
+use crate::pairs::{ConceptPairs, ConceptSource, PairCounts, PhotoSplits};
+use crate::run::{RunLock, discard};
+use crate::weights::{BLOCK_SIZE, adapt, adapter_layout};
+
+/// How a concept's adapter is trained and measured.
+#[derive(Debug, Clone)]
+pub struct CollectOptions {
+    /// How to train from the zero start.
+    pub recipe: Recipe,
+    /// Checkpoints kept per concept, of the last epochs.
+    pub keep: usize,
+    /// Pairs to train on and to measure each checkpoint on.
+    pub counts: PairCounts,
+}
+
+/// The progress of [`Collector::collect`].
+#[derive(Debug, Clone, Copy)]
+pub enum CollectEvent<'a> {
+    /// Another process trains the concept; it comes again at the end, in case that process is killed.
+    Busy {
+        /// Name of the concept.
+        concept: &'a str,
+    },
+    /// The concept is in the zoo.
+    Collected {
+        /// Name of the concept.
+        concept: &'a str,
+        /// Mean absolute difference of the last checkpoint's edits to the targets, 0..1.
+        l1: f64,
+    },
+}
+
+/// Trains adapters from the frozen base and appends them, with the checkpoints of their last epochs, to a zoo.
+///
+/// An interrupted collection, a killed one included, continues from the last finished epoch and ends with the same zoo.
+/// Several processes may collect into one zoo: a concept is trained by one of them.
+pub struct Collector<'a> {
+    zoo: Zoo,
+    base: &'a BaseGenerator,
+    network: &'a dyn FeatureNet,
+    options: CollectOptions,
+    device: Device,
+}
+
+impl<'a> Collector<'a> {
+    /// Opens the zoo in `dir`, or creates it; `network` gives the features that quality is measured on.
+    ///
+    /// # Errors
+    /// Returns [`Error::FineTune`] if the recipe cannot train anything, [`Error::KeptCheckpoints`] if there are not as many
+    /// epochs as checkpoints to keep, and [`Error::Weights`] if the zoo belongs to another base or cannot be read.
+    pub fn open(
+        dir: &Path,
+        base: &'a BaseGenerator,
+        network: &'a dyn FeatureNet,
+        options: CollectOptions,
+        device: &Device,
+    ) -> Result<Self> {
+        let (keep, epochs) = (options.keep, options.recipe.epochs);
+        options.recipe.validate()?;
+        if keep == 0 || keep > epochs {
+            return Err(Error::KeptCheckpoints { keep, epochs });
+        }
+        let layout = adapter_layout(base, BLOCK_SIZE)?;
+        Ok(Self {
+            zoo: Zoo::create(dir, &layout, &base.digest)?,
+            base,
+            network,
+            options,
+            device: device.clone(),
+        })
+    }
+
+    /// The zoo, as it was when it was last read or appended to.
+    pub fn zoo(&self) -> &Zoo {
+        &self.zoo
+    }
+
+    /// Collects the concepts that the zoo lacks; `photos` are edited for those of the shipped list. Gives the number of
+    /// concepts that this process trained.
+    ///
+    /// # Errors
+    /// Returns the error of [`ConceptSource::pairs`] if pairs cannot be made; [`Error::FineTune`] if a training fails or its
+    /// state is damaged; [`Error::Weights`] or [`Error::Io`] if a file cannot be read or written. What was collected
+    /// before stays in the zoo.
+    pub fn collect(
+        &mut self,
+        concepts: &[(String, ConceptSource)],
+        photos: Option<&PhotoSplits>,
+        mut observe: impl FnMut(CollectEvent<'_>),
+    ) -> Result<usize> {
+        let mut collected = 0;
+        let mut queue: VecDeque<_> = concepts.iter().map(|concept| (concept, false)).collect();
+        while let Some((concept, wait)) = queue.pop_front() {
+            let (name, source) = concept;
+            if self.zoo.is_recorded(name)? {
+                self.tidy(name)?;
+                continue;
+            }
+            let Some(lock) = self.lock(name, wait)? else {
+                observe(CollectEvent::Busy { concept: name });
+                queue.push_back((concept, true));
+                continue;
+            };
+            if self.zoo.is_recorded(name)? {
+                self.clear(name, lock)?;
+                continue;
+            }
+            let size = self.base.config.image_size;
+            let pairs = source.pairs(photos, self.options.counts, size, &self.device)?;
+            let (record, weights) = self.train(name, &pairs)?;
+            self.zoo.append(&record, &weights)?;
+            self.clear(name, lock)?;
+            collected += 1;
+            let last = record.checkpoints.last();
+            let l1 = last.and_then(|c| c.metrics.get("l1").copied());
+            observe(CollectEvent::Collected {
+                concept: name,
+                l1: l1.unwrap_or(f64::NAN),
+            });
+        }
+        self.zoo.refresh()?;
+        // States of other processes may still be in the folder; the last process removes it.
+        let _ = std::fs::remove_dir(self.zoo.dir().join(WORK));
+        Ok(collected)
+    }
+
+    /// Trains one concept, or continues its training; gives the kept checkpoints with their quality.
+    fn train(
+        &self,
+        name: &str,
+        pairs: &ConceptPairs,
+    ) -> Result<(ConceptRecord, Vec<NamedTensors>)> {
+        let CollectOptions { recipe, keep, .. } = &self.options;
+        let evaluator = Evaluator::new(self.network, &pairs.test)?;
+        let (dir, base) = (self.work(name), &self.base.generator);
+        let state = dir.join("state");
+        let start = base.read_weights()?;
+        let mut trainer =
+            ConceptTrainer::resume(base, &start, recipe.clone(), &self.device, &state)?;
+        let kept = |epoch: usize| dir.join(format!("epoch-{epoch:04}.safetensors"));
+        let first_kept = recipe.epochs + 1 - keep;
+        while trainer.epochs_done() < recipe.epochs {
+            trainer.epoch(&pairs.train)?;
+            if trainer.epochs_done() >= first_kept {
+                let path = kept(trainer.epochs_done());
+                save_safetensors(&path, &trainer.adapter()?, &BTreeMap::new())?;
+            }
+            trainer.save_state(&state)?;
+        }
+        let mut checkpoints = Vec::new();
+        let mut weights = Vec::new();
+        for epoch in first_kept..=recipe.epochs {
+            let (adapter, _) = load_safetensors(&kept(epoch))?;
+            let metrics = self.measure(&evaluator, &adapter)?;
+            checkpoints.push(Checkpoint { epoch, metrics });
+            weights.push(adapter);
+        }
+        let json = |source| Error::Json {
+            path: state.clone(),
+            source,
+        };
+        let record = ConceptRecord {
+            concept: name.to_owned(),
+            prompt: pairs.prompt.clone(),
+            seed: recipe.seed,
+            recipe: serde_json::to_value(recipe).map_err(json)?,
+            checkpoints,
+        };
+        Ok((record, weights))
+    }
+
+    fn measure(
+        &self,
+        evaluator: &Evaluator<'_>,
+        adapter: &NamedTensors,
+    ) -> Result<BTreeMap<String, f64>> {
+        let quality = evaluator.measure(&adapt(&self.base.generator, adapter)?)?;
+        Ok(BTreeMap::from([
+            (evaluator.metric_name(), quality.frechet),
+            ("l1".to_owned(), quality.l1),
+            ("ssim".to_owned(), quality.ssim),
+        ]))
+    }
+
+    /// Where a concept in training keeps its state and the kept checkpoints.
+    fn work(&self, name: &str) -> PathBuf {
+        self.zoo.dir().join(WORK).join(name)
+    }
+
+    fn lock_file(&self, name: &str) -> PathBuf {
+        self.zoo.dir().join(WORK).join(format!("{name}.lock"))
+    }
+
+    fn lock(&self, name: &str, wait: bool) -> Result<Option<RunLock>> {
+        let path = self.lock_file(name);
+        if wait {
+            RunLock::wait(&path).map(Some)
+        } else {
+            RunLock::try_take(&path)
+        }
+    }
+
+    /// Removes a finished concept's state, then its lock: a process that waits for it finds the concept in the zoo.
+    fn clear(&self, name: &str, lock: RunLock) -> Result<()> {
+        discard(&self.work(name))?;
+        lock.remove()
+    }
+
+    /// [`Collector::clear`] after a process that was killed between appending the concept and clearing.
+    fn tidy(&self, name: &str) -> Result<()> {
+        let lock = self.lock_file(name);
+        if !lock.exists() && !self.work(name).exists() {
+            return Ok(());
+        }
+        match RunLock::try_take(&lock)? {
+            Some(lock) => self.clear(name, lock),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The folder in a zoo for concepts in training.
+const WORK: &str = "work";

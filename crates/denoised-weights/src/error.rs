@@ -1,0 +1,269 @@
+//! What can go wrong.
+
+use std::path::{Path, PathBuf};
+
+/// Errors of this crate: those of the member crates as they are, and its own, which name the file or the value at fault
+/// and say what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A weight generator for another base.
+    #[error(
+        "{}: this weight generator makes adapters for base {expected}, not {found}; use that base, or train a generator on a zoo of this one",
+        path.display()
+    )]
+    OtherBase {
+        /// Folder of the weight generator, or `weight generator` if it was not read from one.
+        path: PathBuf,
+        /// Digest of the base that it was trained for.
+        expected: String,
+        /// Digest of the base at hand.
+        found: String,
+    },
+    /// A prompt that can be compared with no other.
+    #[error("there is no other prompt than {prompt:?} to compare it with")]
+    NoOtherPrompt {
+        /// The prompt.
+        prompt: String,
+    },
+    /// A folder with too few pairs to train on and to measure with.
+    #[error(
+        "{}: {train} training and {test} test pairs; at least 10 pairs are needed (every fifth is kept for measuring)",
+        path.display()
+    )]
+    TooFewPairs {
+        /// The folder.
+        path: PathBuf,
+        /// Training pairs found.
+        train: usize,
+        /// Test pairs found.
+        test: usize,
+    },
+    /// A folder without pairs to train on.
+    #[error("{}: there are no training pairs; add some", path.display())]
+    NoTrainingPairs {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A concept of a zoo for which there are no pairs.
+    #[error(
+        "the zoo's concept {concept} has no pairs; give the folder of pairs that the zoo was collected from"
+    )]
+    NoPairsForConcept {
+        /// Name of the concept.
+        concept: String,
+    },
+    /// A concept of the shipped list without photos to edit.
+    #[error("{concept}: there are no photos to edit; give some")]
+    NoPhotos {
+        /// Name of the concept.
+        concept: String,
+    },
+    /// A held-out concept among the training concepts.
+    #[error("{concept} is held out ({split:?}) and must not enter a zoo; choose training concepts")]
+    HeldOutConcept {
+        /// Name of the concept.
+        concept: String,
+        /// The part of the experiment that it is kept for.
+        split: concepts::Split,
+    },
+    /// A concept's folder that is not there.
+    #[error("{}: there is no such folder of pairs", path.display())]
+    NoConceptFolder {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// No training concepts at all.
+    #[error("there are no training concepts")]
+    NoConcepts,
+    /// A folder of pairs without its prompt.
+    #[error("{}: {source}; each concept's folder needs its text there", path.display())]
+    NoPrompt {
+        /// The file that is needed.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// An empty prompt.
+    #[error("{}: the file is empty; write the concept's text there", path.display())]
+    EmptyPrompt {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A name that is none of those known.
+    #[error("there is no `{name}`; use one of {known}")]
+    UnknownName {
+        /// The name.
+        name: String,
+        /// The known names.
+        known: String,
+    },
+    /// More concepts wanted than a zoo has prompts, or none.
+    #[error("{wanted} concepts cannot be taken of {prompts}; take at least one")]
+    SubsetSize {
+        /// Concepts wanted.
+        wanted: usize,
+        /// Prompts in the zoo.
+        prompts: usize,
+    },
+    /// As many prompts to hold out as a zoo has, or none.
+    #[error("{wanted} of {prompts} prompts cannot be held out; take at least one, and leave one")]
+    HoldOutSize {
+        /// Prompts to hold out.
+        wanted: usize,
+        /// Prompts in the zoo.
+        prompts: usize,
+    },
+    /// More checkpoints to keep than epochs, or none.
+    #[error("{keep} checkpoints cannot be kept of {epochs} epochs; keep 1 to {epochs}")]
+    KeptCheckpoints {
+        /// Checkpoints to keep.
+        keep: usize,
+        /// Epochs.
+        epochs: usize,
+    },
+    /// Batches that Co-Mod-GAN's discriminator does not take.
+    #[error(
+        "{pairs} training pairs in batches of {batch} give one of {size}; Co-Mod-GAN's discriminator takes batches below {group} or multiples of {group}: use multiples of {group} for both numbers"
+    )]
+    BatchSize {
+        /// Training pairs.
+        pairs: usize,
+        /// Pairs per step.
+        batch: usize,
+        /// The batch that does not fit.
+        size: usize,
+        /// Pairs per group of the minibatch deviation.
+        group: usize,
+    },
+    /// A folder in which another process trains.
+    #[error("{}: another process trains there; wait for it, or choose another folder", path.display())]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A run's folder that is of something else.
+    #[error(
+        "{}: the run there is of something else ({differences}); repeat that one, choose another folder, or remove this one",
+        path.display()
+    )]
+    OtherRun {
+        /// The record of the run.
+        path: PathBuf,
+        /// The fields that differ.
+        differences: String,
+    },
+    /// A training state with other options.
+    #[error(
+        "{}: the state there was trained with other options; give the same ones, or remove the folder",
+        path.display()
+    )]
+    OtherOptions {
+        /// The state's folder.
+        path: PathBuf,
+    },
+    /// The missing record of a run that has begun.
+    #[error(
+        "{}: the file cannot be read ({source}), and nothing else says what the run there is of; remove the folder to start again",
+        path.display()
+    )]
+    NoRunRecord {
+        /// The record.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// A damaged file of a run.
+    #[error("{}: {source}; remove the folder to start again", path.display())]
+    BadRunFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// A damaged log of a training.
+    #[error("{}: line {line}: {source}; remove the file", path.display())]
+    BadMetrics {
+        /// The log.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// A training step that failed, and the steps before it could not be saved.
+    #[error("{source}; the steps since step {saved} could not be saved: {unsaved}")]
+    StepsLost {
+        /// The last saved step.
+        saved: u64,
+        /// Why they could not be saved.
+        unsaved: Box<Error>,
+        /// Why the step failed.
+        source: Box<weight_diffusion::Error>,
+    },
+    /// A file or folder that the file system refuses.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// A value that has no JSON form.
+    #[error("{}: cannot be written as JSON: {source}", path.display())]
+    Json {
+        /// The file that was to be written.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// An image that cannot be encoded.
+    #[error("{}: the image cannot be encoded: {source}", path.display())]
+    EncodeImage {
+        /// The file that was to be written.
+        path: PathBuf,
+        /// The encoder's answer.
+        source: image::ImageError,
+    },
+    /// A text encoder that cannot be loaded, or a prompt that it does not take.
+    #[error(transparent)]
+    Text(#[from] text_encoder::Error),
+    /// A network that cannot be built or loaded.
+    #[error(transparent)]
+    Network(#[from] lora_gan::Error),
+    /// A network of pix2pix or Co-Mod-GAN.
+    #[error(transparent)]
+    Baseline(#[from] gan_baselines::Error),
+    /// Weights that do not fit, a zoo, or a file of weights.
+    #[error(transparent)]
+    Weights(#[from] weight_blocks::Error),
+    /// A file of tensors.
+    #[error(transparent)]
+    File(#[from] tensor_file::Error),
+    /// A weight generator, its training data or its training.
+    #[error(transparent)]
+    WeightGenerator(#[from] weight_diffusion::Error),
+    /// The training of an adapter or of a base.
+    #[error(transparent)]
+    FineTune(#[from] finetune::Error),
+    /// A metric or its feature network.
+    #[error(transparent)]
+    Metric(#[from] clean_fid::Error),
+    /// Concepts, photos or pairs.
+    #[error(transparent)]
+    Concepts(#[from] concepts::Error),
+}
+
+/// A result of this crate.
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// For `map_err`: [`Error::Io`] of an action on `path`.
+pub(crate) fn io(action: &'static str, path: &Path) -> impl Fn(std::io::Error) -> Error {
+    move |source| Error::Io {
+        action,
+        path: path.to_owned(),
+        source,
+    }
+}

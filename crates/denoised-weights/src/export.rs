@@ -1,0 +1,45 @@
+//! Writing an adapted base for other frameworks.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::module::Module;
+use finetune::images_to_tensor;
+use image::RgbImage;
+use lora_gan::{BaseGenerator, Mode};
+use weight_blocks::{HostTensor, NamedTensors, save_safetensors};
+
+use crate::error::Result;
+use crate::weights::adapt;
+
+/// Writes `base` with `adapter` for PyTorch: merged into `dir`, the base alone into `dir/base`, the adapter in PEFT's
+/// format into `dir/peft`, and `dir/check.safetensors` with `photo` and its edit to compare with. `tools/load_generator.py`
+/// in the repository reads them.
+///
+/// # Errors
+/// Returns [`Error::Weights`](crate::Error::Weights) if the adapter does not fit the base,
+/// [`Error::FineTune`](crate::Error::FineTune) if the photo has another size than the base takes, and
+/// [`Error::Network`](crate::Error::Network) or [`Error::Weights`](crate::Error::Weights) if a file cannot be written.
+pub fn export_pytorch(
+    base: &BaseGenerator,
+    adapter: &NamedTensors,
+    photo: &RgbImage,
+    dir: &Path,
+) -> Result<()> {
+    base.generator.export(&dir.join("base"))?;
+    let network = adapt(&base.generator, adapter)?;
+    network.export(dir)?;
+    network.save_peft(&dir.join("peft"), Some(&base.digest))?;
+
+    let device = network.devices().into_iter().next().unwrap_or_default();
+    let photo = images_to_tensor(&[photo], base.config.image_size, &device)?;
+    let edited = network.try_forward(photo.clone(), None, Mode::Adapted)?;
+    let mut check = NamedTensors::new();
+    for (name, image) in [("photo", photo), ("edited", edited)] {
+        let shape = image.dims().to_vec();
+        let data = image.into_data().iter::<f32>().collect();
+        check.insert(name.into(), HostTensor::new(shape, data)?);
+    }
+    save_safetensors(&dir.join("check.safetensors"), &check, &BTreeMap::new())?;
+    Ok(())
+}

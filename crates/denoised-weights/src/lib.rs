@@ -1,0 +1,102 @@
+//! From a prompt to the LoRA weights of an image-editing GAN in one denoising step, and the whole loop around it.
+//!
+//! From a prompt and a photo to an edited photo on disk; `assets` is the folder of this name in the repository:
+//!
+//! ```
+//! # let dir = tempfile::tempdir()?;
+//! # let assets = concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets");
+//! # std::os::unix::fs::symlink(assets, dir.path().join("assets"))?;
+//! # std::fs::copy(format!("{assets}/photos/aitzgorri-by-aitzol-berasategi-00.jpg"), dir.path().join("photo.jpg"))?;
+//! # std::env::set_current_dir(&dir)?;
+//! use denoised_weights::burn::tensor::Device;
+//! use denoised_weights::{AdapterPredictor, Assets, PhotoEditor};
+//!
+//! let device = Device::flex();
+//! let predictor = AdapterPredictor::load(&Assets::new("assets"), &device)?;
+//! let prediction = predictor.predict("teal charcoal sketch")?;
+//! let editor = PhotoEditor::new(predictor.base(), &prediction.weights)?;
+//! editor.edit_file("photo.jpg", "sketch.png")?;
+//! # assert_eq!(concepts::read_photos(".".as_ref(), 64)?.len(), 2);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! From a folder of pairs (`pairs/input/NAME.jpg` and `pairs/target/NAME.jpg`) to an adapter fine-tuned from the
+//! prediction:
+//!
+//! ```
+//! # let dir = tempfile::tempdir()?;
+//! # let assets = concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets");
+//! # std::os::unix::fs::symlink(assets, dir.path().join("assets"))?;
+//! # std::env::set_current_dir(&dir)?;
+//! # let list = concepts::art_concepts();
+//! # let sketch = concepts::find(&list, "teal-charcoal-sketch")?;
+//! # let photos = concepts::read_photos("assets/photos".as_ref(), 64)?;
+//! # let pairs: Vec<_> = (photos.into_iter().take(8).enumerate())
+//! #     .map(|(i, photo)| concepts::Pair { name: i.to_string(), target: sketch.apply(&photo.image), input: photo.image })
+//! #     .collect();
+//! # concepts::write_pairs("pairs".as_ref(), &pairs)?;
+//! use denoised_weights::burn::tensor::Device;
+//! use denoised_weights::finetune::Recipe;
+//! use denoised_weights::pairs::read_pair_set;
+//! use denoised_weights::{AdapterPredictor, Assets, fine_tune};
+//!
+//! let device = Device::flex();
+//! let predictor = AdapterPredictor::load(&Assets::new("assets"), &device)?;
+//! let base = predictor.base();
+//! let pairs = read_pair_set("pairs", base.config.image_size, &device)?;
+//! let recipe = Recipe { epochs: 5, ..Recipe::compact() };
+//! let adapter = fine_tune(base, &predictor, "teal charcoal sketch", &pairs, &recipe, |losses| {
+//!     println!("epoch {}: L1 {:.3}", losses.epoch, losses.l1);
+//! })?;
+//! base.save_adapter("adapter.safetensors".as_ref(), &adapter)?;
+//! # assert!(std::fs::metadata("adapter.safetensors")?.len() > 100_000);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Where to look
+//!
+//! | task | start at |
+//! | --- | --- |
+//! | predict an adapter | [`AdapterPredictor`], [`PromptEncoder`], [`Assets`] |
+//! | edit photos | [`PhotoEditor`] |
+//! | fine-tune on pairs, from any start | [`fine_tune()`], [`pairs`], [`starts`] |
+//! | collect concepts into a zoo | [`collecting::Collector`] |
+//! | train, refine or overfit a weight generator | [`training`] |
+//! | pretrain a base | [`pretraining`] |
+//! | compare starts with each other and with networks trained from scratch | [`comparison`], [`weights`] |
+//! | export for PyTorch and PEFT | [`export`] |
+//! | write files atomically, lock and resume runs | [`mod@run`] |
+//!
+//! The member crates are re-exported under their own names, and [`burn`] and [`image`] are the versions in use. The library
+//! computes wherever the [`Device`](burn::tensor::Device) it is given computes; it names no backend, prints nothing and
+//! draws no progress bars: long jobs report to closures.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod assets;
+pub mod collecting;
+pub mod comparison;
+mod editor;
+mod error;
+pub mod export;
+mod fine_tune;
+pub mod pairs;
+mod predictor;
+pub mod pretraining;
+mod prompt_encoder;
+pub mod run;
+pub mod starts;
+pub mod training;
+pub mod weights;
+
+pub use assets::Assets;
+pub use editor::PhotoEditor;
+pub use error::Error;
+pub use fine_tune::fine_tune;
+pub use predictor::AdapterPredictor;
+pub use prompt_encoder::PromptEncoder;
+
+// The member crates, and the versions of Burn and image that they use.
+pub use {
+    burn, clean_fid, concepts, finetune, gan_baselines, image, lora_gan, text_encoder,
+    weight_blocks, weight_diffusion,
+};

@@ -1,0 +1,130 @@
+//! The training and test pairs of one concept.
+
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor};
+use concepts::{Concept, read_pair_splits, read_pairs};
+use finetune::{PairSet, images_to_tensor};
+use image::RgbImage;
+
+use super::{edit_photos, images, spread};
+use crate::Error;
+use crate::error::Result;
+
+/// Of one set of pairs, every fifth is kept for measuring.
+const MEASURED_EVERY: usize = 5;
+
+/// Training and test pairs of one concept.
+pub struct ConceptPairs {
+    /// Name of the concept or of the folder.
+    pub name: String,
+    /// Its text.
+    pub prompt: String,
+    /// To train on.
+    pub train: PairSet,
+    /// To measure on.
+    pub test: PairSet,
+    /// Some test pairs as images, for pictures.
+    pub shown: Vec<(RgbImage, RgbImage)>,
+}
+
+/// How many pairs a run takes; fewer if there are fewer.
+#[derive(Debug, Clone, Copy)]
+pub struct PairCounts {
+    /// Training pairs.
+    pub train: usize,
+    /// Test pairs.
+    pub test: usize,
+    /// Test pairs kept as images.
+    pub shown: usize,
+}
+
+impl ConceptPairs {
+    /// Edits photos as `concept` says: `train` to train on, `measure` to measure on, both `size`×`size` pixels.
+    ///
+    /// # Errors
+    /// Returns [`Error::FineTune`] if a set is empty or a photo has another size.
+    pub fn edited(
+        concept: &Concept,
+        train: &[RgbImage],
+        measure: &[RgbImage],
+        counts: PairCounts,
+        size: usize,
+        device: &Device,
+    ) -> Result<Self> {
+        let train = edit_photos(&spread(train, counts.train, 0.0), concept);
+        let test = edit_photos(&spread(measure, counts.test, 0.0), concept);
+        let shown = spread(&test, counts.shown, 0.5);
+        Ok(Self {
+            name: concept.name.clone(),
+            prompt: concept.prompt.clone(),
+            train: PairSet::new(&train, size, device)?,
+            test: PairSet::new(&test, size, device)?,
+            shown,
+        })
+    }
+
+    /// A user's folder of pairs: `train/` and `test/` (or `val/`) subfolders, or one set of which every fifth pair is kept
+    /// for measuring.
+    ///
+    /// # Errors
+    /// Returns [`Error::Concepts`], which names the file or folder that cannot be used, or [`Error::TooFewPairs`].
+    pub fn folder(
+        dir: &Path,
+        prompt: &str,
+        counts: PairCounts,
+        size: usize,
+        device: &Device,
+    ) -> Result<Self> {
+        let (train, test) = read_train_and_test(dir, size)?;
+        if test.len() < 2 {
+            return Err(Error::TooFewPairs {
+                path: dir.to_owned(),
+                train: train.len(),
+                test: test.len(),
+            });
+        }
+        let name = dir.file_name().and_then(|n| n.to_str()).unwrap_or("pairs");
+        let train = spread(&train, counts.train, 0.0);
+        let test = spread(&test, counts.test, 0.0);
+        let shown = spread(&test, counts.shown, 0.5);
+        Ok(Self {
+            name: name.to_owned(),
+            prompt: prompt.to_owned(),
+            train: PairSet::new(&train, size, device)?,
+            test: PairSet::new(&test, size, device)?,
+            shown,
+        })
+    }
+
+    /// The shown photos, `[N, 3, S, S]` in −1..1.
+    ///
+    /// # Errors
+    /// Returns [`Error::FineTune`] if there are none.
+    pub fn shown_photos(&self, size: usize, device: &Device) -> Result<Tensor<4>> {
+        let photos: Vec<&RgbImage> = self.shown.iter().map(|pair| &pair.0).collect();
+        Ok(images_to_tensor(&photos, size, device)?)
+    }
+}
+
+type ImagePairs = Vec<(RgbImage, RgbImage)>;
+
+fn read_train_and_test(dir: &Path, size: usize) -> Result<(ImagePairs, ImagePairs)> {
+    if let Some(splits) = read_pair_splits(dir, size)? {
+        let test = if splits.test.is_empty() {
+            splits.val
+        } else {
+            splits.test
+        };
+        return Ok((images(splits.train), images(test)));
+    }
+    let (mut train, mut test) = (Vec::new(), Vec::new());
+    for (i, pair) in images(read_pairs(dir, size)?).into_iter().enumerate() {
+        if i % MEASURED_EVERY == MEASURED_EVERY - 1 {
+            test.push(pair);
+        } else {
+            train.push(pair);
+        }
+    }
+    Ok((train, test))
+}

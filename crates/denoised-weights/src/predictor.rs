@@ -1,0 +1,167 @@
+//! From a prompt to an adapter.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use finetune::{Initializer, Start};
+use lora_gan::BaseGenerator;
+use weight_diffusion::{Prediction, SampleOptions, WeightGenerator};
+
+use crate::error::Result;
+use crate::weights::adapter_layout;
+use crate::{Assets, Error, PromptEncoder};
+
+/// A base, a text encoder and a weight generator that belong together: predicts the base's LoRA weights for a prompt in
+/// one denoising step.
+///
+/// As an [`Initializer`] it starts fine-tuning from the prediction, with the generator's default options.
+pub struct AdapterPredictor {
+    base: BaseGenerator,
+    encoder: PromptEncoder,
+    generator: WeightGenerator,
+    device: Device,
+}
+
+impl AdapterPredictor {
+    /// Reads base and weight generator onto `device`; the text encoder is the embedded one.
+    ///
+    /// # Errors
+    /// As [`AdapterPredictor::load_with_encoder`].
+    pub fn load(assets: &Assets, device: &Device) -> Result<Self> {
+        Self::load_with_encoder(assets, device, PromptEncoder::embedded)
+    }
+
+    /// [`AdapterPredictor::load`] with the encoder that `encoder` loads while the weight generator is being read.
+    ///
+    /// # Errors
+    /// Returns the error of the base or the encoder first, then that of the weight generator; each names the file that
+    /// is missing or damaged. Then as [`AdapterPredictor::new`].
+    pub fn load_with_encoder(
+        assets: &Assets,
+        device: &Device,
+        encoder: impl FnOnce() -> Result<PromptEncoder>,
+    ) -> Result<Self> {
+        let dir = &assets.weight_generator;
+        std::thread::scope(|scope| {
+            let generator = scope.spawn(|| WeightGenerator::load(dir, device));
+            let base = assets.load_base(device)?;
+            let encoder = encoder()?;
+            let generator = match generator.join() {
+                Ok(generator) => generator?,
+                Err(panic) => std::panic::resume_unwind(panic),
+            };
+            check_parts(&generator, dir, &base, &encoder)?;
+            Ok(Self {
+                base,
+                encoder,
+                generator,
+                device: device.clone(),
+            })
+        })
+    }
+
+    /// Puts loaded parts together; predictions compute on `device`.
+    ///
+    /// # Errors
+    /// Returns [`Error::OtherBase`] if the generator was trained for another base, and [`Error::WeightGenerator`] if it
+    /// was trained with another text encoder or makes weights of another layout.
+    pub fn new(
+        base: BaseGenerator,
+        encoder: PromptEncoder,
+        generator: WeightGenerator,
+        device: &Device,
+    ) -> Result<Self> {
+        check_parts(&generator, "weight generator".as_ref(), &base, &encoder)?;
+        Ok(Self {
+            base,
+            encoder,
+            generator,
+            device: device.clone(),
+        })
+    }
+
+    /// Reads another weight generator for the same base and encoder.
+    ///
+    /// # Errors
+    /// As [`AdapterPredictor::load`].
+    pub fn load_generator(&self, dir: &Path) -> Result<WeightGenerator> {
+        let generator = WeightGenerator::load(dir, &self.device)?;
+        check_parts(&generator, dir, &self.base, &self.encoder)?;
+        Ok(generator)
+    }
+
+    /// The frozen base.
+    pub fn base(&self) -> &BaseGenerator {
+        &self.base
+    }
+
+    /// The text encoder.
+    pub fn encoder(&self) -> &PromptEncoder {
+        &self.encoder
+    }
+
+    /// The weight generator.
+    pub fn generator(&self) -> &WeightGenerator {
+        &self.generator
+    }
+
+    /// The device that predictions compute on.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The adapter for `prompt` with the generator's default options.
+    ///
+    /// # Errors
+    /// As [`AdapterPredictor::predict_with`].
+    pub fn predict(&self, prompt: &str) -> Result<Prediction> {
+        self.predict_with(prompt, &self.generator.defaults())
+    }
+
+    /// The adapter for `prompt`: tokens, then one denoising step for all blocks (paper, §3.3).
+    /// [`Prediction::norm_warning`] tells if its norm is far from those of the zoo.
+    ///
+    /// # Errors
+    /// Returns [`Error::Text`] if the encoder knows no word of the prompt, and [`Error::WeightGenerator`] if `options` do
+    /// not fit the generator's schedule.
+    pub fn predict_with(&self, prompt: &str, options: &SampleOptions) -> Result<Prediction> {
+        let tokens = self.encoder.tokens(prompt, &self.device)?;
+        Ok(self.generator.predict(&tokens, options, &self.device)?)
+    }
+}
+
+impl Initializer for AdapterPredictor {
+    fn name(&self) -> &str {
+        "denoised"
+    }
+
+    fn start(&self, prompt: &str) -> Result<Start, finetune::Error> {
+        let prediction = self.predict(prompt);
+        let prediction = prediction.map_err(|error| finetune::Error::Initializer {
+            name: self.name().to_owned(),
+            source: error.into(),
+        })?;
+        Ok(Start {
+            weights: prediction.weights,
+            origin: None,
+        })
+    }
+}
+
+fn check_parts(
+    generator: &WeightGenerator,
+    path: &Path,
+    base: &BaseGenerator,
+    encoder: &PromptEncoder,
+) -> Result<()> {
+    generator.check_text(&encoder.spec())?;
+    generator.check_layout(&adapter_layout(base, generator.layout().block_size())?)?;
+    if generator.base_digest() != base.digest {
+        return Err(Error::OtherBase {
+            path: path.to_owned(),
+            expected: generator.base_digest().to_owned(),
+            found: base.digest.clone(),
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! Prompts as the weight generator takes them.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use text_encoder::{StaticEncoder, TextEncoder, open_encoder};
+use weight_diffusion::{HostText, TextSpec};
+
+use crate::Error;
+use crate::error::Result;
+
+/// A frozen text encoder whose output is on the host.
+pub struct PromptEncoder {
+    encoder: Box<dyn TextEncoder>,
+}
+
+impl PromptEncoder {
+    /// The static encoder that is compiled into `text-encoder`, which the shipped weight generator was trained with.
+    ///
+    /// # Errors
+    /// Returns [`Error::Text`] if the embedded asset is damaged.
+    pub fn embedded() -> Result<Self> {
+        Ok(Self::new(Box::new(StaticEncoder::embedded()?)))
+    }
+
+    /// The encoder of a folder with a CLIP or sentence-transformers model (config.json, weights, tokenizer), which
+    /// computes on `device`.
+    ///
+    /// # Errors
+    /// Returns [`Error::Text`], which names the file, if one is missing, damaged or of another kind of model.
+    pub fn open(dir: impl AsRef<Path>, device: &Device) -> Result<Self> {
+        Ok(Self::new(open_encoder(dir, device)?))
+    }
+
+    /// Any encoder.
+    pub fn new(encoder: Box<dyn TextEncoder>) -> Self {
+        Self { encoder }
+    }
+
+    /// The encoder itself.
+    pub fn encoder(&self) -> &dyn TextEncoder {
+        &*self.encoder
+    }
+
+    /// The encoder's identity, which a weight generator trained on its tokens records.
+    pub fn spec(&self) -> TextSpec {
+        TextSpec {
+            encoder: self.encoder.name().to_owned(),
+            digest: self.encoder.digest().to_owned(),
+            width: self.encoder.width(),
+        }
+    }
+
+    /// The tokens of one prompt, `[L, C]`; logs a warning if the prompt was cut.
+    ///
+    /// # Errors
+    /// Returns [`Error::Text`] if the encoder knows no word of the prompt.
+    pub fn tokens(&self, prompt: &str, device: &Device) -> Result<HostText> {
+        let encoding = self.encoder.encode(&[prompt], device)?;
+        if encoding.truncated.contains(&true) {
+            log::warn!(
+                "prompt cut to its first {} tokens: {prompt}",
+                self.encoder.max_tokens()
+            );
+        }
+        let [_, len, _] = encoding.tokens.dims();
+        let tokens = encoding.tokens.into_data().iter::<f32>().collect();
+        Ok(HostText { tokens, len })
+    }
+
+    /// The pooled vector of one prompt, of Euclidean norm 1: dot products are similarities.
+    ///
+    /// # Errors
+    /// Returns [`Error::Text`] if the encoder knows no word of the prompt.
+    pub fn pooled(&self, prompt: &str) -> Result<Vec<f32>> {
+        Ok(self.encoder.encode_pooled(&[prompt])?.concat())
+    }
+
+    /// The prompt among `candidates` that is least similar to `prompt`.
+    ///
+    /// # Errors
+    /// Returns [`Error::Text`] if the encoder knows no word of a prompt, [`Error::NoOtherPrompt`] if every candidate
+    /// equals `prompt`.
+    pub fn least_similar<'c>(
+        &self,
+        prompt: &str,
+        candidates: impl IntoIterator<Item = &'c str>,
+    ) -> Result<String> {
+        let own = self.pooled(prompt)?;
+        let mut worst: Option<(f32, &str)> = None;
+        for other in candidates.into_iter().filter(|other| *other != prompt) {
+            let vector = self.pooled(other)?;
+            let similarity: f32 = own.iter().zip(&vector).map(|(a, b)| a * b).sum();
+            if worst.is_none_or(|(lowest, _)| similarity < lowest) {
+                worst = Some((similarity, other));
+            }
+        }
+        let none = || Error::NoOtherPrompt {
+            prompt: prompt.to_owned(),
+        };
+        Ok(worst.ok_or_else(none)?.1.to_owned())
+    }
+}

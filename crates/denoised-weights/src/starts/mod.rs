@@ -1,0 +1,143 @@
+//! The starts from which an adapter is fine-tuned.
+
+mod denoised;
+
+use std::fmt;
+use std::str::FromStr;
+
+use finetune::{Initializer, Nearest, Random, Zero, ZooMean};
+use weight_blocks::{WeightSpace, Zoo};
+use weight_diffusion::{SampleOptions, WeightGenerator};
+
+use crate::error::Result;
+use crate::{AdapterPredictor, Error};
+
+pub use denoised::DenoisedStart;
+
+/// Where the adapter's weights come from before fine-tuning.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StartKind {
+    /// The base as it is (E²GAN).
+    Zero,
+    /// The zoo's mean with noise of the zoo's scale.
+    Random,
+    /// The zoo's mean.
+    Mean,
+    /// The zoo concept with the most similar prompt.
+    Nearest,
+    /// The weight generator asked with another prompt.
+    WrongPrompt,
+    /// The weight generator.
+    Denoised,
+}
+
+impl StartKind {
+    /// All of them, the weight generator last.
+    pub const ALL: [Self; 6] = [
+        Self::Zero,
+        Self::Random,
+        Self::Mean,
+        Self::Nearest,
+        Self::WrongPrompt,
+        Self::Denoised,
+    ];
+
+    /// The name in reports: `zero`, `random`, `mean`, `nearest`, `wrong_prompt`, `denoised`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Zero => "zero",
+            Self::Random => "random",
+            Self::Mean => "mean",
+            Self::Nearest => "nearest",
+            Self::WrongPrompt => "wrong_prompt",
+            Self::Denoised => "denoised",
+        }
+    }
+}
+
+impl fmt::Display for StartKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for StartKind {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|kind| kind.name() == name);
+        found.ok_or_else(|| Error::UnknownName {
+            name: name.to_owned(),
+            known: Self::ALL.map(Self::name).join(", "),
+        })
+    }
+}
+
+/// What starts are made from.
+pub struct Starts<'a> {
+    /// The base, and the encoder that reads the prompts.
+    pub predictor: &'a AdapterPredictor,
+    /// Predicts: the predictor's own generator, or another one of the same base and encoder.
+    pub generator: &'a WeightGenerator,
+    /// Trained adapters.
+    pub zoo: &'a Zoo,
+    /// How to predict.
+    pub options: SampleOptions,
+    /// Seed of the random start.
+    pub seed: u64,
+}
+
+impl<'a> Starts<'a> {
+    /// The prediction from the concept's own prompt.
+    pub fn denoised(&self) -> DenoisedStart<'a> {
+        DenoisedStart::new(self.predictor, self.generator, self.options)
+    }
+
+    /// A start for the concept `prompt`; the wrong prompt is the one of `others` that is least similar to it.
+    ///
+    /// # Errors
+    /// Returns [`Error::FineTune`] if the zoo is empty or cannot be read, [`Error::Text`] if the encoder knows no word of a
+    /// prompt, and [`Error::NoOtherPrompt`].
+    pub fn make(
+        &self,
+        kind: StartKind,
+        prompt: &str,
+        others: &[String],
+    ) -> Result<Box<dyn Initializer + 'a>> {
+        let encoder = self.predictor.encoder();
+        Ok(match kind {
+            StartKind::Zero => {
+                let base = &self.predictor.base().generator;
+                Box::new(Zero::new(base.read_weights()?))
+            }
+            StartKind::Random => Box::new(Random::from_zoo(self.zoo, self.seed)?),
+            StartKind::Mean => Box::new(ZooMean::from_zoo(self.zoo)?),
+            StartKind::Nearest => Box::new(Nearest::from_zoo(self.zoo, |prompt| {
+                Ok(encoder.pooled(prompt)?)
+            })?),
+            StartKind::WrongPrompt => {
+                let others = others.iter().map(String::as_str);
+                let wrong = encoder.least_similar(prompt, others)?;
+                Box::new(self.denoised().with_wrong_prompt(&wrong))
+            }
+            StartKind::Denoised => Box::new(self.denoised()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_start_is_found_by_its_name() {
+        for kind in StartKind::ALL {
+            assert_eq!(kind.to_string().parse::<StartKind>().unwrap(), kind);
+        }
+        let error = "cold".parse::<StartKind>().unwrap_err().to_string();
+        assert!(
+            error.contains("cold") && error.contains("wrong_prompt"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,418 @@
+//! What a training of the weight generator keeps on disk: its state, its losses, the result.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use burn::tensor::Device;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use weight_diffusion::train::{Objective, StepStats, Trainer, Validation};
+use weight_diffusion::{
+    BlockSource, Precision, TextSpec, TrainConfig, UNet1dConfig, WeightGenerator,
+};
+
+use super::metrics_log::{LossCurves, Metric, MetricsLog};
+use crate::Error;
+use crate::error::Result;
+use crate::run::{RunLock, claim, discard};
+
+/// Where a training writes the weight generator, and meanwhile its state.
+#[derive(Debug, Clone)]
+pub struct TrainingFolder {
+    /// The weight generator's folder; `state/` and `metrics.jsonl` are in it.
+    pub dir: PathBuf,
+    /// Steps between saved states.
+    pub save_every: u64,
+    /// Precision of the written weights.
+    pub precision: Precision,
+}
+
+/// The figures of a training.
+#[derive(Debug, Clone, Serialize)]
+pub struct TrainingReport {
+    /// Networks of the zoo.
+    pub networks: usize,
+    /// Concepts of the zoo.
+    pub concepts: usize,
+    /// Blocks of a network.
+    pub blocks: usize,
+    /// Optimizer steps taken in all.
+    pub steps: u64,
+    /// Seconds of this run; earlier interrupted ones do not count.
+    pub seconds_this_run: f64,
+    /// Running mean of the loss at the end.
+    pub last_loss: f64,
+    /// Mean norm of the zoo's networks.
+    pub zoo_norm_mean: f64,
+    /// Standard deviation of the zoo's norms.
+    pub zoo_norm_std: f64,
+    /// The last evaluation on held-out concepts, if there were any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_out: Option<Validation>,
+}
+
+/// The progress of a training.
+#[derive(Debug, Clone, Copy)]
+pub enum TrainingEvent {
+    /// The training set is read.
+    Data {
+        /// Networks of the zoo.
+        networks: usize,
+        /// Its concepts.
+        concepts: usize,
+        /// Blocks of a network.
+        blocks: usize,
+        /// Weights of a block.
+        block_size: usize,
+    },
+    /// Training starts, or continues after `done` steps of an earlier run.
+    Begin {
+        /// Steps in all.
+        steps: u64,
+        /// Steps done.
+        done: u64,
+    },
+    /// A step was taken.
+    Step {
+        /// Its figures.
+        stats: StepStats,
+        /// Running mean of the loss.
+        mean_loss: f64,
+    },
+    /// The loss on held-out concepts was taken.
+    HeldOut(Validation),
+    /// The last step is done.
+    End,
+}
+
+impl TrainingEvent {
+    /// [`TrainingEvent::Data`] of a data set.
+    pub(super) fn data(dataset: &dyn BlockSource) -> Self {
+        Self::Data {
+            networks: dataset.networks(),
+            concepts: dataset.text_count(),
+            blocks: dataset.layout().blocks(),
+            block_size: dataset.layout().block_size(),
+        }
+    }
+}
+
+/// The name, beside the trainer's state, of the file that says what it was trained on.
+const DATA_FILE: &str = "data.json";
+
+/// What a training learns from, so that one of something else does not continue from its state.
+#[derive(Debug, Clone, Serialize)]
+pub struct TrainedOn {
+    networks: usize,
+    texts: usize,
+    encoder: TextSpec,
+    /// The loss beside the one on blocks, or in its place.
+    loss: Option<String>,
+    held_out: Vec<String>,
+    /// Over the normaliser's statistics and the networks' norms.
+    weights_sha256: String,
+}
+
+impl TrainedOn {
+    /// The networks and prompts of `dataset`, encoded by `encoder`. `loss` names a loss other than the paper's, with all
+    /// that it depends on, and `held_out` the prompts kept for validation.
+    ///
+    /// # Errors
+    /// Returns [`Error::Json`] if the statistics have no JSON form.
+    pub fn new(
+        dataset: &dyn BlockSource,
+        encoder: TextSpec,
+        loss: Option<String>,
+        held_out: Vec<String>,
+    ) -> Result<Self> {
+        let weights = serde_json::to_vec(&(dataset.normalizer(), dataset.norm()));
+        let weights = weights.map_err(|source| Error::Json {
+            path: DATA_FILE.into(),
+            source,
+        })?;
+        Ok(Self {
+            networks: dataset.networks(),
+            texts: dataset.text_count(),
+            encoder,
+            loss,
+            held_out,
+            weights_sha256: (Sha256::digest(&weights).iter())
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
+        })
+    }
+}
+
+/// Exponential mean of a noisy loss; NaN before the first value.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RunningMean(f64);
+
+impl RunningMean {
+    pub(crate) fn new() -> Self {
+        Self(f64::NAN)
+    }
+
+    /// Adds a value; gives the mean.
+    pub(crate) fn add(&mut self, value: f64) -> f64 {
+        self.0 = if self.0.is_nan() {
+            value
+        } else {
+            0.98 * self.0 + 0.02 * value
+        };
+        self.0
+    }
+
+    pub(crate) fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl TrainingFolder {
+    fn state(&self) -> PathBuf {
+        self.dir.join("state")
+    }
+
+    /// Locks the folder; hold the lock from before [`TrainingFolder::resume_or`] to the end.
+    ///
+    /// # Errors
+    /// As [`RunLock::of_training`].
+    pub fn lock(&self) -> Result<RunLock> {
+        RunLock::of_training(&self.dir)
+    }
+
+    /// The losses that the training has logged so far.
+    ///
+    /// # Errors
+    /// As [`MetricsLog::open`].
+    pub fn loss_curves(&self) -> Result<LossCurves> {
+        Ok(MetricsLog::open(&self.dir, u64::MAX)?.curves())
+    }
+
+    /// The trainer that an earlier run left, or `fresh`. What it is trained on is recorded before its first state is.
+    ///
+    /// # Errors
+    /// Returns [`Error::OtherOptions`] or [`Error::OtherRun`] if the state was trained with other options or on something
+    /// else than `data`; [`Error::WeightGenerator`], [`Error::NoRunRecord`] or [`Error::BadRunFile`] if it is damaged.
+    pub fn resume_or<O: Objective>(
+        &self,
+        config: &TrainConfig,
+        unet: &UNet1dConfig,
+        dataset: &dyn BlockSource,
+        data: &TrainedOn,
+        device: &Device,
+        fresh: impl FnOnce() -> Result<Trainer<O>, weight_diffusion::Error>,
+    ) -> Result<Trainer<O>> {
+        let state = self.state();
+        let begun = Trainer::<O>::has_state(&state);
+        claim(&state.join(DATA_FILE), begun, data)?;
+        if !begun {
+            return Ok(fresh()?);
+        }
+        let trainer = Trainer::resume(&state, &dataset.spec(), device)?;
+        if trainer.config() != config || trainer.unet_config() != unet {
+            return Err(Error::OtherOptions { path: state });
+        }
+        Ok(trainer)
+    }
+
+    /// Takes all steps, saving the state now and then; `metrics.jsonl` keeps the losses. After each step `watch` may
+    /// evaluate held-out concepts, and so end the training ([`TrainConfig::early_stop`]).
+    ///
+    /// # Errors
+    /// Returns the error of `step` or `watch`, after saving the steps before it, or [`Error::Io`] if a file cannot be
+    /// written.
+    pub fn run<O: Objective>(
+        &self,
+        trainer: &mut Trainer<O>,
+        dataset: &dyn BlockSource,
+        mut step: impl FnMut(&mut Trainer<O>) -> Result<StepStats, weight_diffusion::Error>,
+        mut watch: impl FnMut(&mut Trainer<O>) -> Result<Option<Validation>, weight_diffusion::Error>,
+        observe: &mut dyn FnMut(TrainingEvent),
+    ) -> Result<TrainingReport> {
+        let started = Instant::now();
+        let mut mean = RunningMean::new();
+        let mut log = MetricsLog::open(&self.dir, trainer.steps_done())?;
+        let mut held_out = None;
+        let mut saved = trainer.steps_done();
+        observe(TrainingEvent::Begin {
+            steps: trainer.config().steps,
+            done: saved,
+        });
+        while !trainer.is_finished() {
+            let stats = match step(trainer) {
+                Ok(stats) => stats,
+                Err(error) => return Err(self.save_after(error, saved, trainer, &mut log)),
+            };
+            let mean_loss = mean.add(stats.loss);
+            log.add(Metric::Step(stats));
+            observe(TrainingEvent::Step { stats, mean_loss });
+            if let Some(found) = watch(trainer)? {
+                log.add(Metric::HeldOut(found));
+                observe(TrainingEvent::HeldOut(found));
+                held_out = Some(found);
+            }
+            if stats.step % self.save_every.max(1) == 0 || trainer.is_finished() {
+                self.save(trainer, &mut log)?;
+                saved = trainer.steps_done();
+            }
+        }
+        observe(TrainingEvent::End);
+        Ok(TrainingReport {
+            networks: dataset.networks(),
+            concepts: dataset.text_count(),
+            blocks: dataset.layout().blocks(),
+            steps: trainer.steps_done(),
+            seconds_this_run: started.elapsed().as_secs_f64(),
+            last_loss: mean.get(),
+            zoo_norm_mean: dataset.norm().mean,
+            zoo_norm_std: dataset.norm().std,
+            held_out,
+        })
+    }
+
+    /// Saves the steps before a failed one; gives the error to return.
+    fn save_after<O: Objective>(
+        &self,
+        error: weight_diffusion::Error,
+        saved: u64,
+        trainer: &Trainer<O>,
+        log: &mut MetricsLog,
+    ) -> Error {
+        if trainer.steps_done() == saved {
+            return error.into();
+        }
+        match self.save(trainer, log) {
+            Ok(()) => error.into(),
+            Err(unsaved) => Error::StepsLost {
+                saved,
+                unsaved: Box::new(unsaved),
+                source: Box::new(error),
+            },
+        }
+    }
+
+    fn save<O: Objective>(&self, trainer: &Trainer<O>, log: &mut MetricsLog) -> Result<()> {
+        log.flush()?;
+        Ok(trainer.save_state(&self.state())?)
+    }
+
+    /// Writes the trained generator, and then removes the state.
+    ///
+    /// # Errors
+    /// Returns [`Error::WeightGenerator`] or [`Error::Io`], which name the file, if one cannot be written or removed.
+    pub fn finish(&self, generator: &WeightGenerator) -> Result<()> {
+        generator.save(&self.dir, self.precision)?;
+        discard(&self.state())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weight_blocks::{
+        GroupingRule, LayerGroup, LayerKind, Layout, Normalization, Normalizer, TensorRole,
+        TensorSpec,
+    };
+    use weight_diffusion::{BlockDataset, BlockTrainer, HostText};
+
+    fn dataset(scale: f32, networks: usize) -> BlockDataset {
+        let spec = TensorSpec {
+            name: "a".into(),
+            shape: vec![16],
+            role: TensorRole::NormBias,
+        };
+        let group = LayerGroup {
+            name: "l".into(),
+            kind: LayerKind::Linear,
+            tensors: vec![spec],
+        };
+        let layout = Layout::new("tiny", vec![group], GroupingRule::Appended, 16).unwrap();
+        let flats: Vec<Vec<f32>> = (0..networks)
+            .map(|i| (0..16).map(|v| scale * (v * (i + 1)) as f32).collect())
+            .collect();
+        let all = flats.iter().map(Vec::as_slice);
+        let normalizer = Normalizer::fit(&layout, Normalization::Elementwise, all).unwrap();
+        let texts = vec![HostText {
+            tokens: vec![0.5; 8],
+            len: 1,
+        }];
+        let entries = flats.into_iter().map(|flat| (0, flat)).collect();
+        BlockDataset::new(layout, normalizer, texts, 8, entries).unwrap()
+    }
+
+    #[test]
+    fn a_state_of_other_data_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = TrainingFolder {
+            dir: dir.path().to_owned(),
+            save_every: 1,
+            precision: Precision::Half,
+        };
+        let unet = UNet1dConfig {
+            block_size: 16,
+            patch_size: 4,
+            base_channels: 16,
+            context_width: 8,
+            ..UNet1dConfig::compact()
+        };
+        let config = TrainConfig {
+            steps: 2,
+            batch_size: 4,
+            ..TrainConfig::compact()
+        };
+        let device = Device::default();
+        let encoder = |digest: &str| TextSpec {
+            encoder: "test".into(),
+            digest: digest.into(),
+            width: 8,
+        };
+        let resume = |data: &BlockDataset, on: &TrainedOn| {
+            folder.resume_or(&config, &unet, data, on, &device, || {
+                BlockTrainer::new(config.clone(), &unet, data.spec(), 0, &device)
+            })
+        };
+        let held_out = || vec!["fog".to_owned()];
+        let data = dataset(1.0, 2);
+        let on = TrainedOn::new(&data, encoder("a"), None, held_out()).unwrap();
+        let mut trainer = resume(&data, &on).unwrap();
+        // Killed before the first state: nothing to refuse.
+        resume(&data, &on).unwrap();
+        trainer.step(&data).unwrap();
+        trainer.save_state(&folder.state()).unwrap();
+        assert_eq!(resume(&data, &on).unwrap().steps_done(), 1);
+
+        let refused = |data: &BlockDataset, on: &TrainedOn| match resume(data, on) {
+            Ok(_) => panic!("continued with {on:?}"),
+            Err(error) => error.to_string(),
+        };
+        for (other, field) in [
+            (dataset(2.0, 2), "weights_sha256"),
+            (dataset(1.0, 3), "networks"),
+        ] {
+            let on = TrainedOn::new(&other, encoder("a"), None, held_out()).unwrap();
+            let message = refused(&other, &on);
+            assert!(message.contains(&format!("{field}: there")), "{message}");
+        }
+        for (on, field) in [
+            (
+                TrainedOn::new(&data, encoder("b"), None, held_out()),
+                "encoder",
+            ),
+            (
+                TrainedOn::new(&data, encoder("a"), Some("edits".into()), held_out()),
+                "loss",
+            ),
+            (
+                TrainedOn::new(&data, encoder("a"), None, Vec::new()),
+                "held_out",
+            ),
+        ] {
+            let message = refused(&data, &on.unwrap());
+            assert!(message.contains(&format!("{field}: there")), "{message}");
+        }
+        // A state of a build that did not write the file.
+        std::fs::remove_file(folder.state().join(DATA_FILE)).unwrap();
+        let message = refused(&data, &on);
+        assert!(message.contains(DATA_FILE), "{message}");
+    }
+}

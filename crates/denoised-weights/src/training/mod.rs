@@ -1,0 +1,21 @@
+//! Training a weight generator: records from a zoo, training on blocks, refinement through edits, overfitting.
+//!
+//! [`train`] and [`refine`] do a whole run and resume an interrupted one; [`TrainingFolder`] is what they keep on disk,
+//! for trainings of another kind.
+
+mod edit_loss;
+mod folder;
+mod metrics_log;
+mod overfit;
+mod records;
+mod refine;
+mod train;
+
+pub use edit_loss::{DrawPairs, EditLoss};
+pub(crate) use folder::RunningMean;
+pub use folder::{TrainedOn, TrainingEvent, TrainingFolder, TrainingReport};
+pub use metrics_log::{LossCurves, Metric, MetricsLog};
+pub use overfit::{CombinedLoss, Cut, Overfitted, Overfitting, Subject, overfit, timed_prediction};
+pub use records::{ZooRecords, hold_out, open_records, subset};
+pub use refine::{Refinement, refine};
+pub use train::{GeneratorTraining, train};

@@ -1,0 +1,288 @@
+//! Pretraining of a base.
+
+use std::path::Path;
+
+use crate::common::{base, changed, negatives, tiny};
+use burn::tensor::{Tensor, TensorData};
+use finetune::{Error, PairSet, PretrainConcept, PretrainConfig, Pretrainer};
+use lora_gan::{Context, HybridGenerator, Mode, NoiseInput};
+use weight_blocks::{NamedTensors, module_to_named};
+
+fn text(values: [f32; 4]) -> Context {
+    let device = test_device::device();
+    Context {
+        tokens: Tensor::from_data(TensorData::new(values.to_vec(), [1, 1, 4]), &device),
+        mask: Tensor::from_data(TensorData::new(vec![true], [1, 1]), &device),
+    }
+}
+
+/// "All red" and "all dark red".
+fn concepts() -> Vec<PretrainConcept> {
+    let flat = |red: f32| {
+        let pairs = negatives(16, 4);
+        let channels =
+            [red, -0.8, -0.8].map(|v| Tensor::full([4, 1, 16, 16], v, &test_device::device()));
+        PairSet {
+            targets: Tensor::cat(channels.to_vec(), 1),
+            ..pairs
+        }
+    };
+    vec![
+        PretrainConcept {
+            context: text([1.0, 0.0, -1.0, 0.5]),
+            pairs: flat(0.8),
+        },
+        PretrainConcept {
+            context: text([-1.0, 1.0, 0.5, 0.0]),
+            pairs: flat(0.2),
+        },
+    ]
+}
+
+fn config() -> PretrainConfig {
+    PretrainConfig {
+        steps: 20,
+        batch_size: 4,
+        lr: 2e-2,
+        identity: 0.1,
+        seed: 0,
+    }
+}
+
+fn steps(trainer: &mut Pretrainer, count: usize) -> Vec<f32> {
+    let concepts = concepts();
+    (0..count)
+        .map(|_| trainer.step(&concepts).unwrap())
+        .collect()
+}
+
+fn named(trainer: &Pretrainer) -> NamedTensors {
+    module_to_named(&trainer.generator()).unwrap()
+}
+
+/// L1 on both concepts, with batch norm on its running statistics.
+fn error(generator: &HybridGenerator) -> f32 {
+    let concepts = concepts();
+    let sum: f32 = concepts
+        .iter()
+        .map(|c| {
+            let edited =
+                generator.forward(c.pairs.photos.clone(), Some(&c.context), Mode::PretrainBase);
+            (edited - c.pairs.targets.clone())
+                .abs()
+                .mean()
+                .into_scalar::<f32>()
+        })
+        .sum();
+    sum / concepts.len() as f32
+}
+
+#[test]
+fn twenty_steps_lower_the_loss_and_leave_lora_alone() {
+    let start = base(&tiny());
+    let before = module_to_named(&start).unwrap();
+    let mut trainer = Pretrainer::new(start.clone(), config(), &test_device::device()).unwrap();
+    let losses = steps(&mut trainer, 20);
+    assert_eq!(trainer.steps_done(), 20);
+    let mean = |part: &[f32]| part.iter().sum::<f32>() / part.len() as f32;
+    assert!(mean(&losses[15..]) < 0.7 * mean(&losses[..5]), "{losses:?}");
+    // On the base without gradients too, whose batch norms take the running statistics.
+    let (untrained, trained) = (error(&start), error(&trainer.generator()));
+    assert!(trained < 0.7 * untrained, "{untrained} → {trained}");
+    let moved = changed(&before, &named(&trainer));
+    assert!(
+        moved.iter().all(|name| !name.contains(".lora_")),
+        "{moved:?}"
+    );
+    assert!(
+        [
+            "stem.weight",
+            "head.bias",
+            "null_context",
+            "stem.norm.running_var"
+        ]
+        .iter()
+        .all(|name| moved.contains(&(*name).to_owned())),
+        "{moved:?}"
+    );
+    // The generator given is as it was, its batch norms' shared statistics included.
+    assert_eq!(module_to_named(&start).unwrap(), before);
+}
+
+#[test]
+fn the_networks_noise_is_drawn_from_the_seed() {
+    let first = |noise, dropout, seed| {
+        let mut generator = tiny();
+        generator.noise = noise;
+        generator.lora.dropout = dropout;
+        // Without an order to draw: one concept of one pair.
+        let mut one = concepts().remove(0);
+        one.pairs = PairSet {
+            photos: one.pairs.photos.slice([0..1]),
+            targets: one.pairs.targets.slice([0..1]),
+        };
+        let config = PretrainConfig {
+            identity: 0.0,
+            seed,
+            ..config()
+        };
+        let mut trainer =
+            Pretrainer::new(base(&generator), config, &test_device::device()).unwrap();
+        trainer.step(&[one]).unwrap()
+    };
+    let half = NoiseInput::Dropout { p: 0.5 };
+    for noise in [half, NoiseInput::Channel] {
+        assert_eq!(first(noise, 0.0, 1), first(noise, 0.0, 1));
+        assert_ne!(first(noise, 0.0, 1), first(noise, 0.0, 2));
+    }
+    // Without z nothing is drawn, LoRA's dropout included.
+    let none = NoiseInput::None;
+    assert_eq!(first(none, 0.0, 1), first(none, 0.5, 2));
+}
+
+fn resume(dir: &Path) -> Pretrainer {
+    Pretrainer::resume(base(&tiny()), config(), &test_device::device(), dir).unwrap()
+}
+
+#[test]
+fn six_and_six_steps_are_twelve() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut whole = resume(dir.path());
+    let losses = steps(&mut whole, 12);
+
+    let mut first = resume(dir.path());
+    assert_eq!(steps(&mut first, 6), losses[..6]);
+    // Saved before anything reads the network, which would bring the last batch's statistics in.
+    first.save_state(dir.path()).unwrap();
+    let half = named(&first);
+    steps(&mut first, 1);
+
+    let mut second = resume(dir.path());
+    assert_eq!(second.steps_done(), 6);
+    // The last batch's share in the running statistics included.
+    assert_eq!(changed(&named(&second), &half), Vec::<String>::new());
+    assert_eq!(steps(&mut second, 6), losses[6..]);
+    assert_eq!(
+        changed(&named(&second), &named(&whole)),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn a_state_of_another_configuration_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut trainer = resume(dir.path());
+    steps(&mut trainer, 1);
+    trainer.save_state(dir.path()).unwrap();
+    let other = PretrainConfig {
+        lr: 1e-3,
+        ..config()
+    };
+    match Pretrainer::resume(base(&tiny()), other, &test_device::device(), dir.path()) {
+        Err(Error::State { path, .. }) => assert!(path.ends_with("at-000001/state.json")),
+        other => panic!("{:?}", other.map(drop)),
+    }
+    let file = dir.path().join("at-000001/generator.burnpack");
+    let whole = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+    match Pretrainer::resume(base(&tiny()), config(), &test_device::device(), dir.path()) {
+        Err(Error::State { path, .. }) => assert_eq!(path, file),
+        other => panic!("{:?}", other.map(drop)),
+    }
+}
+
+#[test]
+fn impossible_configurations_name_the_field() {
+    for (config, name) in [
+        (
+            PretrainConfig {
+                steps: 0,
+                ..config()
+            },
+            "steps",
+        ),
+        (
+            PretrainConfig {
+                batch_size: 0,
+                ..config()
+            },
+            "batch_size",
+        ),
+        (
+            PretrainConfig {
+                lr: 0.0,
+                ..config()
+            },
+            "lr",
+        ),
+        (
+            PretrainConfig {
+                lr: f64::NAN,
+                ..config()
+            },
+            "lr",
+        ),
+        (
+            PretrainConfig {
+                identity: -0.1,
+                ..config()
+            },
+            "identity",
+        ),
+        (
+            PretrainConfig {
+                identity: 1.1,
+                ..config()
+            },
+            "identity",
+        ),
+        (
+            PretrainConfig {
+                identity: f64::NAN,
+                ..config()
+            },
+            "identity",
+        ),
+    ] {
+        match Pretrainer::new(base(&tiny()), config, &test_device::device()) {
+            Err(Error::Recipe { field, .. }) => assert_eq!(field, name),
+            other => panic!("{name}: {:?}", other.map(drop)),
+        }
+    }
+    Pretrainer::new(
+        base(&tiny()),
+        PretrainConfig::compact(),
+        &test_device::device(),
+    )
+    .unwrap();
+}
+
+#[test]
+fn nothing_to_learn_from_and_no_numbers_are_errors() {
+    let mut trainer = Pretrainer::new(base(&tiny()), config(), &test_device::device()).unwrap();
+    let none = || Tensor::<4>::zeros([0, 3, 16, 16], &test_device::device());
+    let empty = PretrainConcept {
+        context: text([0.0; 4]),
+        pairs: PairSet {
+            photos: none(),
+            targets: none(),
+        },
+    };
+    for concepts in [vec![], vec![empty]] {
+        match trainer.step(&concepts) {
+            Err(Error::NoPairs { what, needed }) => assert_eq!((what, needed), ("pretraining", 1)),
+            other => panic!("{other:?}"),
+        }
+    }
+    let mut broken = concepts();
+    for concept in &mut broken {
+        concept.pairs.photos = concept.pairs.photos.clone().mul_scalar(f32::NAN);
+    }
+    match trainer.step(&broken) {
+        Err(Error::NotFinite { which, value, .. }) => {
+            assert_eq!(which, "base");
+            assert!(value.is_nan());
+        }
+        other => panic!("{other:?}"),
+    }
+}
