@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use finetune::{ConceptTrainer, PairSet, Recipe};
-use lora_gan::{GeneratorConfig, HybridGenerator, Mode, PatchGan, l1_loss};
+use lora_gan::{GeneratorConfig, HybridGenerator, Pass, PatchGan, l1_loss};
 use weight_blocks::{HostTensor, NamedTensors, WeightSpace};
 
 use super::{Task, files};
@@ -49,7 +49,7 @@ pub(super) fn prepare(
     let pairs = random::pairs(recipe.batch_size, config.image_size, device);
     let mut network = HybridGenerator::import(&dir.join("base"), device)?;
     network.load_weights(&files::read(&dir.join("adapter.safetensors"))?)?;
-    let edited = network.forward(pairs.photos.clone(), None, Mode::Adapted);
+    let edited = network.forward(pairs.photos.clone(), None, Pass::Eval)?;
     let inputs = [
         ("photos".to_owned(), files::host(pairs.photos)?),
         ("targets".to_owned(), apart(pairs.targets, edited)?),
@@ -124,7 +124,7 @@ impl Task for GanStep {
         let judge = PatchGan::new(&self.recipe.discriminator, self.recipe.seed, &device)?.no_grad();
         let all: Vec<usize> = (0..self.pairs.len()).collect();
         let (photos, targets) = self.pairs.select(&all, &device);
-        let edited = network.forward(photos.clone(), None, Mode::Adapted);
+        let edited = network.forward(photos.clone(), None, Pass::Eval)?;
         let logits = judge.forward(photos, edited.clone())?;
         let loss = l1_loss(edited.clone(), targets).mul_scalar(self.recipe.lambda_l1)
             + (self.recipe.gan_loss.generator(logits.clone())).mul_scalar(self.recipe.gan_weight);

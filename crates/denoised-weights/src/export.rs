@@ -6,7 +6,7 @@ use std::path::Path;
 use burn::module::Module;
 use finetune::images_to_tensor;
 use image::RgbImage;
-use lora_gan::{BaseGenerator, Mode};
+use lora_gan::{BaseGenerator, Pass};
 use weight_blocks::{HostTensor, NamedTensors, save_safetensors};
 
 use crate::error::Result;
@@ -33,7 +33,7 @@ pub fn export_pytorch(
 
     let device = network.devices().into_iter().next().unwrap_or_default();
     let photo = images_to_tensor(&[photo], base.config.image_size, &device)?;
-    let edited = network.try_forward(photo.clone(), None, Mode::Adapted)?;
+    let edited = network.forward(photo.clone(), None, Pass::Eval)?;
     let mut check = NamedTensors::new();
     for (name, image) in [("photo", photo), ("edited", edited)] {
         let shape = image.dims().to_vec();

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use concepts::Concept;
 use finetune::{PairSet, PretrainConcept, PretrainConfig, Pretrainer, images_to_tensor};
 use image::RgbImage;
-use lora_gan::{BaseGenerator, Context, GeneratorConfig, HybridGenerator};
+use lora_gan::{BaseGenerator, GeneratorConfig, HybridGenerator};
 use weight_diffusion::{HostText, TextCondition};
 
 use crate::PromptEncoder;
@@ -40,7 +40,7 @@ pub fn pretraining_concepts(
             let edited = edit_photos(photos, concept);
             let targets: Vec<&RgbImage> = edited.iter().map(|pair| &pair.1).collect();
             Ok(PretrainConcept {
-                context: Context {
+                context: encoded_text::TextCondition {
                     tokens: texts.tokens.clone().narrow(0, i, 1),
                     mask: texts.mask.clone().narrow(0, i, 1),
                 },

@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::Device;
-use lora_gan::{HybridGenerator, Mode, PatchGan, l1_loss};
+use lora_gan::{HybridGenerator, Pass, PatchGan, l1_loss};
 use weight_blocks::{NamedTensors, WeightSpace};
 
 use crate::adversary::Adversary;
@@ -92,7 +92,7 @@ impl AdapterLoss {
         self.generator.load_weights(weights)?;
         let all: Vec<usize> = (0..pairs.len()).collect();
         let (photos, targets) = pairs.select(&all, &self.device);
-        let edited = (self.generator).try_forward(photos.clone(), None, Mode::Adapted)?;
+        let edited = (self.generator).forward(photos.clone(), None, Pass::Eval)?;
         let mut loss = l1_loss(edited.clone(), targets.clone());
         if let Some((adversary, recipe)) = &mut self.adversary {
             self.steps += 1;

@@ -3,7 +3,8 @@
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Bool, Device, Tensor, TensorData};
-use lora_gan::{Context, HybridGenerator, Mode, Pass, l1_loss};
+use encoded_text::TextCondition;
+use lora_gan::{HybridGenerator, Pass, l1_loss};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -45,7 +46,7 @@ impl PretrainConfig {
 /// One concept of the pretraining set.
 pub struct PretrainConcept {
     /// Its text, `[1, L, C]`, padded to one L for all concepts.
-    pub context: Context,
+    pub context: TextCondition,
     /// Its pairs.
     pub pairs: PairSet,
 }
@@ -143,12 +144,10 @@ impl Pretrainer {
         let context = self.context(Tensor::cat(tokens, 0), Tensor::cat(masks, 0), &without_text);
         let target = Tensor::cat(targets, 0);
         let photos = Tensor::cat(photos, 0);
-        self.generator.check_input(&photos, Some(&context))?;
         let pass = Pass::Train {
             seed: noise_seed(self.config.seed, self.step + 1),
         };
-        let edited =
-            (self.generator).forward_pass(photos.clone(), Some(&context), Mode::PretrainBase, pass);
+        let edited = (self.generator).forward_base(photos.clone(), Some(&context), pass)?;
         let loss = l1_loss(edited, target.clone());
         let value = loss.clone().detach().into_scalar::<f32>();
         let lr = self.learning_rate();
@@ -174,7 +173,12 @@ impl Pretrainer {
     }
 
     /// The text beside the null tokens, of which each sample sees one or the other.
-    fn context(&self, tokens: Tensor<3>, mask: Tensor<2, Bool>, without_text: &[bool]) -> Context {
+    fn context(
+        &self,
+        tokens: Tensor<3>,
+        mask: Tensor<2, Bool>,
+        without_text: &[bool],
+    ) -> TextCondition {
         let [batch, _, width] = tokens.dims();
         let no_text = Tensor::<2, Bool>::from_data(
             TensorData::new(without_text.to_vec(), [batch, 1]),
@@ -187,7 +191,7 @@ impl Pretrainer {
             None => Tensor::zeros([1, 1, width], &tokens.device()),
         };
         let [_, nulls, _] = null.dims();
-        Context {
+        TextCondition {
             tokens: Tensor::cat(vec![tokens, null.expand([batch, nulls, width])], 1),
             mask: Tensor::cat(vec![mask, no_text.expand([batch, nulls])], 1),
         }

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use gan_baselines::comod::latents;
 use gan_baselines::{CoModDiscriminator, CoModGenerator, Critic, ResnetGenerator};
-use lora_gan::{HybridGenerator, Mode, Pass, PatchGan};
+use lora_gan::{HybridGenerator, Pass, PatchGan};
 
 use crate::Error;
 
@@ -42,8 +42,7 @@ pub trait PairDiscriminator: Critic {
 
 impl ImageTranslator for HybridGenerator {
     fn translate(&self, photo: Tensor<4>, pass: Pass) -> Result<Tensor<4>, Error> {
-        self.check_input(&photo, None)?;
-        Ok(self.forward_pass(photo, None, Mode::Adapted, pass))
+        Ok(self.forward(photo, None, pass)?)
     }
 }
 

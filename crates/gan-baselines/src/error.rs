@@ -30,7 +30,9 @@ pub enum Error {
     )]
     NoAutodiff,
     /// A penalty was asked for on a discriminator whose logits ignore the images.
-    #[error("the discriminator's logits do not depend on the edited images, so they have no gradient to penalize")]
+    #[error(
+        "the discriminator's logits do not depend on the edited images, so they have no gradient to penalize"
+    )]
     NoGradient,
     /// A file of weights cannot be read or written, or PatchGAN refuses its input.
     #[error(transparent)]

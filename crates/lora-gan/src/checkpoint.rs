@@ -101,7 +101,7 @@ impl BaseGenerator {
             .map_err(|source| io(&weights, source))?
             .len();
         // A few numbers of the configuration must not ask for gigabytes that no file holds.
-        let least = manifest.config.kernel_values();
+        let least = manifest.config.base_values() as u64;
         if least > found / 2 {
             // One that was cut short is told by its digest.
             if file_digest(&weights)? != manifest.sha256 {

@@ -148,9 +148,11 @@ impl PatchGan {
     /// high and wide.
     pub fn forward(&self, photo: Tensor<4>, edited: Tensor<4>) -> Result<Tensor<4>, Error> {
         self.check_input(&photo, &edited)?;
-        Ok((self.layers.iter()).fold(Tensor::cat(vec![photo, edited], 1), |x, layer| {
-            layer.forward(x)
-        }))
+        Ok(
+            (self.layers.iter()).fold(Tensor::cat(vec![photo, edited], 1), |x, layer| {
+                layer.forward(x)
+            }),
+        )
     }
 
     /// The logits of the real and of the generated edits of the same photos, in one pass unless a batch norm

@@ -8,7 +8,7 @@ use weight_blocks::write_atomic;
 
 use crate::error::Error;
 use crate::files::read_json;
-use crate::generator::{GeneratorConfig, HybridGenerator};
+use crate::generator::{GeneratorConfig, HybridGenerator, LAYERS};
 use crate::state_dict::{self, LayerNames};
 
 const FORMAT: &str = "lora-gan/hybrid-generator";
@@ -45,7 +45,7 @@ impl HybridGenerator {
             path: dir.to_owned(),
             source,
         })?;
-        state_dict::save(&network, &network.torch_names(), &dir.join(WEIGHTS))?;
+        state_dict::save(&network, &torch_names(), &dir.join(WEIGHTS))?;
         let manifest = Manifest {
             format: FORMAT.to_owned(),
             version: VERSION,
@@ -83,20 +83,18 @@ impl HybridGenerator {
         }
         let Manifest { config, .. } = read_json(&path)?;
         let bare = Self::new(&config, 0, device)?.without_lora();
-        let names = bare.torch_names();
-        state_dict::load(bare, &names, &dir.join(WEIGHTS))?
+        state_dict::load(bare, &torch_names(), &dir.join(WEIGHTS))?
             .with_lora(&config.lora, config.lora_seed)
     }
+}
 
-    /// The names of every convolution and its norm in PyTorch.
-    fn torch_names(&self) -> Vec<LayerNames> {
-        (self.layers().into_iter())
-            .filter(|layer| layer.conv.is_some())
-            .map(|layer| LayerNames {
-                conv: format!("{}.conv", layer.name),
-                norm: format!("{}.norm", layer.name),
-                layer: layer.name,
-            })
-            .collect()
-    }
+/// The names of every convolution and its norm in PyTorch.
+fn torch_names() -> Vec<LayerNames> {
+    (LAYERS.iter().filter(|layer| layer.is_conv()))
+        .map(|layer| LayerNames {
+            layer: layer.name.to_owned(),
+            conv: layer.torch_name(),
+            norm: layer.batch_norm_name(),
+        })
+        .collect()
 }

@@ -21,7 +21,7 @@
 //!
 //! [`LoraConfig`] says which layers are adapted, with what rank and scale;
 //! [`HybridGenerator::summary`] prints what that comes to. An [`AdapterSet`] switches adapters on one
-//! base, [`Merged`] folds one in and out. [`HybridGenerator::save_peft`] and
+//! base, [`MergedGenerator`] folds one in and out. [`HybridGenerator::save_peft`] and
 //! [`HybridGenerator::load_peft`] are PEFT's folders, [`HybridGenerator::export`] is the merged network
 //! for PyTorch.
 //!
@@ -43,15 +43,16 @@ mod norm;
 mod pass;
 mod peft;
 pub mod state_dict;
+pub mod summary {
+    //! Layers, shapes and counts of a generator.
+    pub use crate::generator::summary::{GeneratorSummary, LayerSummary};
+}
 
-pub use adapter::{AdapterSet, Merged};
+pub use adapter::{AdapterSet, MergedGenerator};
 pub use checkpoint::BaseGenerator;
 pub use discriminator::{PatchGan, PatchGanConfig};
 pub use error::Error;
-pub use generator::{
-    Attention, Context, GeneratorConfig, GeneratorSummary, HybridGenerator, LayerSummary, Mode,
-    NoiseInput, ResBlock, TransformerBlock,
-};
+pub use generator::{GeneratorConfig, HybridGenerator, NoiseInput};
 pub use layers::{LayerSet, LoraConfig, RankRule};
 pub use losses::{GanLoss, l1_loss};
 pub use norm::NormKind;

@@ -53,12 +53,7 @@ impl Norm {
     pub const EPSILON: f64 = 1e-5;
 
     /// A norm over `channels`: γ of a batch norm is drawn from N(1, 0.02) (pix2pix's `init_weights`), any other γ is one, β is zero.
-    pub fn new(
-        kind: NormKind,
-        channels: usize,
-        rng: &mut ChaCha8Rng,
-        device: &Device,
-    ) -> Self {
+    pub fn new(kind: NormKind, channels: usize, rng: &mut ChaCha8Rng, device: &Device) -> Self {
         let gamma = match kind {
             NormKind::Batch => {
                 let drawn = normal(channels, 0.02, rng)

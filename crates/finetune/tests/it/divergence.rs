@@ -4,10 +4,11 @@ use std::path::Path;
 
 use crate::common::{base, negatives, recipe, tiny};
 use burn::tensor::{Tensor, TensorData};
+use encoded_text::TextCondition;
 use finetune::{
     AdapterLoss, ConceptTrainer, Error, PretrainConcept, PretrainConfig, Pretrainer, Recipe,
 };
-use lora_gan::{Context, HybridGenerator};
+use lora_gan::HybridGenerator;
 use weight_blocks::{NamedTensors, WeightSpace, load_named, module_to_named};
 
 fn names(dir: &Path) -> Vec<String> {
@@ -115,7 +116,7 @@ fn a_run_that_diverges_keeps_its_last_good_state_and_goes_on_from_it() {
 fn concepts() -> Vec<PretrainConcept> {
     let device = test_device::device();
     vec![PretrainConcept {
-        context: Context {
+        context: TextCondition {
             tokens: Tensor::from_data(TensorData::new(vec![0.5; 4], [1, 1, 4]), &device),
             mask: Tensor::from_data(TensorData::new(vec![true], [1, 1]), &device),
         },

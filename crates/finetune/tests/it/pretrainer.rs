@@ -4,13 +4,14 @@ use std::path::Path;
 
 use crate::common::{base, changed, negatives, tiny};
 use burn::tensor::{Tensor, TensorData};
+use encoded_text::TextCondition;
 use finetune::{Error, PairSet, PretrainConcept, PretrainConfig, Pretrainer};
-use lora_gan::{Context, HybridGenerator, Mode, NoiseInput};
+use lora_gan::{HybridGenerator, NoiseInput, Pass};
 use weight_blocks::{NamedTensors, module_to_named};
 
-fn text(values: [f32; 4]) -> Context {
+fn text(values: [f32; 4]) -> TextCondition {
     let device = test_device::device();
-    Context {
+    TextCondition {
         tokens: Tensor::from_data(TensorData::new(values.to_vec(), [1, 1, 4]), &device),
         mask: Tensor::from_data(TensorData::new(vec![true], [1, 1]), &device),
     }
@@ -66,8 +67,9 @@ fn error(generator: &HybridGenerator) -> f32 {
     let sum: f32 = concepts
         .iter()
         .map(|c| {
-            let edited =
-                generator.forward(c.pairs.photos.clone(), Some(&c.context), Mode::PretrainBase);
+            let edited = generator
+                .forward_base(c.pairs.photos.clone(), Some(&c.context), Pass::Eval)
+                .unwrap();
             (edited - c.pairs.targets.clone())
                 .abs()
                 .mean()

@@ -6,7 +6,7 @@ use finetune::{
     ConceptTrainer, Error, PairSet, Recipe, images_to_tensor, tensor_to_images, translate,
 };
 use image::{Rgb, RgbImage};
-use lora_gan::{GeneratorConfig, HybridGenerator, Mode, PatchGanConfig};
+use lora_gan::{GeneratorConfig, HybridGenerator, Pass, PatchGanConfig};
 use weight_blocks::{NamedTensors, WeightSpace, module_to_named};
 
 fn trainer(base: &HybridGenerator, recipe: Recipe) -> ConceptTrainer {
@@ -408,7 +408,9 @@ fn translating_in_batches_is_translating_one_by_one() {
     let all = translate(&base, &photos).unwrap();
     assert_eq!(all.dims(), [35, 3, 16, 16]);
     for i in [0, 31, 32, 34] {
-        let one = base.forward(photos.clone().narrow(0, i, 1), None, Mode::Adapted);
+        let one = base
+            .forward(photos.clone().narrow(0, i, 1), None, Pass::Eval)
+            .unwrap();
         let far = (one - all.clone().narrow(0, i, 1))
             .abs()
             .max()

@@ -9,8 +9,8 @@ use rand_chacha::ChaCha8Rng;
 
 use super::dense::lrelu;
 use super::resample::{blur_before_downsampling, downsample2};
-use lora_gan::init::normal;
 use crate::penalties::Dual;
+use lora_gan::init::normal;
 
 /// `[B, c, H, W]` → `[B, f, H, W]`, or half of H and W behind a low-pass filter; StyleGAN2's leaky
 /// ReLU follows where there is a bias.

@@ -7,8 +7,8 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 
-use lora_gan::init::normal;
 use crate::penalties::Dual;
+use lora_gan::init::normal;
 
 /// StyleGAN2's activation: leaky ReLU of slope 0.2, times √2 to keep the signal's scale.
 ///

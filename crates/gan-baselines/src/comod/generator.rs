@@ -12,8 +12,8 @@ use super::encoder::Encoder;
 use super::mapping::Mapping;
 use super::synthesis::Synthesis;
 use crate::error::Error;
-use lora_gan::init::normal;
 use lora_gan::Pass;
+use lora_gan::init::normal;
 use lora_gan::state_dict;
 
 /// Latents z `[n, width]` from N(0, 1), drawn on the host from `seed`.

@@ -8,8 +8,8 @@ use super::config::CoModConfig;
 use super::dense::{EqualLinear, lrelu};
 use super::modulated::ModulatedConv;
 use super::resample::upsample2;
-use lora_gan::init::normal;
 use lora_gan::Pass;
+use lora_gan::init::normal;
 
 /// Modulated 3×3 convolution → noise → bias → leaky ReLU.
 #[derive(Module, Debug)]

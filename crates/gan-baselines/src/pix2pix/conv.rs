@@ -5,8 +5,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use fused_ops::{Activation, conv_transpose2d, conv2d, reflect_pad2d};
 use rand_chacha::ChaCha8Rng;
 
-use lora_gan::init::normal;
 use lora_gan::NormKind;
+use lora_gan::init::normal;
 use lora_gan::layers::Norm;
 
 /// How a [`ConvLayer`] treats its input's size.

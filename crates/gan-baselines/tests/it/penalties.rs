@@ -2,9 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use gan_baselines::{
-    CoModConfig, CoModDiscriminator, Critic, Error, gradient_penalty, r1_penalty,
-};
+use gan_baselines::{CoModConfig, CoModDiscriminator, Critic, Error, gradient_penalty, r1_penalty};
 use lora_gan::{NormKind, PatchGan, PatchGanConfig};
 use test_parity::{Fixture, TOLERANCE, close, close_all, gradients, host};
 use weight_blocks::NamedTensors;

@@ -1,12 +1,11 @@
-//! Folding an adapter into the base, and taking it out again.
+//! Merging an adapter into the base, and undoing it.
 
 use crate::generator::HybridGenerator;
 
-/// A generator whose adapter is folded into its weights, beside the one it came from.
+/// A generator whose adapter is merged into its weights, together with the unmerged one.
 ///
-/// Subtracting an update again would leave rounding in the base; keeping the base is exact. The
-/// price is a second copy of the adapted kernels (27 MB for `paper`, 2 MB for `compact`) as long
-/// as this value lives.
+/// Subtracting the update again would leave rounding errors in the base; keeping the base is exact. It costs a
+/// second copy of the adapted kernels (27 MB for `paper`, 2 MB for `compact`) as long as this value lives.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -19,36 +18,34 @@ use crate::generator::HybridGenerator;
 /// # Ok::<(), lora_gan::Error>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Merged {
+pub struct MergedGenerator {
     network: HybridGenerator,
     unmerged: HybridGenerator,
 }
 
-impl Merged {
-    /// The network to run: no LoRA left to compute.
+impl MergedGenerator {
+    /// The network to run: it computes no LoRA.
     pub fn network(&self) -> &HybridGenerator {
         &self.network
     }
 
-    /// Base and adapter apart, as they were before merging, to the bit.
+    /// Base and adapter as they were before merging, bit for bit.
     pub fn unmerge(self) -> HybridGenerator {
         self.unmerged
     }
 }
 
 impl HybridGenerator {
-    /// The base with the adapter merged into its weights, and the LoRA `up` factors zero: the same
-    /// function at no cost of its own.
+    /// The base with the adapter merged into its weights and LoRA's `up` factors zero: the same function, but the
+    /// adapter costs nothing.
     pub fn merge_adapter(mut self) -> Self {
-        for (_, unit) in &mut self.units_mut() {
-            unit.merge();
-        }
+        self.for_each_unit(|unit| unit.merge());
         self
     }
 
     /// [`HybridGenerator::merge_adapter`] that can be undone.
-    pub fn merge(self) -> Merged {
-        Merged {
+    pub fn merge(self) -> MergedGenerator {
+        MergedGenerator {
             network: self.clone().merge_adapter(),
             unmerged: self,
         }

@@ -5,10 +5,8 @@ mod merge;
 mod set;
 mod training;
 
-pub use merge::Merged;
+pub use merge::MergedGenerator;
 pub use set::AdapterSet;
-
-pub(crate) use layer::Layer;
 
 use weight_blocks::{
     HostTensor, LayerGroup, NamedTensors, WeightSpace, load_named, module_to_named,
@@ -18,7 +16,7 @@ use crate::generator::HybridGenerator;
 
 impl WeightSpace for HybridGenerator {
     fn layer_groups(&self) -> Vec<LayerGroup> {
-        self.layers().iter().filter_map(Layer::group).collect()
+        self.layers().filter_map(|layer| layer.group()).collect()
     }
 
     fn read_weights(&self) -> Result<NamedTensors, weight_blocks::Error> {

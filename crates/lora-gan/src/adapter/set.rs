@@ -38,9 +38,7 @@ impl AdapterSet {
     /// A set without adapters; `base` with its LoRA's `up` set to zero, and with its γ and β, is
     /// what runs where none is active.
     pub fn new(mut base: HybridGenerator) -> Self {
-        for (_, unit) in &mut base.units_mut() {
-            unit.reset();
-        }
+        base.for_each_unit(|unit| unit.reset_lora());
         Self {
             base,
             adapters: BTreeMap::new(),

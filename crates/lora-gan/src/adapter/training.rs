@@ -7,29 +7,31 @@ use burn::tensor::{Gradients, Tensor};
 use weight_blocks::module::gradients_to_named;
 use weight_blocks::{HostTensor, NamedTensors, WeightSpace};
 
-use super::layer::Layer;
 use crate::generator::HybridGenerator;
 
 impl HybridGenerator {
-    /// Only the adapter (LoRA factors and the γ, β of the norms that follow) trains from here on; the base is
-    /// frozen.
+    /// The same generator, of which only the adapter trains: LoRA factors, and γ and β of the norms that follow
+    /// adapted layers. The rest of the base is frozen.
     pub fn train_adapter(self) -> Self {
-        let trained = self.layers().into_iter().flat_map(Layer::trained).collect();
-        self.map(&mut TrainOnly { trained })
+        let adapter: HashSet<ParamId> = (self.layers())
+            .filter(|layer| layer.lora.is_some())
+            .flat_map(|layer| [layer.factor_ids(), layer.spec.norm_ids(&self)].concat())
+            .collect();
+        self.map(&mut Trained(|id| adapter.contains(&id)))
     }
 
-    /// Only the base trains from here on (pretraining); the LoRA factors rest.
+    /// The same generator, of which only the base trains, as in pretraining. The LoRA factors are frozen.
     pub fn train_base(self) -> Self {
-        let mut pairs = LoraIds::default();
-        self.visit(&mut pairs);
-        self.map(&mut Rest { resting: pairs.ids })
+        let factors: HashSet<ParamId> =
+            self.layers().flat_map(|layer| layer.factor_ids()).collect();
+        self.map(&mut Trained(|id| !factors.contains(&id)))
     }
 
-    /// The adapter's part of a loss's gradient, by name, in the adapter's shapes; zero where the loss
-    /// does not depend on a tensor. The generator must be one of [`HybridGenerator::train_adapter`].
+    /// The adapter's part of a loss's gradient, by name, in the adapter's shapes; zero for tensors that the loss does
+    /// not depend on. The generator must be one of [`HybridGenerator::train_adapter`].
     ///
     /// # Errors
-    /// Where the device cannot give the values back.
+    /// Returns [`weight_blocks::Error::Device`] if the device cannot give the values back.
     pub fn adapter_gradients(
         &self,
         gradients: &mut Gradients,
@@ -48,46 +50,12 @@ impl HybridGenerator {
     }
 }
 
-struct TrainOnly {
-    trained: HashSet<ParamId>,
-}
+/// Lets exactly those parameters train that the function names.
+struct Trained<F>(F);
 
-impl ModuleMapper for TrainOnly {
+impl<F: Fn(ParamId) -> bool> ModuleMapper for Trained<F> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let trains = self.trained.contains(&param.id);
+        let trains = self.0(param.id);
         param.set_require_grad(trains)
-    }
-}
-
-struct Rest {
-    resting: HashSet<ParamId>,
-}
-
-impl ModuleMapper for Rest {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let trains = !self.resting.contains(&param.id);
-        param.set_require_grad(trains)
-    }
-}
-
-#[derive(Default)]
-struct LoraIds {
-    inside: usize,
-    ids: HashSet<ParamId>,
-}
-
-impl burn::module::ModuleVisitor for LoraIds {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.inside += usize::from(name == "lora");
-    }
-
-    fn exit_module(&mut self, name: &str, _container: &str) {
-        self.inside -= usize::from(name == "lora");
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if self.inside > 0 {
-            self.ids.insert(param.id);
-        }
     }
 }

@@ -1,36 +1,17 @@
 //! E²GAN's hybrid generator.
 
 use burn::module::{Module, Param};
-use burn::tensor::activation::tanh;
-use burn::tensor::{Bool, Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::config::{GeneratorConfig, NoiseInput};
+use super::config::GeneratorConfig;
+use super::layers::{LayerSpec, Op, in_draw_order};
+use super::shape::Kernel;
 use super::transformer::TransformerBlock;
 use crate::error::Error;
 use crate::init::normal;
-use crate::layers::{ConvUnit, ConvUnitConfig, Noise};
-use crate::pass::Pass;
-
-/// How a forward pass treats norms and adapters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// The base network alone: LoRA ignored; batch norm with the batch's statistics on a training
-    /// (autodiff) module, with the running ones on a `valid()` one.
-    PretrainBase,
-    /// Base + LoRA; the base's running statistics are constants, folded into the convolutions.
-    Adapted,
-}
-
-/// Text tokens that the cross-attention reads.
-#[derive(Debug, Clone)]
-pub struct Context {
-    /// `[B or 1, L, C]`.
-    pub tokens: Tensor<3>,
-    /// `[B or 1, L]`, true where a token is real.
-    pub mask: Tensor<2, Bool>,
-}
+use crate::layers::{ConvUnit, ConvUnitConfig, LinearUnit};
 
 /// Two 3×3 convolutions with norms, and the sum with the input.
 #[derive(Module, Debug)]
@@ -41,14 +22,6 @@ pub struct ResBlock {
     pub conv2: ConvUnit,
 }
 
-impl ResBlock {
-    fn forward(&self, x: Tensor<4>, dropout: f64, mode: Mode, noise: &mut Noise) -> Tensor<4> {
-        let y = self.conv1.forward(x.clone(), mode, noise);
-        let y = noise.drop(&y, dropout).unwrap_or(y);
-        x + self.conv2.forward(y, mode, noise)
-    }
-}
-
 /// Photo → edited photo: stem, two downsamplings, two ResBlocks, one more downsampling around a
 /// transformer block, a ResBlock, two upsamplings, head (E²GAN's figure; the paper, §4).
 ///
@@ -56,12 +29,12 @@ impl ResBlock {
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use lora_gan::{GeneratorConfig, HybridGenerator, Mode};
+/// use lora_gan::{GeneratorConfig, HybridGenerator, Pass};
 ///
 /// let device = Device::flex();
 /// let generator = HybridGenerator::new(&GeneratorConfig::compact(), 0, &device)?;
 /// let photo = Tensor::zeros([1, 3, 64, 64], &device);
-/// let edited = generator.forward(photo, None, Mode::Adapted);
+/// let edited = generator.forward(photo, None, Pass::Eval)?;
 /// assert_eq!(edited.dims(), [1, 3, 64, 64]);
 /// # Ok::<(), lora_gan::Error>(())
 /// ```
@@ -91,7 +64,7 @@ pub struct HybridGenerator {
     pub up1: ConvUnit,
     /// 7×7 (`edge_kernel`), w₀ → 3, then tanh.
     pub head: ConvUnit,
-    /// Learned tokens read where no text is given, `[null_tokens, C]`.
+    /// Learned tokens that are read if no text is given, `[null_tokens, C]`.
     pub null_context: Option<Param<Tensor<2>>>,
     #[module(skip)]
     config: GeneratorConfig,
@@ -101,67 +74,46 @@ impl HybridGenerator {
     /// A generator with seeded initial base weights and the configuration's initial LoRA.
     ///
     /// # Errors
-    /// [`Error::Config`] where the configuration's numbers do not fit together.
+    /// Returns [`Error::Config`] if the configuration's numbers do not fit together, and the errors of
+    /// [`HybridGenerator::with_lora`].
     pub fn new(config: &GeneratorConfig, seed: u64, device: &Device) -> Result<Self, Error> {
         config.validate()?;
-        let mut base = ChaCha8Rng::seed_from_u64(seed);
-        let input = 3 + usize::from(config.noise == NoiseInput::Channel);
-        let [w0, w1, w2] = config.widths;
-        let mut unit = |config: ConvUnitConfig| ConvUnit::new(&config, &mut base, device);
-        let edge = |input, output| ConvUnitConfig {
-            reflect: config.reflect_padding,
-            ..ConvUnitConfig::new(input, output, config.edge_kernel)
-        };
-        let scale = |input, output, transposed| ConvUnitConfig {
-            stride: 2,
-            transposed,
-            ..ConvUnitConfig::new(input, output, if transposed { config.up_kernel } else { 3 })
-        };
-        let same = |relu| ConvUnitConfig {
-            relu,
-            ..ConvUnitConfig::new(w2, w2, 3)
-        };
-        let stem = unit(edge(input, w0));
-        let down1 = unit(scale(w0, w1, false));
-        let down2 = unit(scale(w1, w2, false));
-        let mut block = || ResBlock {
-            conv1: unit(same(true)),
-            conv2: unit(same(false)),
-        };
-        let (res1, res2, res3) = (block(), block(), block());
-        let down3 = unit(scale(w2, w2, false));
-        let up3 = unit(scale(w2, w2, true));
-        let up2 = unit(scale(w2, w1, true));
-        let up1 = unit(scale(w1, w0, true));
-        let head = unit(ConvUnitConfig {
-            norm: false,
-            relu: false,
-            ..edge(w0, 3)
-        });
-        let transformer =
-            TransformerBlock::new(w2, config.context_width, config.heads, &mut base, device);
-        let null_context = (config.null_tokens > 0).then(|| {
+        let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+        let mut generator = Self::blank(config, device);
+        for layer in in_draw_order() {
+            layer.draw(&mut generator, rng, device);
+        }
+        generator.null_context = (config.null_tokens > 0).then(|| {
             let shape = [config.null_tokens, config.context_width];
-            let data = normal(shape.iter().product(), 1.0, &mut base);
+            let data = normal(shape.iter().product(), 1.0, rng);
             Param::from_tensor(Tensor::from_data(TensorData::new(data, shape), device))
         });
-        let bare = Self {
-            stem,
-            down1,
-            down2,
-            res1,
-            res2,
-            down3,
-            transformer,
-            up3,
-            res3,
-            up2,
-            up1,
-            head,
-            null_context,
-            config: config.clone(),
+        generator.with_lora(&config.lora, config.lora_seed)
+    }
+
+    /// The network's frame, whose layers are still to be drawn.
+    fn blank(config: &GeneratorConfig, device: &Device) -> Self {
+        let conv = || ConvUnit::blank(device);
+        let block = || ResBlock {
+            conv1: conv(),
+            conv2: conv(),
         };
-        bare.with_lora(&config.lora, config.lora_seed)
+        Self {
+            stem: conv(),
+            down1: conv(),
+            down2: conv(),
+            res1: block(),
+            res2: block(),
+            down3: conv(),
+            transformer: TransformerBlock::blank(config.widths[2], config.heads, device),
+            up3: conv(),
+            res3: block(),
+            up2: conv(),
+            up1: conv(),
+            head: conv(),
+            null_context: None,
+            config: config.clone(),
+        }
     }
 
     /// Its configuration.
@@ -172,60 +124,37 @@ impl HybridGenerator {
     pub(crate) fn config_mut(&mut self) -> &mut GeneratorConfig {
         &mut self.config
     }
+}
 
-    /// Translates photos; without a context the learned null tokens (or, where there are none, a
-    /// zero token) take its place. Deterministic: no dropout, and a noise channel of zero.
-    ///
-    /// Shapes are the caller's promise; [`HybridGenerator::try_forward`] checks them.
-    pub fn forward(&self, photo: Tensor<4>, context: Option<&Context>, mode: Mode) -> Tensor<4> {
-        self.forward_pass(photo, context, mode, Pass::Eval)
-    }
-
-    /// [`HybridGenerator::forward`] that, under [`Pass::Train`], draws the configuration's noise z, and
-    /// LoRA's dropout where the photo is on an autodiff device. The same seed gives the same edit.
-    ///
-    /// The pass leaves the norms alone: `mode` says what they do.
-    pub fn forward_pass(
-        &self,
-        photo: Tensor<4>,
-        context: Option<&Context>,
-        mode: Mode,
-        pass: Pass,
-    ) -> Tensor<4> {
-        let noise = &mut Noise::new(pass);
-        let (tokens, mask) = match (context, &self.null_context) {
-            (Some(context), _) => (context.tokens.clone(), Some(context.mask.clone())),
-            (None, Some(null)) => (null.val().unsqueeze(), None),
-            (None, None) => (
-                Tensor::zeros([1, 1, self.config.context_width], &photo.device()),
-                None,
-            ),
-        };
-        let (photo, dropout) = match self.config.noise {
-            NoiseInput::None => (photo, 0.0),
-            NoiseInput::Dropout { p } => (photo, p),
-            NoiseInput::Channel => {
-                let [batch, _, height, width] = photo.dims();
-                let z = noise.channel([batch, 1, height, width], &photo.device());
-                (Tensor::cat(vec![photo, z], 1), 0.0)
+impl LayerSpec {
+    /// Puts a layer with initial weights into the generator.
+    fn draw(&self, generator: &mut HybridGenerator, rng: &mut ChaCha8Rng, device: &Device) {
+        let config = generator.config();
+        let shape = self.shape(config);
+        match self.op {
+            Op::Conv {
+                kernel,
+                stride,
+                batch_norm,
+                relu,
+                unit_mut,
+                ..
+            } => {
+                let config = ConvUnitConfig {
+                    channels: [shape.input, shape.output],
+                    kernel: shape.kernel,
+                    stride,
+                    transposed: kernel == Kernel::Up,
+                    reflect: kernel == Kernel::Edge && config.reflect_padding,
+                    norm: batch_norm,
+                    relu,
+                };
+                *unit_mut(generator) = ConvUnit::new(&config, rng, device);
             }
-        };
-        let x = self.stem.forward(photo, mode, noise);
-        let x = self.down1.forward(x, mode, noise);
-        let x = self.down2.forward(x, mode, noise);
-        let x = self.res1.forward(x, dropout, mode, noise);
-        let x = self.res2.forward(x, dropout, mode, noise);
-        let y = self.down3.forward(x.clone(), mode, noise);
-        let y = self.transformer.forward(y, tokens, mask, mode, noise);
-        let y = self.up3.forward(y, mode, noise);
-        let x = if self.config.bottleneck_skip {
-            x + y
-        } else {
-            y
-        };
-        let x = self.res3.forward(x, dropout, mode, noise);
-        let x = self.up2.forward(x, mode, noise);
-        let x = self.up1.forward(x, mode, noise);
-        tanh(self.head.forward(x, mode, noise))
+            Op::Linear { bias, unit_mut, .. } => {
+                let channels = [shape.input, shape.output];
+                *unit_mut(generator) = LinearUnit::new(channels, bias, rng, device);
+            }
+        }
     }
 }

@@ -1,14 +1,17 @@
 //! The hybrid ResNet + transformer generator.
 
-mod check;
 mod config;
+mod forward;
 mod hybrid;
-mod size;
-mod summary;
+mod layers;
+mod lora;
+mod shape;
+pub(crate) mod summary;
 mod transformer;
-mod units;
 
 pub use config::{GeneratorConfig, NoiseInput};
-pub use hybrid::{Context, HybridGenerator, Mode, ResBlock};
-pub use summary::{GeneratorSummary, LayerSummary};
+pub use hybrid::{HybridGenerator, ResBlock};
 pub use transformer::{Attention, TransformerBlock};
+
+pub(crate) use layers::{LAYERS, LayerSpec};
+pub(crate) use shape::LayerShape;

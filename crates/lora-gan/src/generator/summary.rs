@@ -5,6 +5,8 @@ use std::fmt;
 use weight_blocks::LayerKind;
 
 use super::hybrid::HybridGenerator;
+use super::layers::Op;
+use super::shape::Width;
 
 /// One layer of a [`GeneratorSummary`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +19,7 @@ pub struct LayerSummary {
     pub output: String,
     /// Kernel and bias, and the norms that follow it.
     pub weights: usize,
-    /// LoRA's rank; none where the layer is frozen whole.
+    /// LoRA's rank; `None` if the layer is frozen whole.
     pub rank: Option<usize>,
     /// Values of LoRA's two factors.
     pub lora: usize,
@@ -42,7 +44,7 @@ pub struct LayerSummary {
 pub struct GeneratorSummary {
     /// Layers in the order of the forward pass.
     pub layers: Vec<LayerSummary>,
-    /// Values of the null tokens, which no other count holds.
+    /// Values of the null tokens, which no other count includes.
     pub null_tokens: usize,
 }
 
@@ -63,32 +65,34 @@ impl GeneratorSummary {
 impl HybridGenerator {
     /// Layers, shapes and counts.
     pub fn summary(&self) -> GeneratorSummary {
-        let size = self.config().image_size;
-        let mut edge = size;
-        let layers = (self.layers().into_iter())
+        let mut edge = self.config().image_size;
+        let layers = (self.layers())
             .map(|layer| {
-                let output = match layer.conv {
-                    Some(conv) => {
-                        edge = if layer.kind == LayerKind::ConvTranspose {
-                            edge * conv.stride
+                let out = layer.shape.output;
+                let output = match layer.spec.op {
+                    Op::Conv { stride, .. } => {
+                        edge = if layer.spec.kind == LayerKind::ConvTranspose {
+                            edge * stride
                         } else {
-                            edge / conv.stride
+                            edge / stride
                         };
-                        format!("[B, {}, {edge}, {edge}]", layer.out)
+                        format!("[B, {out}, {edge}, {edge}]")
                     }
-                    None if layer.reads_text() => format!("[B, L, {}]", layer.out),
-                    None => format!("[B, {}, {}]", edge * edge, layer.out),
+                    Op::Linear { .. } if layer.spec.input == Width::Text => {
+                        format!("[B, L, {out}]")
+                    }
+                    Op::Linear { .. } => format!("[B, {}, {out}]", edge * edge),
                 };
-                let norms = 2 * layer.norms.iter().map(|(_, width)| width).sum::<usize>();
-                let pair = layer.lora.map(|p| (p.down.dims(), p.up.dims()));
+                let norms = 2 * out * layer.spec.norms().count();
+                let rank = layer.lora.map(|pair| pair.down.dims()[0]);
                 LayerSummary {
+                    name: layer.spec.name.to_owned(),
+                    kind: layer.spec.kind,
                     output,
-                    weights: layer.weights + norms,
-                    rank: pair.map(|([rank, _], _)| rank),
-                    lora: pair.map_or(0, |([r, fan_in], [out, _])| r * (fan_in + out)),
-                    norms: if pair.is_some() { norms } else { 0 },
-                    kind: layer.kind,
-                    name: layer.name,
+                    weights: layer.shape.weights() + norms,
+                    rank,
+                    lora: rank.map_or(0, |rank| rank * (layer.shape.fan_in() + out)),
+                    norms: if rank.is_some() { norms } else { 0 },
                 }
             })
             .collect();

@@ -4,10 +4,8 @@ use burn::module::{Module, Param};
 use burn::nn::{LayerNorm, LayerNormConfig};
 use burn::tensor::{Bool, Device, Tensor};
 use fused_ops::GatedFeedForward;
-use rand_chacha::ChaCha8Rng;
 
-use super::Mode;
-use crate::layers::{LinearUnit, Noise};
+use crate::layers::{LinearUnit, Run};
 
 /// Multi-head attention from `[B, Q, C]` to `[B or 1, K, D]`, no bias on q, k and v.
 #[derive(Module, Debug)]
@@ -31,12 +29,11 @@ impl Attention {
         context: Tensor<3>,
         mask: Option<Tensor<2, Bool>>,
         residual: Tensor<3>,
-        mode: Mode,
-        noise: &mut Noise,
+        run: &mut Run,
     ) -> Tensor<3> {
         let batch = x.dims()[0];
         let bias = mask.map(|mask| mask.bool_not().float().mul_scalar(-1e9));
-        // One text for the whole batch stays one; one mask for several texts is one each.
+        // One text for the whole batch stays one; one mask for several texts is expanded to one each.
         let groups = bias.as_ref().map_or(1, |bias| bias.dims()[0]);
         let [contexts, keys, wide] = context.dims();
         let (context, bias) = if contexts == groups || bias.is_none() {
@@ -47,11 +44,11 @@ impl Attention {
                 bias.map(|bias| bias.expand([batch, keys])),
             )
         };
-        let q = self.to_q.forward(x, None, mode, noise);
-        let k = self.to_k.forward(context.clone(), None, mode, noise);
-        let v = self.to_v.forward(context, None, mode, noise);
+        let q = self.to_q.forward(x, None, run);
+        let k = self.to_k.forward(context.clone(), None, run);
+        let v = self.to_v.forward(context, None, run);
         let y = fused_ops::attention(q, k, v, bias, self.heads);
-        self.to_out.forward(y, Some(residual), mode, noise)
+        self.to_out.forward(y, Some(residual), run)
     }
 }
 
@@ -77,31 +74,25 @@ pub struct TransformerBlock {
 }
 
 impl TransformerBlock {
-    pub(crate) fn new(
-        width: usize,
-        context: usize,
-        heads: usize,
-        rng: &mut ChaCha8Rng,
-        device: &Device,
-    ) -> Self {
-        let mut linear = |dims, bias| LinearUnit::new(dims, bias, rng, device);
-        let mut attention = |keys: usize| Attention {
-            to_q: linear([width, width], false),
-            to_k: linear([keys, width], false),
-            to_v: linear([keys, width], false),
-            to_out: linear([width, width], true),
+    /// A block whose linear layers are still to be drawn.
+    pub(crate) fn blank(width: usize, heads: usize, device: &Device) -> Self {
+        let linear = || LinearUnit::blank(device);
+        let attention = || Attention {
+            to_q: linear(),
+            to_k: linear(),
+            to_v: linear(),
+            to_out: linear(),
             heads,
         };
-        let (attn1, attn2) = (attention(width), attention(context));
         let norm = || LayerNormConfig::new(width).init(device);
         Self {
             norm1: norm(),
-            attn1,
+            attn1: attention(),
             norm2: norm(),
-            attn2,
+            attn2: attention(),
             norm3: norm(),
-            ff_in: linear([width, 8 * width], true),
-            ff_out: linear([4 * width, width], true),
+            ff_in: linear(),
+            ff_out: linear(),
         }
     }
 
@@ -110,38 +101,37 @@ impl TransformerBlock {
         x: Tensor<4>,
         context: Tensor<3>,
         mask: Option<Tensor<2, Bool>>,
-        mode: Mode,
-        noise: &mut Noise,
+        run: &mut Run,
     ) -> Tensor<4> {
         let [batch, width, height, columns] = x.dims();
         let x = x.flatten::<3>(2, 3).swap_dims(1, 2);
         let normed = normalize(&self.norm1, x.clone());
-        let x = (self.attn1).forward(normed.clone(), normed, None, x, mode, noise);
+        let x = (self.attn1).forward(normed.clone(), normed, None, x, run);
         let normed = normalize(&self.norm2, x.clone());
-        let x = (self.attn2).forward(normed, context, mask, x, mode, noise);
-        let x = self.feed_forward(x, mode, noise);
+        let x = (self.attn2).forward(normed, context, mask, x, run);
+        let x = self.feed_forward(x, run);
         x.swap_dims(1, 2).reshape([batch, width, height, columns])
     }
 
-    fn feed_forward(&self, x: Tensor<3>, mode: Mode, noise: &mut Noise) -> Tensor<3> {
+    fn feed_forward(&self, x: Tensor<3>, run: &mut Run) -> Tensor<3> {
         let normed = normalize(&self.norm3, x.clone());
         let biases = (&self.ff_in.bias, &self.ff_out.bias);
         if let (Some(input), Some(output)) = biases
-            && !(mode == Mode::Adapted && (self.ff_in.has_dropout() || self.ff_out.has_dropout()))
+            && !(run.is_adapted() && (self.ff_in.has_dropout() || self.ff_out.has_dropout()))
         {
             let weights = GatedFeedForward {
-                input: self.ff_in.factor(mode),
+                input: self.ff_in.factor(run),
                 input_bias: input.val(),
-                output: self.ff_out.factor(mode),
+                output: self.ff_out.factor(run),
                 output_bias: output.val(),
             };
             return fused_ops::gated_feed_forward(normed, &weights, x);
         }
-        let hidden = self.ff_in.forward(normed, None, mode, noise);
+        let hidden = self.ff_in.forward(normed, None, run);
         let half = hidden.dims()[2] / 2;
         let gate = fused_ops::gelu(hidden.clone().narrow(2, half, half));
         let hidden = hidden.narrow(2, 0, half) * gate;
-        self.ff_out.forward(hidden, Some(x), mode, noise)
+        self.ff_out.forward(hidden, Some(x), run)
     }
 }
 

@@ -2,18 +2,18 @@
 
 use burn::module::{Module, Param};
 use burn::nn::{BatchNorm, BatchNormConfig};
+use burn::tensor::module::batch_norm;
 use burn::tensor::{Device, Tensor, TensorData};
 use fused_ops::{
     Activation, AdaptedConv2d, ConvKind, LowRank, conv_transpose2d, conv2d, reflect_pad2d,
 };
 use rand_chacha::ChaCha8Rng;
 
+use super::lora::{LoraLayer, LoraPair, LoraSpec};
+use super::run::Run;
 use crate::init::normal;
-use super::lora::{LoraPair, LoraSpec};
-use super::noise::Noise;
-use crate::generator::Mode;
 
-/// What a [`ConvUnit`] is made of; built by the generator from its configuration.
+/// What a [`ConvUnit`] is made of.
 #[derive(Debug, Clone)]
 pub(crate) struct ConvUnitConfig {
     pub(crate) channels: [usize; 2],
@@ -23,20 +23,6 @@ pub(crate) struct ConvUnitConfig {
     pub(crate) reflect: bool,
     pub(crate) norm: bool,
     pub(crate) relu: bool,
-}
-
-impl ConvUnitConfig {
-    pub(crate) fn new(input: usize, output: usize, kernel: usize) -> Self {
-        Self {
-            channels: [input, output],
-            kernel,
-            stride: 1,
-            transposed: false,
-            reflect: false,
-            norm: true,
-            relu: true,
-        }
-    }
 }
 
 /// Convolution (or transposed convolution) → batch norm → ReLU, the last two optional.
@@ -49,7 +35,7 @@ pub struct ConvUnit {
     pub weight: Param<Tensor<4>>,
     /// Frozen bias `[f]`.
     pub bias: Param<Tensor<1>>,
-    /// The adapter's factors; none where the layer is not adapted.
+    /// The adapter's factors; `None` if the layer is not adapted.
     pub lora: Option<LoraPair>,
     /// The norm that follows. Its γ and β belong to the adapter's group.
     pub norm: Option<BatchNorm>,
@@ -60,6 +46,20 @@ pub struct ConvUnit {
 }
 
 impl ConvUnit {
+    /// A placeholder in a network that is still to be drawn.
+    pub(crate) fn blank(device: &Device) -> Self {
+        Self {
+            weight: Param::from_tensor(Tensor::zeros([1; 4], device)),
+            bias: Param::from_tensor(Tensor::zeros([1], device)),
+            lora: None,
+            norm: None,
+            stride: 1,
+            transposed: false,
+            reflect: false,
+            relu: false,
+        }
+    }
+
     pub(crate) fn new(config: &ConvUnitConfig, rng: &mut ChaCha8Rng, device: &Device) -> Self {
         let [input, output] = config.channels;
         let k = config.kernel;
@@ -87,30 +87,19 @@ impl ConvUnit {
     }
 
     /// Input channels times kernel area.
-    pub(crate) fn fan_in(&self) -> usize {
+    fn fan_in(&self) -> usize {
         let [_, _, kh, kw] = self.weight.dims();
         self.channels()[0] * kh * kw
     }
 
     /// Input and output channels.
-    pub(crate) fn channels(&self) -> [usize; 2] {
+    fn channels(&self) -> [usize; 2] {
         let [a, b, _, _] = self.weight.dims();
         if self.transposed { [a, b] } else { [b, a] }
     }
 
-    pub(crate) fn stride(&self) -> usize {
-        self.stride
-    }
-
-    /// Gives the layer another LoRA pair, or none.
-    pub(crate) fn set_lora(&mut self, spec: Option<LoraSpec>, rng: &mut ChaCha8Rng) {
-        let (fan_in, [_, out]) = (self.fan_in(), self.channels());
-        let device = self.weight.val().device();
-        self.lora = spec.map(|spec| LoraPair::new(fan_in, out, spec, rng, &device));
-    }
-
     /// Kernel with the adapter's update merged in, in the base's layout.
-    pub(crate) fn merged_weight(&self) -> Tensor<4> {
+    fn merged_weight(&self) -> Tensor<4> {
         let weight = self.weight.val();
         match &self.lora {
             None => weight,
@@ -118,19 +107,29 @@ impl ConvUnit {
         }
     }
 
-    pub(crate) fn forward(&self, x: Tensor<4>, mode: Mode, noise: &mut Noise) -> Tensor<4> {
-        match (mode, &self.norm) {
-            (Mode::PretrainBase, None) => {
-                let bias = Some(self.bias.val());
-                self.convolve(x, self.weight.val(), bias, self.activation())
-            }
-            (Mode::PretrainBase, Some(norm)) => {
-                let bias = Some(self.bias.val());
-                let y = self.convolve(x, self.weight.val(), bias, Activation::None);
-                self.activation().apply(norm.forward(y))
-            }
-            (Mode::Adapted, _) => self.adapted(x, noise),
+    pub(crate) fn forward(&self, x: Tensor<4>, run: &mut Run) -> Tensor<4> {
+        if run.is_adapted() {
+            return self.adapted(x, run);
         }
+        let (weight, bias) = (self.weight.val(), Some(self.bias.val()));
+        let Some(norm) = &self.norm else {
+            return self.convolve(x, weight, bias, self.activation());
+        };
+        let y = self.convolve(x, weight, bias, Activation::None);
+        let y = if run.is_train() {
+            norm.forward(y)
+        } else {
+            let (mean, var) = (norm.running_mean.value(), norm.running_var.value());
+            batch_norm(
+                y,
+                norm.gamma.val(),
+                norm.beta.val(),
+                mean,
+                var,
+                norm.epsilon,
+            )
+        };
+        self.activation().apply(y)
     }
 
     fn activation(&self) -> Activation {
@@ -143,7 +142,7 @@ impl ConvUnit {
 
     /// The base's statistics are constants of the adapted network, so its norm is an affine map that
     /// folds into the convolution: no pass over the activations at all.
-    fn adapted(&self, x: Tensor<4>, noise: &mut Noise) -> Tensor<4> {
+    fn adapted(&self, x: Tensor<4>, run: &mut Run) -> Tensor<4> {
         let (gain, bias) = match &self.norm {
             None => (None, self.bias.val()),
             Some(norm) => {
@@ -155,7 +154,7 @@ impl ConvUnit {
             }
         };
         let dropped = (self.lora.as_ref())
-            .and_then(|lora| Some((lora, noise.drop_lora_input(&x, lora.dropout)?)));
+            .and_then(|lora| Some((lora, run.drop_lora_input(&x, lora.dropout)?)));
         let Some((lora, dropped)) = dropped else {
             let update = self.lora.as_ref().map(LoraPair::update);
             return self.layer(x, gain, bias, update, self.activation());
@@ -240,5 +239,27 @@ impl ConvUnit {
                 output_padding,
             } => conv_transpose2d(x, weight, bias, stride, padding, output_padding, activation),
         }
+    }
+}
+
+impl LoraLayer for ConvUnit {
+    fn lora(&self) -> Option<&LoraPair> {
+        self.lora.as_ref()
+    }
+
+    fn lora_mut(&mut self) -> &mut Option<LoraPair> {
+        &mut self.lora
+    }
+
+    fn set_lora(&mut self, spec: Option<LoraSpec>, rng: &mut ChaCha8Rng) {
+        let (fan_in, [_, out]) = (self.fan_in(), self.channels());
+        let device = self.weight.val().device();
+        self.lora = spec.map(|spec| LoraPair::new(fan_in, out, spec, rng, &device));
+    }
+
+    fn merge(&mut self) {
+        let merged = self.merged_weight();
+        self.weight = self.weight.clone().map(|_| merged.detach());
+        self.reset_lora();
     }
 }

@@ -4,10 +4,9 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 
+use super::lora::{LoraLayer, LoraPair, LoraSpec};
+use super::run::Run;
 use crate::init::normal;
-use super::lora::{LoraPair, LoraSpec};
-use super::noise::Noise;
-use crate::generator::Mode;
 
 /// `y = x·(W + Δ)ᵀ + b`, `[.., in]` → `[.., out]`.
 #[derive(Module, Debug)]
@@ -16,11 +15,20 @@ pub struct LinearUnit {
     pub weight: Param<Tensor<2>>,
     /// Frozen `[out]`; attention projections have none.
     pub bias: Option<Param<Tensor<1>>>,
-    /// The adapter's factors; none where the layer is not adapted.
+    /// The adapter's factors; `None` if the layer is not adapted.
     pub lora: Option<LoraPair>,
 }
 
 impl LinearUnit {
+    /// A placeholder in a network that is still to be drawn.
+    pub(crate) fn blank(device: &Device) -> Self {
+        Self {
+            weight: Param::from_tensor(Tensor::zeros([1; 2], device)),
+            bias: None,
+            lora: None,
+        }
+    }
+
     pub(crate) fn new(
         [input, output]: [usize; 2],
         bias: bool,
@@ -38,7 +46,7 @@ impl LinearUnit {
         }
     }
 
-    pub(crate) fn merged_weight(&self) -> Tensor<2> {
+    fn merged_weight(&self) -> Tensor<2> {
         let weight = self.weight.val();
         match &self.lora {
             None => weight,
@@ -46,23 +54,17 @@ impl LinearUnit {
         }
     }
 
-    /// Gives the layer another LoRA pair, or none.
-    pub(crate) fn set_lora(&mut self, spec: Option<LoraSpec>, rng: &mut ChaCha8Rng) {
-        let [out, input] = self.weight.dims();
-        let device = self.weight.val().device();
-        self.lora = spec.map(|spec| LoraPair::new(input, out, spec, rng, &device));
-    }
-
     /// The weight as a factor from the right, `[in, out]`.
-    pub(crate) fn factor(&self, mode: Mode) -> Tensor<2> {
-        let weight = match mode {
-            Mode::Adapted => self.merged_weight(),
-            Mode::PretrainBase => self.weight.val(),
+    pub(crate) fn factor(&self, run: &Run) -> Tensor<2> {
+        let weight = if run.is_adapted() {
+            self.merged_weight()
+        } else {
+            self.weight.val()
         };
         weight.transpose()
     }
 
-    /// Whether training may drop inputs of LoRA's `down`, which then needs a product of its own.
+    /// Whether training drops inputs of LoRA's `down`, which then needs a product of its own.
     pub(crate) fn has_dropout(&self) -> bool {
         self.lora.as_ref().is_some_and(|lora| lora.dropout > 0.0)
     }
@@ -72,21 +74,42 @@ impl LinearUnit {
         &self,
         x: Tensor<3>,
         residual: Option<Tensor<3>>,
-        mode: Mode,
-        noise: &mut Noise,
+        run: &mut Run,
     ) -> Tensor<3> {
         let bias = self.bias.as_ref().map(Param::val);
-        let dropped = match (mode, &self.lora) {
-            (Mode::Adapted, Some(lora)) => noise
+        let dropped = match &self.lora {
+            Some(lora) if run.is_adapted() => run
                 .drop_lora_input(&x, lora.dropout)
                 .map(|dropped| (lora, dropped)),
             _ => None,
         };
         let Some((lora, dropped)) = dropped else {
-            return fused_ops::linear(x, self.factor(mode), bias, residual);
+            return fused_ops::linear(x, self.factor(run), bias, residual);
         };
         let y = fused_ops::linear(x, self.weight.val().transpose(), bias, residual);
         let inner = dropped.matmul(lora.down.val().transpose().unsqueeze());
         y + inner.matmul(lora.scaled_up().transpose().unsqueeze())
+    }
+}
+
+impl LoraLayer for LinearUnit {
+    fn lora(&self) -> Option<&LoraPair> {
+        self.lora.as_ref()
+    }
+
+    fn lora_mut(&mut self) -> &mut Option<LoraPair> {
+        &mut self.lora
+    }
+
+    fn set_lora(&mut self, spec: Option<LoraSpec>, rng: &mut ChaCha8Rng) {
+        let [out, input] = self.weight.dims();
+        let device = self.weight.val().device();
+        self.lora = spec.map(|spec| LoraPair::new(input, out, spec, rng, &device));
+    }
+
+    fn merge(&mut self) {
+        let merged = self.merged_weight();
+        self.weight = self.weight.clone().map(|_| merged.detach());
+        self.reset_lora();
     }
 }

@@ -76,3 +76,26 @@ impl LoraPair {
         self.up.val().mul_scalar(self.scale)
     }
 }
+
+/// A layer that can carry LoRA.
+pub(crate) trait LoraLayer {
+    fn lora(&self) -> Option<&LoraPair>;
+
+    fn lora_mut(&mut self) -> &mut Option<LoraPair>;
+
+    /// Gives the layer another LoRA pair, or none.
+    fn set_lora(&mut self, spec: Option<LoraSpec>, rng: &mut ChaCha8Rng);
+
+    /// Replaces the weight by that of base and adapter together, and resets the pair.
+    fn merge(&mut self);
+
+    /// Sets `up` to zero, which makes the layer the base's.
+    fn reset_lora(&mut self) {
+        if let Some(pair) = self.lora_mut() {
+            pair.up = pair.up.clone().map(|up| {
+                let tracked = up.is_require_grad();
+                up.zeros_like().set_require_grad(tracked)
+            });
+        }
+    }
+}

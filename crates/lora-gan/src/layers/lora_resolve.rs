@@ -5,25 +5,10 @@ use std::collections::BTreeMap;
 use super::lora::LoraSpec;
 use super::lora_config::{LayerSet, LoraConfig, RankRule};
 use crate::error::Error;
-
-/// A layer as the ranks see it.
-pub(crate) struct LayerShape {
-    pub(crate) name: String,
-    /// Input and output channels (features).
-    pub(crate) channels: [usize; 2],
-    /// Input channels times kernel area.
-    pub(crate) fan_in: usize,
-}
-
-impl LayerShape {
-    /// Beyond it `up · down` gains nothing.
-    pub(crate) fn largest_rank(&self) -> usize {
-        self.fan_in.min(self.channels[1])
-    }
-}
+use crate::generator::LayerShape;
 
 impl LoraConfig {
-    /// What each of `layers` gets; none where it is left out.
+    /// What each of `layers` gets; `None` for a layer that is left out.
     pub(crate) fn resolve(&self, layers: &[LayerShape]) -> Result<Vec<Option<LoraSpec>>, Error> {
         self.validate()?;
         let named: &[String] = match &self.layers {
@@ -31,21 +16,21 @@ impl LoraConfig {
             LayerSet::All | LayerSet::AllButResBlocks => &[],
         };
         for name in (self.ranks.keys()).chain(self.alphas.keys()).chain(named) {
-            if !layers.iter().any(|layer| covers(name, &layer.name)) {
+            if !layers.iter().any(|layer| covers(name, layer.name)) {
                 return Err(unknown(name, layers));
             }
         }
-        let adapted = |name: &str| match &self.layers {
+        let adapted = |layer: &LayerShape| match &self.layers {
             LayerSet::All => true,
-            LayerSet::AllButResBlocks => !["res1", "res2", "res3"].iter().any(|r| covers(r, name)),
-            LayerSet::Named(names) => names.iter().any(|n| covers(n, name)),
+            LayerSet::AllButResBlocks => !layer.in_resblock,
+            LayerSet::Named(names) => names.iter().any(|n| covers(n, layer.name)),
         };
         let spec = |layer: &LayerShape| -> Result<LoraSpec, Error> {
             let limit = layer.largest_rank();
-            let rank = match (longest(&self.ranks, &layer.name), self.rank) {
+            let rank = match (longest(&self.ranks, layer.name), self.rank) {
                 (Some(rank), _) if rank > limit => {
                     return Err(Error::RankTooLarge {
-                        layer: layer.name.clone(),
+                        layer: layer.name.to_owned(),
                         rank,
                         limit,
                     });
@@ -53,12 +38,11 @@ impl LoraConfig {
                 (Some(rank), _) => rank,
                 (None, RankRule::Uniform(rank)) => rank.min(limit),
                 (None, RankRule::Share { share }) => {
-                    let [input, output] = layer.channels;
-                    let rank = (share * input.min(output) as f64).round() as usize;
+                    let rank = (share * layer.input.min(layer.output) as f64).round() as usize;
                     rank.clamp(1, limit)
                 }
             };
-            let alpha = longest(&self.alphas, &layer.name).or(self.alpha);
+            let alpha = longest(&self.alphas, layer.name).or(self.alpha);
             let alpha = alpha.unwrap_or(rank as f64);
             let root = if self.use_rslora {
                 (rank as f64).sqrt()
@@ -72,7 +56,7 @@ impl LoraConfig {
             })
         };
         (layers.iter())
-            .map(|layer| adapted(&layer.name).then(|| spec(layer)).transpose())
+            .map(|layer| adapted(layer).then(|| spec(layer)).transpose())
             .collect()
     }
 
@@ -95,11 +79,11 @@ fn longest<T: Copy>(map: &BTreeMap<String, T>, layer: &str) -> Option<T> {
 }
 
 fn unknown(name: &str, layers: &[LayerShape]) -> Error {
-    let distance = |layer: &&LayerShape| strsim::damerau_levenshtein(name, &layer.name);
+    let distance = |layer: &&LayerShape| strsim::damerau_levenshtein(name, layer.name);
     let closest = layers.iter().min_by_key(distance);
     Error::UnknownLayer {
         name: name.to_owned(),
-        closest: closest.map_or_else(String::new, |layer| layer.name.clone()),
+        closest: closest.map_or_else(String::new, |layer| layer.name.to_owned()),
     }
 }
 
@@ -108,10 +92,13 @@ mod tests {
     use super::*;
 
     fn layers() -> Vec<LayerShape> {
-        let layer = |name: &str, channels: [usize; 2], kernel: usize| LayerShape {
-            name: name.into(),
-            channels,
-            fan_in: channels[0] * kernel * kernel,
+        let layer = |name: &'static str, [input, output]: [usize; 2], kernel: usize| LayerShape {
+            name,
+            in_resblock: name.starts_with("res"),
+            input,
+            output,
+            kernel,
+            bias: true,
         };
         vec![
             layer("stem", [3, 64], 7),

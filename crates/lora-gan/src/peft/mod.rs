@@ -5,8 +5,6 @@ mod read;
 mod tensors;
 mod write;
 
-use crate::adapter::Layer;
-
 const CONFIG: &str = "adapter_config.json";
 const WEIGHTS: &str = "adapter_model.safetensors";
 /// Factors of the transposed convolutions, which PEFT cannot hold.
@@ -15,11 +13,3 @@ const TRANSPOSED: &str = "lora_transposed.safetensors";
 const PREFIX: &str = "base_model.model.";
 /// Before the base's digest in `base_model_name_or_path`.
 const BASE: &str = "sha256:";
-
-/// The PyTorch module of a layer.
-fn module_name(layer: &Layer<'_>) -> String {
-    match layer.conv {
-        Some(_) => format!("{}.conv", layer.name),
-        None => layer.name.clone(),
-    }
-}

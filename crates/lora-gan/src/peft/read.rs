@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use weight_blocks::{HostTensor, NamedTensors, load_named, module_to_named};
 
 use super::config::PeftConfig;
-use super::{BASE, CONFIG, PREFIX, TRANSPOSED, WEIGHTS, module_name, tensors};
+use super::{BASE, CONFIG, PREFIX, TRANSPOSED, WEIGHTS, tensors};
 use crate::error::Error;
-use crate::generator::HybridGenerator;
+use crate::generator::{HybridGenerator, LAYERS};
 use crate::layers::{LayerSet, LoraConfig, RankRule};
 
 /// How far a whole weight may lie from base and update, relative to its largest value.
@@ -77,9 +77,7 @@ impl Folder {
         if beside.exists() {
             all.extend(tensors::read(&beside, limit)?);
         }
-        let modules: BTreeMap<String, String> = (base.layers().iter())
-            .map(|layer| (module_name(layer), layer.name.clone()))
-            .collect();
+        let modules = (LAYERS.iter().map(|layer| (layer.torch_name(), layer.name))).collect();
         for (name, tensor) in all {
             folder.sort(&name, tensor, &modules, &own)?;
         }
@@ -99,7 +97,7 @@ impl Folder {
         &mut self,
         name: &str,
         tensor: HostTensor,
-        modules: &BTreeMap<String, String>,
+        modules: &BTreeMap<String, &str>,
         own: &NamedTensors,
     ) -> Result<(), Error> {
         let short = name.strip_prefix(PREFIX).unwrap_or(name);
@@ -176,22 +174,22 @@ impl Folder {
 
     /// What the folder says of layers, ranks and scales.
     fn lora_config(&self, base: &HybridGenerator) -> Result<LoraConfig, Error> {
-        let layers = base.layers();
         let mut named = Vec::new();
         let (mut ranks, mut alphas) = (BTreeMap::new(), BTreeMap::new());
-        for layer in &layers {
-            let factor = |name: &str| self.factors.get(&format!("{}.{name}.weight", layer.name));
-            let Some(&[rank, ..]) = factor("lora_A").map(|t| t.shape.as_slice()) else {
+        for layer in &LAYERS {
+            let name = layer.name;
+            let factor = self.factors.get(&format!("{name}.lora_A.weight"));
+            let Some(&[rank, ..]) = factor.map(|t| t.shape.as_slice()) else {
                 continue;
             };
-            named.push(layer.name.clone());
-            let largest = layer.largest_rank();
+            named.push(name.to_owned());
+            let largest = layer.shape(base.config()).largest_rank();
             if rank != self.config.r.min(largest) {
-                ranks.insert(layer.name.clone(), rank);
+                ranks.insert(name.to_owned(), rank);
             }
-            let alpha = (self.config).alpha(&module_name(layer), &self.config_path)?;
+            let alpha = (self.config).alpha(&layer.torch_name(), &self.config_path)?;
             if alpha != self.config.lora_alpha {
-                alphas.insert(layer.name.clone(), alpha);
+                alphas.insert(name.to_owned(), alpha);
             }
         }
         Ok(LoraConfig {
@@ -199,7 +197,7 @@ impl Folder {
             alpha: Some(self.config.lora_alpha),
             use_rslora: self.config.use_rslora,
             dropout: self.config.lora_dropout,
-            layers: if named.len() == layers.len() {
+            layers: if named.len() == LAYERS.len() {
                 LayerSet::All
             } else {
                 LayerSet::Named(named)
@@ -214,7 +212,7 @@ impl Folder {
         for layer in adapted.layers() {
             for (shape, factor) in (layer.factors().into_iter().flatten()).zip(["lora_A", "lora_B"])
             {
-                let name = format!("{}.{factor}.weight", layer.name);
+                let name = format!("{}.{factor}.weight", layer.spec.name);
                 if let Some(tensor) = self.factors.get(&name)
                     && tensor.shape != shape
                 {

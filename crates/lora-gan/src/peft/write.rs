@@ -8,7 +8,7 @@ use weight_blocks::{
 
 use super::config::{PeftConfig, common};
 use super::tensors::{self, COUNTER};
-use super::{BASE, CONFIG, PREFIX, TRANSPOSED, WEIGHTS, module_name};
+use super::{BASE, CONFIG, PREFIX, TRANSPOSED, WEIGHTS};
 use crate::error::Error;
 use crate::generator::HybridGenerator;
 
@@ -35,12 +35,12 @@ impl HybridGenerator {
             let Some([down, up]) = layer.factors() else {
                 continue;
             };
-            let module = module_name(&layer);
+            let module = layer.spec.torch_name();
             ranks.push((module.clone(), down[0]));
-            alphas.push((module.clone(), lora.alpha_of(&layer.name, down[0])));
-            let whole = layer.kind == LayerKind::ConvTranspose;
+            alphas.push((module.clone(), lora.alpha_of(layer.spec.name, down[0])));
+            let whole = layer.spec.kind == LayerKind::ConvTranspose;
             for (factor, shape) in [("lora_A", &down), ("lora_B", &up)] {
-                let tensor = &adapter[&format!("{}.{factor}.weight", layer.name)];
+                let tensor = &adapter[&format!("{}.{factor}.weight", layer.spec.name)];
                 let tensor = HostTensor::new(shape.clone(), tensor.data.clone())
                     .map_err(weight_blocks::Error::from)?;
                 let name = format!("{PREFIX}{module}.{factor}.weight");
@@ -49,14 +49,14 @@ impl HybridGenerator {
             }
             if whole {
                 for part in ["weight", "bias"] {
-                    let tensor = merged[&format!("{}.{part}", layer.name)].clone();
+                    let tensor = merged[&format!("{}.{part}", layer.spec.name)].clone();
                     weights.insert(format!("{PREFIX}{module}.{part}"), tensor);
                 }
                 saved.push(module);
             } else {
                 targets.push(module);
             }
-            for (norm, _) in &layer.norms {
+            for norm in layer.spec.norms() {
                 // PEFT reads a module that it saves whole, so the base's statistics go along.
                 for part in ["weight", "bias", "running_mean", "running_var"] {
                     if let Some(tensor) = merged.get(&format!("{norm}.{part}")) {
@@ -66,7 +66,7 @@ impl HybridGenerator {
                 if merged.contains_key(&format!("{norm}.running_mean")) {
                     counters.push(format!("{PREFIX}{norm}{COUNTER}"));
                 }
-                saved.push(norm.clone());
+                saved.push(norm);
             }
         }
         let path = dir.join(CONFIG);

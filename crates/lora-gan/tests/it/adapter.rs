@@ -1,10 +1,14 @@
 //! Names and shapes of the adapter, what loading refuses, and what trains.
 
+use crate::common::{
+    ADAPTED, Forward, PRETRAINING, changed, context, is_lora, is_norm, small, small_paper, tensor,
+    trained,
+};
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Tensor};
-use crate::common::{changed, context, is_lora, is_norm, small, small_paper, tensor, trained};
-use lora_gan::{Context, GeneratorConfig, HybridGenerator, LoraConfig, Mode, l1_loss};
+use encoded_text::TextCondition;
+use lora_gan::{GeneratorConfig, HybridGenerator, LoraConfig, Pass, l1_loss};
 use weight_blocks::{
     Error, GroupingRule, LayerKind, Layout, NamedTensors, TensorRole, WeightSpace, load_named,
     module_to_named,
@@ -190,14 +194,14 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
 /// One Adam step with L1 on two photos; gives the tensors before and after.
 fn step(
     generator: &HybridGenerator,
-    text: Option<&Context>,
-    mode: Mode,
+    text: Option<&TextCondition>,
+    (forward, pass): Forward,
     device: &Device,
 ) -> (NamedTensors, NamedTensors, HybridGenerator) {
     let before = module_to_named(generator).unwrap();
     let photo = tensor::<4>([2, 3, 16, 16], 30, device);
     let target = tensor::<4>([2, 3, 16, 16], 31, device);
-    let loss = l1_loss(generator.forward(photo, text, mode), target);
+    let loss = l1_loss(forward(generator, photo, text, pass).unwrap(), target);
     let grads = GradientsParams::from_grads(loss.backward(), generator);
     let stepped = AdamConfig::new()
         .init()
@@ -214,7 +218,7 @@ fn train_adapter_trains_every_adapter_tensor_and_nothing_else() {
         let generator = trained(&config, 4, &test_device::device())
             .train()
             .train_adapter();
-        let (before, after, _) = step(&generator, Some(&text), Mode::Adapted, &device);
+        let (before, after, _) = step(&generator, Some(&text), ADAPTED, &device);
         let moved = changed(&before, &after);
         let adapter: Vec<String> = generator.read_weights().unwrap().into_keys().collect();
         assert_eq!(adapter.len(), 80);
@@ -227,7 +231,7 @@ fn from_a_zero_start_the_first_step_moves_up_and_the_norms() {
     let device = test_device::device().autodiff();
     let fresh = HybridGenerator::new(&small(), 5, &test_device::device()).unwrap();
     let generator = fresh.train().train_adapter();
-    let (before, after, stepped) = step(&generator, None, Mode::Adapted, &device);
+    let (before, after, stepped) = step(&generator, None, ADAPTED, &device);
     let moved = changed(&before, &after);
     assert!(
         !moved.iter().any(|name| name.contains("lora_A")),
@@ -240,7 +244,7 @@ fn from_a_zero_start_the_first_step_moves_up_and_the_norms() {
     assert_eq!(moved.iter().filter(|name| is_norm(name)).count(), 32);
     assert_eq!(moved.len(), 56);
     // From there on `down` has a gradient as well.
-    let (before, after, _) = step(&stepped, None, Mode::Adapted, &device);
+    let (before, after, _) = step(&stepped, None, ADAPTED, &device);
     assert_eq!(changed(&before, &after).len(), 80);
 }
 
@@ -252,7 +256,7 @@ fn train_base_leaves_lora_alone() {
     let once = fresh.clone().train().train_base();
     let again = fresh.train().train_adapter().train_base();
     for generator in [once, again] {
-        let (before, after, stepped) = step(&generator, None, Mode::PretrainBase, &device);
+        let (before, after, stepped) = step(&generator, None, PRETRAINING, &device);
         let moved = changed(&before, &after);
         assert!(!moved.iter().any(|name| is_lora(name)), "{moved:?}");
         // A bias before a batch norm has no effect, so no gradient but rounding; without a text the
@@ -265,7 +269,7 @@ fn train_base_leaves_lora_alone() {
         assert!(moved.contains(&"head.bias".to_owned()));
         assert!(moved.contains(&"null_context".to_owned()));
         // The running statistics stay buffers that can be passed on.
-        let (_, _, _) = step(&stepped.train_base(), None, Mode::PretrainBase, &device);
+        let (_, _, _) = step(&stepped.train_base(), None, PRETRAINING, &device);
     }
 }
 
@@ -277,11 +281,9 @@ fn reading_a_training_network_sees_its_last_batch() {
         .train()
         .train_base();
     let before = module_to_named(&generator).unwrap();
-    generator.forward(
-        tensor([2, 3, 16, 16], 33, &device),
-        None,
-        Mode::PretrainBase,
-    );
+    let photo = tensor([2, 3, 16, 16], 33, &device);
+    let pass = Pass::Train { seed: 0 };
+    generator.forward_base(photo, None, pass).unwrap();
     let after = module_to_named(&generator).unwrap();
     let moved = changed(&before, &after);
     assert_eq!(moved.len(), 26, "{moved:?}");
@@ -299,7 +301,7 @@ fn a_training_network_keeps_what_is_loaded_trainable() {
         .read_weights()
         .unwrap();
     generator.load_weights(&adapter).unwrap();
-    let (before, after, _) = step(&generator, None, Mode::Adapted, &device);
+    let (before, after, _) = step(&generator, None, ADAPTED, &device);
     assert_eq!(changed(&before, &after).len(), 80);
 }
 
@@ -349,7 +351,8 @@ fn frozen_tensors_get_no_gradient() {
         .train_adapter();
     let photo: Tensor<4> = tensor([1, 3, 16, 16], 34, &device);
     let loss = generator
-        .forward(photo, None, Mode::Adapted)
+        .forward(photo, None, Pass::Eval)
+        .unwrap()
         .square()
         .mean();
     let grads = loss.backward();

@@ -2,8 +2,18 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
-use lora_gan::{Context, GeneratorConfig, HybridGenerator, LoraConfig};
+use encoded_text::TextCondition;
+use lora_gan::{Error, GeneratorConfig, HybridGenerator, LoraConfig, Pass};
 use weight_blocks::{HostTensor, NamedTensors, load_named, module_to_named};
+
+/// One of the generator's two forward passes, and how it is run.
+pub(crate) type Forward = (
+    fn(&HybridGenerator, Tensor<4>, Option<&TextCondition>, Pass) -> Result<Tensor<4>, Error>,
+    Pass,
+);
+
+pub(crate) const ADAPTED: Forward = (HybridGenerator::forward, Pass::Eval);
+pub(crate) const PRETRAINING: Forward = (HybridGenerator::forward_base, Pass::Train { seed: 0 });
 
 /// 16×16 as small as it goes: zero padding, null tokens, bottleneck skip, as in `compact`.
 pub(crate) fn small() -> GeneratorConfig {
@@ -74,8 +84,8 @@ pub(crate) fn distance<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> f32 {
 }
 
 /// Two tokens for each of two photos.
-pub(crate) fn context(width: usize, seed: u64, device: &Device) -> Context {
-    Context {
+pub(crate) fn context(width: usize, seed: u64, device: &Device) -> TextCondition {
+    TextCondition {
         tokens: tensor([2, 2, width], seed, device),
         mask: Tensor::from_data(TensorData::new(vec![true; 4], [2, 2]), device),
     }

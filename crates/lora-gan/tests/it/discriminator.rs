@@ -1,8 +1,8 @@
 //! PatchGAN: patches, counts, conditioning, seeds; and the losses.
 
+use crate::common::{bits, distance, tensor, uniform, values};
 use burn::module::Module;
 use burn::tensor::Tensor;
-use crate::common::{bits, distance, tensor, uniform, values};
 use lora_gan::losses::bce_with_logits;
 use lora_gan::{Error, GanLoss, NormKind, PatchGan, PatchGanConfig, l1_loss};
 use test_parity::{TOLERANCE, close_all, gradients, host};
@@ -22,11 +22,17 @@ fn the_papers_discriminator_has_pix2pixs_layers() {
     assert_eq!(compact.num_params(), 43_825);
     let photo = tensor::<4>([1, 3, 64, 64], 1, &device);
     assert_eq!(
-        compact.forward(photo.clone(), photo.clone()).unwrap().dims(),
+        compact
+            .forward(photo.clone(), photo.clone())
+            .unwrap()
+            .dims(),
         [1, 1, 14, 14]
     );
     // 256 → 128 → 64 → 32 → 31 → 30, as in pix2pix; 64 → 32 → 16 → 8 → 7 → 6.
-    assert_eq!(paper.forward(photo.clone(), photo).unwrap().dims(), [1, 1, 6, 6]);
+    assert_eq!(
+        paper.forward(photo.clone(), photo).unwrap().dims(),
+        [1, 1, 6, 6]
+    );
     let narrow = PatchGan::new(
         &PatchGanConfig {
             width: 1,
@@ -38,7 +44,10 @@ fn the_papers_discriminator_has_pix2pixs_layers() {
     )
     .unwrap();
     let photo = tensor::<4>([2, 3, 256, 256], 1, &device);
-    assert_eq!(narrow.forward(photo.clone(), photo).unwrap().dims(), [2, 1, 30, 30]);
+    assert_eq!(
+        narrow.forward(photo.clone(), photo).unwrap().dims(),
+        [2, 1, 30, 30]
+    );
 }
 
 /// Rows and columns of the input that one logit in the middle sees.
@@ -83,15 +92,10 @@ fn logits_depend_on_photo_and_edit_and_their_order() {
     let device = test_device::device();
     let gan = PatchGan::new(&PatchGanConfig::compact(), 0, &device).unwrap();
     let [a, b, c] = [6, 7, 8].map(|seed| tensor::<4>([1, 3, 64, 64], seed, &device));
-    let judge = |photo: &Tensor<4>, edited: &Tensor<4>| {
-        gan.forward(photo.clone(), edited.clone()).unwrap()
-    };
+    let judge =
+        |photo: &Tensor<4>, edited: &Tensor<4>| gan.forward(photo.clone(), edited.clone()).unwrap();
     let logits = judge(&a, &b);
-    for other in [
-        judge(&c, &b),
-        judge(&a, &c),
-        judge(&b, &a),
-    ] {
+    for other in [judge(&c, &b), judge(&a, &c), judge(&b, &a)] {
         assert!(distance(logits.clone(), other) > 1e-2);
     }
 }

@@ -1,12 +1,15 @@
 //! The generator against a second implementation that keeps LoRA, norms and convolutions apart.
 
+use crate::common::{
+    ADAPTED, bits, context, distance, small, small_paper, tensor, trained, uniform, values,
+};
 use burn::module::Module;
 use burn::tensor::activation::{gelu, relu, softmax, tanh};
 use burn::tensor::module::{conv_transpose2d, conv2d};
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, PadMode};
 use burn::tensor::{Device, Tensor, TensorData};
-use crate::common::{bits, context, distance, small, small_paper, tensor, trained, uniform, values};
-use lora_gan::{Context, Error, GeneratorConfig, HybridGenerator, LoraConfig, Mode, RankRule};
+use encoded_text::TextCondition;
+use lora_gan::{Error, GeneratorConfig, HybridGenerator, LoraConfig, Pass, RankRule};
 use weight_blocks::{HostTensor, NamedTensors, WeightSpace, module_to_named};
 
 /// The network layer by layer from its named tensors, as figure and papers draw it. With LoRA,
@@ -218,10 +221,12 @@ fn the_network_equals_the_layer_by_layer_reference() {
         let base = Reference::new(&generator, &config, false);
         for text in [None, Some(&text)] {
             let tokens = text.map(|t| t.tokens.clone());
-            let ours = generator.forward(photo.clone(), text, Mode::Adapted);
+            let ours = generator.forward(photo.clone(), text, Pass::Eval).unwrap();
             let theirs = adapted.forward(photo.clone(), tokens.clone());
             assert!(distance(ours.clone(), theirs) < 1e-5);
-            let plain = generator.forward(photo.clone(), text, Mode::PretrainBase);
+            let plain = generator
+                .forward_base(photo.clone(), text, Pass::Eval)
+                .unwrap();
             let theirs = base.forward(photo.clone(), tokens);
             assert!(distance(plain.clone(), theirs) < 1e-5);
             // The adapter is no detail here, or the comparison would say nothing of it.
@@ -236,8 +241,8 @@ fn a_zero_adapter_is_the_base() {
     for config in [small(), small_paper(), GeneratorConfig::compact()] {
         let generator = HybridGenerator::new(&config, 5, &device).unwrap().valid();
         let photo = tensor([2, 3, config.image_size, config.image_size], 6, &device);
-        let adapted = generator.forward(photo.clone(), None, Mode::Adapted);
-        let base = generator.forward(photo, None, Mode::PretrainBase);
+        let adapted = generator.forward(photo.clone(), None, Pass::Eval).unwrap();
+        let base = generator.forward_base(photo, None, Pass::Eval).unwrap();
         assert!(distance(adapted, base.clone()) < 1e-5);
         // The output is a picture and not a constant.
         let values = values(base);
@@ -255,15 +260,17 @@ fn a_merged_adapter_gives_the_same_outputs_at_every_layer() {
         let generator = trained(&config, seed, &device);
         let photo = tensor([2, 3, 16, 16], 9, &device);
         let text = context(config.context_width, 10, &device);
-        let run = |g: &HybridGenerator| g.forward(photo.clone(), Some(&text), Mode::Adapted);
+        let run = |g: &HybridGenerator| g.forward(photo.clone(), Some(&text), Pass::Eval).unwrap();
         let merged = generator.clone().merge_adapter();
         assert!(distance(run(&generator), run(&merged)) < 1e-5);
         let read = merged.read_weights().unwrap();
         let ups = read.iter().filter(|(name, _)| name.contains("lora_B"));
         assert!(ups.clone().all(|(_, t)| t.data.iter().all(|&v| v == 0.0)));
         assert_eq!(ups.count(), 24);
-        // Merged into the base, so the base mode has it too.
-        let base = merged.forward(photo.clone(), Some(&text), Mode::PretrainBase);
+        // Merged into the base, so the base alone has it too.
+        let base = merged
+            .forward_base(photo.clone(), Some(&text), Pass::Eval)
+            .unwrap();
         assert!(distance(run(&generator), base) < 1e-5);
 
         // One layer at a time, so that no layer hides behind another.
@@ -304,7 +311,7 @@ fn masked_tokens_have_no_influence() {
         let real = tensor::<3>([2, 2, 5], 13, &device);
         let padding = Tensor::full([2, count, 5], filler, &device);
         let mask = [vec![true; 2], vec![false; count]].concat();
-        Context {
+        TextCondition {
             tokens: Tensor::cat(vec![real, padding], 1),
             mask: Tensor::from_data(
                 TensorData::new([mask.clone(), mask].concat(), [2, 2 + count]),
@@ -312,8 +319,9 @@ fn masked_tokens_have_no_influence() {
             ),
         }
     };
-    for mode in [Mode::Adapted, Mode::PretrainBase] {
-        let run = |text: &Context| generator.forward(photo.clone(), Some(text), mode);
+    for (forward, pass) in [ADAPTED, (HybridGenerator::forward_base, Pass::Eval)] {
+        let run =
+            |text: &TextCondition| forward(&generator, photo.clone(), Some(text), pass).unwrap();
         let bare = run(&context(5, 13, &device));
         for text in [tokens(0.0, 1), tokens(100.0, 3)] {
             let far = distance(run(&text), bare.clone());
@@ -336,18 +344,22 @@ fn one_context_serves_a_batch() {
         let data = [true, true, false].repeat(n);
         Tensor::from_data(TensorData::new(data, [n, 3]), &device)
     };
-    let shared = Context {
+    let shared = TextCondition {
         tokens: tokens.clone(),
         mask: mask(1),
     };
-    let repeated = Context {
+    let repeated = TextCondition {
         tokens: tokens.repeat_dim(0, 2),
         mask: mask(2),
     };
-    let run = |text: &Context| generator.forward(photo.clone(), Some(text), Mode::Adapted);
+    let run = |text: &TextCondition| {
+        generator
+            .forward(photo.clone(), Some(text), Pass::Eval)
+            .unwrap()
+    };
     assert!(distance(run(&shared), run(&repeated)) < 1e-6);
     // And another text gives another picture.
-    let other = Context {
+    let other = TextCondition {
         tokens: tensor([1, 3, 5], 17, &device),
         mask: mask(1),
     };
@@ -359,9 +371,11 @@ fn a_photo_does_not_depend_on_its_batch() {
     let device = test_device::device();
     let generator = trained(&small(), 18, &device);
     let photos = tensor::<4>([3, 3, 16, 16], 19, &device);
-    let together = generator.forward(photos.clone(), None, Mode::Adapted);
+    let together = generator.forward(photos.clone(), None, Pass::Eval).unwrap();
     for i in 0..3 {
-        let alone = generator.forward(photos.clone().narrow(0, i, 1), None, Mode::Adapted);
+        let alone = generator
+            .forward(photos.clone().narrow(0, i, 1), None, Pass::Eval)
+            .unwrap();
         assert!(distance(alone, together.clone().narrow(0, i, 1)) < 1e-6);
     }
 }
@@ -393,7 +407,7 @@ fn seeds_fix_every_bit() {
     let photo = tensor([1, 3, 16, 16], 3, &device);
     let run = |seed| {
         let generator = HybridGenerator::new(&small(), seed, &device).unwrap();
-        bits(generator.forward(photo.clone(), None, Mode::Adapted))
+        bits(generator.forward(photo.clone(), None, Pass::Eval).unwrap())
     };
     assert_eq!(run(1), run(1));
     assert_ne!(run(1), run(2));
@@ -410,7 +424,7 @@ fn outputs_stay_within_the_range_of_images() {
     }
     generator.load_weights(&wild).unwrap();
     let photo = tensor([2, 3, 16, 16], 22, &device);
-    let edited = generator.forward(photo, None, Mode::Adapted);
+    let edited = generator.forward(photo, None, Pass::Eval).unwrap();
     assert_eq!(edited.dims(), [2, 3, 16, 16]);
     let edited = values(edited);
     let (low, high) = edited
@@ -535,11 +549,13 @@ fn impossible_configurations_name_the_field() {
     }
     // Other sizes than the configured one pass too, as the network is convolutional.
     let generator = HybridGenerator::new(&small(), 0, &test_device::device()).unwrap();
-    let wide = generator.forward(
-        tensor([1, 3, 16, 32], 0, &test_device::device()),
-        None,
-        Mode::Adapted,
-    );
+    let wide = generator
+        .forward(
+            tensor([1, 3, 16, 32], 0, &test_device::device()),
+            None,
+            Pass::Eval,
+        )
+        .unwrap();
     assert_eq!(wide.dims(), [1, 3, 16, 32]);
 }
 
@@ -552,8 +568,9 @@ fn the_presets_have_the_documented_counts() {
         let kept = named.iter().filter(|(name, _)| keep(name));
         kept.map(|(_, t): (_, &HostTensor)| t.data.len()).sum()
     };
-    let base =
-        |name: &str| !crate::common::is_lora(name) && !name.contains("running_") && name != "null_context";
+    let base = |name: &str| {
+        !crate::common::is_lora(name) && !name.contains("running_") && name != "null_context"
+    };
     // The paper's 7.06 M. By hand, with biases: stem 9,472; down1 73,856; down2 295,168; down3 590,080;
     // six ResBlock convolutions 3,540,480; up3 590,080; up2 295,040; up1 73,792; head 9,411; γ and β of
     // the batch norms 5,376; self-attention 262,400; cross-attention 524,544; feed-forward 788,736;

@@ -1,13 +1,15 @@
 //! Layers, ranks, dropout, merging and switching of LoRA, and the noise z.
 
 use crate::common::{
-    bits, changed, context, distance, is_lora, small, small_paper, tensor, trained,
+    ADAPTED, PRETRAINING, bits, changed, context, distance, is_lora, small, small_paper, tensor,
+    trained,
 };
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
+use encoded_text::TextCondition;
 use lora_gan::{
-    AdapterSet, Context, Error, GeneratorConfig, HybridGenerator, LayerSet, LoraConfig, Mode,
-    NoiseInput, Pass, RankRule, l1_loss,
+    AdapterSet, Error, GeneratorConfig, HybridGenerator, LayerSet, LoraConfig, NoiseInput, Pass,
+    RankRule, l1_loss,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -34,7 +36,7 @@ fn layers_left_out_are_frozen_whole() {
     let training = generator.train().train_adapter();
     let autodiff = test_device::device().autodiff();
     let photo = tensor::<4>([2, 3, 16, 16], 2, &autodiff);
-    let out = training.forward(photo.clone(), None, Mode::Adapted);
+    let out = training.forward(photo.clone(), None, Pass::Eval).unwrap();
     let mut gradients = l1_loss(out, photo * 0.5).backward();
     let moved = training.adapter_gradients(&mut gradients).unwrap();
     assert_eq!(
@@ -148,7 +150,7 @@ fn merging_is_exact_enough_and_unmerging_is_exact() {
     for config in [small(), small_paper()] {
         let generator = trained(&config, 3, &device);
         let photo = tensor([2, 3, 16, 16], 4, &device);
-        let run = |g: &HybridGenerator| g.forward(photo.clone(), None, Mode::Adapted);
+        let run = |g: &HybridGenerator| g.forward(photo.clone(), None, Pass::Eval).unwrap();
         let merged = generator.clone().merge();
         assert!(distance(run(merged.network()), run(&generator)) < 1e-5);
         let named = |g: &HybridGenerator| module_to_named(g).unwrap();
@@ -199,7 +201,13 @@ fn adapters_switch_on_one_base() {
     set.insert("a", &adapter(6)).unwrap();
     set.insert("b", &adapter(7)).unwrap();
     let photo = tensor([2, 3, 16, 16], 8, &device);
-    let run = |set: &AdapterSet| bits(set.network().forward(photo.clone(), None, Mode::Adapted));
+    let run = |set: &AdapterSet| {
+        bits(
+            set.network()
+                .forward(photo.clone(), None, Pass::Eval)
+                .unwrap(),
+        )
+    };
     let plain = run(&set);
     let of = |set: &mut AdapterSet, name: &str| {
         set.activate(name).unwrap();
@@ -216,7 +224,10 @@ fn adapters_switch_on_one_base() {
     // As loading the adapter into the base.
     let mut alone = base;
     alone.load_weights(&adapter(7)).unwrap();
-    assert_eq!(b, bits(alone.forward(photo.clone(), None, Mode::Adapted)));
+    assert_eq!(
+        b,
+        bits(alone.forward(photo.clone(), None, Pass::Eval).unwrap())
+    );
 
     // Another configuration on the same base.
     let lora = LoraConfig {
@@ -281,26 +292,28 @@ fn dropout_is_loras_in_training_alone() {
     let generator = trained(&config, 10, &device);
     let text = context(5, 11, &device);
     let photo = tensor([2, 3, 16, 16], 12, &device);
-    let deterministic = generator.forward(photo.clone(), Some(&text), Mode::Adapted);
+    let deterministic = generator
+        .forward(photo.clone(), Some(&text), Pass::Eval)
+        .unwrap();
     // Not in training: merged, noise or not.
-    let still = generator.forward_pass(photo, Some(&text), Mode::Adapted, Pass::Train { seed: 1 });
+    let still = generator
+        .forward(photo, Some(&text), Pass::Train { seed: 1 })
+        .unwrap();
     assert_eq!(bits(still), bits(deterministic.clone()));
 
     let training = generator.clone().train().train_adapter();
     let text = context(5, 11, &autodiff);
     let photo = tensor::<4>([2, 3, 16, 16], 12, &autodiff);
     let run = |g: &HybridGenerator, seed| {
-        g.forward_pass(
-            photo.clone(),
-            Some(&text),
-            Mode::Adapted,
-            Pass::Train { seed },
-        )
+        g.forward(photo.clone(), Some(&text), Pass::Train { seed })
+            .unwrap()
     };
     assert_eq!(bits(run(&training, 1)), bits(run(&training, 1)));
     assert_ne!(bits(run(&training, 1)), bits(run(&training, 2)));
     assert!(distance(run(&training, 1).inner(), deterministic.clone()) > 1e-3);
-    let still = training.forward(photo.clone(), Some(&text), Mode::Adapted);
+    let still = training
+        .forward(photo.clone(), Some(&text), Pass::Eval)
+        .unwrap();
     assert!(distance(still.inner(), deterministic.clone()) < 1e-6);
 
     // The branch on its own equals the merged one: so small a share drops nothing here.
@@ -320,7 +333,9 @@ fn dropout_is_loras_in_training_alone() {
             .unwrap()
     };
     let ours = gradients(run(&apart, 1), &apart);
-    let merged = training.forward(photo.clone(), Some(&text), Mode::Adapted);
+    let merged = training
+        .forward(photo.clone(), Some(&text), Pass::Eval)
+        .unwrap();
     for (name, theirs) in gradients(merged, &training) {
         let found = &ours[&name].data;
         // `f32::max` passes NaN over.
@@ -331,9 +346,11 @@ fn dropout_is_loras_in_training_alone() {
     }
     // With an adapter of zero there is nothing to drop.
     let zero = HybridGenerator::new(&config, 13, &device).unwrap();
-    let plain = zero.forward(photo.clone().inner(), None, Mode::Adapted);
+    let plain = zero
+        .forward(photo.clone().inner(), None, Pass::Eval)
+        .unwrap();
     let zero = zero.train().train_adapter();
-    let dropped = zero.forward_pass(photo, None, Mode::Adapted, Pass::Train { seed: 1 });
+    let dropped = zero.forward(photo, None, Pass::Train { seed: 1 }).unwrap();
     assert!(distance(dropped.inner(), plain) < 1e-5);
 }
 
@@ -344,12 +361,12 @@ fn the_noise_z_is_dropout_or_a_channel() {
     for noise in [NoiseInput::Dropout { p: 0.5 }, NoiseInput::Channel] {
         let config = GeneratorConfig { noise, ..small() };
         let generator = trained(&config, 15, &device);
-        for mode in [Mode::Adapted, Mode::PretrainBase] {
-            let run =
-                |seed| generator.forward_pass(photo.clone(), None, mode, Pass::Train { seed });
+        for (forward, _) in [ADAPTED, PRETRAINING] {
+            let run = |pass| forward(&generator, photo.clone(), None, pass).unwrap();
+            let still = || bits(run(Pass::Eval));
+            let run = |seed| run(Pass::Train { seed });
             assert_eq!(bits(run(1)), bits(run(1)));
             assert!(distance(run(1), run(2)) > 1e-3, "{noise:?}");
-            let still = || bits(generator.forward(photo.clone(), None, mode));
             assert_eq!(still(), still());
         }
         let inputs = generator.stem.weight.dims()[1];
@@ -362,8 +379,13 @@ fn the_noise_z_is_dropout_or_a_channel() {
     }
     // Without z noise changes nothing.
     let plain = trained(&small(), 15, &device);
-    let noisy = plain.forward_pass(photo.clone(), None, Mode::Adapted, Pass::Train { seed: 1 });
-    assert_eq!(bits(noisy), bits(plain.forward(photo, None, Mode::Adapted)));
+    let noisy = plain
+        .forward(photo.clone(), None, Pass::Train { seed: 1 })
+        .unwrap();
+    assert_eq!(
+        bits(noisy),
+        bits(plain.forward(photo, None, Pass::Eval).unwrap())
+    );
     let config = GeneratorConfig {
         noise: NoiseInput::Dropout { p: 1.0 },
         ..small()
@@ -377,11 +399,13 @@ fn wrong_inputs_are_refused_with_their_shapes() {
     let device = test_device::device();
     let generator = trained(&small(), 16, &device);
     let photo = |shape| tensor::<4>(shape, 17, &device);
-    let run =
-        |shape, text: Option<&Context>| generator.try_forward(photo(shape), text, Mode::Adapted);
-    let good = run([2, 3, 16, 16], None).unwrap();
-    let same = generator.forward(photo([2, 3, 16, 16]), None, Mode::Adapted);
-    assert_eq!(bits(good), bits(same));
+    let run = |shape, text: Option<&TextCondition>| {
+        let base = generator.forward_base(photo(shape), text, Pass::Eval);
+        let adapted = generator.forward(photo(shape), text, Pass::Eval);
+        assert_eq!(base.is_err(), adapted.is_err());
+        adapted
+    };
+    run([2, 3, 16, 16], None).unwrap();
     run([1, 3, 24, 16], None).unwrap();
     for shape in [
         [1, 1, 16, 16],

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::common::{bits, distance, small, small_paper, tensor, trained};
-use lora_gan::{Error, GeneratorConfig, HybridGenerator, LayerSet, LoraConfig, Mode, RankRule};
+use lora_gan::{Error, GeneratorConfig, HybridGenerator, LayerSet, LoraConfig, Pass, RankRule};
 use weight_blocks::{HostTensor, NamedTensors, WeightSpace, save_safetensors};
 
 const CONFIG: &str = "adapter_config.json";
@@ -53,7 +53,7 @@ fn a_folder_comes_back_to_the_bit() {
             adapted.read_weights().unwrap()
         );
         let photo = tensor([2, 3, 16, 16], 3, &test_device::device());
-        let run = |g: &HybridGenerator| bits(g.forward(photo.clone(), None, Mode::Adapted));
+        let run = |g: &HybridGenerator| bits(g.forward(photo.clone(), None, Pass::Eval).unwrap());
         assert_eq!(run(&back), run(&adapted));
         let (ours, theirs) = (&back.config().lora, &adapted.config().lora);
         assert_eq!(ours.use_rslora, theirs.use_rslora);
@@ -243,7 +243,7 @@ fn a_folder_says_nothing_of_frozen_layers() {
     let back = full.load_peft(dir.path(), None).unwrap();
     assert!(back.stem.lora.is_none());
     let photo = tensor([1, 3, 16, 16], 4, &test_device::device());
-    let run = |g: &HybridGenerator| g.forward(photo.clone(), None, Mode::Adapted);
+    let run = |g: &HybridGenerator| g.forward(photo.clone(), None, Pass::Eval).unwrap();
     assert!(distance(run(&back), run(&adapted)) < 1e-6);
     // PEFT has nothing that it could adapt here.
     let (_, only) = pair(LoraConfig {

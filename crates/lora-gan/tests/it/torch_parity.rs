@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::common::values;
+use crate::common::{ADAPTED, Forward, PRETRAINING, values};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
-use lora_gan::{Context, HybridGenerator, Mode};
+use encoded_text::TextCondition;
+use lora_gan::{HybridGenerator, Pass};
 use weight_blocks::module::gradients_to_named;
 use weight_blocks::{
     NamedTensors, WeightSpace, load_safetensors, module_to_named, save_safetensors,
@@ -62,12 +63,12 @@ impl Fixture {
         HybridGenerator::import(dir.path(), &test_device::device()).unwrap()
     }
 
-    fn context(&self, mask: bool, device: &Device) -> Context {
+    fn context(&self, mask: bool, device: &Device) -> TextCondition {
         let shape = [2, 3];
         let all = vec![true; 6];
         let own = self.tensors["mask"].data.iter().map(|v| *v > 0.5).collect();
         let mask = if mask { own } else { all };
-        Context {
+        TextCondition {
             tokens: self.get("tokens", device),
             mask: Tensor::from_data(TensorData::new(mask, shape), device),
         }
@@ -95,12 +96,12 @@ fn step(
     fixture: &Fixture,
     case: &str,
     generator: &HybridGenerator,
-    context: Option<&Context>,
-    mode: Mode,
+    context: Option<&TextCondition>,
+    (forward, pass): Forward,
 ) -> burn::tensor::Gradients {
     let device = test_device::device().autodiff();
     let photo = fixture.get::<4>("photo", &device).require_grad();
-    let out = generator.forward(photo.clone(), context, mode);
+    let out = forward(generator, photo.clone(), context, pass).unwrap();
     let reference = |name: &str| &fixture.tensors[&format!("{case}.{name}")].data;
     close(
         &format!("{case}.out"),
@@ -128,9 +129,9 @@ fn pretraining_step(
     fixture: &Fixture,
     generator: &HybridGenerator,
     case: &str,
-    context: Option<&Context>,
+    context: Option<&TextCondition>,
 ) -> NamedTensors {
-    let mut gradients = step(fixture, case, generator, context, Mode::PretrainBase);
+    let mut gradients = step(fixture, case, generator, context, PRETRAINING);
     let ours = gradients_to_named(generator, &mut gradients).unwrap();
     let theirs = fixture.below(&format!("{case}.grad."));
     let mut compared = 0;
@@ -186,7 +187,7 @@ fn an_adapted_network_and_its_gradients_equal_pytorch_with_peft() {
             ("text", Some(fixture.context(false, &device))),
             ("masked", Some(fixture.context(true, &device))),
         ] {
-            let mut gradients = step(&fixture, case, &generator, context.as_ref(), Mode::Adapted);
+            let mut gradients = step(&fixture, case, &generator, context.as_ref(), ADAPTED);
             let ours = generator.adapter_gradients(&mut gradients).unwrap();
             let theirs = fixture.below(&format!("{case}.grad."));
             assert!(theirs.keys().all(|name| ours.contains_key(name)));
@@ -204,7 +205,7 @@ fn an_adapted_network_and_its_gradients_equal_pytorch_with_peft() {
         // Unlike a merged pass, an adapter matters.
         let base = fixture.network(config);
         let photo = fixture.get("photo", &test_device::device());
-        let plain = values(base.forward(photo, None, Mode::Adapted));
+        let plain = values(base.forward(photo, None, Pass::Eval).unwrap());
         assert!(relative(&plain, &fixture.tensors["none.out"].data) > 0.05);
     }
 }
@@ -216,16 +217,18 @@ fn a_folder_by_peft_gives_pefts_images() {
     let adapted = base.load_peft(&folder().join("peft"), None).unwrap();
     let device = test_device::device();
     let photo = || fixture.get::<4>("photo", &device);
-    let none = adapted.forward(photo(), None, Mode::Adapted);
+    let none = adapted.forward(photo(), None, Pass::Eval).unwrap();
     close("none", &values(none), &fixture.tensors["out.none"].data);
     let context = fixture.context(true, &device);
-    let masked = adapted.forward(photo(), Some(&context), Mode::Adapted);
+    let masked = adapted
+        .forward(photo(), Some(&context), Pass::Eval)
+        .unwrap();
     close(
         "masked",
         &values(masked),
         &fixture.tensors["out.masked"].data,
     );
-    let plain = values(base.forward(photo(), None, Mode::Adapted));
+    let plain = values(base.forward(photo(), None, Pass::Eval).unwrap());
     assert!(relative(&plain, &fixture.tensors["out.none"].data) > 0.05);
 
     // Ranks and scales by pattern, and what is not adapted.

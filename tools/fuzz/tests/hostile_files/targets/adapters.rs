@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use fuzz_harness::Folder;
 use gan_baselines::{ResnetConfig, ResnetGenerator};
 use lora_gan::{
-    BaseGenerator, GeneratorConfig, HybridGenerator, Mode, NormKind, PatchGan, PatchGanConfig,
+    BaseGenerator, GeneratorConfig, HybridGenerator, NormKind, Pass, PatchGan, PatchGanConfig,
 };
 use weight_blocks::WeightSpace;
 
@@ -46,7 +46,7 @@ fn run(generator: &HybridGenerator) {
     let size = generator.config().image_size;
     if size <= 64 {
         let photo = Tensor::zeros([1, 3, size, size], &Device::flex());
-        let _ = generator.forward(photo, None, Mode::Adapted).into_data();
+        let _ = generator.forward(photo, None, Pass::Eval).unwrap().into_data();
     }
 }
 

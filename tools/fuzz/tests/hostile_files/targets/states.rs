@@ -4,7 +4,8 @@ use burn::tensor::Device;
 use finetune::{ConceptTrainer, PairSet, PretrainConcept, PretrainConfig, Pretrainer, Recipe};
 use fuzz_harness::Folder;
 use image::RgbImage;
-use lora_gan::{Context, PatchGanConfig};
+use encoded_text::TextCondition;
+use lora_gan::PatchGanConfig;
 use weight_blocks::{GroupingRule, Normalization, Normalizer, WeightSpace};
 use weight_diffusion::data::NormStats;
 use weight_diffusion::{
@@ -60,7 +61,7 @@ fn pretrain_state() -> Target {
         ..PretrainConfig::compact()
     };
     let device = Device::flex();
-    let context = Context {
+    let context = TextCondition {
         tokens: burn::tensor::Tensor::zeros([1, 2, 5], &device),
         mask: burn::tensor::Tensor::full([1, 2], true, &device),
     };
