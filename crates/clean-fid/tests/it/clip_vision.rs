@@ -24,7 +24,7 @@ fn tiny() -> ClipVisionConfig {
         .with_outputs(24)
 }
 
-/// The weights in the fixture as a file of their own, `prefix` in front of all names, with `more` beside them.
+/// Writes the weights in the fixture to a file, with `prefix` before all names, and adds the tensors `more`.
 fn write(folder: &tempfile::TempDir, prefix: &str, more: &[&str]) -> PathBuf {
     let bytes = fs::read(crate::common::fixture_path("clip.safetensors")).unwrap();
     let fixture = SafeTensors::deserialize(&bytes).unwrap();

@@ -41,7 +41,7 @@ fn files_are_read_as_pil_reads_them() {
 /// Photographs at six qualities and three samplings, sequential, progressive and with restarts; grey, colours without
 /// transform, CMYK and YCCK.
 #[test]
-fn seventy_four_jpegs_have_the_bytes_of_pil() {
+fn jpegs_decode_to_the_bytes_of_pil() {
     let fixture = Fixture::open("jpeg.safetensors");
     let names = fixture.names("/file");
     assert_eq!(names.len(), 74);
@@ -63,11 +63,11 @@ fn seventy_four_jpegs_have_the_bytes_of_pil() {
 }
 
 #[test]
-fn damaged_jpegs_end_in_errors_or_pictures() {
+fn damaged_jpegs_are_refused_or_decoded() {
     let fixture = Fixture::open("jpeg.safetensors");
     for name in fixture.names("/file") {
         let (file, _) = fixture.bytes(&format!("{name}/file"));
-        // Without its end marker (two bytes) and the last padded bits a file may still hold every pixel.
+        // Without its end marker (two bytes) and the padding before it, a file may still hold every pixel.
         for length in (0..file.len() - 8).step_by(1 + file.len() / 40) {
             let error = Picture::decode(&file[..length], "cut.jpg").unwrap_err();
             assert!(matches!(error, Error::Image { .. }), "{name}: {error}");
@@ -81,7 +81,7 @@ fn damaged_jpegs_end_in_errors_or_pictures() {
             let mut bytes = file.clone();
             for flip in 0..1 + round % 3 {
                 let [place, value] = [0, 1].map(|i| noise.hash(8 * round + 2 * flip + i) as usize);
-                // In turn anywhere, and in the frame header with its sizes and samplings.
+                // Alternately anywhere, and in the frame header with its sizes and samplings.
                 let at = match round % 2 {
                     0 => place % bytes.len(),
                     _ => frame + 4 + place % 16,
@@ -98,7 +98,7 @@ fn damaged_jpegs_end_in_errors_or_pictures() {
         }
     }
 
-    // 65,000 × 65,000 pixels by claim.
+    // A header that claims 65,000 × 65,000 pixels.
     let (mut file, _) = fixture.bytes("444-60-progressive/file");
     let frame = file.windows(2).position(|m| m == [0xff, 0xc2]).unwrap();
     file[frame + 5..frame + 9].copy_from_slice(&[0xfd, 0xe8, 0xfd, 0xe8]);
@@ -122,14 +122,14 @@ fn damaged_files_are_refused() {
     let error = Picture::decode(b"GIF89a and so on", "x.gif").unwrap_err();
     assert!(matches!(error, Error::Image { .. }), "{error}");
 
-    // A header that claims 60,000 × 60,000 pixels of colour: refused before memory is set aside for it.
+    // A header that claims 60,000 × 60,000 pixels of colour: refused before memory is allocated for it.
     let mut huge = file.clone();
     huge[16..20].copy_from_slice(&60_000u32.to_be_bytes());
     huge[20..24].copy_from_slice(&60_000u32.to_be_bytes());
     let error = Picture::decode(&huge, "huge.png").unwrap_err();
     assert!(matches!(error, Error::Image { .. }), "{error}");
 
-    // 12,000 × 12,000 is a picture's size, but not one of a few hundred bytes.
+    // A picture may have 12,000 × 12,000 pixels, but not in a few hundred bytes.
     huge[16..20].copy_from_slice(&12_000u32.to_be_bytes());
     huge[20..24].copy_from_slice(&12_000u32.to_be_bytes());
     let checksum = crc32(&huge[12..29]);
@@ -142,7 +142,7 @@ fn damaged_files_are_refused() {
 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("named.jpg");
-    // The content decides.
+    // The content decides, not the extension.
     std::fs::write(&path, &file).unwrap();
     assert_eq!(Picture::open(&path).unwrap().width(), 45);
     let missing = Picture::open(folder.path().join("none.png"));

@@ -4,11 +4,11 @@ use crate::common::{Fixture, assert_relative};
 use clean_fid::distances::{Subsets, kernel_distance_subsets};
 use clean_fid::{Error, FeatureSet, FrechetReference, frechet_distance, kernel_distance};
 
-/// Rows fewer than, on one side more than, and on both sides more than the width.
+/// Fewer rows than the width, more on one side, and more on both sides.
 const CASES: [&str; 3] = ["few", "mixed", "many"];
 
 #[test]
-fn frechet_equals_scipy_and_forty_digits() {
+fn frechet_equals_scipy_and_mpmath_to_forty_digits() {
     let fixture = Fixture::open("distances.safetensors");
     for name in CASES {
         let (x, y) = (
@@ -61,7 +61,7 @@ fn kernel_by_hand() {
     assert!((kernel_distance(&x, &y).unwrap() - expected).abs() < 1e-12);
 }
 
-/// More rows than one block of the kernel sum: against the mean embeddings of a set that repeats itself.
+/// More rows than one block of the kernel sum, compared with the mean embeddings of a set that repeats itself.
 #[test]
 fn kernel_over_several_blocks() {
     let bits = |n: usize, ones: usize| {
@@ -94,7 +94,7 @@ fn subsets_are_seeded_and_unbiased() {
         "{estimate:?} against {full}"
     );
 
-    // A subset of everything leaves no choice.
+    // Subsets of the whole set do not depend on the seed.
     let (a, b) = (fixture.set("many_y"), fixture.set("many_y"));
     let whole = Subsets {
         count: 3,

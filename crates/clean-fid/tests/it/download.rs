@@ -50,7 +50,7 @@ impl Server {
                 let head = format!(
                     "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
                 );
-                // A client that has seen enough may be gone.
+                // The client may have closed the connection after reading enough.
                 let _ = stream.write_all(head.as_bytes());
                 let _ = stream.write_all(body);
             }
@@ -69,7 +69,7 @@ impl Server {
 }
 
 #[test]
-fn a_file_comes_once() {
+fn a_file_is_downloaded_once() {
     let server = Server::start();
     let folder = tempfile::tempdir().unwrap();
     let cache = DownloadCache::new(folder.path().join("made/on/demand"));
@@ -85,7 +85,7 @@ fn a_file_comes_once() {
         .unwrap();
     assert_eq!(server.requests(), 2);
 
-    // Damaged in the cache: fetched again, or refused where that is not allowed.
+    // Damaged in the cache: downloaded again, or refused if that is forbidden.
     for damage in [&CONTENT[1..], b"", &[b'x'; 1000]] {
         fs::write(&path, damage).unwrap();
         let before = server.requests();
@@ -103,7 +103,7 @@ fn a_file_comes_once() {
 }
 
 #[test]
-fn what_is_not_the_file_leaves_nothing() {
+fn failed_downloads_leave_no_file() {
     let server = Server::start();
     let folder = tempfile::tempdir().unwrap();
     let cache = DownloadCache::new(folder.path());
@@ -133,10 +133,10 @@ fn what_is_not_the_file_leaves_nothing() {
 }
 
 #[test]
-fn without_network_it_says_so() {
+fn without_a_network_errors_name_the_address() {
     let folder = tempfile::tempdir().unwrap();
     let cache = DownloadCache::new(folder.path());
-    // A port that was just free.
+    // A port on which nothing listens any more.
     let port = {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.local_addr().unwrap().port()

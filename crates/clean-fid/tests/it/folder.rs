@@ -44,7 +44,7 @@ fn images_are_found_as_clean_fid_finds_them() {
     assert!(matches!(error, Error::EmptyFolder { .. }), "{error}");
 }
 
-/// The mean over each channel: enough of a network to see which images came, and in which order.
+/// The mean over each channel, which shows which images came, and in which order.
 struct Means {
     nan_from_width: usize,
 }
@@ -142,7 +142,7 @@ fn a_network_with_a_resize_sees_one_size() {
         .unwrap();
     assert_eq!(batches, 1);
 
-    // The same as a tensor, one by one, resized inside.
+    // The same images as tensors, one by one, resized by the network.
     let all = extractor.features(&folder, |_| ()).unwrap();
     for (file, row) in folder.files().iter().zip(all.rows()) {
         let picture = Picture::open(file).unwrap();
@@ -158,7 +158,7 @@ fn a_network_with_a_resize_sees_one_size() {
 }
 
 #[test]
-fn a_generator_gives_the_statistics_of_its_images() {
+fn generated_images_are_accumulated() {
     let device = test_device::device();
     let network = Means {
         nan_from_width: usize::MAX,
@@ -174,7 +174,7 @@ fn a_generator_gives_the_statistics_of_its_images() {
     for value in statistics.covariance() {
         assert!((value - 20.0 / 9.0).abs() < 1e-6, "{value}");
     }
-    // Against statistics, of which a wrong width is found before anything is made.
+    // Against statistics; a wrong width is found before any image is generated.
     let made = || (0..5).map(|i| Ok::<_, Error>(batch(i)));
     let moved = statistics.mean().iter().map(|mean| mean + 2.0).collect();
     let reference = FeatureStatistics::new(moved, statistics.covariance().to_vec(), None).unwrap();

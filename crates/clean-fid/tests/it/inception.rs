@@ -60,7 +60,7 @@ fn features_equal_pytorch_fid() {
     }
 }
 
-/// Writes the fixture's pictures as the Python script had them on disk.
+/// Writes the fixture's pictures as the Python script did.
 fn write_folder(fixture: &Fixture, name: &str, root: &Path) -> ImageFolder {
     let root = root.join(name);
     fs::create_dir_all(root.join("inner")).unwrap();
@@ -76,7 +76,7 @@ fn write_folder(fixture: &Fixture, name: &str, root: &Path) -> ImageFolder {
 }
 
 #[test]
-fn folders_are_as_far_apart_as_clean_fid_says() {
+fn distances_of_folders_equal_clean_fid() {
     let fixture = Fixture::open("inception.safetensors");
     let device = test_device::device();
     let network = load(&fixture, ResizeMode::Clean);
@@ -104,7 +104,7 @@ fn folders_are_as_far_apart_as_clean_fid_says() {
     let kernel = kernel_distance(&first, &second).unwrap();
     assert_relative(kernel, fixture.doubles("kernel")[0], 1e-3, "kernel");
 
-    // Streaming, and by way of a file.
+    // Accumulated, and by way of a file.
     let streamed = extractor.frechet(&a, &b).unwrap();
     assert_relative(streamed, direct, 1e-6, "streamed");
     let path = root.path().join("b.npz");
@@ -136,7 +136,7 @@ fn other_weights_are_refused() {
         "{error}"
     );
     assert!(error.contains("missing"), "{error}");
-    // torchvision's own classifier, and its auxiliary one.
+    // torchvision's classifier, and its auxiliary one.
     let error = refused(&shapes.replace("1008", "1000"), "");
     assert!(error.contains("fc.") && error.contains("1000"), "{error}");
     let error = refused(&shapes.replace("\"fc.bias\"", "\"AuxLogits.fc.bias\""), "");

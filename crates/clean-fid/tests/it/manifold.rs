@@ -16,7 +16,7 @@ fn equal_to_prdc() {
         let theirs = fixture.doubles(&format!("{name}_values"));
         let ours = [ours.precision, ours.recall, ours.density, ours.coverage];
         for (a, b) in ours.iter().zip(&theirs) {
-            // Counts over counts: one more or less would show.
+            // Ratios of counts: one more or less would show.
             assert!((a - b).abs() < 1e-12, "{name}: {ours:?} against {theirs:?}");
         }
     }
@@ -32,7 +32,7 @@ fn kernel_equals_clean_fid() {
 
 /// More rows than a block holds: a line of points against every second of them, and against points far away.
 #[test]
-fn lines_by_hand() {
+fn points_on_a_line_by_hand() {
     let line = |count: usize, step: f32, start: f32| {
         let rows = (0..count).map(|i| start + step * i as f32).collect();
         FeatureSet::from_rows(rows, 1).unwrap()

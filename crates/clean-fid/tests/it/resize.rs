@@ -7,7 +7,7 @@ use clean_fid::{Error, Picture};
 
 use burn::tensor::{Tensor, TensorData};
 
-/// Largest difference on 0..255. PIL's sums are in double precision and equal ours but for the order of additions;
+/// Largest difference on 0..255. PIL's sums are in double precision and differ from ours in the order of additions;
 /// torch's positions and weights are in 32 bits.
 const MODES: [(ResizeMode, f32); 3] = [
     (ResizeMode::Clean, 1e-4),
@@ -21,7 +21,7 @@ fn noise(name: &str, height: usize, width: usize) -> Picture {
 }
 
 #[test]
-fn a_hundred_and_sixty_sizes_to_that_of_the_network() {
+fn images_of_160_sizes_are_resized_to_299_pixels() {
     let fixture = Fixture::open("resize.safetensors");
     let (sizes, shape) = fixture.floats("sampled_sizes");
     assert_eq!(shape, [160, 2]);
@@ -53,7 +53,7 @@ fn a_hundred_and_sixty_sizes_to_that_of_the_network() {
 }
 
 #[test]
-fn forty_sizes_to_small_ones_in_full() {
+fn images_of_40_sizes_are_resized_to_small_ones() {
     let fixture = Fixture::open("resize.safetensors");
     let (sizes, shape) = fixture.floats("full_sizes");
     assert_eq!(shape, [40, 4]);

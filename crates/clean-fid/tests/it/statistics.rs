@@ -32,7 +32,7 @@ fn assert_near(ours: &[f64], theirs: &[f64], bound: f64) {
 }
 
 #[test]
-fn equal_to_numpy_in_any_batches() {
+fn batches_of_any_size_equal_numpy() {
     let set = Fixture::open("statistics.safetensors").set("wide_x");
     let numpy = FeatureStatistics::load(fixture_path("statistics_compressed.npz")).unwrap();
     for sizes in [&[150][..], &[1], &[7, 1, 20], &[149, 1]] {
@@ -43,9 +43,9 @@ fn equal_to_numpy_in_any_batches() {
     }
 }
 
-/// A mean far above the spread, where sums of squares would lose all digits.
+/// A mean far above the spread, for which sums of squares would lose all digits.
 #[test]
-fn large_means_do_not_spoil_small_spreads() {
+fn large_means_leave_small_variances_accurate() {
     let rows: Vec<f32> = (0..200).map(|i| 1e6 + (i % 5) as f32).collect();
     let set = FeatureSet::from_rows(rows, 1).unwrap();
     let statistics = batches(&set, &[3, 8]);
@@ -82,7 +82,7 @@ fn distances_equal_clean_fid() {
 }
 
 #[test]
-fn files_go_both_ways() {
+fn files_are_exchanged_with_the_python_packages() {
     let fixture = Fixture::open("statistics.safetensors");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("own.npz");
@@ -93,7 +93,7 @@ fn files_go_both_ways() {
     assert_eq!(read.mean(), own.mean());
     assert_eq!(read.covariance(), own.covariance());
     assert_eq!(read.images(), None);
-    // Over an existing file.
+    // An existing file is replaced.
     own.save(&path).unwrap();
 
     // numpy's: compressed, stored, and in 32 bits with sigma column by column.
@@ -211,7 +211,7 @@ fn archive(path: &Path, members: &[(&str, Vec<u8>)]) {
 }
 
 #[test]
-fn files_of_strangers_are_refused() {
+fn malformed_and_hostile_files_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("test.npz");
     let reason = |members: &[(&str, Vec<u8>)]| {
@@ -234,7 +234,7 @@ fn files_of_strangers_are_refused() {
     let square = member(&header("<f8", "(1, 2)"), &[0; 16]);
     let text = reason(&[("mu.npy", square)]);
     assert!(text.contains("one dimension"), "{text}");
-    // More than the limit, in truth and only by claim.
+    // More than the limit, in fact and only in the header.
     let long = member(&header("<f8", "(200000,)"), &vec![0; 1_600_000]);
     assert!(reason(&[("mu.npy", long)]).contains("more than 8192"));
     for shape in ["(4611686018427387904, 4)", "(9000,)", "(8000,)"] {
@@ -252,13 +252,13 @@ fn files_of_strangers_are_refused() {
     archive(&path, &[("feats.npy", bomb)]);
     let text = FeatureSet::load(&path).unwrap_err().to_string();
     assert!(text.contains("unpacks from"), "{text}");
-    // Other types, pickled objects among them.
+    // Other types, including pickled objects.
     for kind in ["<i8", "|O", "<c16", "<f2"] {
         let other = member(&header(kind, "(2,)"), &[0; 32]);
         let text = reason(&[("mu.npy", other)]);
         assert!(text.contains("mu"), "{kind}: {text}");
     }
-    // Headers that lie or nest.
+    // Headers with a wrong length or deep nesting.
     let mut lying = mu.clone();
     lying[6] = 2;
     lying[8..12].copy_from_slice(&u32::MAX.to_le_bytes());

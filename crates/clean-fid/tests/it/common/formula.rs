@@ -1,4 +1,4 @@
-//! Numbers that `tools/clean_fid_fixtures.py` makes in the same way, so that they need not be shipped.
+//! Numbers that `tools/clean_fid_fixtures.py` computes in the same way, so that they need not be shipped.
 
 use std::collections::BTreeMap;
 

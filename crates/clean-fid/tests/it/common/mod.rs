@@ -73,7 +73,7 @@ impl Fixture {
     }
 }
 
-/// A file beside the fixtures that is no safetensors.
+/// A fixture that is not a safetensors file.
 pub(crate) fn fixture_path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures")
