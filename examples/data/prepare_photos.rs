@@ -13,8 +13,7 @@ use clap::Parser;
 use concepts::Split;
 use concepts::prepare::{Crop, FaceBoxes, Fractions, Identities, PrepareSettings, plan, prepare};
 use denoised_weights_examples::Result;
-use denoised_weights_examples::assets::display;
-use denoised_weights_examples::cli::run;
+use denoised_weights_examples::cli::{display, run};
 use denoised_weights_examples::progress::Progress;
 
 /// Crop photos to squares, resize them with an antialiasing filter and write

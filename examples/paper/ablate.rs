@@ -14,15 +14,15 @@ use clap::Parser;
 use clean_fid::FeatureNet;
 use concepts::{art_concepts, find};
 use denoised_weights::PromptEncoder;
+use denoised_weights::comparison::median;
 use denoised_weights::pairs::{ConceptPairs, PairCounts, PhotoSplits};
 use denoised_weights::training::{
     CombinedLoss, Cut, EditLoss, Overfitting, Subject, TrainingFolder, overfit, timed_prediction,
 };
 use denoised_weights::weights::{adapt, relative_distance};
-use denoised_weights_examples::assets::{AssetArgs, TextArgs, display};
-use denoised_weights_examples::cli::{Common, parse, run};
+use denoised_weights_examples::cli::{Common, display, parse, run};
+use denoised_weights_examples::options::ModelArgs;
 use denoised_weights_examples::picture::{Column, write_grid};
-use denoised_weights_examples::report::median;
 use denoised_weights_examples::training::{TrainingProgress, write_loss_chart};
 use denoised_weights_examples::{Result, files};
 use finetune::{
@@ -47,9 +47,7 @@ struct Args {
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
-    assets: AssetArgs,
-    #[command(flatten)]
-    text: TextArgs,
+    model: ModelArgs,
     /// Concepts of the zoo whose adapters are learnt.
     #[arg(long, value_delimiter = ',', default_values_t = [String::from("charcoal-sketch"), String::from("stained-glass-window")])]
     concepts: Vec<String>,
@@ -145,9 +143,9 @@ struct CellReport {
 
 fn ablate(args: &Args) -> Result<()> {
     let device = args.common.device()?;
-    let assets = args.assets.paths();
+    let assets = args.model.paths();
     let base = assets.load_base(&device)?;
-    let text = args.text.load(&device)?;
+    let text = args.model.text.load(&device)?;
     let zoo = assets.open_zoo(&base)?;
     let network = assets.load_feature_network(&device)?;
     let photos = PhotoSplits::read(&assets.photos, base.config.image_size)?;

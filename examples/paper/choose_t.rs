@@ -11,14 +11,14 @@ use std::process::ExitCode;
 use clap::Parser;
 use clean_fid::FeatureNet;
 use concepts::Split;
+use denoised_weights::comparison::median;
 use denoised_weights::pairs::{ConceptPairs, PairCounts, PhotoSplits, concepts_of};
 use denoised_weights::training::timed_prediction;
 use denoised_weights::weights::{adapt, norm};
-use denoised_weights_examples::assets::{AssetArgs, TextArgs, display};
-use denoised_weights_examples::cli::{Common, parse, run};
+use denoised_weights_examples::cli::{Common, display, parse, run};
+use denoised_weights_examples::options::ModelArgs;
 use denoised_weights_examples::picture::{Chart, Line, write_chart};
 use denoised_weights_examples::progress::Progress;
-use denoised_weights_examples::report::median;
 use denoised_weights_examples::{Result, files};
 use finetune::Evaluator;
 use serde::Serialize;
@@ -33,9 +33,7 @@ struct Args {
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
-    assets: AssetArgs,
-    #[command(flatten)]
-    text: TextArgs,
+    model: ModelArgs,
     /// Timesteps t.
     #[arg(long, value_delimiter = ',', default_values_t = [0, 300, 600, 800, 900, 950, 980, 990, 999])]
     timesteps: Vec<usize>,
@@ -89,8 +87,8 @@ struct PointReport {
 
 fn choose(args: &Args) -> Result<()> {
     let device = args.common.device()?;
-    let assets = args.assets.paths();
-    let predictor = args.assets.load_predictor(&args.text, &device)?;
+    let assets = args.model.paths();
+    let predictor = args.model.load_predictor(&device)?;
     let (base, generator) = (predictor.base(), predictor.generator());
     if generator.trained_norm().is_some() {
         eprintln!(

@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use clap::Parser;
 use concepts::{Concept, Split, art_concepts};
-use denoised_weights_examples::assets::TextArgs;
 use denoised_weights_examples::cli::{Common, parse, run};
+use denoised_weights_examples::options::TextArgs;
 use denoised_weights_examples::{Result, files};
 use serde::Serialize;
 use text_encoder::{TextEncoder, cosine_similarity};

@@ -10,8 +10,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use denoised_weights::run::RunLock;
-use denoised_weights_examples::assets::display;
-use denoised_weights_examples::cli::run;
+use denoised_weights_examples::cli::{display, run};
 use denoised_weights_examples::progress::Progress;
 use denoised_weights_examples::{Result, files};
 use serde::Serialize;

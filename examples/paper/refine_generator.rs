@@ -11,8 +11,8 @@ use clap::Parser;
 use denoised_weights::pairs::{PhotoSplits, training_sources};
 use denoised_weights::training::{Refinement, refine, subset};
 use denoised_weights_examples::Result;
-use denoised_weights_examples::assets::{AssetArgs, TextArgs};
 use denoised_weights_examples::cli::{Common, parse, run};
+use denoised_weights_examples::options::ModelArgs;
 use denoised_weights_examples::training::{TrainingArgs, TrainingProgress};
 use weight_blocks::Zoo;
 use weight_diffusion::TrainConfig;
@@ -25,9 +25,7 @@ struct Args {
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
-    assets: AssetArgs,
-    #[command(flatten)]
-    text: TextArgs,
+    model: ModelArgs,
     #[command(flatten)]
     training: TrainingArgs,
     /// Folder of prepared pairs that the zoo was collected from (see collect). Without it, the
@@ -58,8 +56,8 @@ fn main() -> ExitCode {
 
 fn refine_generator(args: &Args) -> Result<()> {
     let device = args.common.device()?;
-    let assets = args.assets.paths();
-    let predictor = args.assets.load_predictor(&args.text, &device)?;
+    let assets = args.model.paths();
+    let predictor = args.model.load_predictor(&device)?;
     let mut zoo = Zoo::open(&assets.zoo)?;
     if let Some(count) = args.concepts {
         zoo = subset(&zoo, count, args.common.seed)?;

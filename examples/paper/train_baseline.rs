@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use clap::Parser;
 use clean_fid::FeatureNet;
 use concepts::{art_concepts, find};
@@ -15,12 +15,12 @@ use denoised_weights::comparison::baselines::{Baseline, CURVE_FILE, Trained, tra
 use denoised_weights::comparison::{Comparison, Measurement};
 use denoised_weights::pairs::{ConceptPairs, PairCounts, PhotoSplits};
 use denoised_weights::run::{RunLock, claim};
-use denoised_weights_examples::assets::{AssetArgs, display};
-use denoised_weights_examples::cli::{Common, one_of, parse, run};
+use denoised_weights_examples::cli::{Common, display, one_of, parse, run};
+use denoised_weights_examples::options::AssetArgs;
 use denoised_weights_examples::picture::{Chart, Column, Line, write_chart, write_grid};
 use denoised_weights_examples::progress::Progress;
 use denoised_weights_examples::{Result, files};
-use finetune::{Evaluator, Recipe};
+use finetune::Recipe;
 use lora_gan::BaseGenerator;
 use serde::Serialize;
 
@@ -114,7 +114,6 @@ struct Run<'a> {
     configs: serde_json::Value,
     pairs: ConceptPairs,
     network: clean_fid::EfficientNetLite0,
-    shown: Tensor<4>,
 }
 
 impl<'a> Run<'a> {
@@ -141,7 +140,6 @@ impl<'a> Run<'a> {
             args,
             configs: args.network.configs(&recipe, base),
             recipe,
-            shown: pairs.shown_photos(size, device)?,
             pairs,
             network: args.assets.paths().load_feature_network(device)?,
         })
@@ -170,7 +168,7 @@ impl<'a> Run<'a> {
     }
 
     fn train(&self, base: &BaseGenerator, device: &Device) -> Result<()> {
-        let evaluator = Evaluator::new(&self.network, &self.pairs.test)?;
+        let comparison = Comparison::new(base, &self.pairs, &self.network, &self.recipe, device)?;
         let state = self.state();
         println!(
             "{:?} for {}: {} training pairs, {} test pairs",
@@ -180,15 +178,7 @@ impl<'a> Run<'a> {
             self.pairs.test.len(),
         );
         let mut progress: Option<Progress> = None;
-        let comparison = Comparison {
-            base: &base.generator,
-            pairs: &self.pairs,
-            shown: &self.shown,
-            evaluator: &evaluator,
-            recipe: &self.recipe,
-            device,
-        };
-        let name = evaluator.metric_name();
+        let name = comparison.metric_name();
         let trained = train(self.args.network, &comparison, &state, |point| {
             let note = format!("{name} {:.2}, L1 {:.4}", point.quality, point.l1);
             let (total, done) = (self.recipe.epochs as u64, point.epoch as u64);
@@ -200,19 +190,18 @@ impl<'a> Run<'a> {
             bar.finish();
         }
         println!("{} weights in the generator", trained.weights);
-        self.write(trained, &evaluator)?;
+        self.write(trained, &name)?;
         files::discard(&state)?;
         println!("wrote {}", display(&self.out));
         Ok(())
     }
 
-    fn write(&self, trained: Trained, evaluator: &Evaluator<'_>) -> Result<()> {
+    fn write(&self, trained: Trained, quality: &str) -> Result<()> {
         let Trained { curve, edited, .. } = trained;
         let mut columns = Vec::from(Column::of_pairs(&self.pairs.shown));
         let epochs = format!("epoch {}", self.recipe.epochs);
         columns.push(Column::new(epochs, edited));
         write_grid(&self.out.join("grid.png"), &columns)?;
-        let quality = evaluator.metric_name();
         let line = Line {
             name: format!("{:?}", self.args.network).to_lowercase(),
             points: curve.iter().map(|p| (p.seconds, p.quality)).collect(),
@@ -221,7 +210,7 @@ impl<'a> Run<'a> {
         let chart = Chart {
             title: &format!("{} — {quality}, lower is better", self.pairs.name),
             x: "seconds of training",
-            y: &quality,
+            y: quality,
             lines: vec![line],
             ..Chart::default()
         };

@@ -9,8 +9,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use denoised_weights::training::{GeneratorTraining, hold_out, subset, train};
-use denoised_weights_examples::assets::TextArgs;
 use denoised_weights_examples::cli::{Common, parse, run};
+use denoised_weights_examples::options::TextArgs;
 use denoised_weights_examples::training::{TrainingArgs, TrainingProgress};
 use denoised_weights_examples::{Result, devices};
 use weight_blocks::Zoo;

@@ -128,6 +128,15 @@ pub fn interval(per_minute: Option<f64>) -> Result<Duration> {
     }
 }
 
+/// `path` as people type it: relative to the current folder if it lies in it.
+pub fn display(path: &Path) -> String {
+    let shown = std::env::current_dir()
+        .ok()
+        .and_then(|dir| path.strip_prefix(dir).ok())
+        .unwrap_or(path);
+    shown.display().to_string()
+}
+
 /// What to do about a disk that cannot be written to. It looks at the text, since some libraries keep nothing else of an
 /// error.
 fn advice(error: &str) -> Option<&'static str> {

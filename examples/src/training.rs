@@ -8,7 +8,7 @@ use denoised_weights::training::{TrainingEvent, TrainingFolder, TrainingReport};
 use weight_diffusion::Precision;
 
 use crate::Result;
-use crate::assets::display;
+use crate::cli::display;
 use crate::picture::{Chart, Line, write_chart};
 use crate::progress::Progress;
 

@@ -1,4 +1,4 @@
-//! Prompt → LoRA weights, in one denoising step.
+//! From a prompt to LoRA weights, in one denoising step.
 //!
 //! ```sh
 //! cargo run --release --example generate -- --prompt "teal charcoal sketch" --out out/teal.safetensors
@@ -13,40 +13,34 @@ use concepts::read_photos;
 use denoised_weights::PhotoEditor;
 use denoised_weights::export::export_pytorch;
 use denoised_weights_examples::Result;
-use denoised_weights_examples::assets::{AssetArgs, TextArgs, display};
-use denoised_weights_examples::cli::{Common, parse, run};
+use denoised_weights_examples::cli::{Common, display, parse, run};
+use denoised_weights_examples::options::{ModelArgs, SampleArgs};
 use serde::Serialize;
 
-/// Ask the weight generator for the LoRA weights of a prompt and write them as safetensors; with
-/// --apply also translate photos with them, before any fine-tuning.
+/// Predict the LoRA weights of a prompt and write them as safetensors; with --apply, also edit photos with
+/// them, before any fine-tuning.
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
-    assets: AssetArgs,
-    #[command(flatten)]
-    text: TextArgs,
+    model: ModelArgs,
     /// The concept, in words.
     #[arg(long)]
     prompt: String,
     /// Where to write the adapter.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Timestep of the one denoising step [default: the generator's].
-    #[arg(long)]
-    t: Option<usize>,
-    /// Predictions from different noise that are averaged.
-    #[arg(long)]
-    noises: Option<usize>,
-    /// Translate the photos of this folder with the base and the new adapter.
+    #[command(flatten)]
+    sampling: SampleArgs,
+    /// Edit the photos of this folder with the predicted adapter.
     #[arg(long, value_name = "DIR", requires = "images")]
     apply: Option<PathBuf>,
-    /// Folder for the translated photos, PNG.
+    /// Folder for the edited photos (PNG).
     #[arg(long, value_name = "DIR", requires = "apply")]
     images: Option<PathBuf>,
-    /// Write the base with the new adapter for PyTorch: DIR merged, DIR/base and DIR/peft apart, and
-    /// DIR/check.safetensors with a photo and its edit; tools/load_generator.py reads them.
+    /// Export for PyTorch: the adapted base to DIR, base and adapter apart to DIR/base and DIR/peft, and
+    /// a photo with its edit to DIR/check.safetensors; tools/load_generator.py reads them.
     #[arg(long, value_name = "DIR")]
     export: Option<PathBuf>,
 }
@@ -71,14 +65,11 @@ fn main() -> ExitCode {
 fn generate(args: &Args) -> Result<()> {
     let device = args.common.device()?;
     let started = Instant::now();
-    let predictor = args.assets.load_predictor(&args.text, &device)?;
+    let predictor = args.model.load_predictor(&device)?;
     let (base, generator) = (predictor.base(), predictor.generator());
     let load_seconds = started.elapsed().as_secs_f64();
 
-    let mut options = generator.defaults();
-    options.seed = args.common.seed;
-    options.t = args.t.unwrap_or(options.t);
-    options.noises = args.noises.unwrap_or(options.noises);
+    let options = args.sampling.options(generator, args.common.seed);
     let started = Instant::now();
     let prediction = predictor.predict_with(&args.prompt, &options)?;
     let predict_seconds = started.elapsed().as_secs_f64();
@@ -108,14 +99,14 @@ fn generate(args: &Args) -> Result<()> {
     if let (Some(photos), Some(images)) = (&args.apply, &args.images) {
         let editor = PhotoEditor::new(base, &prediction.weights)?;
         let count = editor.edit_folder(photos, images)?;
-        println!("{count} photos translated into {}", display(images));
+        println!("{count} photos edited into {}", display(images));
     }
     if let Some(dir) = &args.export {
-        let photos = (args.apply.clone()).unwrap_or(args.assets.paths().photos);
+        let photos = (args.apply.clone()).unwrap_or(args.model.paths().photos);
         let photos = read_photos(&photos, base.config.image_size)?;
         let photo = photos
             .first()
-            .ok_or("no photo to translate for the check")?;
+            .ok_or("there is no photo to edit for the check")?;
         export_pytorch(base, &prediction.weights, &photo.image, dir)?;
         println!("exported into {}", display(dir));
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use clean_fid::FeatureNet;
+use concepts::Split;
 use finetune::{ConceptTrainer, Evaluator, Recipe};
 use lora_gan::BaseGenerator;
 use weight_blocks::{
@@ -121,7 +122,13 @@ impl<'a> Collector<'a> {
                 continue;
             }
             let size = self.base.config.image_size;
-            let pairs = source.pairs(photos, self.options.counts, size, &self.device)?;
+            let pairs = source.pairs(
+                photos,
+                Split::Validation,
+                self.options.counts,
+                size,
+                &self.device,
+            )?;
             let (record, weights) = self.train(name, &pairs)?;
             self.zoo.append(&record, &weights)?;
             self.clear(name, lock)?;

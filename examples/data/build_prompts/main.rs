@@ -11,8 +11,7 @@ mod stages;
 use std::process::ExitCode;
 
 use clap::Parser;
-use denoised_weights_examples::assets::display;
-use denoised_weights_examples::cli::{read_lines, run};
+use denoised_weights_examples::cli::{display, read_lines, run};
 use denoised_weights_examples::{Result, files};
 use prompt_sets::generate::{Generator, Journal, Shortfall, Spent, Stop};
 use prompt_sets::screen::{Dropped, Screening};

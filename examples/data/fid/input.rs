@@ -5,7 +5,7 @@ use std::path::Path;
 use clean_fid::distances::StatisticsAccumulator;
 use clean_fid::{Extractor, FeatureNet, FeatureSet, FeatureStatistics, ImageFolder};
 use denoised_weights_examples::Result;
-use denoised_weights_examples::assets::display;
+use denoised_weights_examples::cli::display;
 use denoised_weights_examples::progress::Progress;
 
 /// A side of the comparison, opened before anything is measured.

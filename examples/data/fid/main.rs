@@ -20,8 +20,8 @@ use clean_fid::{
     EfficientNetLite0Config, Extractor, FeatureNet, FrechetReference, InceptionV3Config,
 };
 use denoised_weights_examples::Result;
-use denoised_weights_examples::assets::AssetArgs;
 use denoised_weights_examples::cli::{Common, parse, run};
+use denoised_weights_examples::options::AssetArgs;
 use serde::Serialize;
 
 use input::{Input, Side};

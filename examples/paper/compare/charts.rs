@@ -1,8 +1,8 @@
 //! The report's charts.
 
 use denoised_weights::comparison::MethodReport;
+use denoised_weights::comparison::{ConceptReport, median};
 use denoised_weights_examples::picture::{Chart, Line};
-use denoised_weights_examples::report::{ConceptReport, median};
 
 use crate::results::Results;
 use crate::stats::mean;

@@ -3,13 +3,13 @@
 use clean_fid::EfficientNetLite0;
 use denoised_weights::AdapterPredictor;
 use denoised_weights::comparison::baselines::{self, Baseline, CURVE_FILE};
-use denoised_weights::comparison::{Comparison, MethodReport};
+use denoised_weights::comparison::{Comparison, Measurement, MethodReport};
 use denoised_weights::pairs::ConceptPairs;
 use denoised_weights::run::claim;
 use denoised_weights::starts::{StartKind, Starts};
 use denoised_weights::weights::zoo_distance;
 use denoised_weights_examples::{Result, files};
-use finetune::{Evaluator, Initializer, Recipe};
+use finetune::Recipe;
 use weight_blocks::Zoo;
 use weight_diffusion::WeightGenerator;
 
@@ -24,7 +24,7 @@ pub(crate) enum Method {
     Scratch(Baseline),
     /// The generated start, fine-tuned with the L1 alone.
     WithoutGan,
-    /// Another weight generator, by its place among those given.
+    /// Another weight generator, by its index in `--also`.
     Also(usize, String),
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct Bench {
     pub also: Vec<WeightGenerator>,
     pub zoo: Zoo,
     pub network: EfficientNetLite0,
-    /// Prompts of the run, of which the least similar is the wrong one.
+    /// Prompts, of which the least similar one serves as the wrong prompt.
     pub prompts: Vec<String>,
 }
 
@@ -57,19 +57,10 @@ impl Bench {
         pairs: &ConceptPairs,
         recipe: &Recipe,
         store: &Store,
-        mut observe: impl FnMut(f64, f64),
+        observe: impl FnMut(&Measurement),
     ) -> Result<()> {
         let (base, device) = (self.predictor.base(), self.predictor.device());
-        let evaluator = Evaluator::new(&self.network, &pairs.test)?;
-        let shown = pairs.shown_photos(base.config.image_size, device)?;
-        let comparison = Comparison {
-            base: &base.generator,
-            pairs,
-            shown: &shown,
-            evaluator: &evaluator,
-            recipe,
-            device,
-        };
+        let comparison = Comparison::new(base, pairs, &self.network, recipe, device)?;
         let own = self.predictor.generator();
         let (generator, kind) = match method {
             Method::Scratch(network) => return scratch(*network, &comparison, store, observe),
@@ -90,9 +81,8 @@ impl Bench {
             options,
             seed: recipe.seed,
         };
-        let start: Box<dyn Initializer + '_> = starts.make(kind, &pairs.prompt, &self.prompts)?;
-        let mut outcome =
-            comparison.fine_tune(&*start, |point| observe(point.epoch, point.quality))?;
+        let start = starts.make(kind, &pairs.prompt, &self.prompts)?;
+        let mut outcome = comparison.fine_tune(&*start, observe)?;
         if kind == StartKind::Denoised {
             outcome.report.zoo_distance =
                 zoo_distance(&outcome.start, &self.zoo)?.map(|(distance, _)| distance);
@@ -105,21 +95,19 @@ impl Bench {
     }
 }
 
-/// Networks that take longer go on from their last epoch.
+/// Trains a network from scratch, from its last saved epoch on.
 fn scratch(
     network: Baseline,
     comparison: &Comparison<'_>,
     store: &Store,
-    mut observe: impl FnMut(f64, f64),
+    observe: impl FnMut(&Measurement),
 ) -> Result<()> {
     let name = network.name();
     let state = store.state(name);
     let begun = state.join(CURVE_FILE).exists();
-    let of = serde_json::json!({ "recipe": comparison.recipe });
+    let of = serde_json::json!({ "recipe": comparison.recipe() });
     claim(&state.join("run.json"), begun, &of)?;
-    let trained = baselines::train(network, comparison, &state, |point| {
-        observe(point.epoch, point.quality);
-    })?;
+    let trained = baselines::train(network, comparison, &state, observe)?;
     let report = MethodReport {
         predict_seconds: 0.0,
         start_norm: None,

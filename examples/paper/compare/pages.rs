@@ -80,8 +80,8 @@ mod tests {
     use crate::results::{Json, Machine, Pictures};
     use crate::store::Strip;
     use crate::table::{budgets, rows};
+    use denoised_weights::comparison::{ComparisonReport, ConceptReport};
     use denoised_weights::comparison::{Measurement, MethodReport};
-    use denoised_weights_examples::report::{ConceptReport, Report, Summary, VERSION};
 
     const HOSTILE: &str = "ink | \"<script>alert(1)</script>\" & more";
 
@@ -121,19 +121,14 @@ mod tests {
             before: vec![RgbImage::from_pixel(4, 4, image::Rgb([value; 3])); 2],
             after: vec![RgbImage::from_pixel(4, 4, image::Rgb([value + 1; 3])); 2],
         };
-        let entries = vec![entry];
+        let entries = vec![entry.clone()];
+        let mut report = ComparisonReport::new(3, "flex", "frechet-test");
+        report.add(entry);
         Results {
             json: Json {
                 table: rows(&entries, &methods),
                 budgets: budgets(&entries, &methods),
-                report: Report {
-                    version: VERSION,
-                    seed: 3,
-                    device: "flex".into(),
-                    quality: "frechet-test".into(),
-                    summary: Summary::of(&entries),
-                    concepts: entries,
-                },
+                report,
                 seeds: vec![3],
                 machine: Machine {
                     processor: "a <b>".into(),

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use denoised_weights::comparison::{ComparisonReport, ConceptReport};
+use denoised_weights::pairs::ConceptSource;
 use denoised_weights_examples::Result;
-use denoised_weights_examples::report::{ConceptReport, Report, Summary, VERSION};
 use serde::Serialize;
 
-use crate::plan::Subject;
 use crate::store::{Store, Strip};
 use crate::table::{Budget, Row, budgets, rows};
 
@@ -15,7 +15,7 @@ use crate::table::{Budget, Row, budgets, rows};
 #[derive(Serialize)]
 pub(crate) struct Json {
     #[serde(flatten)]
-    pub report: Report,
+    pub report: ComparisonReport,
     pub seeds: Vec<u64>,
     pub machine: Machine,
     /// The command that wrote this.
@@ -53,10 +53,10 @@ impl Results {
     /// Runs that are missing are left out; a report of none is an error.
     pub(crate) fn read(
         out: &Path,
-        subjects: &[Subject],
+        subjects: &[ConceptSource],
         seeds: &[u64],
         methods: &[String],
-        quality: String,
+        quality: &str,
         device: &str,
     ) -> Result<Self> {
         let mut entries = Vec::new();
@@ -87,14 +87,9 @@ impl Results {
         }
         let table = rows(&entries, methods);
         let budgets = budgets(&entries, methods);
-        let report = Report {
-            version: VERSION,
-            seed: seeds.first().copied().unwrap_or(0),
-            device: device.to_owned(),
-            quality,
-            summary: Summary::of(&entries),
-            concepts: entries,
-        };
+        let seed = seeds.first().copied().unwrap_or(0);
+        let mut report = ComparisonReport::new(seed, device, quality);
+        entries.into_iter().for_each(|entry| report.add(entry));
         Ok(Self {
             json: Json {
                 report,

@@ -1,6 +1,6 @@
 //! Means, medians and their confidence intervals.
 
-use denoised_weights_examples::report::median;
+use denoised_weights::comparison::median;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;

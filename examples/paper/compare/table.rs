@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use denoised_weights::comparison::MethodReport;
-use denoised_weights_examples::report::{ConceptReport, median};
+use denoised_weights::comparison::{ConceptReport, median};
 use serde::Serialize;
 
 use crate::stats::{Estimate, mean, mean_of_means, median_of_all};

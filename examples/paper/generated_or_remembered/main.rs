@@ -15,15 +15,15 @@ use clap::Parser;
 use clean_fid::FeatureNet;
 use concepts::{Concept, Split};
 use denoised_weights::AdapterPredictor;
+use denoised_weights::comparison::median;
 use denoised_weights::pairs::{
     ConceptPairs, PairCounts, PhotoSplits, concepts_of, edit_photos, spread,
 };
 use denoised_weights::weights::{adapt, cosine, distance};
-use denoised_weights_examples::assets::{AssetArgs, TextArgs, display};
-use denoised_weights_examples::cli::{Common, parse, run};
+use denoised_weights_examples::cli::{Common, display, parse, run};
+use denoised_weights_examples::options::ModelArgs;
 use denoised_weights_examples::picture::{Column, write_grid};
 use denoised_weights_examples::progress::Progress;
-use denoised_weights_examples::report::median;
 use denoised_weights_examples::{Result, files};
 use finetune::{
     ConceptTrainer, Evaluator, Initializer, Recipe, ZooMean, images_to_tensor, tensor_to_images,
@@ -47,9 +47,7 @@ struct Args {
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
-    assets: AssetArgs,
-    #[command(flatten)]
-    text: TextArgs,
+    model: ModelArgs,
     /// At most this many held-out concepts.
     #[arg(long)]
     limit: Option<usize>,
@@ -105,8 +103,8 @@ struct Mean {
 
 fn compare(args: &Args) -> Result<()> {
     let device = args.common.device()?;
-    let assets = args.assets.paths();
-    let predictor = args.assets.load_predictor(&args.text, &device)?;
+    let assets = args.model.paths();
+    let predictor = args.model.load_predictor(&device)?;
     let (base, generator) = (predictor.base(), predictor.generator());
     let zoo = Zoo::open(&assets.zoo)?;
     zoo.check(generator.layout(), &base.digest)?;

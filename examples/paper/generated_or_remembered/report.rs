@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use denoised_weights::comparison::median;
 use denoised_weights_examples::Result;
-use denoised_weights_examples::report::median;
 use serde::Serialize;
 
 #[derive(Serialize)]

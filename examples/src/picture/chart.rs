@@ -7,7 +7,6 @@ use plotters::prelude::*;
 use super::axis::{Axis, label, range};
 use super::palette::colours;
 use crate::Result;
-use crate::report::ConceptReport;
 
 /// A chart of lines over one axis.
 #[derive(Default)]
@@ -45,30 +44,6 @@ pub struct Line {
     pub points: Vec<(f64, f64)>,
     /// Draws it thick.
     pub bold: bool,
-}
-
-/// Draws quality against wall time (prediction and training), a line per method, on linear axes from the lowest value.
-///
-/// # Errors
-/// Names the file that cannot be written.
-pub fn write_curves(path: &Path, quality: &str, concept: &ConceptReport) -> Result<()> {
-    let lines = (concept.methods.iter())
-        .map(|(name, method)| Line {
-            name: name.clone(),
-            points: (method.curve.iter())
-                .map(|point| (point.seconds, point.quality))
-                .collect(),
-            bold: name == "denoised",
-        })
-        .collect();
-    let chart = Chart {
-        title: &format!("{} — {quality}, lower is better", concept.name),
-        x: "seconds of prediction and training",
-        y: quality,
-        lines,
-        ..Chart::default()
-    };
-    write_chart(path, &chart)
 }
 
 /// Draws a chart as SVG; points with a NaN or infinite coordinate are left out.

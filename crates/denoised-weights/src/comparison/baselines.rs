@@ -147,7 +147,7 @@ pub fn train(
     state: &Path,
     observe: impl FnMut(&Measurement),
 ) -> Result<Trained> {
-    let Comparison { recipe, device, .. } = *comparison;
+    let (recipe, device) = (comparison.recipe, comparison.device);
     recipe.validate()?;
     baseline.check_batches(comparison.pairs.train.len(), recipe.batch_size)?;
     let seed = recipe.seed;

@@ -1,18 +1,20 @@
 //! One concept, several methods, the same measuring: starts that are fine-tuned, and networks trained from scratch.
 
 pub mod baselines;
-mod report;
+mod method;
+mod summary;
 
 use std::time::Instant;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use clean_fid::FeatureNet;
 use finetune::{
     ConceptTrainer, Evaluator, GanTrainer, ImageTranslator, Initializer, PairDiscriminator, Recipe,
     tensor_to_images, translate,
 };
 use image::RgbImage;
-use lora_gan::HybridGenerator;
+use lora_gan::{BaseGenerator, HybridGenerator};
 use weight_blocks::NamedTensors;
 
 use crate::Error;
@@ -20,7 +22,8 @@ use crate::error::Result;
 use crate::pairs::ConceptPairs;
 use crate::weights::norm;
 
-pub use report::{Measurement, MethodReport};
+pub use method::{Measurement, MethodReport};
+pub use summary::{ComparisonReport, ConceptReport, Summary, median};
 
 /// A method's figures, and its pictures before and after training.
 pub struct Outcome {
@@ -36,26 +39,51 @@ pub struct Outcome {
     pub trained: NamedTensors,
 }
 
-/// What all methods of one concept share.
+/// What all methods of one concept share: the base, the pairs, the measuring, the recipe.
 pub struct Comparison<'a> {
-    /// The frozen base.
-    pub base: &'a HybridGenerator,
-    /// The concept's pairs.
-    pub pairs: &'a ConceptPairs,
-    /// Test photos to draw, `[N, 3, S, S]` in −1..1.
-    pub shown: &'a Tensor<4>,
-    /// What measures.
-    pub evaluator: &'a Evaluator<'a>,
-    /// How to train.
-    pub recipe: &'a Recipe,
-    /// Where to compute.
-    pub device: &'a Device,
+    base: &'a HybridGenerator,
+    pairs: &'a ConceptPairs,
+    shown: Tensor<4>,
+    evaluator: Evaluator<'a>,
+    recipe: &'a Recipe,
+    device: &'a Device,
 }
 
 /// Measurements in the first epoch.
 const FIRST_EPOCH: usize = 4;
 
-impl Comparison<'_> {
+impl<'a> Comparison<'a> {
+    /// Trains on the training pairs and measures on the test pairs with the features of `network`.
+    ///
+    /// # Errors
+    /// Returns [`Error::FineTune`] if there are too few test pairs to measure, or none to show.
+    pub fn new(
+        base: &'a BaseGenerator,
+        pairs: &'a ConceptPairs,
+        network: &'a dyn FeatureNet,
+        recipe: &'a Recipe,
+        device: &'a Device,
+    ) -> Result<Self> {
+        Ok(Self {
+            evaluator: Evaluator::new(network, &pairs.test)?,
+            shown: pairs.shown_photos(base.config.image_size, device)?,
+            base: &base.generator,
+            pairs,
+            recipe,
+            device,
+        })
+    }
+
+    /// Name of the deciding metric.
+    pub fn metric_name(&self) -> String {
+        self.evaluator.metric_name()
+    }
+
+    /// How the methods are trained.
+    pub fn recipe(&self) -> &'a Recipe {
+        self.recipe
+    }
+
     /// The shown photos as a network in training edits them.
     ///
     /// # Errors
@@ -67,7 +95,7 @@ impl Comparison<'_> {
     {
         Ok(tensor_to_images(translate(
             &trainer.generator(),
-            self.shown,
+            &self.shown,
         )?))
     }
 
@@ -81,7 +109,7 @@ impl Comparison<'_> {
         initializer: &dyn Initializer,
         mut observe: impl FnMut(&Measurement),
     ) -> Result<Outcome> {
-        let Self { base, recipe, .. } = *self;
+        let (base, recipe) = (self.base, self.recipe);
         let started = Instant::now();
         let start = initializer.start(&self.pairs.prompt)?;
         let predict_seconds = started.elapsed().as_secs_f64();

@@ -84,12 +84,11 @@ impl ConceptPairs {
                 test: test.len(),
             });
         }
-        let name = dir.file_name().and_then(|n| n.to_str()).unwrap_or("pairs");
         let train = spread(&train, counts.train, 0.0);
         let test = spread(&test, counts.test, 0.0);
         let shown = spread(&test, counts.shown, 0.5);
         Ok(Self {
-            name: name.to_owned(),
+            name: folder_name(dir).to_owned(),
             prompt: prompt.to_owned(),
             train: PairSet::new(&train, size, device)?,
             test: PairSet::new(&test, size, device)?,
@@ -105,6 +104,11 @@ impl ConceptPairs {
         let photos: Vec<&RgbImage> = self.shown.iter().map(|pair| &pair.0).collect();
         Ok(images_to_tensor(&photos, size, device)?)
     }
+}
+
+/// The name of the concept of a folder of pairs.
+pub(super) fn folder_name(dir: &Path) -> &str {
+    dir.file_name().and_then(|n| n.to_str()).unwrap_or("pairs")
 }
 
 type ImagePairs = Vec<(RgbImage, RgbImage)>;

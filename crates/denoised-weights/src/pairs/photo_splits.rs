@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use concepts::{read_photos, split_by_source};
+use concepts::{Split, read_photos, split_by_source};
 use image::RgbImage;
 
 use crate::error::Result;
@@ -38,5 +38,14 @@ impl PhotoSplits {
             validation: pick(&split.validation),
             test: pick(&split.test),
         })
+    }
+
+    /// The photos of a split.
+    pub fn of(&self, split: Split) -> &[RgbImage] {
+        match split {
+            Split::Train => &self.train,
+            Split::Validation => &self.validation,
+            Split::Test => &self.test,
+        }
     }
 }

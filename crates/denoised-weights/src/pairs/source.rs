@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use concepts::{Concept, Split, art_concepts, find};
 
+use super::concept_pairs::folder_name;
 use super::{ConceptPairs, PairCounts, PhotoSplits};
 use crate::Error;
 use crate::error::{Result, io};
@@ -19,7 +20,24 @@ pub enum ConceptSource {
 }
 
 impl ConceptSource {
-    /// The pairs to train on, and those to choose settings on; `photos` are edited for a concept of the list.
+    /// The concept's name: that in the list, or that of the folder.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::List(concept) => &concept.name,
+            Self::Folder(dir, _) => folder_name(dir),
+        }
+    }
+
+    /// The concept's text.
+    pub fn prompt(&self) -> &str {
+        match self {
+            Self::List(concept) => &concept.prompt,
+            Self::Folder(_, prompt) => prompt,
+        }
+    }
+
+    /// The pairs to train on and to measure on. For a concept of the list, `photos` are edited: the training photos, and
+    /// those of the split `measured` to measure on.
     ///
     /// # Errors
     /// Returns [`Error::NoPhotos`] if the concept is of the list and `photos` is `None`, and otherwise as
@@ -27,14 +45,15 @@ impl ConceptSource {
     pub fn pairs(
         &self,
         photos: Option<&PhotoSplits>,
+        measured: Split,
         counts: PairCounts,
         size: usize,
         device: &Device,
     ) -> Result<ConceptPairs> {
         match (self, photos) {
             (Self::List(concept), Some(photos)) => {
-                let (train, measure) = (&photos.train, &photos.validation);
-                ConceptPairs::edited(concept, train, measure, counts, size, device)
+                let measured = photos.of(measured);
+                ConceptPairs::edited(concept, &photos.train, measured, counts, size, device)
             }
             (Self::List(concept), None) => Err(Error::NoPhotos {
                 concept: concept.name.clone(),

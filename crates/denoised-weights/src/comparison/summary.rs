@@ -1,34 +1,33 @@
-//! `report.json`, version 2 (docs/architecture.md).
+//! `report.json`, version 2 (docs/architecture.md): several concepts, and counts over them.
 
 use std::collections::BTreeMap;
 
-use denoised_weights::comparison::MethodReport;
 use serde::{Deserialize, Serialize};
 
-/// Version of the schema.
-pub const VERSION: u32 = 2;
+use super::MethodReport;
+use crate::pairs::ConceptPairs;
 
-/// The whole report.
+/// A comparison of several concepts.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Report {
-    /// [`VERSION`].
+pub struct ComparisonReport {
+    /// [`ComparisonReport::VERSION`].
     pub version: u32,
     /// The run's seed.
     pub seed: u64,
-    /// `--device`.
+    /// Name of the device that computed.
     pub device: String,
     /// Name of the metric that decides; lower is better.
     pub quality: String,
     /// One entry per concept and seed.
     pub concepts: Vec<ConceptReport>,
-    /// Over all entries.
+    /// Counts over all entries.
     pub summary: Summary,
 }
 
-/// One concept's methods.
+/// The methods of one concept.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ConceptReport {
-    /// Name in the list, or the folder's.
+    /// Name in the list, or of the folder.
     pub name: String,
     /// Its text.
     pub prompt: String,
@@ -38,8 +37,8 @@ pub struct ConceptReport {
     pub n_train: usize,
     /// Test pairs.
     pub n_test: usize,
-    /// By method: zero, random, mean, nearest, denoised, wrong_prompt, pix2pix, comod; `denoised:NAME` for
-    /// other weight generators.
+    /// By method: zero, random, mean, nearest, denoised, wrong_prompt, pix2pix, comod; `denoised:NAME` for other weight
+    /// generators.
     pub methods: BTreeMap<String, MethodReport>,
 }
 
@@ -54,15 +53,52 @@ pub struct Summary {
     pub denoised_beats_mean_at_0: String,
     /// The same against the generator asked with another concept's prompt.
     pub denoised_beats_wrong_prompt_at_0: String,
-    /// Median of the zero start's total time over the time to its final quality; a concept that
-    /// never reached it counts as 1. None where nothing was trained.
+    /// Median of the zero start's total time over the time to its final quality; a concept that never reached it counts as
+    /// 1. `None` if nothing was trained.
     pub median_speedup_over_zero: Option<f64>,
     /// Concepts that reached the zero start's final quality.
     pub reached_zero_final: String,
 }
 
+impl ComparisonReport {
+    /// Version of the JSON format.
+    pub const VERSION: u32 = 2;
+
+    /// A report without concepts.
+    pub fn new(seed: u64, device: &str, quality: &str) -> Self {
+        Self {
+            version: Self::VERSION,
+            seed,
+            device: device.to_owned(),
+            quality: quality.to_owned(),
+            concepts: Vec::new(),
+            summary: Summary::default(),
+        }
+    }
+
+    /// Adds a concept and updates the summary.
+    pub fn add(&mut self, concept: ConceptReport) {
+        self.concepts.push(concept);
+        self.summary = Summary::of(&self.concepts);
+    }
+}
+
 impl ConceptReport {
-    /// Fills `seconds_to_zero_final` of every method.
+    /// The methods of the concept that `pairs` belong to, with [`MethodReport::seconds_to_zero_final`] filled in.
+    pub fn new(pairs: &ConceptPairs, seed: u64, methods: BTreeMap<String, MethodReport>) -> Self {
+        let mut report = Self {
+            name: pairs.name.clone(),
+            prompt: pairs.prompt.clone(),
+            seed,
+            n_train: pairs.train.len(),
+            n_test: pairs.test.len(),
+            methods,
+        };
+        report.resolve_targets();
+        report
+    }
+
+    /// Fills in [`MethodReport::seconds_to_zero_final`] of every method.
     pub fn resolve_targets(&mut self) {
         let Some(target) = self.methods.get("zero").map(|m| m.final_quality) else {
             return;
@@ -77,8 +113,8 @@ impl ConceptReport {
         Some(at_0("denoised")? < at_0(rival)?)
     }
 
-    /// Zero's total time over the denoised start's time to the same quality; 1 where that was
-    /// never reached. None without training.
+    /// The zero start's total time over the denoised start's time to the same quality; 1 if that was never reached. `None`
+    /// without training.
     pub fn speedup(&self) -> Option<f64> {
         let end = self.methods.get("zero")?.curve.last()?;
         let zero = (end.epoch > 0.0).then_some(end.seconds)?;
@@ -91,8 +127,7 @@ impl ConceptReport {
 }
 
 impl Summary {
-    /// Counts over `concepts`.
-    pub fn of(concepts: &[ConceptReport]) -> Self {
+    fn of(concepts: &[ConceptReport]) -> Self {
         let count = |rival: &str| {
             let answers: Vec<bool> = concepts.iter().filter_map(|c| c.beats(rival)).collect();
             let wins = answers.iter().filter(|&&won| won).count();
@@ -115,7 +150,7 @@ impl Summary {
     }
 }
 
-/// Median; NaN of nothing.
+/// The median of `values`, which are sorted for it; NaN if there are none.
 pub fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     let n = values.len();
@@ -129,7 +164,7 @@ pub fn median(values: &mut [f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use denoised_weights::comparison::Measurement;
+    use crate::comparison::Measurement;
 
     fn method(qualities: &[f64]) -> MethodReport {
         let curve = qualities

@@ -1,0 +1,86 @@
+//! The runs, shared among processes.
+
+use std::collections::VecDeque;
+
+use denoised_weights::pairs::{ConceptSource, PhotoSplits};
+use denoised_weights_examples::Result;
+use denoised_weights_examples::progress::Progress;
+
+use crate::args::Args;
+use crate::measure::{Bench, Method};
+use crate::store::Store;
+
+/// Measures what is missing: of every seed, every concept, every method.
+pub(crate) fn measure_all(
+    args: &Args,
+    bench: &Bench,
+    subjects: &[ConceptSource],
+    methods: &[Method],
+    seeds: &[u64],
+) -> Result<()> {
+    let size = bench.predictor.base().config.image_size;
+    let photos = match &args.pairs {
+        Some(_) => None,
+        None => Some(PhotoSplits::read(&args.model.paths().photos, size)?),
+    };
+    let runs: Vec<(&ConceptSource, u64)> = seeds
+        .iter()
+        .flat_map(|&seed| subjects.iter().map(move |subject| (subject, seed)))
+        .collect();
+    let total = runs.len() * methods.len();
+    let store = |subject: &ConceptSource, seed| Store::new(&args.out, subject.name(), seed);
+    let missing = |store: &Store| -> Vec<&Method> {
+        methods.iter().filter(|m| !store.has(&m.name())).collect()
+    };
+    let todo: usize = (runs.iter())
+        .map(|(subject, seed)| missing(&store(subject, *seed)).len())
+        .sum();
+    let mut done = total - todo;
+    let mut progress = Progress::new("compare", total as u64, done as u64);
+    // Runs that another process is measuring come again at the end.
+    let mut queue: VecDeque<_> = runs.into_iter().map(|run| (run, false)).collect();
+    while let Some(((subject, seed), wait)) = queue.pop_front() {
+        let store = store(subject, seed);
+        if missing(&store).is_empty() {
+            continue;
+        }
+        let lock = if wait {
+            Some(store.lock()?)
+        } else {
+            store.try_lock()?
+        };
+        let Some(_lock) = lock else {
+            queue.push_back(((subject, seed), true));
+            continue;
+        };
+        // The other process may have measured everything meanwhile.
+        let missing = missing(&store);
+        if missing.is_empty() {
+            continue;
+        }
+        let device = bench.predictor.device();
+        let pairs = subject.pairs(
+            photos.as_ref(),
+            args.measured(),
+            args.counts(),
+            size,
+            device,
+        )?;
+        store.add_pairs(&pairs)?;
+        for method in missing {
+            let recipe = args.recipe(method, seed);
+            let label = format!("{} seed {seed} {}", pairs.name, method.name());
+            bench.measure(method, &pairs, &recipe, &store, |point| {
+                let (epoch, quality) = (point.epoch, point.quality);
+                progress.set(
+                    done as u64,
+                    format!("{label} epoch {epoch:.2}: {quality:.1}"),
+                );
+            })?;
+            done += 1;
+            progress.set(done as u64, label);
+        }
+    }
+    progress.finish();
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! Options that several programs share: the files of the models, and how to predict.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use clap::Args;
+use denoised_weights::{AdapterPredictor, Assets, PromptEncoder};
+use weight_diffusion::{SampleOptions, WeightGenerator};
+
+use crate::Result;
+
+/// The base generator, the photos, the zoo and the weight generator.
+#[derive(Debug, Clone, Args)]
+pub struct AssetArgs {
+    /// Folder of the shipped assets; the options below replace parts of it.
+    #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../assets"))]
+    pub assets: PathBuf,
+    /// Frozen base generator [default: ASSETS/base].
+    #[arg(long, value_name = "DIR")]
+    pub base: Option<PathBuf>,
+    /// Photos [default: ASSETS/photos].
+    #[arg(long, value_name = "DIR")]
+    pub photos: Option<PathBuf>,
+    /// Zoo of trained adapters [default: ASSETS/zoo].
+    #[arg(long, value_name = "DIR")]
+    pub zoo: Option<PathBuf>,
+    /// Weight generator [default: ASSETS/weight-generator].
+    #[arg(long, value_name = "DIR")]
+    pub generator: Option<PathBuf>,
+}
+
+impl AssetArgs {
+    /// The paths that the options name.
+    pub fn paths(&self) -> Assets {
+        let shipped = Assets::new(&self.assets);
+        Assets {
+            base: self.base.clone().unwrap_or(shipped.base),
+            photos: self.photos.clone().unwrap_or(shipped.photos),
+            zoo: self.zoo.clone().unwrap_or(shipped.zoo),
+            weight_generator: self.generator.clone().unwrap_or(shipped.weight_generator),
+            feature_network: shipped.feature_network,
+        }
+    }
+}
+
+/// `--text-encoder`.
+#[derive(Debug, Clone, Args)]
+pub struct TextArgs {
+    /// Text encoder: static (compiled in), or a folder with a CLIP or sentence-transformers model
+    /// (config.json, weights, tokenizer). A weight generator works only with the encoder that it was trained
+    /// with.
+    #[arg(long, value_name = "static|DIR", default_value = STATIC)]
+    pub text_encoder: PathBuf,
+}
+
+/// The name of the encoder that is compiled in.
+const STATIC: &str = "static";
+
+impl TextArgs {
+    /// Loads the encoder; one of a folder computes on `device`.
+    ///
+    /// # Errors
+    /// As [`PromptEncoder::embedded`] and [`PromptEncoder::open`].
+    pub fn load(&self, device: &Device) -> Result<PromptEncoder, denoised_weights::Error> {
+        if self.text_encoder == Path::new(STATIC) {
+            return PromptEncoder::embedded();
+        }
+        PromptEncoder::open(&self.text_encoder, device)
+    }
+}
+
+/// All that a prediction needs: the assets and the text encoder.
+#[derive(Debug, Clone, Args)]
+pub struct ModelArgs {
+    /// The files.
+    #[command(flatten)]
+    pub assets: AssetArgs,
+    /// The text encoder.
+    #[command(flatten)]
+    pub text: TextArgs,
+}
+
+impl ModelArgs {
+    /// The paths that the options name.
+    pub fn paths(&self) -> Assets {
+        self.assets.paths()
+    }
+
+    /// Loads the base, the text encoder and the weight generator at the same time.
+    ///
+    /// # Errors
+    /// As [`AdapterPredictor::load_with_encoder`].
+    pub fn load_predictor(&self, device: &Device) -> Result<AdapterPredictor> {
+        let encoder = || self.text.load(device);
+        let predictor = AdapterPredictor::load_with_encoder(&self.paths(), device, encoder);
+        Ok(predictor?)
+    }
+}
+
+/// `--t`, `--noises`.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct SampleArgs {
+    /// Timestep of the one denoising step [default: the generator's].
+    #[arg(long)]
+    pub t: Option<usize>,
+    /// Number of predictions from different noise that are averaged [default: the generator's].
+    #[arg(long)]
+    pub noises: Option<usize>,
+}
+
+impl SampleArgs {
+    /// How to predict; what was not given is as `generator` has it.
+    pub fn options(&self, generator: &WeightGenerator, seed: u64) -> SampleOptions {
+        let defaults = generator.defaults();
+        SampleOptions {
+            seed,
+            t: self.t.unwrap_or(defaults.t),
+            noises: self.noises.unwrap_or(defaults.noises),
+            ..defaults
+        }
+    }
+}

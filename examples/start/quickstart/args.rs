@@ -1,0 +1,136 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use concepts::{Split, art_concepts, find};
+use denoised_weights::pairs::{ConceptSource, PairCounts, PhotoSplits, concepts_of};
+use denoised_weights::starts::StartKind;
+use denoised_weights_examples::Result;
+use denoised_weights_examples::cli::{Common, one_of};
+use denoised_weights_examples::options::{ModelArgs, SampleArgs};
+use finetune::Recipe;
+
+/// Predict a concept's LoRA weights from its text in one denoising step, fine-tune them, and train from
+/// other starts on the same data: zero LoRA (E²GAN), random LoRA of the zoo's scale, the zoo's mean, the
+/// nearest zoo concept, and the generator asked with a wrong prompt. Writes grid.png, curves.svg,
+/// report.json and the trained adapter.
+#[derive(Parser)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// A held-out concept of the shipped list [default: teal-charcoal-sketch].
+    #[arg(long, conflicts_with_all = ["prompt", "all_held_out", "validation"])]
+    pub concept: Option<String>,
+    /// Your own concept, in words; needs --pairs.
+    #[arg(long, requires = "pairs", conflicts_with_all = ["all_held_out", "validation"])]
+    pub prompt: Option<String>,
+    /// Your own pairs: DIR/input/NAME.* and DIR/target/NAME.*, side-by-side files, or train/val/test
+    /// subfolders of these.
+    #[arg(long, value_name = "DIR", requires = "prompt")]
+    pub pairs: Option<PathBuf>,
+    /// All test concepts one after another.
+    #[arg(long)]
+    pub all_held_out: bool,
+    /// All validation concepts on the validation photos: for choosing settings, not for reporting.
+    #[arg(long, conflicts_with = "all_held_out")]
+    pub validation: bool,
+    /// Maximum number of concepts of --all-held-out or --validation.
+    #[arg(long)]
+    pub limit: Option<usize>,
+    /// Starts to train from; zero is the reference for the times.
+    #[arg(long, value_parser = one_of::<StartKind>(StartKind::ALL.map(StartKind::name)), value_delimiter = ',', default_values_t = StartKind::ALL)]
+    pub methods: Vec<StartKind>,
+    /// Epochs.
+    #[arg(long, default_value_t = 10)]
+    pub epochs: usize,
+    /// Training pairs.
+    #[arg(long, default_value_t = 64)]
+    pub n_train: usize,
+    /// Test pairs.
+    #[arg(long, default_value_t = 60)]
+    pub n_test: usize,
+    /// Learning rate of the adapter.
+    #[arg(long, default_value_t = Recipe::compact().lr_generator)]
+    pub lr: f64,
+    /// Steps over which the learning rates rise from zero.
+    #[arg(long, default_value_t = Recipe::compact().warmup_steps)]
+    pub warmup: usize,
+    /// Last share of the epochs over which the learning rates fall to zero.
+    #[arg(long, default_value_t = Recipe::compact().decay)]
+    pub decay: f64,
+    /// Weight of the GAN loss; 0 trains without a discriminator, in about half the time per step.
+    #[arg(long, default_value_t = Recipe::compact().gan_weight)]
+    pub gan_weight: f64,
+    #[command(flatten)]
+    pub sampling: SampleArgs,
+    /// Folder to write to.
+    #[arg(long, value_name = "DIR", default_value = "out/quickstart")]
+    pub out: PathBuf,
+}
+
+const DEFAULT_CONCEPT: &str = "teal-charcoal-sketch";
+/// Rows of grid.png.
+const SHOWN: usize = 5;
+
+impl Args {
+    pub(crate) fn recipe(&self) -> Recipe {
+        Recipe {
+            epochs: self.epochs,
+            lr_generator: self.lr,
+            warmup_steps: self.warmup,
+            decay: self.decay,
+            gan_weight: self.gan_weight,
+            seed: self.common.seed,
+            ..Recipe::compact()
+        }
+    }
+
+    pub(crate) fn counts(&self) -> PairCounts {
+        PairCounts {
+            train: self.n_train,
+            test: self.n_test,
+            shown: SHOWN,
+        }
+    }
+
+    /// The concepts to run, and the split of the photos that they are measured on.
+    pub(crate) fn sources(&self) -> Result<(Vec<ConceptSource>, Split)> {
+        if let (Some(prompt), Some(dir)) = (&self.prompt, &self.pairs) {
+            let source = ConceptSource::Folder(dir.clone(), prompt.clone());
+            return Ok((vec![source], Split::Test));
+        }
+        if self.all_held_out || self.validation {
+            let split = match self.validation {
+                true => Split::Validation,
+                false => Split::Test,
+            };
+            let held_out = concepts_of(split).into_iter().map(ConceptSource::List);
+            let limit = self.limit.unwrap_or(usize::MAX);
+            return Ok((held_out.take(limit).collect(), split));
+        }
+        let list = art_concepts();
+        let concept = find(&list, self.concept.as_deref().unwrap_or(DEFAULT_CONCEPT))?;
+        if concept.split == Split::Train {
+            eprintln!(
+                "note: {} is a training concept: the weight generator and the base have seen it",
+                concept.name
+            );
+        }
+        let split = match concept.split {
+            Split::Validation => Split::Validation,
+            _ => Split::Test,
+        };
+        Ok((vec![ConceptSource::List(concept.clone())], split))
+    }
+
+    /// The photos to edit; none for --pairs.
+    pub(crate) fn photos(&self, size: usize) -> Result<Option<PhotoSplits>> {
+        match self.pairs {
+            Some(_) => Ok(None),
+            None => Ok(Some(PhotoSplits::read(&self.model.paths().photos, size)?)),
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The main job: the weights of a held-out concept in one step, fine-tuned beside the other starts.
+//!
+//! ```sh
+//! cargo run --release --example quickstart
+//! ```
+
+mod args;
+mod compare;
+mod output;
+
+use std::process::ExitCode;
+
+use clean_fid::FeatureNet;
+use denoised_weights::comparison::ComparisonReport;
+use denoised_weights_examples::cli::{display, parse, run};
+use denoised_weights_examples::{Result, files};
+
+use args::Args;
+use compare::Bench;
+use output::{print_summary, print_table};
+
+fn main() -> ExitCode {
+    let args = parse::<Args>();
+    run(|| quickstart(&args))
+}
+
+fn quickstart(args: &Args) -> Result<()> {
+    let device = args.common.device()?;
+    let assets = args.model.paths();
+    let predictor = args.model.load_predictor(&device)?;
+    let zoo = assets.open_zoo(predictor.base())?;
+    let network = assets.load_feature_network(&device)?;
+    let (sources, split) = args.sources()?;
+    let size = predictor.base().config.image_size;
+    let photos = args.photos(size)?;
+    files::check_writable(&args.out)?;
+    let bench = Bench {
+        args,
+        predictor: &predictor,
+        zoo: &zoo,
+        network: &network,
+    };
+    let quality = network.metric_name("frechet");
+    let mut report = ComparisonReport::new(args.common.seed, &args.common.device, &quality);
+    for source in &sources {
+        let pairs = source.pairs(photos.as_ref(), split, args.counts(), size, &device)?;
+        let dir = match sources.len() {
+            1 => args.out.clone(),
+            _ => args.out.join(&pairs.name),
+        };
+        let concept = bench.compare(&pairs, &dir)?;
+        print_table(&quality, &concept);
+        report.add(concept);
+        // After each concept, so that an interrupted run leaves what it measured.
+        files::write_json(&args.out.join("report.json"), &report)?;
+    }
+    if sources.len() != 1 {
+        print_summary(&report);
+    }
+    println!("wrote {}", display(&args.out));
+    args.common.write_json(&report)
+}

@@ -1,0 +1,119 @@
+//! Your own style: from a prompt and a folder of pairs to a fine-tuned adapter.
+//!
+//! ```sh
+//! cargo run --release --example prepare_pairs -- --split test --only teal-charcoal-sketch --out out/pairs
+//! cargo run --release --example your_style -- --prompt "teal charcoal sketch" --pairs out/pairs/teal-charcoal-sketch
+//! ```
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clean_fid::FeatureNet;
+use denoised_weights::PhotoEditor;
+use denoised_weights::comparison::{Comparison, ComparisonReport, ConceptReport, Outcome};
+use denoised_weights::pairs::{ConceptPairs, PairCounts};
+use denoised_weights::starts::DenoisedStart;
+use denoised_weights_examples::cli::{Common, display, parse, run};
+use denoised_weights_examples::options::ModelArgs;
+use denoised_weights_examples::picture::{Column, write_grid};
+use denoised_weights_examples::progress::Progress;
+use denoised_weights_examples::{Result, files};
+use finetune::Recipe;
+
+/// Predict the LoRA weights of your style from its prompt in one denoising step, fine-tune them on your
+/// pairs, and write the adapter, pictures before and after the training (grid.png) and the quality over
+/// time (report.json). `quickstart` with the same --prompt and --pairs compares other starts with this one.
+#[derive(Parser)]
+struct Args {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    model: ModelArgs,
+    /// The style, in words.
+    #[arg(long)]
+    prompt: String,
+    /// Your pairs: DIR/input/NAME.* and DIR/target/NAME.*, side-by-side files, or train/val/test
+    /// subfolders of these. Without subfolders every fifth pair is kept for measuring.
+    #[arg(long, value_name = "DIR")]
+    pairs: PathBuf,
+    /// Maximum number of training pairs.
+    #[arg(long, default_value_t = 64)]
+    n_train: usize,
+    /// Epochs.
+    #[arg(long, default_value_t = 10)]
+    epochs: usize,
+    /// Also edit the photos of this folder with the fine-tuned adapter, into OUT/edited.
+    #[arg(long, value_name = "DIR")]
+    apply: Option<PathBuf>,
+    /// Folder to write to.
+    #[arg(long, value_name = "DIR", default_value = "out/your-style")]
+    out: PathBuf,
+}
+
+fn main() -> ExitCode {
+    let args = parse::<Args>();
+    run(|| your_style(&args))
+}
+
+fn your_style(args: &Args) -> Result<()> {
+    let device = args.common.device()?;
+    let predictor = args.model.load_predictor(&device)?;
+    let base = predictor.base();
+    let counts = PairCounts {
+        train: args.n_train,
+        test: 60,
+        shown: 5,
+    };
+    let size = base.config.image_size;
+    let pairs = ConceptPairs::folder(&args.pairs, &args.prompt, counts, size, &device)?;
+    let network = args.model.paths().load_feature_network(&device)?;
+    let recipe = Recipe {
+        epochs: args.epochs,
+        seed: args.common.seed,
+        ..Recipe::compact()
+    };
+    files::check_writable(&args.out)?;
+
+    let generator = predictor.generator();
+    let mut options = generator.defaults();
+    options.seed = args.common.seed;
+    let start = DenoisedStart::new(&predictor, generator, options);
+    let comparison = Comparison::new(base, &pairs, &network, &recipe, &device)?;
+    let mut progress = Progress::new("train", recipe.epochs as u64, 0);
+    let outcome = comparison.fine_tune(&start, |point| {
+        progress.set(point.epoch as u64, format!("quality {:.2}", point.quality));
+    })?;
+    progress.finish();
+
+    base.save_adapter(&args.out.join("start.safetensors"), &outcome.start)?;
+    base.save_adapter(&args.out.join("adapter.safetensors"), &outcome.trained)?;
+    if let Some(photos) = &args.apply {
+        let editor = PhotoEditor::new(base, &outcome.trained)?;
+        let count = editor.edit_folder(photos, &args.out.join("edited"))?;
+        println!("{count} photos edited");
+    }
+    let quality = network.metric_name("frechet");
+    let mut report = ComparisonReport::new(args.common.seed, &args.common.device, &quality);
+    report.add(write_pictures(args, &pairs, outcome)?);
+    files::write_json(&args.out.join("report.json"), &report)?;
+    println!("wrote {}", display(&args.out));
+    args.common.write_json(&report)
+}
+
+/// Writes grid.png and prints the figures; returns them for the report.
+fn write_pictures(args: &Args, pairs: &ConceptPairs, outcome: Outcome) -> Result<ConceptReport> {
+    let mut columns = Vec::from(Column::of_pairs(&pairs.shown));
+    columns.push(Column::new("predicted", outcome.before));
+    let after = format!("fine-tuned\n{} epochs", args.epochs);
+    columns.push(Column::new(after, outcome.after));
+    write_grid(&args.out.join("grid.png"), &columns)?;
+    if let (Some(first), Some(last)) = (outcome.report.curve.first(), outcome.report.curve.last()) {
+        println!(
+            "quality (lower is better) {:.2} as predicted after {:.2} s, {:.2} fine-tuned after {:.2} s",
+            first.quality, first.seconds, last.quality, last.seconds
+        );
+    }
+    let methods = [("denoised".to_owned(), outcome.report)].into();
+    Ok(ConceptReport::new(pairs, args.common.seed, methods))
+}
