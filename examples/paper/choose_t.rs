@@ -10,7 +10,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clean_fid::FeatureNet;
-use concepts::Split;
+use concepts::{Concept, Split};
+use denoised_weights::AdapterPredictor;
 use denoised_weights::comparison::median;
 use denoised_weights::pairs::{ConceptPairs, PairCounts, PhotoSplits, concepts_of};
 use denoised_weights::training::timed_prediction;
@@ -20,14 +21,15 @@ use denoised_weights_examples::options::ModelArgs;
 use denoised_weights_examples::picture::{Chart, Line, write_chart};
 use denoised_weights_examples::progress::Progress;
 use denoised_weights_examples::{Result, files};
-use finetune::Evaluator;
+use finetune::{Evaluator, Quality};
 use serde::Serialize;
+use weight_blocks::NamedTensors;
 use weight_diffusion::SampleOptions;
 
-/// Measure what the weights of the validation concepts do to the validation photos, untrained,
-/// for predictions at each timestep and averages of several noises. Writes choose_t.json,
-/// choose_t.md and choose_t.svg. A generator that `refine_generator` trained on holds at the noise
-/// end only: give one of `train_generator`.
+/// Measure the edits of the validation photos by the predicted weights of the validation concepts, before
+/// any fine-tuning, for each timestep and for averages over several noises. Writes choose_t.json,
+/// choose_t.md and choose_t.svg. A generator that `refine_generator` has refined predicts well only at the
+/// noise end; use one that `train_generator` wrote.
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -40,13 +42,13 @@ struct Args {
     /// Numbers of predictions that are averaged.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 4, 16])]
     noises: Vec<usize>,
-    /// Seeds, each with its own noise.
+    /// Number of seeds, each with its own noise.
     #[arg(long, default_value_t = 2)]
     seeds: u64,
-    /// At most this many concepts.
+    /// Maximum number of concepts.
     #[arg(long)]
     limit: Option<usize>,
-    /// Validation photos.
+    /// Number of validation photos.
     #[arg(long, default_value_t = 40)]
     n_test: usize,
     /// Folder to write to.
@@ -89,55 +91,31 @@ fn choose(args: &Args) -> Result<()> {
     let device = args.common.device()?;
     let assets = args.model.paths();
     let predictor = args.model.load_predictor(&device)?;
-    let (base, generator) = (predictor.base(), predictor.generator());
+    let generator = predictor.generator();
     if generator.trained_norm().is_some() {
         eprintln!(
             "note: this generator was refined at the noise end; other timesteps will look worse than they are"
         );
     }
     let network = assets.load_feature_network(&device)?;
-    let size = base.config.image_size;
-    let photos = PhotoSplits::read(&assets.photos, size)?;
+    let photos = PhotoSplits::read(&assets.photos, predictor.base().config.image_size)?;
     let mut concepts = concepts_of(Split::Validation);
     concepts.truncate(args.limit.unwrap_or(usize::MAX));
-    let defaults = generator.defaults();
-    let options: Vec<SampleOptions> = (args.noises.iter())
-        .flat_map(|&noises| {
-            (args.timesteps.iter()).map(move |&t| SampleOptions {
-                t,
-                noises,
-                seed: args.common.seed,
-                ..defaults
-            })
-        })
-        .collect();
+    let options = args.options(generator.defaults());
     for options in &options {
         options.validate(&generator.unet().config().schedule)?;
     }
 
     let per_concept = options.len() as u64 * args.seeds.max(1);
     let mut progress = Progress::new("measure", concepts.len() as u64 * per_concept, 0);
-    let mut done = 0;
     let mut base_quality = 0.0;
-    let mut sums: Vec<Sums> = (options.iter())
-        .map(|_| Sums::new(args.seeds.max(1) as usize))
-        .collect();
-    for concept in &concepts {
-        let counts = PairCounts {
-            train: 2,
-            test: args.n_test,
-            shown: 0,
-        };
-        let pairs = ConceptPairs::edited(
-            concept,
-            &photos.train,
-            &photos.validation,
-            counts,
-            size,
-            &device,
-        )?;
-        let held_out = Evaluator::new(&network, &pairs.test)?;
-        base_quality += held_out.measure(&base.generator)?.frechet;
+    let seeds = args.seeds.max(1) as usize;
+    let mut sums: Vec<Sums> = options.iter().map(|_| Sums::new(seeds)).collect();
+    for (index, concept) in (0..).zip(&concepts) {
+        let mut done = index * per_concept;
+        let pairs = args.pairs(concept, &photos, &predictor)?;
+        let evaluator = Evaluator::new(&network, &pairs.test)?;
+        base_quality += evaluator.measure(&predictor.base().generator)?.frechet;
         let tokens = predictor.encoder().tokens(&concept.prompt, &device)?;
         for (options, sums) in options.iter().zip(&mut sums) {
             for seed in 0..args.seeds.max(1) {
@@ -147,11 +125,13 @@ fn choose(args: &Args) -> Result<()> {
                 };
                 let (seconds, weights) =
                     timed_prediction(generator, &tokens, &options, 1, &device)?;
-                let quality = held_out.measure(&adapt(&base.generator, &weights)?)?;
-                sums.quality[seed as usize] += quality.frechet;
-                sums.l1 += quality.l1;
-                sums.norm += norm(&weights);
-                sums.seconds.extend(seconds);
+                let adapted = adapt(&predictor.base().generator, &weights)?;
+                sums.add(
+                    seed as usize,
+                    &evaluator.measure(&adapted)?,
+                    &weights,
+                    seconds,
+                );
                 done += 1;
                 progress.set(done, format!("{} t = {}", concept.name, options.t));
             }
@@ -162,25 +142,67 @@ fn choose(args: &Args) -> Result<()> {
     let points = (options.iter().zip(sums))
         .map(|(options, sums)| sums.report(*options, n))
         .collect();
-    let report = Report {
-        seed: args.common.seed,
-        device: args.common.device.clone(),
-        quality: network.metric_name("frechet"),
-        concepts: concepts.into_iter().map(|c| c.name).collect(),
-        base: base_quality / n,
-        points,
-    };
-    let table = table(&report)?;
-    println!("{table}");
-    files::write_json(&args.out.join("choose_t.json"), &report)?;
-    files::write(&args.out.join("choose_t.md"), table.as_bytes())?;
-    draw(args, &report)?;
-    println!("wrote {}", display(&args.out));
-    args.common.write_json(&report)
+    write(
+        args,
+        &Report {
+            seed: args.common.seed,
+            device: args.common.device.clone(),
+            quality: network.metric_name("frechet"),
+            concepts: concepts.into_iter().map(|c| c.name).collect(),
+            base: base_quality / n,
+            points,
+        },
+    )
 }
 
+fn write(args: &Args, report: &Report) -> Result<()> {
+    let table = table(report)?;
+    println!("{table}");
+    files::write_json(&args.out.join("choose_t.json"), report)?;
+    files::write(&args.out.join("choose_t.md"), table.as_bytes())?;
+    draw(args, report)?;
+    println!("wrote {}", display(&args.out));
+    args.common.write_json(report)
+}
+
+impl Args {
+    /// Every timestep with every number of noises.
+    fn options(&self, defaults: SampleOptions) -> Vec<SampleOptions> {
+        (self.noises.iter())
+            .flat_map(|&noises| {
+                (self.timesteps.iter()).map(move |&t| SampleOptions {
+                    t,
+                    noises,
+                    seed: self.common.seed,
+                    ..defaults
+                })
+            })
+            .collect()
+    }
+
+    fn pairs(
+        &self,
+        concept: &Concept,
+        photos: &PhotoSplits,
+        predictor: &AdapterPredictor,
+    ) -> Result<ConceptPairs> {
+        let counts = PairCounts {
+            train: 2,
+            test: self.n_test,
+            shown: 0,
+        };
+        let size = predictor.base().config.image_size;
+        let (train, validation) = (&photos.train, &photos.validation);
+        let device = predictor.device();
+        Ok(ConceptPairs::edited(
+            concept, train, validation, counts, size, device,
+        )?)
+    }
+}
+
+/// Sums over the concepts of one timestep and number of noises.
 struct Sums {
-    /// Per seed, over the concepts.
+    /// Per seed.
     quality: Vec<f64>,
     l1: f64,
     norm: f64,
@@ -195,6 +217,13 @@ impl Sums {
             norm: 0.0,
             seconds: Vec::new(),
         }
+    }
+
+    fn add(&mut self, seed: usize, quality: &Quality, weights: &NamedTensors, seconds: Vec<f64>) {
+        self.quality[seed] += quality.frechet;
+        self.l1 += quality.l1;
+        self.norm += norm(weights);
+        self.seconds.extend(seconds);
     }
 
     fn report(mut self, options: SampleOptions, concepts: f64) -> PointReport {

@@ -13,13 +13,13 @@ use denoised_weights_examples::cli::{Common, parse, run};
 use denoised_weights_examples::options::TextArgs;
 use denoised_weights_examples::training::{TrainingArgs, TrainingProgress};
 use denoised_weights_examples::{Result, devices};
-use weight_blocks::Zoo;
+use weight_blocks::{Layout, Zoo};
 use weight_diffusion::train::EarlyStop;
 use weight_diffusion::unet::DictionarySize;
 use weight_diffusion::{Error, Parameterization, SampleOptions, TrainConfig, UNet1dConfig};
 
-/// Train the 1-D UNet on the blocks of a zoo (paper, Eq. 1). Run again after an interruption
-/// (kill -9 included), it continues from its last state and ends with the same weights.
+/// Train the 1-D UNet on the blocks of a zoo (paper, Eq. 1). After an interruption (kill -9 included), the
+/// same command continues from the last saved state and ends with the same weights.
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -31,7 +31,7 @@ struct Args {
     /// The zoo to learn from.
     #[arg(long, value_name = "DIR")]
     zoo: PathBuf,
-    /// Learn from this many of the zoo's concepts only, drawn by --seed [default: all].
+    /// Learn from only this many of the zoo's concepts, drawn with --seed [default: all].
     #[arg(long, value_name = "N")]
     concepts: Option<usize>,
     /// Optimizer steps.
@@ -49,23 +49,23 @@ struct Args {
     /// Width of the UNet.
     #[arg(long, default_value_t = 64)]
     channels: usize,
-    /// Directions per block that the text mixes beside the UNet; 0 for the paper's network.
+    /// Entries of a dictionary of directions per block, which the text mixes beside the UNet; 0 for the
+    /// paper's network.
     #[arg(long, default_value_t = 96)]
     dictionary: usize,
-    /// Timestep of the one-step inference that the generator will use unless told otherwise
-    /// [default: the noise end, T - 1].
+    /// The generator's default timestep of the one denoising step [default: the noise end, T - 1].
     #[arg(long)]
     t: Option<usize>,
     /// What the network predicts: the noise (the paper), the weights, v, or v from a scaled input.
     #[arg(long, value_enum, default_value_t = Prediction::Skip)]
     prediction: Prediction,
-    /// Gamma of min-SNR weighting [default: none]; for sampling in several steps.
+    /// Gamma of min-SNR weighting, for sampling in several steps [default: none].
     #[arg(long, value_name = "GAMMA")]
     min_snr: Option<f64>,
     /// Share of rows trained without their text, for classifier-free guidance.
     #[arg(long, default_value_t = TrainConfig::compact().text_dropout)]
     text_dropout: f64,
-    /// Guidance scale that the generator will sample with unless told otherwise.
+    /// The generator's default guidance scale.
     #[arg(long, default_value_t = 1.0)]
     guidance: f64,
     /// Hold concepts out, and stop after this many evaluations without a new lowest loss on them; the
@@ -78,10 +78,10 @@ struct Args {
     /// Prompts to hold out for --early-stop.
     #[arg(long, default_value_t = 10)]
     validation_prompts: usize,
-    /// A device that computes a part of each batch beside --device (data-parallel); may be given several times.
+    /// Another device that computes a part of each batch (data-parallel); may be given several times.
     #[arg(long, value_name = "DEVICE")]
     with_device: Vec<String>,
-    /// Read blocks from the zoo's files when they are needed, for zoos larger than the memory.
+    /// Read blocks from the zoo's files as they are needed, for zoos that do not fit into memory.
     #[arg(long)]
     stream: bool,
 }
@@ -124,56 +124,20 @@ fn train_generator(args: &Args) -> Result<()> {
     let (zoo, held_out) = match args.early_stop {
         None => (zoo, None),
         Some(_) => {
-            let (rest, held_out) =
-                hold_out(&zoo, args.validation_prompts, args.common.seed).map_err(of_zoo)?;
+            let (count, seed) = (args.validation_prompts, args.common.seed);
+            let (rest, held_out) = hold_out(&zoo, count, seed).map_err(of_zoo)?;
             (rest, Some(held_out))
         }
     };
-    let width = text.spec().width;
-    let unet = UNet1dConfig {
-        base_channels: args.channels,
-        context_width: width,
-        dictionary: (args.dictionary > 0).then_some(DictionarySize {
-            blocks: zoo.layout().blocks(),
-            entries: args.dictionary,
-        }),
-        block_size: zoo.layout().block_size(),
-        parameterization: args.prediction.into(),
-        ..UNet1dConfig::compact()
-    };
-    let config = TrainConfig {
-        steps: args.steps,
-        batch_size: args.batch_size,
-        learning_rate: args.lr,
-        weight_decay: args.weight_decay,
-        seed: args.common.seed,
-        text_dropout: args.text_dropout,
-        min_snr_gamma: args.min_snr,
-        early_stop: args.early_stop.map(|patience| EarlyStop {
-            patience,
-            every: args.evaluate_every,
-            ..EarlyStop::default()
-        }),
-        ..TrainConfig::compact()
-    };
-    let mut defaults = SampleOptions::noise_end(&unet.schedule);
-    defaults.t = args.t.unwrap_or(defaults.t);
-    defaults.guidance = args.guidance;
-    if args.guidance != 1.0 && args.text_dropout == 0.0 {
-        return Err(format!(
-            "--guidance {} needs a network that was trained without texts too; give a --text-dropout above 0, 0.1 say",
-            args.guidance
-        )
-        .into());
-    }
+    let unet = args.unet(zoo.layout(), text.spec().width);
     let training = GeneratorTraining {
         zoo: &zoo,
         held_out: held_out.as_ref(),
         encoder: &text,
         stream: args.stream,
+        defaults: args.sampling(&unet)?,
         unet,
-        config,
-        defaults,
+        config: args.config(),
         other_devices: &others,
     };
     let mut progress = TrainingProgress::new("generator");
@@ -189,4 +153,56 @@ fn train_generator(args: &Args) -> Result<()> {
     })?;
     args.common.write_json(&report)?;
     args.training.report(&report)
+}
+
+impl Args {
+    fn unet(&self, layout: &Layout, text_width: usize) -> UNet1dConfig {
+        UNet1dConfig {
+            base_channels: self.channels,
+            context_width: text_width,
+            dictionary: (self.dictionary > 0).then_some(DictionarySize {
+                blocks: layout.blocks(),
+                entries: self.dictionary,
+            }),
+            block_size: layout.block_size(),
+            parameterization: self.prediction.into(),
+            ..UNet1dConfig::compact()
+        }
+    }
+
+    fn config(&self) -> TrainConfig {
+        TrainConfig {
+            steps: self.steps,
+            batch_size: self.batch_size,
+            learning_rate: self.lr,
+            weight_decay: self.weight_decay,
+            seed: self.common.seed,
+            text_dropout: self.text_dropout,
+            min_snr_gamma: self.min_snr,
+            early_stop: self.early_stop.map(|patience| EarlyStop {
+                patience,
+                every: self.evaluate_every,
+                ..EarlyStop::default()
+            }),
+            ..TrainConfig::compact()
+        }
+    }
+
+    /// How the generator will predict by default.
+    fn sampling(&self, unet: &UNet1dConfig) -> Result<SampleOptions> {
+        if self.guidance != 1.0 && self.text_dropout == 0.0 {
+            return Err(format!(
+                "--guidance {} needs a network that was also trained without texts; set --text-dropout above 0, to 0.1 for \
+                 example",
+                self.guidance
+            )
+            .into());
+        }
+        let defaults = SampleOptions::noise_end(&unet.schedule);
+        Ok(SampleOptions {
+            t: self.t.unwrap_or(defaults.t),
+            guidance: self.guidance,
+            ..defaults
+        })
+    }
 }

@@ -1,0 +1,99 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use denoised_weights::training::Cut;
+use denoised_weights_examples::cli::Common;
+use denoised_weights_examples::options::ModelArgs;
+use weight_blocks::GroupingRule;
+use weight_diffusion::unet::DictionarySize;
+use weight_diffusion::{TrainConfig, UNet1dConfig};
+
+/// Overfit the weight generator on one trained adapter at a time, for each block size and grouping rule,
+/// and compare the edits of its one-step prediction with those of the adapter itself. Writes ablate.json,
+/// tables.md and a grid.png per concept. After an interruption, the same command continues the training
+/// that was interrupted.
+#[derive(Parser)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Concepts of the zoo whose adapters are learned.
+    #[arg(long, value_delimiter = ',', default_values_t = [String::from("charcoal-sketch"), String::from("stained-glass-window")])]
+    pub concepts: Vec<String>,
+    /// Block sizes b.
+    #[arg(long, value_delimiter = ',', default_values_t = [128, 256, 512])]
+    pub block_sizes: Vec<usize>,
+    /// Grouping rules: 1 appends the tensors of a layer, 2 concatenates its factors along the rank, 3 keeps
+    /// each tensor separate.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 3], value_parser = clap::value_parser!(u8).range(1..=3))]
+    pub rules: Vec<u8>,
+    /// Optimizer steps of each training; each sees 32,768 weights.
+    #[arg(long, default_value_t = 600)]
+    pub steps: u64,
+    /// Peak learning rate.
+    #[arg(long, default_value_t = 2e-3)]
+    pub lr: f64,
+    /// Width of the UNet.
+    #[arg(long, default_value_t = 128)]
+    pub channels: usize,
+    /// Entries of a dictionary of directions per block beside the UNet; 0 for the paper's network.
+    #[arg(long, default_value_t = 0)]
+    pub dictionary: usize,
+    /// Weight of Eq. 4 (λ·L1 + conditional GAN loss of the predicted adapter on --pairs-per-step training
+    /// photos) beside the paper's loss: the combination that the paper tried and dropped. After an
+    /// interruption, such a training starts again, because its discriminator is not saved.
+    #[arg(long, value_name = "WEIGHT")]
+    pub combined: Option<f64>,
+    /// Number of training pairs in each step of --combined.
+    #[arg(long, default_value_t = 4)]
+    pub pairs_per_step: usize,
+    /// Number of predictions whose median time is reported.
+    #[arg(long, default_value_t = 5)]
+    pub repeats: usize,
+    /// Number of test photos.
+    #[arg(long, default_value_t = 60)]
+    pub n_test: usize,
+    /// Folder to write to.
+    #[arg(long, value_name = "DIR", default_value = "out/ablate")]
+    pub out: PathBuf,
+}
+
+impl Args {
+    /// All block sizes with each of the rules.
+    pub(crate) fn cuts(&self) -> impl Iterator<Item = Cut> {
+        let sizes = &self.block_sizes;
+        (self.rules.iter()).flat_map(move |number| {
+            let rule = match number {
+                2 => GroupingRule::Concatenated,
+                3 => GroupingRule::Separate,
+                _ => GroupingRule::Appended,
+            };
+            (sizes.iter()).map(move |&block_size| Cut { rule, block_size })
+        })
+    }
+
+    pub(crate) fn unet(&self, blocks: usize) -> UNet1dConfig {
+        let entries = self.dictionary;
+        UNet1dConfig {
+            base_channels: self.channels,
+            dictionary: (entries > 0).then_some(DictionarySize { blocks, entries }),
+            ..UNet1dConfig::compact()
+        }
+    }
+
+    pub(crate) fn training(&self) -> TrainConfig {
+        TrainConfig {
+            steps: self.steps,
+            learning_rate: self.lr,
+            // There is a single text; without it the network would learn the same weights.
+            text_dropout: 0.0,
+            // There is nothing to generalise to.
+            weight_decay: 0.0,
+            seed: self.common.seed,
+            ..TrainConfig::compact()
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use denoised_weights_examples::cli::Common;
+use denoised_weights_examples::options::ModelArgs;
+
+/// For each held-out concept, compare its predicted adapter with the closest adapter of the zoo, with the
+/// zoo's mean and with an adapter trained from zero: their weights, and their edits of test photos. Also
+/// predict from a wrong prompt, from a random one, and between two prompts. Writes remembered.json,
+/// remembered.md and interpolation.png.
+#[derive(Parser)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Maximum number of held-out concepts.
+    #[arg(long)]
+    pub limit: Option<usize>,
+    /// Epochs of the training from zero.
+    #[arg(long, default_value_t = 10)]
+    pub epochs: usize,
+    /// Number of training pairs.
+    #[arg(long, default_value_t = 64)]
+    pub n_train: usize,
+    /// Number of test photos for the quality.
+    #[arg(long, default_value_t = 60)]
+    pub n_test: usize,
+    /// Number of test photos on which the edits of all zoo adapters are compared.
+    #[arg(long, default_value_t = 12)]
+    pub n_compared: usize,
+    /// Number of pairs of prompts to interpolate between.
+    #[arg(long, default_value_t = 4)]
+    pub interpolations: usize,
+    /// Folder to write to; trained adapters are kept there and reused.
+    #[arg(long, value_name = "DIR", default_value = "out/remembered")]
+    pub out: PathBuf,
+}
