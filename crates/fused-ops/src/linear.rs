@@ -51,9 +51,9 @@ mod kernel {
     /// Rows of a thread's share: its input, output and the weight's panels stay in the cache.
     const ROWS: usize = 128;
 
-    /// Of the output's shape.
     #[derive(Clone, Debug)]
     struct Linear {
+        /// Of the output.
         dims: Vec<usize>,
     }
 

@@ -20,7 +20,7 @@ pub struct StatisticsAccumulator {
 }
 
 impl StatisticsAccumulator {
-    /// For features of `width` entries.
+    /// An accumulator for features of `width` entries.
     ///
     /// # Errors
     ///

@@ -19,7 +19,7 @@ pub struct FeatureStatistics {
 const ASYMMETRY: f64 = 1e-5;
 
 impl FeatureStatistics {
-    /// From a mean of `d` entries and a covariance of `d × d`, as another program computed them. `len` is the number of
+    /// From a mean of `d` entries and a covariance of `d × d` that were computed elsewhere. `len` is the number of
     /// images that they were computed from, if it is known.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// From planes laid one after another: `3 × height × width` values.
+    /// From consecutive planes: `3 × height × width` values.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! The backward pass.
 //!
 //! With x̂ the normalised values and dz the gradient at the activation's input, dβ = Σ dz, dγ = Σ dz·x̂, and
-//! dx = γ·scale·(dz − mean(dz) − x̂·mean(dz·x̂)), where the means are taken over what the statistics were taken over: a plane
+//! dx = γ·scale·(dz − mean(dz) − x̂·mean(dz·x̂)), with the means over the same values as the statistics: a plane
 //! for an instance norm, a channel of the whole batch for a batch norm.
 
 use rayon::prelude::*;
@@ -62,7 +62,7 @@ impl ChannelNorm {
         deactivate(dy, plane.output(x), self.slope)
     }
 
-    /// Of each plane Σ dz and Σ dz·x̂.
+    /// Σ dz and Σ dz·x̂ of each plane.
     fn sums(&self, x: &[f32], dy: &[f32], plane: impl Fn(usize) -> Plane + Sync) -> Vec<[f32; 2]> {
         let pixels = pixels(self.dims);
         (x.par_chunks_exact(pixels))

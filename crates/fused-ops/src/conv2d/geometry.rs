@@ -17,7 +17,7 @@ pub(super) struct Geometry {
 }
 
 impl Geometry {
-    /// Of a convolution of `[B, c, H, W]` with `[f, c, kh, kw]`; none if a size would be zero.
+    /// The sizes of a convolution of `[B, c, H, W]` with `[f, c, kh, kw]`; none if a size would be zero.
     pub(super) fn down(
         [batch, large, height, width]: [usize; 4],
         [small, channels, kh, kw]: [usize; 4],
@@ -41,7 +41,7 @@ impl Geometry {
         (channels == large && geometry.full()).then_some(geometry)
     }
 
-    /// Of a transposed convolution of `[B, f, H, W]` with `[f, c, kh, kw]`.
+    /// The sizes of a transposed convolution of `[B, f, H, W]` with `[f, c, kh, kw]`.
     pub(super) fn up(
         [batch, small, height, width]: [usize; 4],
         [channels, large, kh, kw]: [usize; 4],

@@ -8,7 +8,7 @@ use crate::kernel::{Dense, Kernel, Slot};
 #[derive(Clone, Debug)]
 pub(super) struct Convolution {
     pub(super) conv: SizedConv,
-    /// Of the activation below zero; 1 for none.
+    /// The slope of the activation below zero; 1 if there is none.
     pub(super) slope: f32,
 }
 

@@ -46,7 +46,7 @@ pub(super) struct Shares {
 }
 
 impl Shares {
-    /// Of images whose rows are computed in groups of `step`, each group at once for every
+    /// Shares of images whose rows are computed in groups of `step`, each group at once for every
     /// `step`-th column.
     pub(super) fn new([height, width]: [usize; 2], step: usize) -> Self {
         let groups = PIXELS / width.div_ceil(step).max(1);
@@ -56,7 +56,7 @@ impl Shares {
         }
     }
 
-    /// Of `rows` each, computed row by row.
+    /// Shares of `rows` each, computed row by row.
     pub(super) fn of_rows(height: usize, rows: usize) -> Self {
         Self {
             height,

@@ -103,7 +103,7 @@ impl FeedForward {
         );
     }
 
-    /// From the gradient in `hidden` to that of rows `[value, gate]`; `hidden` is replaced by its values.
+    /// Writes to `dwide` the gradient of rows `[value, gate]`, from that in `hidden`, which is replaced by its values.
     fn gate_backward(&self, wide: &[f32], hidden: &mut [f32], dwide: &mut [f32]) {
         let n = self.hidden;
         vectorized(

@@ -95,7 +95,7 @@ impl NormConv {
         flipped
     }
 
-    /// Of all sequences in one product: the padding in both `active` and `dy` keeps them from mixing.
+    /// The gradient of the weight, for all sequences in one product: the padding in both `active` and `dy` keeps them from mixing.
     fn weight_gradient(&self, active: &[f32], dy: &[f32]) -> Dense {
         let (channels, outputs, pad) = (self.channels, self.outputs, self.padding());
         let rows = self.batch * (self.length + 2 * pad) - 2 * pad;
@@ -112,7 +112,7 @@ impl NormConv {
         Dense::new(dw, &[self.taps * channels, outputs])
     }
 
-    /// From the gradient of the activations to that of the norm's output, in place. `sums` becomes Σ dn and Σ dn·x̂.
+    /// Turns the gradient of the activations into that of the norm's output, in place. `sums` becomes Σ dn and Σ dn·x̂.
     fn through_silu(&self, x: &[f32], affine: &Affine, d: &mut [f32], sums: &mut [f32]) {
         let channels = self.channels;
         let (mean, inverse) = (&affine.mean[..channels], &affine.inverse[..channels]);
@@ -136,7 +136,7 @@ impl NormConv {
         );
     }
 
-    /// From the gradient of the norm's output to that of `x`, in place:
+    /// Turns the gradient of the norm's output into that of `x`, in place:
     /// dx = inverse·(dx̂ − mean(dx̂) − x̂·mean(dx̂·x̂)) over each group, with dx̂ = dn·γ·(1 + scale).
     fn through_norm(
         &self,

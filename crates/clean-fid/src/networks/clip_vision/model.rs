@@ -12,7 +12,7 @@ use crate::{Error, FeatureNet};
 
 /// Images that pass through at a time, which bounds memory.
 const CHUNK: usize = 16;
-/// Of CLIP's training images, by channel.
+/// Mean and standard deviation of the channels of CLIP's training images.
 const MEAN: [f32; 3] = [0.48145466, 0.4578275, 0.40821073];
 const DEVIATION: [f32; 3] = [0.26862954, 0.261_302_6, 0.275_777_1];
 

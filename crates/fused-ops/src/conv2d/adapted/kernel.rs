@@ -11,11 +11,11 @@ use crate::kernel::{Accumulate, Dense, Input, Kernel, Matrix, MatrixMut, Slot, a
 #[derive(Clone, Debug)]
 pub(super) struct Adapted {
     pub(super) conv: SizedConv,
-    /// Of the update, 0 if there is none.
+    /// The rank of the update; 0 if there is none.
     pub(super) rank: usize,
-    /// Of the update.
+    /// The factor of the update.
     pub(super) scale: f32,
-    /// Of the activation below zero; 1 for none.
+    /// The slope of the activation below zero; 1 if there is none.
     pub(super) slope: f32,
 }
 
