@@ -50,7 +50,7 @@ impl PhotoEditor {
     /// `edited`'s extension names.
     ///
     /// # Errors
-    /// Returns [`Error::Concepts`] if the photo cannot be read, [`Error::EncodeImage`] or [`Error::Weights`] if the result
+    /// Returns [`Error::Concepts`] if the photo cannot be read, [`Error::EncodeImage`] or [`Error::File`] if the result
     /// cannot be encoded or written.
     pub fn edit_file(&self, photo: impl AsRef<Path>, edited: impl AsRef<Path>) -> Result<()> {
         let edited = edited.as_ref();

@@ -11,9 +11,9 @@ use crate::error::{Result, io};
 /// Writes `bytes` to a temporary file beside `path` and renames it.
 ///
 /// # Errors
-/// Returns [`Error::Weights`], which names the file, if it cannot be written.
+/// Returns [`Error::File`], which names the file, if it cannot be written.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    Ok(weight_blocks::write_atomic(path, bytes)?)
+    Ok(tensor_file::atomic::write(path, bytes)?)
 }
 
 /// [`write()`] of indented JSON with a final newline.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
+use tensor_file::digest::sha256_hex;
 use weight_diffusion::train::{Objective, StepStats, Trainer, Validation};
 use weight_diffusion::{
     BlockSource, Precision, TextSpec, TrainConfig, UNet1dConfig, WeightGenerator,
@@ -136,9 +136,7 @@ impl TrainedOn {
             encoder,
             loss,
             held_out,
-            weights_sha256: (Sha256::digest(&weights).iter())
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
+            weights_sha256: sha256_hex(&weights),
         })
     }
 }

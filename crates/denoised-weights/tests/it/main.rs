@@ -1,0 +1,8 @@
+//! The integration tests, in one binary: each links Burn.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod collecting;
+mod common;
+mod editing;
+mod prediction;
+mod training;

@@ -1,0 +1,184 @@
+//! From a zoo to a weight generator, and on through the edits that its weights do.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use denoised_weights::collecting::{CollectOptions, Collector};
+use denoised_weights::pairs::{PairCounts, training_sources};
+use denoised_weights::training::{
+    GeneratorTraining, Refinement, TrainingEvent, TrainingFolder, refine, train,
+};
+use denoised_weights::{AdapterPredictor, Assets, Error, PhotoEditor, PromptEncoder};
+use lora_gan::BaseGenerator;
+use weight_blocks::Zoo;
+use weight_diffusion::unet::DictionarySize;
+use weight_diffusion::{Precision, SampleOptions, TrainConfig, UNet1dConfig, WeightGenerator};
+
+use crate::common::{Quarters, pair_folder, photo, tiny_base, tiny_recipe};
+
+fn zoo(dir: &Path, pairs: &Path, base: &BaseGenerator) -> Zoo {
+    pair_folder(pairs, "ink", "ink drawing");
+    pair_folder(pairs, "fog", "morning fog");
+    let options = CollectOptions {
+        recipe: tiny_recipe(2),
+        keep: 1,
+        counts: PairCounts {
+            train: 8,
+            test: 2,
+            shown: 0,
+        },
+    };
+    let mut collector = Collector::open(dir, base, &Quarters, options, &Device::flex()).unwrap();
+    let sources = training_sources(Some(pairs), &[]).unwrap();
+    collector.collect(&sources, None, |_| ()).unwrap();
+    collector.zoo().clone()
+}
+
+fn folder(dir: &Path) -> TrainingFolder {
+    TrainingFolder {
+        dir: dir.to_owned(),
+        save_every: 1,
+        precision: Precision::Full,
+    }
+}
+
+fn config(steps: u64) -> TrainConfig {
+    TrainConfig {
+        steps,
+        batch_size: 4,
+        ..TrainConfig::compact()
+    }
+}
+
+fn unet(zoo: &Zoo, encoder: &PromptEncoder) -> UNet1dConfig {
+    UNet1dConfig {
+        base_channels: 16,
+        block_size: zoo.layout().block_size(),
+        context_width: encoder.spec().width,
+        dictionary: Some(DictionarySize {
+            blocks: zoo.layout().blocks(),
+            entries: 4,
+        }),
+        ..UNet1dConfig::compact()
+    }
+}
+
+fn run(
+    zoo: &Zoo,
+    encoder: &PromptEncoder,
+    steps: u64,
+    dir: &Path,
+    observe: &mut dyn FnMut(TrainingEvent),
+) -> Result<WeightGenerator, Error> {
+    let unet = unet(zoo, encoder);
+    let training = GeneratorTraining {
+        zoo,
+        held_out: None,
+        encoder,
+        stream: false,
+        defaults: SampleOptions::noise_end(&unet.schedule),
+        unet,
+        config: config(steps),
+        other_devices: &[],
+    };
+    Ok(train(&training, &folder(dir), &Device::flex(), observe)?.0)
+}
+
+#[test]
+fn a_zoo_becomes_a_generator_that_predicts_edits_and_is_refined() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let (device, base) = (Device::flex(), tiny_base());
+    let zoo = zoo(&at("zoo"), &at("pairs"), &base);
+    let encoder = PromptEncoder::embedded().unwrap();
+    let mut steps = Vec::new();
+    let generator = run(&zoo, &encoder, 3, &at("generator"), &mut |event| {
+        if let TrainingEvent::Step { stats, .. } = event {
+            steps.push(stats.step);
+        }
+    })
+    .unwrap();
+    assert_eq!(steps, [1, 2, 3]);
+    assert!(!at("generator/state").exists(), "the state is removed");
+    let curves = folder(&at("generator")).loss_curves().unwrap();
+    assert_eq!(curves.training.len(), 3);
+
+    let predictor = AdapterPredictor::new(base.clone(), encoder, generator, &device).unwrap();
+    let stored = predictor.load_generator(&at("generator")).unwrap();
+    let prediction = predictor.predict("ink drawing").unwrap();
+    let tokens = predictor.encoder().tokens("ink drawing", &device).unwrap();
+    let again = stored
+        .predict(&tokens, &stored.defaults(), &device)
+        .unwrap();
+    assert_eq!(again.weights, prediction.weights);
+    let editor = PhotoEditor::new(&base, &prediction.weights).unwrap();
+    editor.edit(photo(20, 20, 0)).unwrap();
+
+    let assets = Assets {
+        weight_generator: at("generator"),
+        ..Assets::new(dir.path())
+    };
+    let refinement = Refinement {
+        predictor: &predictor,
+        zoo: &zoo,
+        sources: training_sources(Some(&at("pairs")), &[]).unwrap(),
+        photos: &[],
+        n_pairs: 1,
+        config: TrainConfig {
+            batch_size: 2,
+            weight_decay: 0.0,
+            ..config(2)
+        },
+    };
+    let refined = refine(
+        refinement,
+        &assets,
+        &folder(&at("refined")),
+        &device,
+        &mut |_| (),
+    );
+    let (refined, report) = refined.unwrap();
+    assert_eq!((report.steps, report.concepts), (2, 2));
+    assert!(refined.trained_norm().is_some());
+    let refined = refined
+        .predict(&tokens, &refined.defaults(), &device)
+        .unwrap();
+    assert_ne!(refined.weights, prediction.weights);
+}
+
+#[test]
+fn an_interrupted_training_ends_like_a_whole_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let base = tiny_base();
+    let zoo = zoo(&at("zoo"), &at("pairs"), &base);
+    let encoder = PromptEncoder::embedded().unwrap();
+    run(&zoo, &encoder, 3, &at("whole"), &mut |_| ()).unwrap();
+
+    // A panic in the observer ends the run as a killed process would: after the state of step 1.
+    let killed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        run(&zoo, &encoder, 3, &at("parts"), &mut |event| match event {
+            TrainingEvent::Step { stats, .. } if stats.step == 2 => panic!("killed"),
+            _ => (),
+        })
+    }));
+    assert!(killed.is_err());
+    let other = run(&zoo, &encoder, 4, &at("parts"), &mut |_| ());
+    assert!(matches!(other, Err(Error::OtherOptions { .. })));
+    let mut resumed_at = None;
+    run(&zoo, &encoder, 3, &at("parts"), &mut |event| {
+        if let TrainingEvent::Begin { done, .. } = event {
+            resumed_at = Some(done);
+        }
+    })
+    .unwrap();
+    assert_eq!(resumed_at, Some(1));
+    for file in [
+        WeightGenerator::WEIGHTS_FILE,
+        WeightGenerator::CONFIG_FILE,
+        "metrics.jsonl",
+    ] {
+        let read = |run: &str| std::fs::read(at(run).join(file)).unwrap();
+        assert_eq!(read("whole"), read("parts"), "{file}");
+    }
+}
