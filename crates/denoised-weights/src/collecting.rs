@@ -8,9 +8,8 @@ use clean_fid::FeatureNet;
 use concepts::Split;
 use finetune::{ConceptTrainer, Evaluator, Recipe};
 use lora_gan::BaseGenerator;
-use weight_blocks::{
-    Checkpoint, ConceptRecord, NamedTensors, WeightSpace, Zoo, load_safetensors, save_safetensors,
-};
+use tensor_file::{load_safetensors, save_safetensors};
+use weight_blocks::{Checkpoint, ConceptRecord, NamedTensors, WeightSpace, Zoo};
 
 use crate::Error;
 use crate::error::Result;
@@ -96,7 +95,8 @@ impl<'a> Collector<'a> {
     ///
     /// # Errors
     /// Returns the error of [`ConceptSource::pairs`] if pairs cannot be made; [`Error::FineTune`] if a training fails or its
-    /// state is damaged; [`Error::Weights`] or [`Error::Io`] if a file cannot be read or written. What was collected
+    /// state is damaged; [`Error::Weights`], [`Error::File`] or [`Error::Io`] if a
+    /// file cannot be read or written. What was collected
     /// before stays in the zoo.
     pub fn collect(
         &mut self,
@@ -172,7 +172,7 @@ impl<'a> Collector<'a> {
         let mut checkpoints = Vec::new();
         let mut weights = Vec::new();
         for epoch in first_kept..=recipe.epochs {
-            let (adapter, _) = load_safetensors(&kept(epoch))?;
+            let (adapter, _) = load_safetensors(kept(epoch))?;
             let metrics = self.measure(&evaluator, &adapter)?;
             checkpoints.push(Checkpoint { epoch, metrics });
             weights.push(adapter);

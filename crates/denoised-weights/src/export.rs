@@ -7,7 +7,8 @@ use burn::module::Module;
 use finetune::images_to_tensor;
 use image::RgbImage;
 use lora_gan::{BaseGenerator, Pass};
-use weight_blocks::{HostTensor, NamedTensors, save_safetensors};
+use tensor_file::save_safetensors;
+use weight_blocks::{HostTensor, NamedTensors};
 
 use crate::error::Result;
 use crate::weights::adapt;
@@ -19,7 +20,7 @@ use crate::weights::adapt;
 /// # Errors
 /// Returns [`Error::Weights`](crate::Error::Weights) if the adapter does not fit the base,
 /// [`Error::FineTune`](crate::Error::FineTune) if the photo has another size than the base takes, and
-/// [`Error::Network`](crate::Error::Network) or [`Error::Weights`](crate::Error::Weights) if a file cannot be written.
+/// [`Error::Network`](crate::Error::Network) or [`Error::File`](crate::Error::File) if a file cannot be written.
 pub fn export_pytorch(
     base: &BaseGenerator,
     adapter: &NamedTensors,
@@ -40,6 +41,6 @@ pub fn export_pytorch(
         let data = image.into_data().iter::<f32>().collect();
         check.insert(name.into(), HostTensor::new(shape, data)?);
     }
-    save_safetensors(&dir.join("check.safetensors"), &check, &BTreeMap::new())?;
+    save_safetensors(dir.join("check.safetensors"), &check, &BTreeMap::new())?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Burnpack files checked before Burn allocates what they claim, or takes them for what they are not.
+//! Burnpack files, checked before Burn allocates what they claim or takes them for what they are not.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -14,77 +14,117 @@ const HEADER: usize = 10;
 /// After a parameter's number, the name of the scalar that holds its rank.
 const RANK: &str = "__rank";
 
-/// The file's list of tensors, none of them read; refuses lists that overlap or go beyond the file.
-fn open(path: &Path) -> Result<Reader, String> {
-    let text = |error: std::io::Error| error.to_string();
-    let mut file = File::open(path).map_err(text)?;
-    let length = file.metadata().map_err(text)?.len();
-    let mut head = [0; HEADER];
-    file.read_exact(&mut head).map_err(text)?;
-    let metadata = u32::from_le_bytes([head[6], head[7], head[8], head[9]]);
-    if u64::from(metadata) > length {
-        return Err(format!(
-            "metadata of {metadata} bytes in a file of {length}"
-        ));
-    }
-    Reader::from_file_exact(path).map_err(|error| error.to_string())
+/// What is wrong with a file.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BurnpackError {
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    #[error("{0}")]
+    Format(String),
+    #[error("metadata of {metadata} bytes in a file of {length}")]
+    Metadata { metadata: u32, length: u64 },
+    #[error("its tensors overlap: they are more than its {length} bytes")]
+    Overlap { length: u64 },
+    #[error("`{name}` is of type {dtype:?}")]
+    Type { name: String, dtype: DType },
+    #[error("`{name}` belongs to no parameter")]
+    NoParameter { name: String },
+    #[error("it holds a state of parameter {id}, which the network does not have")]
+    UnknownParameter { id: u64 },
+    #[error("`{name}` is of shape {found:?} and type {dtype:?}, its parameter of {expected:?}")]
+    Shape {
+        name: String,
+        found: Vec<usize>,
+        dtype: DType,
+        expected: Vec<usize>,
+    },
+    #[error("`{name}` is {found} and not {rank}")]
+    Rank {
+        name: String,
+        found: String,
+        rank: usize,
+    },
 }
 
-fn check_sizes(path: &Path) -> Result<Vec<burn_pack::Tensor>, String> {
-    let length = std::fs::metadata(path).map_err(|e| e.to_string())?.len();
-    let tensors = open(path)?.into_tensors().map_err(|e| e.to_string())?;
+/// The error of `burn_pack`, whose type is private to that crate.
+fn format(error: impl std::fmt::Display) -> BurnpackError {
+    BurnpackError::Format(error.to_string())
+}
+
+/// The file's list of tensors, none of them read; refuses lists that overlap or go beyond the file.
+fn open(path: &Path) -> Result<Reader, BurnpackError> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let mut head = [0; HEADER];
+    file.read_exact(&mut head)?;
+    let metadata = u32::from_le_bytes([head[6], head[7], head[8], head[9]]);
+    if u64::from(metadata) > length {
+        return Err(BurnpackError::Metadata { metadata, length });
+    }
+    Reader::from_file_exact(path).map_err(format)
+}
+
+fn check_sizes(path: &Path) -> Result<Vec<burn_pack::Tensor>, BurnpackError> {
+    let length = std::fs::metadata(path)?.len();
+    let tensors = open(path)?.into_tensors().map_err(format)?;
     let bytes = tensors
         .iter()
         .try_fold(0u64, |sum, t| sum.checked_add(t.byte_len() as u64));
     match bytes.filter(|bytes| *bytes <= length) {
         Some(_) => Ok(tensors),
-        None => Err(format!(
-            "its tensors overlap: they are more than its {length} bytes"
-        )),
+        None => Err(BurnpackError::Overlap { length }),
     }
 }
 
 /// Refuses a network's file whose tensors are not floats of 32 bits, or share bytes.
-pub(crate) fn check_network(path: &Path) -> Result<(), String> {
-    let tensors = check_sizes(path)?;
-    match tensors.iter().find(|tensor| tensor.dtype != DType::F32) {
+pub(crate) fn check_network(path: &Path) -> Result<(), BurnpackError> {
+    let mut tensors = check_sizes(path)?.into_iter();
+    match tensors.find(|tensor| tensor.dtype != DType::F32) {
         None => Ok(()),
-        Some(tensor) => Err(format!("`{}` is of type {:?}", tensor.name, tensor.dtype)),
+        Some(tensor) => Err(BurnpackError::Type {
+            name: tensor.name,
+            dtype: tensor.dtype,
+        }),
     }
 }
 
 /// Refuses an optimizer's file that does not belong to `module`, whose parameters have the numbers of the same state.
-pub(crate) fn check_optimizer<M: Module>(path: &Path, module: &M) -> Result<(), String> {
+pub(crate) fn check_optimizer<M: Module>(path: &Path, module: &M) -> Result<(), BurnpackError> {
     let mut known = Shapes(HashMap::new());
     module.visit(&mut known);
     let shape = |id: u64| {
         let shape = known.0.get(&id);
-        shape
-            .ok_or_else(|| format!("it holds a state of parameter {id}, which the network has not"))
+        shape.ok_or(BurnpackError::UnknownParameter { id })
     };
     for tensor in check_sizes(path)? {
         let Some(id) = tensor.param_id else {
-            return Err(format!("`{}` belongs to no parameter", tensor.name));
+            return Err(BurnpackError::NoParameter { name: tensor.name });
         };
         let expected = shape(id)?;
         let found: Vec<usize> = tensor.shape.to_vec();
         if found != *expected || tensor.dtype != DType::F32 {
-            return Err(format!(
-                "`{}` is of shape {found:?} and type {:?}, its parameter of {expected:?}",
-                tensor.name, tensor.dtype
-            ));
+            return Err(BurnpackError::Shape {
+                name: tensor.name,
+                found,
+                dtype: tensor.dtype,
+                expected: expected.clone(),
+            });
         }
     }
     for (name, value) in open(path)?.scalars() {
         let Some((id, RANK)) = name.rsplit_once('.') else {
             continue;
         };
-        let id = id
-            .parse()
-            .map_err(|_| format!("`{name}` belongs to no parameter"))?;
+        let id = id.parse().map_err(|_| BurnpackError::NoParameter {
+            name: name.to_string(),
+        })?;
         let rank = shape(id)?.len();
         if usize::try_from(*value) != Ok(rank) {
-            return Err(format!("`{name}` is {value:?} and not {rank}"));
+            return Err(BurnpackError::Rank {
+                name: name.to_string(),
+                found: format!("{value:?}"),
+                rank,
+            });
         }
     }
     Ok(())
@@ -121,7 +161,8 @@ mod tests {
             writer = writer.with_scalar(&name, rank.into());
         }
         writer.write_to_file(&path).unwrap();
-        LINEAR.with(|linear| check_optimizer(&path, linear)).err()
+        let checked = LINEAR.with(|linear| check_optimizer(&path, linear));
+        checked.err().map(|error| error.to_string())
     }
 
     thread_local! {
@@ -164,7 +205,7 @@ mod tests {
         let path = dir.path().join("network.burnpack");
         let head = [&b"NRUB\x01\0"[..], &(90u32 << 20).to_le_bytes()].concat();
         std::fs::write(&path, head).unwrap();
-        let message = check_network(&path).unwrap_err();
+        let message = check_network(&path).unwrap_err().to_string();
         assert!(message.contains("in a file of 10"), "{message}");
     }
 }

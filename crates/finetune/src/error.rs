@@ -1,18 +1,20 @@
-//! What a caller can do wrong.
+//! What can go wrong.
 
 use std::path::PathBuf;
 
-/// Errors of this crate.
+/// Errors of this crate; messages say what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A recipe whose numbers cannot train anything.
-    #[error("recipe field `{field}`: {why}")]
+    /// A recipe or configuration that cannot train anything.
+    #[error("recipe field `{field}` is {value}; it must be {requirement}")]
     Recipe {
         /// The field.
         field: &'static str,
-        /// What is wrong with it.
-        why: String,
+        /// Its value.
+        value: f64,
+        /// What it must be.
+        requirement: &'static str,
     },
     /// A pair whose images do not fit the generator.
     #[error(
@@ -36,12 +38,12 @@ pub enum Error {
         /// How many it takes.
         needed: usize,
     },
-    /// A loss that is no longer a number.
+    /// A NaN or infinite loss.
     #[error(
-        "epoch {epoch}, step {step}: the {which} loss is {value}, and `{layer}` holds {found}; lower the learning rate (it was {learning_rate}), or mend the pairs where they hold it. A state saved before is as it was"
+        "epoch {epoch}, step {step}: the {which} loss is {value}, and `{layer}` holds {found}; lower the learning rate (it was {learning_rate}), or correct the pairs if the value is theirs. The last saved state is as it was"
     )]
     NotFinite {
-        /// Epoch, from 1; 0 where there are none, as in [`Pretrainer`](crate::Pretrainer) and
+        /// Epoch, from 1; 0 if there are none, as in [`Pretrainer`](crate::Pretrainer) and
         /// [`AdapterLoss`](crate::AdapterLoss).
         epoch: usize,
         /// Step within the run, from 1.
@@ -50,31 +52,30 @@ pub enum Error {
         which: &'static str,
         /// The loss.
         value: f32,
-        /// The first of the batch's photos, its targets and the networks' parameters that holds a value that is no
-        /// number, as `generator.stem.conv.weight`; where all are numbers, the one with the largest.
+        /// The first of the batch's photos, its targets and the networks' parameters with a NaN or infinite value, such as
+        /// `generator.stem.conv.weight`; if all values are finite, the one with the largest.
         layer: String,
         /// That value.
         found: f32,
         /// That network's learning rate.
         learning_rate: f64,
     },
-    /// Weights that are no longer numbers after an epoch's last step, or where a state was to be saved. Nothing was
-    /// saved.
+    /// NaN or infinite weights after an epoch's last step or before a state is saved. Nothing was saved.
     #[error(
-        "epoch {epoch}, step {step}: `{layer}` holds {found}; lower the learning rate. A state saved before is as it was"
+        "epoch {epoch}, step {step}: `{layer}` holds {found}; lower the learning rate. The last saved state is as it was"
     )]
     NotFiniteWeights {
-        /// Epoch, from 1; 0 where there are none.
+        /// Epoch, from 1; 0 if there are none.
         epoch: usize,
         /// Steps done.
         step: usize,
-        /// The parameter, as `generator.stem.conv.weight`.
+        /// The parameter, such as `generator.stem.conv.weight`.
         layer: String,
         /// The value.
         found: f32,
     },
     /// No zoo entry to start from.
-    #[error("the zoo has no entries to start from; run `collect` first")]
+    #[error("the zoo has no entries to start from; collect some concepts first")]
     EmptyZoo,
     /// An initialiser of another crate that failed.
     #[error("initialiser `{name}`: {source}")]
@@ -86,22 +87,31 @@ pub enum Error {
     },
     /// A run's state that cannot be written: a full or read-only disk.
     #[error(
-        "{}: the run's state cannot be written ({why}); the last one is as it was: make room or give write access, and run again to go on from it",
+        "{}: the run's state cannot be written ({source}); the last one is as it was: make room or give write access, and run again to continue from it",
         path.display()
     )]
     SaveState {
         /// The file or folder.
         path: PathBuf,
-        /// What happened.
-        why: String,
+        /// Why it cannot be written.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A file of the run's state that cannot be read.
-    #[error("{}: {why}; remove the folder to start this run anew", path.display())]
+    /// A file of the run's state that is missing or damaged.
+    #[error("{}: {source}; remove the folder to start this run again", path.display())]
     State {
         /// The file.
         path: PathBuf,
-        /// What happened.
-        why: String,
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A run's state with another recipe.
+    #[error(
+        "{}: written with another recipe or format version; use that recipe, or remove the folder to start this run again",
+        path.display()
+    )]
+    OtherRecipe {
+        /// The file.
+        path: PathBuf,
     },
     /// A network that cannot be built.
     #[error(transparent)]

@@ -78,20 +78,23 @@ impl Pretrainer {
             if bad {
                 return Err(Error::Recipe {
                     field,
-                    why: "is zero".into(),
+                    value: 0.0,
+                    requirement: "at least 1",
                 });
             }
         }
         if !(config.lr.is_finite() && config.lr > 0.0) {
             return Err(Error::Recipe {
                 field: "lr",
-                why: format!("{} is not a positive number", config.lr),
+                value: config.lr,
+                requirement: "a positive number",
             });
         }
         if !(0.0..=1.0).contains(&config.identity) {
             return Err(Error::Recipe {
                 field: "identity",
-                why: format!("{} is outside 0..=1", config.identity),
+                value: config.identity,
+                requirement: "between 0 and 1",
             });
         }
         Ok(Self {

@@ -121,7 +121,7 @@ impl Recipe {
     /// Checks that the numbers can train something.
     ///
     /// # Errors
-    /// [`Error::Recipe`] naming the field.
+    /// Returns [`Error::Recipe`], which names the field.
     pub fn validate(&self) -> Result<(), Error> {
         let positive = [
             ("lr_generator", self.lr_generator),
@@ -131,7 +131,8 @@ impl Recipe {
             if !(value.is_finite() && value > 0.0) {
                 return Err(Error::Recipe {
                     field,
-                    why: format!("{value} is not a positive number"),
+                    value,
+                    requirement: "a positive number",
                 });
             }
         }
@@ -143,7 +144,8 @@ impl Recipe {
             if !(value.is_finite() && value >= 0.0) {
                 return Err(Error::Recipe {
                     field,
-                    why: format!("{value} is not a number of at least 0"),
+                    value,
+                    requirement: "a number of at least 0",
                 });
             }
         }
@@ -151,14 +153,16 @@ impl Recipe {
             if value == 0 {
                 return Err(Error::Recipe {
                     field,
-                    why: "is zero".into(),
+                    value: 0.0,
+                    requirement: "at least 1",
                 });
             }
         }
         if !(0.0..=1.0).contains(&self.decay) {
             return Err(Error::Recipe {
                 field: "decay",
-                why: format!("{} is outside 0..=1", self.decay),
+                value: self.decay,
+                requirement: "between 0 and 1",
             });
         }
         Ok(())

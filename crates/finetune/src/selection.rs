@@ -62,7 +62,7 @@ pub struct Selection {
 /// from its centre, so there are always `count` different photos.
 ///
 /// ```
-/// use finetune::select_by_clusters;
+/// use finetune::selection::select_by_clusters;
 ///
 /// // Three kinds of photos, many of the first.
 /// let mut features: Vec<Vec<f32>> = (0..20).map(|i| vec![0.01 * i as f32, 0.0]).collect();
@@ -71,7 +71,7 @@ pub struct Selection {
 /// let selection = select_by_clusters(&features, 3, 0)?;
 /// assert!(selection.chosen.ends_with(&[20, 21]));
 /// assert!(matches!(selection.chosen[0], 9 | 10), "the middle of the many");
-/// # Ok::<(), finetune::SelectionError>(())
+/// # Ok::<(), finetune::selection::SelectionError>(())
 /// ```
 ///
 /// From a [`FeatureNet`](clean_fid::FeatureNet)'s tensor: `tensor.into_data()`'s values, cut into rows.

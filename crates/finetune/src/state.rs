@@ -1,4 +1,4 @@
-//! A run's state on disk, so that an interrupted one goes on where it was.
+//! A run's state on disk, from which an interrupted run continues.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,6 +10,7 @@ use burn::tensor::Device;
 use lora_gan::HybridGenerator;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tensor_file::atomic::AtomicFolder;
 use weight_blocks::NamedTensors;
 
 use crate::adversary::Adversary;
@@ -48,33 +49,21 @@ struct Folder {
 }
 
 impl Folder {
-    /// Writes `dir/at-NNNNNN` through a temporary name, then removes the states before it.
+    /// Writes `dir/at-NNNNNN` under a temporary name and renames it, then removes the states before it.
     fn write(
         dir: &Path,
         at: usize,
         fill: impl FnOnce(&Self) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        std::fs::create_dir_all(dir).map_err(|e| unsaved(dir, e))?;
         let target = dir.join(format!("at-{at:06}"));
         if target.exists() {
             return Ok(());
         }
-        // A killed run's half-written folders.
-        for entry in std::fs::read_dir(dir).map_err(|e| unsaved(dir, e))? {
-            let path = entry.map_err(|e| unsaved(dir, e))?.path();
-            let name = path.file_name().and_then(|n| n.to_str());
-            if name.is_some_and(|n| n.starts_with(".tmp-")) && path.is_dir() {
-                std::fs::remove_dir_all(&path).map_err(|e| unsaved(&path, e))?;
-            }
-        }
-        let temporary = tempfile::Builder::new()
-            .prefix(".tmp-")
-            .tempdir_in(dir)
-            .map_err(|e| unsaved(dir, e))?;
+        let folder = AtomicFolder::create(&target).map_err(|e| unsaved(dir, e))?;
         fill(&Self {
-            path: temporary.path().to_owned(),
+            path: folder.temporary_path().to_owned(),
         })?;
-        std::fs::rename(temporary.keep(), &target).map_err(|e| unsaved(&target, e))?;
+        folder.commit().map_err(|e| unsaved(&target, e))?;
         for (other, path) in states(dir)? {
             if other < at {
                 std::fs::remove_dir_all(&path).map_err(|e| unsaved(&path, e))?;
@@ -117,17 +106,17 @@ impl Folder {
         optim: ModuleOptimizer,
     ) -> Result<(M, ModuleOptimizer), Error> {
         let path = self.network(name);
-        burnpack::check_network(&path).map_err(|why| state(&path, why))?;
+        burnpack::check_network(&path).map_err(|e| state(&path, e))?;
         let record = ModuleRecord::load(&path).map_err(|e| state(&path, e))?;
         let module = module
             .try_load_record(record)
             .map_err(|e| state(&path, e))?;
         let path = self.optimizer(name);
-        burnpack::check_optimizer(&path, &module).map_err(|why| state(&path, why))?;
+        burnpack::check_optimizer(&path, &module).map_err(|e| state(&path, e))?;
         let record = OptimizerRecord::load(&path).map_err(|e| state(&path, e))?;
         let count = record.len();
         let optim = optim.load_record(record);
-        // What is incomplete is left out without a word, and would start anew.
+        // Burn silently leaves out what is incomplete, and it would start from nothing.
         if optim.to_record().len() != count {
             return Err(state(&path, "the state of a parameter is incomplete"));
         }
@@ -158,19 +147,17 @@ impl Folder {
         if version == VERSION && *recipe == current {
             return Ok(());
         }
-        Err(state(
-            &path,
-            "written with another recipe or format version",
-        ))
+        Err(Error::OtherRecipe { path })
     }
 }
 
 impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D> {
-    /// Writes networks, optimizer moments and counters below `dir`, as a whole or not at all, and
-    /// removes older states.
+    /// Writes networks, optimizer moments and counters into a folder in `dir`, whole or not at all, and removes older
+    /// states.
     ///
     /// # Errors
-    /// [`Error::SaveState`] naming the file; [`Error::NotFiniteWeights`] where there is nothing good to save.
+    /// Returns [`Error::SaveState`], which names the file, if it cannot be written, and [`Error::NotFiniteWeights`] if a
+    /// weight is NaN or infinite.
     pub fn save_state(&self, dir: &Path) -> Result<(), Error> {
         self.check_weights(self.epoch)?;
         Folder::write(dir, self.epoch, |folder| {
@@ -191,12 +178,11 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
         })
     }
 
-    /// Goes on from the last state in `dir` that a trainer of the same networks and recipe wrote;
-    /// stays as it is where there is none. All weights of the generator train, as after
-    /// [`GanTrainer::from_scratch`].
+    /// Continues from the last state in `dir` that a trainer of the same networks and recipe wrote; without one, the
+    /// trainer stays as it is. All weights of the generator train, as after [`GanTrainer::from_scratch`].
     ///
     /// # Errors
-    /// [`Error::State`] for a state that cannot be read or belongs to another recipe.
+    /// Returns [`Error::State`] if the state cannot be read, and [`Error::OtherRecipe`] if it belongs to another recipe.
     pub fn resumed(mut self, dir: &Path) -> Result<Self, Error> {
         let Some(folder) = Folder::last(dir)? else {
             return Ok(self);
@@ -224,12 +210,10 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
 }
 
 impl ConceptTrainer {
-    /// A trainer that goes on from the last state in `dir`, or starts from `start` where there is
-    /// none.
+    /// A trainer that continues from the last state in `dir`, or starts from `start` if there is none.
     ///
     /// # Errors
-    /// As [`ConceptTrainer::new`]; [`Error::State`] for a state that cannot be read or belongs to
-    /// another recipe.
+    /// As [`ConceptTrainer::new`] and [`GanTrainer::resumed`].
     pub fn resume(
         base: &HybridGenerator,
         start: &NamedTensors,
@@ -244,11 +228,11 @@ impl ConceptTrainer {
 }
 
 impl Pretrainer {
-    /// Writes the network, the optimizer's moments and the step below `dir`, as a whole or not at
-    /// all, and removes older states.
+    /// Writes the network, the optimizer's moments and the step into a folder in `dir`, whole or not at all, and removes
+    /// older states.
     ///
     /// # Errors
-    /// [`Error::SaveState`] naming the file; [`Error::NotFiniteWeights`] where there is nothing good to save.
+    /// As [`GanTrainer::save_state`].
     pub fn save_state(&self, dir: &Path) -> Result<(), Error> {
         let weights = Suspects::default().network("base", &self.generator)?;
         if let Some((layer, found)) = weights.broken() {
@@ -269,11 +253,10 @@ impl Pretrainer {
         })
     }
 
-    /// As [`Pretrainer::new`], going on from the last state in `dir` where there is one.
+    /// As [`Pretrainer::new`], but continues from the last state in `dir` if there is one.
     ///
     /// # Errors
-    /// As [`Pretrainer::new`]; [`Error::State`] for a state that cannot be read or belongs to
-    /// another configuration.
+    /// As [`Pretrainer::new`] and [`GanTrainer::resumed`].
     pub fn resume(
         generator: HybridGenerator,
         config: PretrainConfig,
@@ -314,16 +297,18 @@ fn states(dir: &Path) -> Result<Vec<(usize, PathBuf)>, Error> {
     Ok(found)
 }
 
-fn state(path: &Path, why: impl ToString) -> Error {
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+fn state(path: &Path, source: impl Into<Cause>) -> Error {
     Error::State {
         path: path.to_owned(),
-        why: why.to_string(),
+        source: source.into(),
     }
 }
 
-fn unsaved(path: &Path, why: impl ToString) -> Error {
+fn unsaved(path: &Path, source: impl Into<Cause>) -> Error {
     Error::SaveState {
         path: path.to_owned(),
-        why: why.to_string(),
+        source: source.into(),
     }
 }

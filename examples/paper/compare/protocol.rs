@@ -62,7 +62,7 @@ pub(crate) fn claim_folder(args: &Args, bench: &Bench) -> Result<()> {
 }
 
 fn generator_digest(generator: &Path) -> Result<String> {
-    Ok(weight_blocks::file_digest(
+    Ok(tensor_file::digest::file_sha256(
         &generator.join(weight_diffusion::WeightGenerator::WEIGHTS_FILE),
     )?)
 }

@@ -14,7 +14,8 @@ use image::RgbImage;
 use lora_gan::BaseGenerator;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use weight_blocks::{NamedTensors, WeightSpace, load_safetensors, save_safetensors};
+use tensor_file::{load_safetensors, save_safetensors};
+use weight_blocks::{NamedTensors, WeightSpace};
 use weight_diffusion::{HostText, SampleOptions};
 
 use crate::args::Args;

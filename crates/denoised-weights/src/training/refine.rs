@@ -9,6 +9,7 @@ use image::RgbImage;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use tensor_file::digest::file_sha256;
 use weight_blocks::Zoo;
 use weight_diffusion::{BlockSource, DictionaryTrainer, TrainConfig, WeightGenerator};
 
@@ -79,7 +80,7 @@ pub fn refine(
     let start = assets.weight_generator.join(WeightGenerator::WEIGHTS_FILE);
     let what = format!(
         "edits of {n_pairs} pairs at {size} pixels from generator {}",
-        weight_blocks::file_digest(&start)?
+        file_sha256(&start)?
     );
     let data = TrainedOn::new(dataset, encoder.spec(), Some(what), Vec::new())?;
     let _lock = folder.lock()?;

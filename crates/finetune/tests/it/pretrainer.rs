@@ -181,7 +181,7 @@ fn a_state_of_another_configuration_is_refused() {
         ..config()
     };
     match Pretrainer::resume(base(&tiny()), other, &test_device::device(), dir.path()) {
-        Err(Error::State { path, .. }) => assert!(path.ends_with("at-000001/state.json")),
+        Err(Error::OtherRecipe { path }) => assert!(path.ends_with("at-000001/state.json")),
         other => panic!("{:?}", other.map(drop)),
     }
     let file = dir.path().join("at-000001/generator.burnpack");

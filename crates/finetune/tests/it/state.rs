@@ -135,8 +135,8 @@ fn a_state_that_cannot_be_written_costs_nothing_that_was_saved() {
     match trainer.save_state(&states) {
         Err(error @ Error::SaveState { .. }) => {
             let message = error.to_string();
-            assert!(message.contains("run again to go on"), "{message}");
-            assert!(!message.contains("anew"), "{message}");
+            assert!(message.contains("run again to continue"), "{message}");
+            assert!(!message.contains("remove the folder"), "{message}");
         }
         other => panic!("{other:?}"),
     }
@@ -206,7 +206,7 @@ fn a_state_of_another_recipe_is_refused() {
         },
     ] {
         match resume(other, dir.path()) {
-            Err(error @ Error::State { .. }) => {
+            Err(error @ Error::OtherRecipe { .. }) => {
                 assert!(
                     error
                         .to_string()
