@@ -15,14 +15,9 @@ pub enum Error {
         source: std::io::Error,
     },
 
-    /// The file is longer than the limit that it is read with.
-    #[error("{} is longer than {limit} bytes, the limit for such a file", path.display())]
-    TooLong {
-        /// The file.
-        path: PathBuf,
-        /// The limit in bytes.
-        limit: u64,
-    },
+    /// A whole file cannot be read or written, or is larger than its limit.
+    #[error(transparent)]
+    WholeFile(#[from] tensor_file::Error),
 
     /// A text file holds bytes that are not UTF-8.
     #[error("{} is not UTF-8 text; convert it", path.display())]

@@ -1,9 +1,8 @@
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tensor_file::{atomic, read_limited};
 
 use crate::{Error, io_error};
 
@@ -22,9 +21,9 @@ pub fn create_dir(path: &Path) -> Result<(), Error> {
 /// disk, because readers of these files compare digests or can make the file again.
 ///
 /// # Errors
-/// Returns [`Error::Io`] if the file cannot be written; `path` is then unchanged.
+/// Returns [`Error::WholeFile`] if the file cannot be written; `path` is then unchanged.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    whole_file::write_unsynced(path, bytes).map_err(io_error("write", path))
+    Ok(atomic::write_unsynced(path, bytes)?)
 }
 
 /// [`write()`] of `value` as indented JSON.
@@ -39,31 +38,15 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
 
 /// Removes the temporary files that killed processes left in `folder`.
 pub fn remove_abandoned(folder: &Path) {
-    whole_file::remove_abandoned(folder);
+    atomic::remove_abandoned(folder);
 }
 
 /// The file's bytes. A file longer than `limit` bytes is refused before its content is read.
 ///
 /// # Errors
-/// Returns [`Error::Io`] if the file cannot be read, and [`Error::TooLong`].
+/// Returns [`Error::WholeFile`] if the file cannot be read or is longer.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
-    let file = File::open(path).map_err(io_error("open", path))?;
-    let length = file.metadata().map_err(io_error("open", path))?.len();
-    let too_long = || Error::TooLong {
-        path: path.to_owned(),
-        limit,
-    };
-    if length > limit {
-        return Err(too_long());
-    }
-    let mut bytes = Vec::new();
-    file.take(limit + 1)
-        .read_to_end(&mut bytes)
-        .map_err(io_error("read", path))?;
-    if bytes.len() as u64 > limit {
-        return Err(too_long());
-    }
-    Ok(bytes)
+    Ok(read_limited(path, limit)?)
 }
 
 /// The text of a file of up to [`MAX_TEXT_BYTES`].

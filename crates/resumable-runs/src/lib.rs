@@ -28,9 +28,10 @@ mod files;
 mod lock;
 pub mod workers;
 
-pub use digest::{hex, sha256_hex, sha256_parts};
+pub use digest::sha256_parts;
 pub use error::{Error, io_error};
 pub use files::{
     MAX_TEXT_BYTES, create_dir, read, read_json, read_text, remove_abandoned, write, write_json,
 };
 pub use lock::Lock;
+pub use tensor_file::digest::{hex, sha256_hex};

@@ -132,7 +132,7 @@ fn other_files_are_no_models() {
     let path = dir.path().join("model.bin");
     assert!(matches!(
         SeetaDetector::open(&path),
-        Err(Error::File(FileError::Io { .. }))
+        Err(Error::File(FileError::WholeFile(_)))
     ));
     let good = std::fs::read(model()).unwrap();
     let mut changed = good.clone();
