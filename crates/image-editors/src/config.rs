@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use concepts::ImageEditor;
 use model_server_client::{Credentials, HttpSettings};
@@ -56,25 +55,53 @@ pub enum EditorApi {
     /// Hugging Face's image-to-image API; see [`InferenceEditor`].
     Inference(InferenceSettings),
     /// ComfyUI; see [`ComfyEditor`].
-    Comfy {
-        /// `image_to_image` or `instruct_pix2pix` (shipped), or the path of a file in API format.
-        workflow: PathBuf,
-        /// Values of the workflow's own placeholders.
-        #[serde(default)]
-        variables: BTreeMap<String, String>,
-        /// The text that is sent, with `{prompt}` in place of the concept's.
-        #[serde(default = "plain_template")]
-        template: String,
-        /// What the image should not show.
-        #[serde(default)]
-        negative_prompt: String,
-        /// The shorter side of the uploaded photo, in pixels.
-        #[serde(default = "default_side")]
-        side: u32,
-        /// The node whose image is the result.
-        #[serde(default)]
-        output_node: Option<String>,
-    },
+    Comfy(ComfyConfig),
+}
+
+/// A ComfyUI workflow with its settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ComfyConfig {
+    /// `image_to_image` or `instruct_pix2pix` (shipped), or the path of a file in API format.
+    pub workflow: PathBuf,
+    /// Values of the workflow's own placeholders.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
+    /// The text that is sent, with `{prompt}` in place of the concept's.
+    #[serde(default = "plain_template")]
+    pub template: String,
+    /// What the image should not show.
+    #[serde(default)]
+    pub negative_prompt: String,
+    /// The shorter side of the uploaded photo, in pixels.
+    #[serde(default = "default_side")]
+    pub side: u32,
+    /// The node whose image is the result.
+    #[serde(default)]
+    pub output_node: Option<String>,
+}
+
+impl ComfyConfig {
+    fn workflow(&self) -> Result<Workflow, Error> {
+        let shipped = match self.workflow.to_str() {
+            Some("image_to_image") => Workflow::IMAGE_TO_IMAGE,
+            Some("instruct_pix2pix") => Workflow::INSTRUCT_PIX2PIX,
+            _ => return Workflow::read(&self.workflow, &self.variables),
+        };
+        Ok(Workflow::new(shipped, &self.variables)?)
+    }
+
+    /// The editor's settings. A job may take as long as a request, and at least 30 minutes.
+    fn settings(&self, http: &HttpSettings) -> ComfySettings {
+        let defaults = ComfySettings::default();
+        ComfySettings {
+            template: self.template.clone(),
+            negative_prompt: self.negative_prompt.clone(),
+            side: self.side,
+            output_node: self.output_node.clone(),
+            job_timeout: http.timeout.max(defaults.job_timeout),
+            ..defaults
+        }
+    }
 }
 
 fn plain_template() -> String {
@@ -100,55 +127,31 @@ impl EditorConfig {
     /// Returns an error if the name, the settings, the address or the credentials cannot work, or the workflow cannot be
     /// read.
     pub fn open(&self, http: &HttpSettings) -> Result<Box<dyn ImageEditor + Sync>, Error> {
-        let credentials = match (&self.key_env, &self.basic_env) {
-            (Some(_), Some(_)) => {
-                return Err(Error::TwoCredentials {
-                    editor: self.name.clone(),
-                });
-            }
-            (Some(variable), None) => Credentials::bearer_from_env(variable)?,
-            (None, Some(variable)) => Credentials::basic_from_env(variable)?,
-            (None, None) => Credentials::none(),
-        };
-        let (name, address, http) = (&self.name, &self.address, http.clone());
+        let (name, address) = (&self.name, &self.address);
+        let (credentials, http) = (self.credentials()?, http.clone());
         Ok(match &self.api {
-            EditorApi::Webui(settings) => Box::new(WebUiEditor::new(
-                name,
-                address,
-                settings.clone(),
-                http,
-                credentials,
-            )?),
-            EditorApi::Inference(settings) => Box::new(InferenceEditor::new(
-                name,
-                address,
-                settings.clone(),
-                http,
-                credentials,
-            )?),
-            EditorApi::Comfy {
-                workflow,
-                variables,
-                template,
-                negative_prompt,
-                side,
-                output_node,
-            } => {
-                let workflow = match workflow.to_str() {
-                    Some("image_to_image") => Workflow::new(Workflow::IMAGE_TO_IMAGE, variables)?,
-                    Some("instruct_pix2pix") => {
-                        Workflow::new(Workflow::INSTRUCT_PIX2PIX, variables)?
-                    }
-                    _ => Workflow::read(workflow, variables)?,
-                };
-                let settings = ComfySettings {
-                    template: template.clone(),
-                    negative_prompt: negative_prompt.clone(),
-                    side: *side,
-                    output_node: output_node.clone(),
-                    job_timeout: http.timeout.max(Duration::from_secs(1800)),
-                    ..ComfySettings::default()
-                };
+            EditorApi::Webui(settings) => {
+                let settings = settings.clone();
+                Box::new(WebUiEditor::new(
+                    name,
+                    address,
+                    settings,
+                    http,
+                    credentials,
+                )?)
+            }
+            EditorApi::Inference(settings) => {
+                let settings = settings.clone();
+                Box::new(InferenceEditor::new(
+                    name,
+                    address,
+                    settings,
+                    http,
+                    credentials,
+                )?)
+            }
+            EditorApi::Comfy(comfy) => {
+                let (workflow, settings) = (comfy.workflow()?, comfy.settings(&http));
                 Box::new(ComfyEditor::new(
                     name,
                     address,
@@ -158,6 +161,19 @@ impl EditorConfig {
                     credentials,
                 )?)
             }
+        })
+    }
+
+    fn credentials(&self) -> Result<Credentials, Error> {
+        Ok(match (&self.key_env, &self.basic_env) {
+            (Some(_), Some(_)) => {
+                return Err(Error::TwoCredentials {
+                    editor: self.name.clone(),
+                });
+            }
+            (Some(variable), None) => Credentials::bearer_from_env(variable)?,
+            (None, Some(variable)) => Credentials::basic_from_env(variable)?,
+            (None, None) => Credentials::none(),
         })
     }
 }

@@ -41,7 +41,7 @@ mod webui;
 mod working_size;
 
 pub use comfy::{ComfyEditor, ComfySettings, Workflow, WorkflowError};
-pub use config::{EditorApi, EditorConfig};
+pub use config::{ComfyConfig, EditorApi, EditorConfig};
 pub use error::Error;
 pub use inference::{InferenceEditor, InferenceSettings};
 pub use model_server_client::{Credentials, HttpSettings, ServerError, SetupError};

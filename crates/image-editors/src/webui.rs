@@ -42,6 +42,25 @@ impl Default for ControlUnit {
     }
 }
 
+impl ControlUnit {
+    /// The unit as the extension's API takes it, with the photo in base64.
+    fn body(&self, photo: &str) -> Value {
+        json!({
+            "enabled": true,
+            "image": photo,
+            "module": self.module,
+            "model": self.model,
+            "weight": self.weight,
+            "guidance_start": self.guidance_start,
+            "guidance_end": self.guidance_end,
+            "control_mode": self.control_mode,
+            "pixel_perfect": self.pixel_perfect,
+            "resize_mode": "Crop and Resize",
+            "save_detected_map": false,
+        })
+    }
+}
+
 /// What a [`WebUiEditor`] requests. The server's own defaults apply if a field is `None`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -159,25 +178,7 @@ impl WebUiEditor {
             body["override_settings"] = json!({ "sd_model_checkpoint": checkpoint });
         }
         if !settings.control.is_empty() {
-            let units: Vec<Value> = settings
-                .control
-                .iter()
-                .map(|unit| {
-                    json!({
-                        "enabled": true,
-                        "image": photo,
-                        "module": unit.module,
-                        "model": unit.model,
-                        "weight": unit.weight,
-                        "guidance_start": unit.guidance_start,
-                        "guidance_end": unit.guidance_end,
-                        "control_mode": unit.control_mode,
-                        "pixel_perfect": unit.pixel_perfect,
-                        "resize_mode": "Crop and Resize",
-                        "save_detected_map": false,
-                    })
-                })
-                .collect();
+            let units: Vec<Value> = settings.control.iter().map(|u| u.body(&photo)).collect();
             body["alwayson_scripts"] = json!({ "controlnet": { "args": units } });
         }
         for (key, value) in &settings.extra {

@@ -2,6 +2,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
+use ureq::http::Response;
+
 use crate::address::Address;
 use crate::backoff::{backoff, retry_after};
 use crate::credentials::Credentials;
@@ -164,24 +166,7 @@ impl Client {
     /// One attempt: the body of an answer with a 2xx status.
     fn once(&self, request: &Request) -> Result<Vec<u8>, ServerError> {
         self.sent.fetch_add(1, Ordering::Relaxed);
-        let url = format!("{}{}", self.base, request.path);
-        let sent = match &request.body {
-            Body::None => {
-                let mut builder = self.agent.get(&url);
-                if let Some(header) = self.credentials.header() {
-                    builder = builder.header("Authorization", header);
-                }
-                builder.call()
-            }
-            Body::Bytes { kind, bytes } => {
-                let mut builder = self.agent.post(&url).header("Content-Type", kind);
-                if let Some(header) = self.credentials.header() {
-                    builder = builder.header("Authorization", header);
-                }
-                builder.send(&bytes[..])
-            }
-        };
-        let mut response = sent.map_err(|error| self.translate(error))?;
+        let mut response = self.send(request).map_err(|error| self.translate(error))?;
         let status = response.status().as_u16();
         let asked = response
             .headers()
@@ -215,6 +200,27 @@ impl Client {
             });
         }
         Ok(body)
+    }
+
+    fn send(&self, request: &Request) -> Result<Response<ureq::Body>, ureq::Error> {
+        let url = format!("{}{}", self.base, request.path);
+        let header = self.credentials.header();
+        match &request.body {
+            Body::None => {
+                let builder = self.agent.get(&url);
+                match header {
+                    Some(header) => builder.header("Authorization", header).call(),
+                    None => builder.call(),
+                }
+            }
+            Body::Bytes { kind, bytes } => {
+                let builder = self.agent.post(&url).header("Content-Type", kind);
+                match header {
+                    Some(header) => builder.header("Authorization", header).send(&bytes[..]),
+                    None => builder.send(&bytes[..]),
+                }
+            }
+        }
     }
 
     fn translate(&self, error: ureq::Error) -> ServerError {

@@ -88,7 +88,7 @@ impl ServerError {
     }
 
     /// Whether the server may have done the work, and charged for it, although no usable answer came.
-    pub fn may_have_run(&self) -> bool {
+    pub(crate) fn may_have_run(&self) -> bool {
         match self {
             Self::Timeout { .. }
             | Self::Connection { .. }
@@ -118,7 +118,7 @@ impl ServerError {
     }
 
     /// How long the server asked to wait, if it did.
-    pub fn retry_after(&self) -> Option<Duration> {
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Status { retry_after, .. } => *retry_after,
             _ => None,

@@ -97,7 +97,7 @@ impl LeakCheck {
     }
 
     /// A check for a list of held-out texts.
-    pub fn of_texts(held_out: Vec<HeldOutText>, settings: LeakSettings) -> Self {
+    fn of_texts(held_out: Vec<HeldOutText>, settings: LeakSettings) -> Self {
         let (mut phrases, mut stemmed_phrases) = (HashMap::new(), HashMap::new());
         let (mut bags, mut longest) = (HashMap::new(), 0);
         for (index, entry) in held_out.iter().enumerate() {
@@ -223,5 +223,20 @@ impl LeakCheck {
         }
         batch.clear();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_held_out_text_without_words_matches_nothing() {
+        let empty = HeldOutText {
+            text: "--".to_owned(),
+            concept: String::new(),
+        };
+        let check = LeakCheck::of_texts(vec![empty], LeakSettings::default());
+        assert!(check.text("Batik").is_none() && check.text("--").is_none());
     }
 }

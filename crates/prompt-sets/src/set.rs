@@ -87,7 +87,8 @@ impl PromptSet {
     /// Removes, and returns, the concepts that mean the same as an earlier one, by the cosine of their vectors.
     ///
     /// # Errors
-    /// Returns the errors of [`near_duplicates`].
+    /// Returns the errors of `embed`, and [`Error::VectorCount`], [`Error::VectorLength`] or [`Error::NonFiniteVector`] if its
+    /// vectors cannot be compared.
     pub fn drop_near(
         &mut self,
         embed: &dyn TextEmbedder,

@@ -6,8 +6,8 @@ use tensor_file::{atomic, read_limited};
 
 use crate::{Error, io_error};
 
-/// The largest JSON or text file that is read, in bytes: 256 MiB.
-pub const MAX_TEXT_BYTES: u64 = 256 << 20;
+/// The largest JSON or text file that is read, in bytes.
+const MAX_TEXT_BYTES: u64 = 256 << 20;
 
 /// Creates the folder and those above it.
 ///
@@ -49,7 +49,7 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
     Ok(read_limited(path, limit)?)
 }
 
-/// The text of a file of up to [`MAX_TEXT_BYTES`].
+/// The text of a file of up to 256 MiB.
 ///
 /// # Errors
 /// Returns the errors of [`read`], and [`Error::NotUtf8`].
@@ -59,7 +59,7 @@ pub fn read_text(path: &Path) -> Result<String, Error> {
     })
 }
 
-/// The value in a JSON file of up to [`MAX_TEXT_BYTES`].
+/// The value in a JSON file of up to 256 MiB.
 ///
 /// # Errors
 /// Returns the errors of [`read`], and [`Error::Json`].

@@ -30,8 +30,6 @@ pub mod workers;
 
 pub use digest::sha256_parts;
 pub use error::{Error, io_error};
-pub use files::{
-    MAX_TEXT_BYTES, create_dir, read, read_json, read_text, remove_abandoned, write, write_json,
-};
+pub use files::{create_dir, read, read_json, read_text, remove_abandoned, write, write_json};
 pub use lock::Lock;
 pub use tensor_file::digest::{hex, sha256_hex};

@@ -61,7 +61,8 @@ const MAX_FILE: u64 = 256 << 20;
 ///
 /// # Errors
 /// Returns [`Error::BadSize`], [`Error::BadMargin`], [`Error::MissingFolder`], [`Error::EmptyFolder`],
-/// [`Error::DuplicateStem`], [`Error::BadName`], the errors of [`split_groups`], and [`Error::NoFaceBox`] for a photo
+/// [`Error::DuplicateStem`], [`Error::BadName`], [`Error::BadFractions`], [`Error::NotEnoughSources`] if no photo would be
+/// left to train on, and [`Error::NoFaceBox`] for a photo
 /// without a face box if photos are cropped to faces.
 pub fn plan(dir: &Path, settings: &PrepareSettings) -> Result<Vec<PlannedPhoto>, Error> {
     images::check_size(settings.size)?;

@@ -53,21 +53,10 @@ impl Identities {
 /// Shares are shares of the groups, rounded, and at least one group if the share is above zero. The draw depends on the
 /// set of groups and the seed, not on the order of items.
 ///
-/// ```
-/// use concepts::Split;
-/// use concepts::prepare::{Fractions, split_groups};
-///
-/// let groups: Vec<String> = (0..200).map(|i| format!("person {}", i / 2)).collect();
-/// let splits = split_groups(&groups, Fractions::default(), 7)?;
-/// assert_eq!(splits.iter().filter(|s| **s == Split::Train).count(), 160);
-/// assert!(splits.chunks(2).all(|pair| pair[0] == pair[1]));
-/// # Ok::<(), concepts::Error>(())
-/// ```
-///
 /// # Errors
 /// Returns [`Error::BadFractions`] for shares that are not from 0 to below 1, and [`Error::NotEnoughSources`] if no group
 /// would be left to train on.
-pub fn split_groups(
+pub(super) fn split_groups(
     groups: &[String],
     fractions: Fractions,
     seed: u64,
@@ -109,4 +98,46 @@ pub fn split_groups(
         })
         .collect();
     Ok(groups.iter().map(|group| splits[group.as_str()]).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_stay_together() {
+        let groups: Vec<String> = (0..1000).map(|i| format!("p{}", i % 100)).collect();
+        let splits = split_groups(&groups, Fractions::default(), 3).unwrap();
+        let count = |split| splits.iter().filter(|s| **s == split).count();
+        assert_eq!(
+            (
+                count(Split::Train),
+                count(Split::Validation),
+                count(Split::Test)
+            ),
+            (800, 100, 100)
+        );
+        for i in 0..900 {
+            assert_eq!(splits[i], splits[i + 100]);
+        }
+        assert_ne!(
+            split_groups(&groups, Fractions::default(), 4).unwrap(),
+            splits
+        );
+        assert!(matches!(
+            split_groups(&groups[..2], Fractions::default(), 3),
+            Err(Error::NotEnoughSources { found: 2, .. })
+        ));
+        assert!(
+            split_groups(
+                &groups,
+                Fractions {
+                    validation: f64::NAN,
+                    test: 0.1
+                },
+                3
+            )
+            .is_err()
+        );
+    }
 }

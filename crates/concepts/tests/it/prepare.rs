@@ -6,7 +6,7 @@ use std::path::Path;
 
 use concepts::pairs::{Aligned, read_aligned, write_aligned};
 use concepts::prepare::{
-    Crop, FaceBoxes, Fractions, Identities, Manifest, PrepareSettings, plan, prepare, split_groups,
+    Crop, FaceBoxes, Fractions, Identities, Manifest, PrepareSettings, plan, prepare,
 };
 use concepts::{Error, Pair, Split, read_pairs, read_photos};
 use image::{Rgb, RgbImage};
@@ -152,40 +152,6 @@ fn faces_are_cropped_where_they_are() {
 
 #[test]
 fn people_stay_together() {
-    let groups: Vec<String> = (0..1000).map(|i| format!("p{}", i % 100)).collect();
-    let splits = split_groups(&groups, Fractions::default(), 3).unwrap();
-    let count = |split| splits.iter().filter(|s| **s == split).count();
-    assert_eq!(
-        (
-            count(Split::Train),
-            count(Split::Validation),
-            count(Split::Test)
-        ),
-        (800, 100, 100)
-    );
-    for i in 0..900 {
-        assert_eq!(splits[i], splits[i + 100]);
-    }
-    assert_ne!(
-        split_groups(&groups, Fractions::default(), 4).unwrap(),
-        splits
-    );
-    assert!(matches!(
-        split_groups(&groups[..2], Fractions::default(), 3),
-        Err(Error::NotEnoughSources { found: 2, .. })
-    ));
-    assert!(
-        split_groups(
-            &groups,
-            Fractions {
-                validation: f64::NAN,
-                test: 0.1
-            },
-            3
-        )
-        .is_err()
-    );
-
     let dir = folder(&["x.png", "y.png", "z.png", "w.png"]);
     let file = dir.path().join("people.json");
     fs::write(

@@ -2,7 +2,7 @@
 
 use model_server_client::{ServerError, bad_reply, json, shorten};
 use resumable_runs::{hex, sha256_parts};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// An image on the server.
 #[derive(Debug)]
@@ -88,29 +88,43 @@ pub(super) fn read_history(body: &[u8], id: &str, node: Option<&str>) -> Result<
     let Some(entry) = value.get(id) else {
         return Ok(Job::Unknown);
     };
-    let status = entry.get("status");
-    let word = status
-        .and_then(|status| status.get("status_str"))
-        .and_then(Value::as_str);
-    if word == Some("error") {
-        let message = status
-            .and_then(|status| status.get("messages"))
-            .and_then(Value::as_array)
-            .and_then(|messages| {
-                messages
-                    .iter()
-                    .find(|m| m.get(0).and_then(Value::as_str) == Some("execution_error"))
-            })
-            .and_then(|message| message.get(1)?.get("exception_message")?.as_str())
-            .unwrap_or("no message");
-        return Ok(Job::Failed(ServerError::Job {
-            message: shorten(message),
-        }));
+    if let Some(message) = failure(entry) {
+        return Ok(Job::Failed(ServerError::Job { message }));
     }
     let outputs = entry
         .get("outputs")
         .and_then(Value::as_object)
         .ok_or_else(|| bad_reply("the job has no \"outputs\""))?;
+    let message = || match node {
+        Some(node) => format!("node {node} gave no image"),
+        None => "no node gave an image; does the workflow have a SaveImage node?".to_owned(),
+    };
+    Ok(match first_image(outputs, node) {
+        Some(image) => Job::Done(image),
+        None => Job::Failed(ServerError::Job { message: message() }),
+    })
+}
+
+/// The message of a job that failed.
+fn failure(entry: &Value) -> Option<String> {
+    let status = entry.get("status")?;
+    if status.get("status_str").and_then(Value::as_str) != Some("error") {
+        return None;
+    }
+    let message = status
+        .get("messages")
+        .and_then(Value::as_array)
+        .and_then(|messages| {
+            messages
+                .iter()
+                .find(|m| m.get(0).and_then(Value::as_str) == Some("execution_error"))
+        })
+        .and_then(|message| message.get(1)?.get("exception_message")?.as_str());
+    Some(shorten(message.unwrap_or("no message")))
+}
+
+/// The first image of a job's outputs, or of the output of `node`.
+fn first_image(outputs: &Map<String, Value>, node: Option<&str>) -> Option<Output> {
     let mut images: Vec<Output> = outputs
         .iter()
         .filter(|(id, _)| node.is_none_or(|node| node == id.as_str()))
@@ -127,17 +141,7 @@ pub(super) fn read_history(body: &[u8], id: &str, node: Option<&str>) -> Result<
         .collect();
     // Stable: previews ("temp") go after what was saved.
     images.sort_by_key(|image| image.kind != "output");
-    Ok(match images.into_iter().next() {
-        Some(image) => Job::Done(image),
-        None => Job::Failed(ServerError::Job {
-            message: match node {
-                Some(node) => format!("node {node} gave no image"),
-                None => {
-                    "no node gave an image; does the workflow have a SaveImage node?".to_owned()
-                }
-            },
-        }),
-    })
+    images.into_iter().next()
 }
 
 #[cfg(test)]

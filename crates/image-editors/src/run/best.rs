@@ -59,62 +59,23 @@ impl BestEdits {
     }
 }
 
-/// `edits` are (record, index of the photo, pixels).
+/// An editor's edits with their scores, by the index of the photo.
+type Scored = BTreeMap<usize, (RgbImage, f64)>;
+
+/// Chooses among `edits`: (record, index of the photo, pixels).
 pub(super) fn choose(
     concept: &EditConcept,
     edits: Vec<(EditRecord, usize, RgbImage)>,
     photos: &[NamedImage],
     score: &dyn QualityScore,
 ) -> Result<BestEdits, Error> {
-    let mut editors: BTreeMap<String, BTreeMap<usize, (RgbImage, f64)>> = BTreeMap::new();
-    for (record, photo, edited) in edits {
-        let value = score.score(&photos[photo].image, &edited, &concept.prompt)?;
-        if !value.is_finite() {
-            return Err(Error::NonFiniteScore {
-                score: score.name().to_owned(),
-                value,
-                photo: record.photo,
-            });
-        }
-        editors
-            .entry(record.editor)
-            .or_default()
-            .insert(photo, (edited, value));
-    }
-    let mut ranking: Vec<EditorScore> = editors
-        .iter()
-        .map(|(editor, edits)| EditorScore {
-            editor: editor.clone(),
-            photos: edits.len(),
-            mean: edits.values().map(|(_, value)| value).sum::<f64>() / edits.len() as f64,
-        })
-        .collect();
-    // An editor that failed for some photos would leave the concept short of pairs, and may have been spared the hard
-    // ones: it ranks below those that edited more.
-    ranking.sort_by(|a, b| {
-        b.photos
-            .cmp(&a.photos)
-            .then(b.mean.total_cmp(&a.mean))
-            .then(a.editor.cmp(&b.editor))
-    });
+    let mut editors = score_edits(concept, edits, photos, score)?;
+    let ranking = rank(&editors);
     let winner = ranking
         .first()
         .map(|best| best.editor.clone())
         .unwrap_or_default();
-
-    let rows = photos
-        .iter()
-        .enumerate()
-        .filter(|(index, _)| editors.values().any(|edits| edits.contains_key(index)))
-        .map(|(index, photo)| {
-            std::iter::once(Some(photo.image.clone()))
-                .chain(ranking.iter().map(|place| {
-                    let (edited, _) = editors.get(&place.editor)?.get(&index)?;
-                    Some(edited.clone())
-                }))
-                .collect()
-        })
-        .collect();
+    let rows = rows(photos, &ranking, &editors);
     let pairs = editors
         .remove(&winner)
         .unwrap_or_default()
@@ -133,4 +94,71 @@ pub(super) fn choose(
         pairs,
         rows,
     })
+}
+
+fn score_edits(
+    concept: &EditConcept,
+    edits: Vec<(EditRecord, usize, RgbImage)>,
+    photos: &[NamedImage],
+    score: &dyn QualityScore,
+) -> Result<BTreeMap<String, Scored>, Error> {
+    let mut editors: BTreeMap<String, Scored> = BTreeMap::new();
+    for (record, photo, edited) in edits {
+        let value = score.score(&photos[photo].image, &edited, &concept.prompt)?;
+        if !value.is_finite() {
+            return Err(Error::NonFiniteScore {
+                score: score.name().to_owned(),
+                value,
+                photo: record.photo,
+            });
+        }
+        editors
+            .entry(record.editor)
+            .or_default()
+            .insert(photo, (edited, value));
+    }
+    Ok(editors)
+}
+
+/// The editors, best first.
+fn rank(editors: &BTreeMap<String, Scored>) -> Vec<EditorScore> {
+    let mut ranking: Vec<EditorScore> = editors
+        .iter()
+        .map(|(editor, edits)| EditorScore {
+            editor: editor.clone(),
+            photos: edits.len(),
+            mean: edits.values().map(|(_, value)| value).sum::<f64>() / edits.len() as f64,
+        })
+        .collect();
+    // An editor that failed for some photos would leave the concept short of pairs, and may have been spared the hard
+    // ones: it ranks below those that edited more.
+    ranking.sort_by(|a, b| {
+        b.photos
+            .cmp(&a.photos)
+            .then(b.mean.total_cmp(&a.mean))
+            .then(a.editor.cmp(&b.editor))
+    });
+    ranking
+}
+
+/// The rows of the contact sheet: each photo that has an edit, then its edits in the order of `ranking`.
+fn rows(
+    photos: &[NamedImage],
+    ranking: &[EditorScore],
+    editors: &BTreeMap<String, Scored>,
+) -> Vec<Vec<Option<RgbImage>>> {
+    photos
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| editors.values().any(|edits| edits.contains_key(index)))
+        .map(|(index, photo)| {
+            let edits = ranking.iter().map(|place| {
+                let (edited, _) = editors.get(&place.editor)?.get(&index)?;
+                Some(edited.clone())
+            });
+            std::iter::once(Some(photo.image.clone()))
+                .chain(edits)
+                .collect()
+        })
+        .collect()
 }

@@ -1,19 +1,15 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use concepts::images::read_image;
 use concepts::{ImageEditor, pairs};
-use resumable_runs::workers::{self, Pace, lock};
-use resumable_runs::{Lock, remove_abandoned, sha256_parts};
+use resumable_runs::{Lock, remove_abandoned, sha256_parts, workers};
 
+use super::attempts::Attempts;
 use super::best::{self, BestEdits};
 use super::record::{EditRecord, image_digest};
-use super::task::{
-    EditConcept, EditEvent, EditFailure, EditPlan, EditSettings, EditSummary, NamedImage,
-};
+use super::task::{EditConcept, EditEvent, EditPlan, EditSettings, EditSummary, NamedImage};
 use crate::Error;
 use crate::quality::QualityScore;
 
@@ -24,18 +20,19 @@ use crate::quality::QualityScore;
 /// kept, and the others are made. Only one run at a time can write to a folder.
 pub struct EditRun<'a> {
     out: PathBuf,
-    concepts: &'a [EditConcept],
-    photos: &'a [NamedImage],
+    pub(super) concepts: &'a [EditConcept],
+    pub(super) photos: &'a [NamedImage],
     digests: Vec<String>,
-    editors: &'a [&'a (dyn ImageEditor + Sync)],
-    settings: EditSettings,
+    pub(super) editors: &'a [&'a (dyn ImageEditor + Sync)],
+    pub(super) settings: EditSettings,
 }
 
+/// One edit, by the indices of its concept, photo and editor.
 #[derive(Clone, Copy)]
-struct Task {
-    concept: usize,
-    photo: usize,
-    editor: usize,
+pub(super) struct Task {
+    pub(super) concept: usize,
+    pub(super) photo: usize,
+    pub(super) editor: usize,
 }
 
 impl<'a> EditRun<'a> {
@@ -102,60 +99,11 @@ impl<'a> EditRun<'a> {
                     .is_some_and(|found| self.keeps(task, &found))
             })
             .collect();
-        let kept = tasks.len() - todo.len();
-        let (done, in_a_row) = (AtomicUsize::new(kept), AtomicUsize::new(0));
-        let stop = AtomicBool::new(false);
-        let fatal: Mutex<Option<Error>> = Mutex::new(None);
-        let pace = Pace::new(self.settings.interval);
-
-        let results = workers::map(self.settings.workers, todo.len(), &stop, |i| {
-            let task = todo[i];
-            pace.wait();
-            let failure = match self.make(task) {
-                Ok(()) => {
-                    done.fetch_add(1, Ordering::Relaxed);
-                    in_a_row.store(0, Ordering::Relaxed);
-                    None
-                }
-                Err(error @ (Error::File(_) | Error::Image(concepts::Error::Encode { .. }))) => {
-                    // The disk is full or read-only, so every further edit would be lost.
-                    stop.store(true, Ordering::Relaxed);
-                    lock(&fatal).get_or_insert(error);
-                    return None;
-                }
-                Err(error) => {
-                    let row = in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
-                    if row >= self.settings.max_failures.max(1) {
-                        stop.store(true, Ordering::Relaxed);
-                    }
-                    Some(error)
-                }
-            };
-            observe(EditEvent {
-                done: done.load(Ordering::Relaxed),
-                total: tasks.len(),
-                concept: &self.concepts[task.concept].name,
-                photo: &self.photos[task.photo].name,
-                editor: self.editors[task.editor].name(),
-                error: failure.as_ref(),
-            });
-            failure.map(|error| EditFailure {
-                concept: self.concepts[task.concept].name.clone(),
-                photo: self.photos[task.photo].name.clone(),
-                editor: self.editors[task.editor].name().to_owned(),
-                error,
-            })
+        let attempts = Attempts::new(self, tasks.len(), tasks.len() - todo.len());
+        let results = workers::map(self.settings.workers, todo.len(), &attempts.stop, |i| {
+            attempts.attempt(todo[i], observe)
         });
-        if let Some(error) = lock(&fatal).take() {
-            return Err(error);
-        }
-        let skipped = results.iter().filter(|result| result.is_none()).count();
-        Ok(EditSummary {
-            kept,
-            made: done.load(Ordering::Relaxed) - kept,
-            failures: results.into_iter().flatten().flatten().collect(),
-            skipped,
-        })
+        attempts.summary(results)
     }
 
     /// The editor whose edits for `concept` have the highest mean score among those that edited the most photos, with its
@@ -267,7 +215,7 @@ impl<'a> EditRun<'a> {
         found.same_task(&self.record(task)) && found.fits(&self.path(task, "png"))
     }
 
-    fn make(&self, task: Task) -> Result<(), Error> {
+    pub(super) fn make(&self, task: Task) -> Result<(), Error> {
         let photo = &self.photos[task.photo].image;
         let mut record = self.record(task);
         let start = Instant::now();

@@ -35,15 +35,8 @@ pub(super) fn contact_sheet(
     let grey = RgbImage::from_pixel(tile_side, tile_side, Rgb([200; 3]));
     for (y, row) in rows.iter().enumerate() {
         for (x, image) in row.iter().enumerate() {
-            let scaled;
             let image = match image.filter(|image| image.width() > 0 && image.height() > 0) {
-                Some(image) => {
-                    let scale = tile as f64 / f64::from(image.width().max(image.height()));
-                    let fit = |side: u32| ((f64::from(side) * scale).round() as u32).max(1);
-                    let (w, h) = (fit(image.width()), fit(image.height()));
-                    scaled = imageops::resize(image, w, h, FilterType::Triangle);
-                    &scaled
-                }
+                Some(image) => &fit_into(image, tile_side),
                 None => &grey,
             };
             let place = |index: usize, side: u32| {
@@ -60,6 +53,18 @@ pub(super) fn contact_sheet(
         }
     }
     Ok(sheet)
+}
+
+/// `image` scaled so that its longer side is `tile` pixels.
+fn fit_into(image: &RgbImage, tile: u32) -> RgbImage {
+    let scale = f64::from(tile) / f64::from(image.width().max(image.height()));
+    let fit = |side: u32| ((f64::from(side) * scale).round() as u32).max(1);
+    imageops::resize(
+        image,
+        fit(image.width()),
+        fit(image.height()),
+        FilterType::Triangle,
+    )
 }
 
 #[cfg(test)]

@@ -27,33 +27,16 @@ impl<F: Fn(&[&str]) -> Result<Vec<Vec<f32>>, Error>> TextEmbedder for F {
 
 /// Two texts of a list that mean the same.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct NearDuplicate {
+pub(crate) struct NearDuplicate {
     /// Index of the later text, which should be removed.
-    pub index: usize,
+    pub(crate) index: usize,
     /// Index of the earlier text, which is kept.
-    pub of: usize,
-    /// Cosine of their vectors.
-    pub cosine: f32,
+    pub(crate) of: usize,
 }
 
 /// The texts whose vector has a cosine of at least `threshold` with that of an earlier text that is kept. The first of a
 /// group is kept, so the order of `texts` expresses preference.
-///
-/// ```
-/// use prompt_sets::embed::near_duplicates;
-///
-/// let embed = |texts: &[&str]| {
-///     Ok(texts.iter().map(|t| if t.contains("oil") { vec![1.0, 0.1] } else { vec![0.0, 1.0] }).collect())
-/// };
-/// let found = near_duplicates(&["oil painting", "sketch", "painting in oils"], &embed, 0.95)?;
-/// assert_eq!((found[0].index, found[0].of), (2, 0));
-/// # Ok::<(), prompt_sets::Error>(())
-/// ```
-///
-/// # Errors
-/// Returns the errors of `embed`, and [`Error::VectorCount`], [`Error::VectorLength`] or [`Error::NonFiniteVector`] if its
-/// vectors cannot be compared.
-pub fn near_duplicates(
+pub(crate) fn near_duplicates(
     texts: &[&str],
     embed: &dyn TextEmbedder,
     threshold: f32,
@@ -68,7 +51,7 @@ pub fn near_duplicates(
             .max_by(|a, b| a.1.total_cmp(&b.1));
         match nearest {
             Some((of, cosine)) if cosine >= threshold => {
-                found.push(NearDuplicate { index, of, cosine });
+                found.push(NearDuplicate { index, of });
             }
             _ => kept.push(index),
         }
@@ -122,4 +105,23 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     }
     let rest: f32 = a_rest.iter().zip(b_rest).map(|(x, y)| x * y).sum();
     sums.iter().sum::<f32>() + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_a_group_is_kept() {
+        let embed = |texts: &[&str]| {
+            let vector = |text: &&str| match text.contains("oil") {
+                true => vec![1.0, 0.1],
+                false => vec![0.0, 1.0],
+            };
+            Ok(texts.iter().map(vector).collect())
+        };
+        let texts = ["oil painting", "sketch", "painting in oils"];
+        let found = near_duplicates(&texts, &embed, 0.95).unwrap();
+        assert_eq!(found, [NearDuplicate { index: 2, of: 0 }]);
+    }
 }

@@ -1,18 +1,13 @@
-use std::collections::HashMap;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use super::budget::{Budget, Purse, Spent};
 use super::journal::{self, Journal};
-use super::list;
-use super::outcome::{GeneratorSettings, Outcome, Step, Stop};
+use super::outcome::{GeneratorSettings, Outcome, Stop};
 use super::templates::Templates;
 use crate::Category;
 use crate::Error;
 use crate::PromptSet;
 use crate::chat::{ChatModel, ChatReply, ChatRequest};
 use crate::screen::Dropped;
-use resumable_runs::workers::{self, Pace, lock};
+use resumable_runs::workers::Pace;
 
 /// Generates concepts and paraphrases with a chat model.
 ///
@@ -77,78 +72,6 @@ impl<'a> Generator<'a> {
         }
     }
 
-    /// Adds paraphrases until each concept of a category has as many as wanted.
-    ///
-    /// # Errors
-    /// Returns the model's error if it gives up, and [`Error::File`] if the journal cannot be written. Earlier answers are
-    /// in the journal.
-    pub fn paraphrases(
-        &self,
-        set: &mut PromptSet,
-        wanted: &[(Category, usize)],
-        observe: &(dyn Fn(Step) + Sync),
-    ) -> Result<Outcome, Error> {
-        let wanted: HashMap<Category, usize> = wanted.iter().copied().collect();
-        let want = |set: &PromptSet, i: usize| {
-            let category = set.concepts[i].category;
-            wanted.get(&category).copied().unwrap_or(0)
-        };
-        let total = (0..set.concepts.len()).map(|i| want(set, i)).sum();
-        let count = |set: &PromptSet| -> usize {
-            (0..set.concepts.len())
-                .map(|i| set.concepts[i].paraphrases.len().min(want(set, i)))
-                .sum()
-        };
-        let (mut dropped, before) = (Vec::new(), count(set));
-        let mut stop = Stop::Complete;
-        let mut dry = vec![0; set.concepts.len()];
-        for round in 0.. {
-            let mut requests = Vec::new();
-            for (index, &dry) in dry.iter().enumerate() {
-                let missing =
-                    want(set, index).saturating_sub(set.concepts[index].paraphrases.len());
-                if missing == 0 {
-                    continue;
-                }
-                if dry == self.settings.dry_requests {
-                    stop = Stop::Dry;
-                    continue;
-                }
-                requests.push((index, self.paraphrase_request(set, index, missing, round)));
-            }
-            if requests.is_empty() {
-                break;
-            }
-            let (replies, within) = self.ask_all(&requests, set, round, &|requests| {
-                observe(Step {
-                    done: count(set),
-                    wanted: total,
-                    requests,
-                });
-            })?;
-            // In order, so that the choice between two equal paraphrases does not depend on the threads.
-            for (index, reply) in replies {
-                let texts = list::entries(&reply.text, reply.cut, 4 * self.settings.per_request);
-                let there = set.concepts[index].paraphrases.len();
-                dropped.extend(set.add_paraphrases(index, &texts, &self.settings.screening));
-                let most = want(set, index);
-                let paraphrases = &mut set.concepts[index].paraphrases;
-                paraphrases.truncate(most.max(there));
-                dry[index] = if paraphrases.len() > there {
-                    0
-                } else {
-                    dry[index] + 1
-                };
-            }
-            if !within {
-                stop = Stop::Budget;
-                break;
-            }
-        }
-        let added = count(set) - before;
-        Ok(self.outcome(stop, added, dropped))
-    }
-
     pub(super) fn request(&self, user: String, round: usize) -> ChatRequest {
         ChatRequest {
             system: self.templates.system().to_owned(),
@@ -171,23 +94,6 @@ impl<'a> Generator<'a> {
         let words = self.settings.screening.max_words;
         self.request(
             self.templates.generate(category, count, words, known),
-            round,
-        )
-    }
-
-    fn paraphrase_request(
-        &self,
-        set: &PromptSet,
-        index: usize,
-        missing: usize,
-        round: usize,
-    ) -> ChatRequest {
-        let concept = &set.concepts[index];
-        let count = (missing + 1).min(self.settings.per_request).max(1);
-        let words = self.settings.screening.max_words;
-        self.request(
-            self.templates
-                .paraphrase(concept.category, &concept.text, count, words),
             round,
         )
     }
@@ -220,46 +126,6 @@ impl<'a> Generator<'a> {
                 Err(error)
             }
         }
-    }
-
-    /// Sends requests in parallel. Returns the answers in order, and whether the budget sufficed.
-    #[allow(
-        clippy::type_complexity,
-        reason = "one private caller, which takes it apart at once"
-    )]
-    fn ask_all(
-        &self,
-        requests: &[(usize, ChatRequest)],
-        set: &PromptSet,
-        round: usize,
-        observe: &(dyn Fn(u64) + Sync),
-    ) -> Result<(Vec<(usize, ChatReply)>, bool), Error> {
-        let stop = AtomicBool::new(false);
-        let failed = Mutex::new(None);
-        let replies = workers::map(self.settings.workers, requests.len(), &stop, |i| {
-            let (index, request) = &requests[i];
-            let label = format!("paraphrases/{}/{round}", set.concepts[*index].text);
-            match self.ask(request, &label) {
-                Ok(Some(reply)) => {
-                    observe(self.journal.spent().requests);
-                    Some((*index, reply))
-                }
-                Ok(None) => {
-                    stop.store(true, Ordering::Relaxed);
-                    None
-                }
-                Err(error) => {
-                    stop.store(true, Ordering::Relaxed);
-                    lock(&failed).get_or_insert(error);
-                    None
-                }
-            }
-        });
-        if let Some(error) = lock(&failed).take() {
-            return Err(error);
-        }
-        let within = !stop.load(Ordering::Relaxed);
-        Ok((replies.into_iter().flatten().flatten().collect(), within))
     }
 
     pub(super) fn outcome(&self, stop: Stop, added: usize, dropped: Vec<Dropped>) -> Outcome {

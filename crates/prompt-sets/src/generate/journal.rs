@@ -74,51 +74,13 @@ impl Journal {
             .append(true)
             .open(path)
             .map_err(io_error("open", path))?;
-        let (mut entries, mut spent, mut whole) = (HashMap::new(), Spent::default(), 0u64);
-        let mut reader = BufReader::new(&file);
-        for number in 1.. {
-            let mut line = Vec::new();
-            let length = reader
-                .by_ref()
-                .take(MAX_LINE)
-                .read_until(b'\n', &mut line)
-                .map_err(io_error("read", path))? as u64;
-            if length == 0 {
-                break;
-            }
-            if line.last() != Some(&b'\n') && length < MAX_LINE {
-                // The incomplete line of a killed run.
-                break;
-            }
-            let entry: Line =
-                serde_json::from_slice(&line).map_err(|source| Error::BrokenJournal {
-                    path: path.to_owned(),
-                    line: number,
-                    source,
-                })?;
-            whole += length;
-            spent.requests += 1;
-            spent.prompt_tokens = spent.prompt_tokens.saturating_add(entry.prompt_tokens);
-            spent.completion_tokens = spent
-                .completion_tokens
-                .saturating_add(entry.completion_tokens);
-            let Some(text) = entry.text else {
-                continue;
-            };
-            entries.entry(entry.key).or_insert(ChatReply {
-                text,
-                cut: entry.cut,
-                prompt_tokens: Some(entry.prompt_tokens),
-                completion_tokens: Some(entry.completion_tokens),
-                unanswered: 0,
-            });
-        }
-        file.set_len(whole).map_err(io_error("shorten", path))?;
+        let (entries, spent, length) = read_lines(&file, path)?;
+        file.set_len(length).map_err(io_error("shorten", path))?;
         Ok(Self {
             path: path.to_owned(),
             state: Mutex::new(State {
                 file,
-                length: whole,
+                length,
                 entries,
                 spent,
             }),
@@ -222,6 +184,49 @@ impl Journal {
         state.spent = state.spent.plus(used);
         Ok(())
     }
+}
+
+/// The answers in a journal, what they used, and the number of bytes in complete lines.
+fn read_lines(file: &File, path: &Path) -> Result<(HashMap<String, ChatReply>, Spent, u64), Error> {
+    let (mut entries, mut spent, mut complete) = (HashMap::new(), Spent::default(), 0);
+    let mut reader = BufReader::new(file);
+    for number in 1.. {
+        let mut line = Vec::new();
+        let length = reader
+            .by_ref()
+            .take(MAX_LINE)
+            .read_until(b'\n', &mut line)
+            .map_err(io_error("read", path))? as u64;
+        if length == 0 {
+            break;
+        }
+        if line.last() != Some(&b'\n') && length < MAX_LINE {
+            // The incomplete line of a killed run.
+            break;
+        }
+        let entry: Line = serde_json::from_slice(&line).map_err(|source| Error::BrokenJournal {
+            path: path.to_owned(),
+            line: number,
+            source,
+        })?;
+        complete += length;
+        spent = spent.plus(Spent {
+            requests: 1,
+            prompt_tokens: entry.prompt_tokens,
+            completion_tokens: entry.completion_tokens,
+        });
+        let Some(text) = entry.text else {
+            continue;
+        };
+        entries.entry(entry.key).or_insert(ChatReply {
+            text,
+            cut: entry.cut,
+            prompt_tokens: Some(entry.prompt_tokens),
+            completion_tokens: Some(entry.completion_tokens),
+            unanswered: 0,
+        });
+    }
+    Ok((entries, spent, complete))
 }
 
 /// The digest of everything that decides a request's answer.

@@ -6,6 +6,7 @@ mod generator;
 mod journal;
 mod list;
 mod outcome;
+mod paraphrases;
 mod refill;
 mod shortfall;
 mod templates;

@@ -7,6 +7,7 @@ use super::shortfall::{Loss, Shortfall};
 use crate::Category;
 use crate::Error;
 use crate::PromptSet;
+use crate::chat::ChatReply;
 use crate::normalise;
 use crate::screen::{Dropped, Reason};
 
@@ -227,42 +228,16 @@ impl Generator<'_> {
                     refill.dry.insert(category);
                     break;
                 }
-                let missing = count - known_count(set, category);
-                let round = refill.asked.entry(category).or_default();
-                let request = {
-                    let known = set.concepts.iter().filter(|c| c.category == category);
-                    let mut known: Vec<&str> = known.map(|c| c.text.as_str()).collect();
-                    let taken = refill.refused.iter().filter(|(of, _)| *of == category);
-                    let taken: Vec<&str> = taken.map(|(_, text)| text.as_str()).collect();
-                    known.extend(&taken[taken.len().saturating_sub(NAMED)..]);
-                    self.generate_request(category, missing, &known, *round)
-                };
-                let label = format!("concepts/{}/{round}", category.name());
-                *round += 1;
-                let Some(reply) = self.ask(&request, &label)? else {
+                let Some(reply) = self.ask_category(set, category, count, refill)? else {
                     refill.over_budget = true;
                     return Ok(());
                 };
-                let texts = list::entries(&reply.text, reply.cut, 4 * self.settings.per_request);
-                let (back, texts): (Vec<String>, Vec<String>) = texts
-                    .into_iter()
-                    .partition(|text| refused.contains(&normalise(text)));
                 let there = set.concepts.len();
-                let mut gone = set.add(category, &texts, &self.settings.screening);
-                gone.extend(back.into_iter().map(|text| Dropped {
-                    text,
-                    reason: Reason::Duplicate,
-                }));
+                let gone = self.take_concepts(set, category, count, &reply, &refused);
                 refill.lose(category, &gone);
                 dropped.extend(gone);
-                // Surplus concepts are not kept, so that the numbers are those that were wanted.
-                let surplus = known_count(set, category).saturating_sub(count);
-                set.concepts.truncate(set.concepts.len() - surplus);
-                dry = if set.concepts.len() > there {
-                    0
-                } else {
-                    dry + 1
-                };
+                let more = set.concepts.len() > there;
+                dry = if more { 0 } else { dry + 1 };
                 observe(Step {
                     done: wanted
                         .iter()
@@ -274,5 +249,50 @@ impl Generator<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Asks once for the concepts that `category` lacks. `None` if the budget does not allow it.
+    fn ask_category(
+        &self,
+        set: &PromptSet,
+        category: Category,
+        count: usize,
+        refill: &mut Refill,
+    ) -> Result<Option<ChatReply>, Error> {
+        let known = set.concepts.iter().filter(|c| c.category == category);
+        let mut known: Vec<&str> = known.map(|c| c.text.as_str()).collect();
+        let missing = count - known.len();
+        let refused = refill.refused.iter().filter(|(of, _)| *of == category);
+        let refused: Vec<&str> = refused.map(|(_, text)| text.as_str()).collect();
+        known.extend(&refused[refused.len().saturating_sub(NAMED)..]);
+        let round = refill.asked.entry(category).or_default();
+        let request = self.generate_request(category, missing, &known, *round);
+        let label = format!("concepts/{}/{round}", category.name());
+        *round += 1;
+        self.ask(&request, &label)
+    }
+
+    /// Adds the concepts in `reply`, up to `count` in all. Returns the refused ones.
+    fn take_concepts(
+        &self,
+        set: &mut PromptSet,
+        category: Category,
+        count: usize,
+        reply: &ChatReply,
+        refused: &HashSet<String>,
+    ) -> Vec<Dropped> {
+        let texts = list::entries(&reply.text, reply.cut, 4 * self.settings.per_request);
+        let (back, texts): (Vec<String>, Vec<String>) = texts
+            .into_iter()
+            .partition(|text| refused.contains(&normalise(text)));
+        let mut gone = set.add(category, &texts, &self.settings.screening);
+        gone.extend(back.into_iter().map(|text| Dropped {
+            text,
+            reason: Reason::Duplicate,
+        }));
+        // Surplus concepts are not kept, so that the numbers are those that were wanted.
+        let surplus = known_count(set, category).saturating_sub(count);
+        set.concepts.truncate(set.concepts.len() - surplus);
+        gone
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use concepts::Split;
 use prompt_sets::combine::{Combination, CombineRules, combine, combine_where};
-use prompt_sets::leak::{HeldOutText, LeakCheck, LeakSettings, Likeness};
+use prompt_sets::leak::{LeakCheck, LeakSettings, Likeness};
 use prompt_sets::screen::{Reason, Screening};
 use prompt_sets::{Category, Error, HeldOutCounts, PromptSet, Statistics, normalise};
 
@@ -265,16 +265,6 @@ fn planted_leaks_are_found() {
     assert!(
         LeakCheck::new(&set, strict)
             .text("zombie, charcoal sketch")
-            .is_none()
-    );
-    // Held-out texts that say nothing hold nothing back.
-    let empty = HeldOutText {
-        text: "--".to_owned(),
-        concept: String::new(),
-    };
-    assert!(
-        LeakCheck::of_texts(vec![empty], LeakSettings::default())
-            .text("Batik")
             .is_none()
     );
 }

@@ -18,7 +18,7 @@ use crate::Error;
 
 pub use folder::ClipError;
 
-type Embed<T> = Box<dyn Fn(&T) -> Result<Vec<f32>, Error> + Send + Sync>;
+type Tower<T> = Box<dyn Fn(&T) -> Result<Vec<f32>, Error> + Send + Sync>;
 
 /// The name in reports.
 const NAME: &str = "clip-direction";
@@ -26,7 +26,7 @@ const NAME: &str = "clip-direction";
 /// CLIP's image–text direction: the cosine between the change of the image and the change of the text, in CLIP's space
 /// of unit vectors.
 pub struct ClipScore {
-    direction: Direction<Embed<RgbImage>, Embed<str>>,
+    direction: Direction<Tower<RgbImage>, Tower<str>>,
     digest: String,
 }
 
@@ -45,12 +45,12 @@ impl ClipScore {
             let vectors = text.encode_pooled(&[prompt]).map_err(failed)?;
             Ok(vectors.concat())
         });
-        let image: Embed<RgbImage> = Box::new(move |image| {
+        let image: Tower<RgbImage> = Box::new(move |image| {
             let (width, height) = image.dimensions();
             let size = [width.to_le_bytes(), height.to_le_bytes()].concat();
             images.get(&[&size, image.as_raw()], image)
         });
-        let text: Embed<str> = Box::new(move |prompt| texts.get(&[prompt.as_bytes()], prompt));
+        let text: Tower<str> = Box::new(move |prompt| texts.get(&[prompt.as_bytes()], prompt));
         Ok(Self {
             direction: Direction::new(image, text, neutral),
             digest,
