@@ -151,12 +151,11 @@ fn decode(
     limits: ImageLimits,
 ) -> Result<RgbImage, Error> {
     let io = |source| io_error("read", path)(source);
-    let too_large = || Error::TooLarge {
-        path: path.to_owned(),
-        limits,
-    };
     let decode = |source| match source {
-        ImageError::Limits(_) => too_large(),
+        ImageError::Limits(_) => Error::TooLarge {
+            path: path.to_owned(),
+            limits,
+        },
         source => Error::Decode {
             path: path.to_owned(),
             source,
@@ -173,28 +172,41 @@ fn decode(
     reader.limits(decoder_limits);
 
     let mut decoder = reader.into_decoder().map_err(decode)?;
+    check_header(&decoder, path, limits, length)?;
+    let orientation = decoder.orientation().map_err(decode)?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(decode)?;
+    image.apply_orientation(orientation);
+    Ok(over_white(image))
+}
+
+/// Refuses an image by its announced size, before anything is decoded. `length` is the file's length in bytes.
+fn check_header(
+    decoder: &impl ImageDecoder,
+    path: &Path,
+    limits: ImageLimits,
+    length: u64,
+) -> Result<(), Error> {
     let (width, height) = decoder.dimensions();
+    let path = || path.to_owned();
     // Some decoders check the limits only while they decode.
     if width > limits.side || height > limits.side || decoder.total_bytes() > limits.bytes {
-        return Err(too_large());
+        return Err(Error::TooLarge {
+            path: path(),
+            limits,
+        });
     }
     if !plausible(length, decoder.total_bytes()) {
         return Err(Error::Truncated {
-            path: path.to_owned(),
+            path: path(),
             width,
             height,
             length,
         });
     }
     if width == 0 || height == 0 {
-        return Err(Error::NoPixels {
-            path: path.to_owned(),
-        });
+        return Err(Error::NoPixels { path: path() });
     }
-    let orientation = decoder.orientation().map_err(decode)?;
-    let mut image = DynamicImage::from_decoder(decoder).map_err(decode)?;
-    image.apply_orientation(orientation);
-    Ok(over_white(image))
+    Ok(())
 }
 
 /// Whether a file of `length` bytes can hold `decoded` bytes. One bit of a JPEG or a PNG stands for at most 128 bytes.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::ServerError;
 
-/// Stands where a message was shortened.
+/// Marks the place at which a message was shortened.
 pub(crate) const CUT: &str = " ...";
 /// The number of characters that are kept of a server's message.
 const MESSAGE: usize = 300;

@@ -29,17 +29,17 @@ pub fn normalise(text: &str) -> String {
 }
 
 /// Words that join others and carry no meaning of their own.
-const JOINTS: [&str; 17] = [
+const FUNCTION_WORDS: [&str; 17] = [
     "a", "an", "the", "of", "in", "with", "and", "on", "as", "like", "style", "styled", "by",
     "for", "to", "at", "from",
 ];
 
-/// The normal form's words as a sorted list of stems, without joints: equal for "sketch in charcoal" and "charcoal
-/// sketches". Empty where only joints are left.
+/// The normal form's words as a sorted list of stems, without function words: equal for "sketch in charcoal" and "charcoal
+/// sketches". Empty if only function words are left.
 pub(crate) fn stems(normal: &str) -> Vec<String> {
     let mut stems: Vec<String> = normal
         .split(' ')
-        .filter(|word| !word.is_empty() && !JOINTS.contains(word))
+        .filter(|word| !word.is_empty() && !FUNCTION_WORDS.contains(word))
         .map(stem)
         .collect();
     stems.sort_unstable();

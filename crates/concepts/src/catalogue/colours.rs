@@ -35,7 +35,7 @@ pub(super) const COLOURS: &[Colour] = &[
     colour("brown", [98, 54, 20], [192, 124, 72]),
 ];
 
-/// Colours that came to the list later; the first draw of the split was made without them.
+/// Later additions, without which the first draw of the split was made.
 pub(super) const LATER_COLOURS: &[Colour] = &[
     colour("lime", [104, 160, 0], [184, 255, 40]),
     colour("maroon", [104, 8, 32], [204, 64, 88]),
@@ -55,7 +55,7 @@ fn map(stops: &[Rgb], amount: f32) -> Op {
     }
 }
 
-/// Grey becomes ink on paper; a coloured ink stands on paper of a pale shade of it.
+/// Grey becomes ink on paper. A coloured ink is put on paper of a pale shade of it.
 pub(super) fn on_paper(colour: Option<Colour>, ink: Rgb, paper: Rgb) -> Op {
     match colour {
         Some(Colour { ink, .. }) => map(&[ink, between(ink, WHITE, 72)], 1.0),
@@ -63,7 +63,7 @@ pub(super) fn on_paper(colour: Option<Colour>, ink: Rgb, paper: Rgb) -> Op {
     }
 }
 
-/// Grey becomes light on a dark ground; behind a coloured light lies a dark shade of it.
+/// Grey becomes light on a dark ground. The ground of a coloured light is a dark shade of it.
 pub(super) fn on_dark(colour: Option<Colour>, ground: Rgb, light: Rgb) -> Op {
     match colour {
         Some(Colour { light, .. }) => map(&[between(BLACK, light, 22), light], 1.0),
@@ -71,7 +71,7 @@ pub(super) fn on_dark(colour: Option<Colour>, ground: Rgb, light: Rgb) -> Op {
     }
 }
 
-/// A picture painted in shades of one colour; without one it keeps its own.
+/// A picture painted in shades of one colour; `None` without a colour, so that it keeps its own.
 pub(super) fn in_shades(colour: Option<Colour>) -> Option<Op> {
     colour.map(|Colour { ink, light, .. }| {
         let shades = [
@@ -84,7 +84,7 @@ pub(super) fn in_shades(colour: Option<Colour>) -> Option<Op> {
     })
 }
 
-/// Something that fills the air.
+/// The colour of something that fills the air.
 pub(super) fn in_air(colour: Option<Colour>, plain: Rgb) -> Rgb {
     colour.map_or(plain, |Colour { ink, light, .. }| {
         between(between(ink, light, 50), WHITE, 20)

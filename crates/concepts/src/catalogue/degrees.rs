@@ -2,7 +2,7 @@
 
 use crate::Op;
 
-/// How a style's strokes and patterns are to be drawn.
+/// How a style's strokes and patterns are drawn.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Manner {
     /// Factor on radii and periods; a power of two.

@@ -1,4 +1,4 @@
-//! What came to the list later: styles, and scenes that a style can be in.
+//! Later additions to the list: styles, and scenes that a style can be set in.
 
 use super::colours::{on_dark, on_paper};
 use super::degrees::Degree;
@@ -160,7 +160,7 @@ pub(super) const LATER_STYLES: &[Style] = &[
     }),
 ];
 
-/// Something that a picture of any style can be in: what its words are and what it adds.
+/// A scene for a picture of any style: its words and the stages that it adds.
 pub(super) struct Scene {
     pub(super) words: &'static str,
     pub(super) edit: fn() -> Vec<Op>,
@@ -191,7 +191,7 @@ pub(super) const SCENES: &[Scene] = &[
     },
 ];
 
-/// The styles that come in [`SCENES`].
+/// The styles that are combined with [`SCENES`].
 pub(super) const STYLES_IN_SCENES: &[&str] = &[
     "charcoal sketch",
     "oil painting",
@@ -203,7 +203,7 @@ pub(super) const STYLES_IN_SCENES: &[&str] = &[
     "gouache painting",
 ];
 
-/// Styles in a degree and a colour at once.
+/// The styles that take a degree and a colour at once.
 pub(super) const COLOURED_DEGREES: &[(&str, &[Degree])] = &[
     ("pencil sketch", &[Bold, Dark]),
     ("chalk drawing", &[Soft, Bold]),

@@ -1,4 +1,4 @@
-//! The styles: what each is called, and its chain of stages.
+//! The styles: their names and chains of stages.
 
 use super::colours::{Colour, in_air, in_shades, on_dark, on_paper};
 use super::degrees::{Degree, Manner};
@@ -7,9 +7,9 @@ use Degree::{Bold, Coarse, Dark, Fine, HighContrast, Pale, Soft};
 
 /// One style of the list.
 pub(super) struct Style {
-    /// What it is called by itself and after a degree word.
+    /// Its name by itself and after a degree word.
     pub(super) prompt: &'static str,
-    /// What it is called after a colour word; `None` where it takes no colour.
+    /// Its name after a colour word; `None` if it takes no colour.
     pub(super) coloured: Option<&'static str>,
     /// The degree words that it takes.
     pub(super) degrees: &'static [Degree],
@@ -70,7 +70,7 @@ pub(super) fn screen(screen: Screen, period: f32, steepness: f32) -> Op {
     }
 }
 
-/// Adds the colour of [`in_shades`], where there is one.
+/// Adds the stage of [`in_shades`], if there is one.
 pub(super) fn shaded(mut ops: Vec<Op>, colour: Option<Colour>) -> Vec<Op> {
     ops.extend(in_shades(colour));
     ops

@@ -5,7 +5,7 @@ use image::{Rgb, RgbImage};
 /// ITU-R BT.601.
 const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
 
-/// `pixels` at the reference side, in pixels of an image of `side`; from 0 to `side`.
+/// A length of `pixels` at the reference side, in pixels of an image of `side`; from 0 to `side`.
 pub(super) fn scaled(pixels: f32, scale: f32, side: u32) -> f32 {
     let length = pixels * scale;
     if length.is_nan() {
@@ -47,7 +47,7 @@ impl Canvas {
         let width = self.width;
         RgbImage::from_fn(width as u32, self.height as u32, |x, y| {
             let pixel = self.pixels[y as usize * width + x as usize];
-            // `as` saturates, and brings what is not a number to 0.
+            // `as` saturates, and turns NaN into 0.
             Rgb(pixel.map(|v| (v * 255.0).round() as u8))
         })
     }
@@ -76,7 +76,7 @@ impl Canvas {
 }
 
 impl<const N: usize> Grid<N> {
-    /// The pixel at (x, y), or the nearest one of the border.
+    /// The pixel at (x, y), or the nearest one on the border.
     pub(super) fn at(&self, x: isize, y: isize) -> [f32; N] {
         let x = x.clamp(0, self.width as isize - 1) as usize;
         let y = y.clamp(0, self.height as isize - 1) as usize;

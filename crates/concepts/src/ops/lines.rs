@@ -1,9 +1,9 @@
-//! Stages that draw lines. Slopes are multiplied by the image's scale, so that a line is as strong in a large image as
-//! in a small one.
+//! Stages that draw lines. Slopes are multiplied by the image's scale, so that a line is equally strong in small and large
+//! images.
 
 use super::canvas::{Canvas, Plane};
 
-/// What keeps a division by the shade itself finite.
+/// Keeps a division by the shade itself finite.
 const DARKEST: f32 = 1.0 / 255.0;
 
 pub(super) fn dodge(canvas: &mut Canvas, radius: f32, pressure: f32) {
@@ -49,7 +49,7 @@ pub(super) fn colour_edges(canvas: &mut Canvas, radius: f32, gain: f32, scale: f
     let hues = canvas.blur(radius.max(scale));
     for ((pixel, hue), strength) in canvas.pixels.iter_mut().zip(hues.pixels).zip(strength) {
         let brightest = hue.iter().fold(DARKEST, |a, &b| a.max(b));
-        // To a power, so that the weaker channels of a dull colour fall away.
+        // Raised to a power, so that the weaker channels of a dull colour vanish.
         *pixel = hue.map(|v| (v / brightest).powi(4) * strength);
     }
 }

@@ -14,7 +14,7 @@ use canvas::{Canvas, scaled};
 /// The side, in pixels, for which radii and periods are given.
 const REFERENCE_SIDE: f32 = 64.0;
 
-/// The shape of a screen: what one sees when a printer renders shades with one ink.
+/// The shape of a screen, with which a printer renders shades of one ink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Screen {
@@ -43,9 +43,9 @@ pub enum Texture {
 /// One deterministic stage of an edit, with its parameters.
 ///
 /// Channel values are on a scale from 0 to 1 and results are clamped to it; `luma` is 0.299 R + 0.587 G + 0.114 B.
-/// Radii and periods are in pixels of an image whose shorter side has 64, and grow with that side. Parameters out of
-/// range (a period of 0, a radius above the side, a number that is not finite) are brought to the nearest that makes
-/// sense, so that a stage read from a file cannot panic.
+/// Radii and periods are in pixels of an image whose shorter side has 64 pixels, and grow with that side. Parameters out of
+/// range (a period of 0, a radius above the side, a NaN or infinite number) are clamped, so that a stage read from a file
+/// cannot panic.
 ///
 /// Stages are plain data and serialize as `{"op": "posterise", "levels": 4}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,12 +77,12 @@ pub enum Op {
     },
     /// The usual sepia matrix.
     Sepia,
-    /// Multiplies by a colour, as looking through coloured glass does.
+    /// Multiplies by a colour, like coloured glass.
     Multiply {
         /// Red, green and blue.
         colour: [u8; 3],
     },
-    /// `v * (1 - amount) + colour * amount`, as fog does.
+    /// `v * (1 - amount) + colour * amount`, like fog.
     Blend {
         /// Red, green and blue.
         colour: [u8; 3],
@@ -125,7 +125,7 @@ pub enum Op {
         /// Factor on the blurred image.
         amount: f32,
     },
-    /// Kuwahara's filter: every pixel becomes the mean of the calmest of the four squares that touch it. Flattens
+    /// Kuwahara's filter: every pixel becomes the mean of that of the four squares at it which varies least. Flattens
     /// surfaces and keeps edges, like strokes of paint.
     Kuwahara {
         /// Side of a square in pixels, less one.
@@ -142,7 +142,7 @@ pub enum Op {
     Xdog {
         /// Standard deviation of the finer blur in pixels; the coarser is 1.6 times as wide.
         radius: f32,
-        /// How much edges count beside the shade.
+        /// Weight of edges relative to the shade.
         edges: f32,
         /// Shade below which ink begins.
         threshold: f32,
@@ -156,7 +156,7 @@ pub enum Op {
         /// Factor on the length; it is 1 at a step from black to white before any blur.
         gain: f32,
     },
-    /// The same lines, each in the brightest shade of the colour that lies there.
+    /// The lines of [`Edges`](Self::Edges), each in the brightest shade of the colour at its place.
     ColourEdges {
         /// Standard deviation of the blur before it, in pixels.
         radius: f32,
@@ -170,7 +170,7 @@ pub enum Op {
         /// Factor on the gradient's length.
         gain: f32,
     },
-    /// Light from the upper left on the luma as a height, in grey around 0.5.
+    /// The luma as a relief, lit from the upper left, in grey around 0.5.
     Emboss {
         /// Standard deviation of the blur before it, in pixels.
         radius: f32,
@@ -211,8 +211,8 @@ pub enum Op {
 
 impl Op {
     /// Applies the stage to `image` [height, width, RGB]; the result has the same dimensions. The same image always
-    /// gives the same result, to a rounding step between platforms whose mathematical functions differ. An image
-    /// without pixels comes back as it is.
+    /// gives the same result, up to rounding between platforms whose mathematical functions differ. An image without pixels
+    /// is returned unchanged.
     ///
     /// ```
     /// use concepts::Op;

@@ -5,7 +5,7 @@ use std::f32::consts::TAU;
 use super::canvas::Canvas;
 use super::{Screen, Texture};
 
-/// Replaces the pixels of every cell by their mean; `cell` names the cell of (x, y).
+/// Replaces the pixels of every cell by their mean. `cell` returns the cell of (x, y).
 fn average_cells(canvas: &mut Canvas, columns: usize, cell: impl Fn(usize, usize) -> usize) {
     let mut sums: Vec<([f32; 3], f32)> = Vec::new();
     let width = canvas.width;

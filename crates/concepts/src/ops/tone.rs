@@ -1,4 +1,4 @@
-//! Stages that look at one pixel at a time.
+//! Stages that treat every pixel by itself.
 
 use super::canvas::{Canvas, colour, luma};
 
