@@ -4,7 +4,7 @@
 //! Gathering the large side for it would copy each value for every tap of the kernel, and then multiply the copy with a
 //! few rows only. `down.rs` and `gradient.rs` leave the large side where it is.
 //!
-//! The thresholds are measured by `times_of_both_ways` below.
+//! `times_of_both_ways` below times both ways around the thresholds.
 
 mod down;
 mod gradient;
@@ -15,13 +15,11 @@ use super::finish::Finish;
 use super::geometry::Geometry;
 use super::products::{down, small_shares, weight_gradient};
 
-/// Channels of the large side for each of the small side from which on the small side is narrow.
-/// Chosen by `times_of_both_ways`.
+/// The small side is narrow if the large side has at least this many channels for each of its own.
 const NARROW_RATIO: usize = 4;
 
 /// Most channels of a small side whose products are moved: with more, the usual product has rows enough to pay for the
 /// gathering.
-/// Chosen by `times_of_both_ways`.
 const MOST_MOVED: usize = 16;
 
 /// Whether the small side has few channels.
