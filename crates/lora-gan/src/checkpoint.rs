@@ -5,15 +5,13 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use tensor_file::digest::file_sha256;
+use tensor_file::{NamedTensors, load_safetensors, save_safetensors};
 use weight_blocks::module::module_shapes;
-use weight_blocks::{
-    NamedTensors, WeightSpace, load_named, load_safetensors, module_to_named, save_safetensors,
-    write_atomic,
-};
+use weight_blocks::{WeightSpace, check_tensors, load_named, module_to_named};
 
 use crate::error::Error;
-use crate::files::{check_size, io, read_json};
+use crate::files::{self, check_size, create_dir, read_json, write_json};
 use crate::generator::{GeneratorConfig, HybridGenerator};
 
 const VERSION: u32 = 1;
@@ -26,7 +24,7 @@ const ADAPTER_BASE: &str = "base_sha256";
 struct Manifest {
     version: u32,
     config: GeneratorConfig,
-    /// sha256 of the weights' file.
+    /// SHA-256 of the weights' file.
     sha256: String,
 }
 
@@ -35,122 +33,98 @@ struct Version {
     version: u32,
 }
 
-/// A frozen base: its network with the initial adapter, its configuration, and the digest that a
-/// zoo records so that adapters of another base are refused.
+/// A frozen base: its network with the initial adapter, its configuration, and the digest by which zoos and adapters
+/// of other bases are recognized and refused.
 #[derive(Debug, Clone)]
 pub struct BaseGenerator {
     /// The network; its LoRA factors are the configuration's initial ones.
     pub generator: HybridGenerator,
     /// Its shape.
     pub config: GeneratorConfig,
-    /// sha256 of `generator.safetensors`, in hex.
+    /// SHA-256 of `generator.safetensors`, in hex.
     pub digest: String,
 }
 
 impl BaseGenerator {
-    /// Writes the base weights of `generator` (its LoRA factors are left out: the seed in the
-    /// configuration gives the initial ones) into the folder `dir`, and reads them back.
+    /// Writes the base weights of `generator` into the folder `dir` and gives their digest. LoRA factors are left out:
+    /// the seed in the configuration gives the initial ones.
     ///
     /// # Errors
-    /// [`Error::Io`] and [`Error::Weights`] naming the file.
+    /// Returns [`Error::File`] if the folder or a file cannot be written.
     pub fn save(
         dir: &Path,
         generator: &HybridGenerator,
         config: &GeneratorConfig,
     ) -> Result<String, Error> {
-        std::fs::create_dir_all(dir).map_err(|source| io(dir, source))?;
+        create_dir(dir)?;
         let mut weights = module_to_named(generator)?;
-        weights.retain(|name, _| !name.contains(".lora_"));
+        weights.retain(|name, _| !is_lora(name));
         let path = dir.join(WEIGHTS);
         save_safetensors(&path, &weights, &BTreeMap::new())?;
-        let sha256 = file_digest(&path)?;
         let manifest = Manifest {
             version: VERSION,
             config: config.clone(),
-            sha256: sha256.clone(),
+            sha256: file_sha256(&path)?,
         };
-        let path = dir.join(CONFIG);
-        let text = serde_json::to_string_pretty(&manifest).map_err(|source| Error::Json {
-            path: path.clone(),
-            source,
-        })?;
-        write_atomic(&path, text.as_bytes())?;
-        Ok(sha256)
+        write_json(&dir.join(CONFIG), &manifest)?;
+        Ok(manifest.sha256)
     }
 
     /// Reads a folder that [`BaseGenerator::save`] wrote.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Json`], [`Error::Version`], [`Error::Digest`] or
-    /// [`Error::Weights`], each naming the file.
+    /// Returns [`Error::Json`], [`Error::Version`] or [`Error::Config`] if `generator.json` cannot be used,
+    /// [`Error::Digest`], [`Error::TooFewBytes`] or [`Error::MissingTensor`] if the weights are not those that it
+    /// describes, and [`Error::File`] if a file cannot be read; each names the file.
     pub fn load(dir: &Path, device: &Device) -> Result<Self, Error> {
-        let path = dir.join(CONFIG);
-        // The version first: another one may have any fields.
-        let Version { version } = read_json(&path)?;
-        if version != VERSION {
-            return Err(Error::Version {
-                path,
-                found: version,
-                expected: VERSION,
-            });
-        }
-        let manifest: Manifest = read_json(&path)?;
-        manifest.config.validate()?;
-        let weights = dir.join(WEIGHTS);
-        let found = std::fs::metadata(&weights)
-            .map_err(|source| io(&weights, source))?
-            .len();
-        // A few numbers of the configuration must not ask for gigabytes that no file holds.
-        let least = manifest.config.base_values() as u64;
-        if least > found / 2 {
-            // One that was cut short is told by its digest.
-            if file_digest(&weights)? != manifest.sha256 {
-                return Err(Error::Digest { path: weights });
-            }
-            let why = format!("{found} bytes for a generator of at least {least} values");
-            return Err(io(&weights, std::io::Error::other(why)));
-        }
-        let generator = HybridGenerator::new(&manifest.config, 0, device)?;
-        let expected = module_shapes(&generator);
+        let Manifest { config, sha256, .. } = read_manifest(&dir.join(CONFIG))?;
         let path = dir.join(WEIGHTS);
-        let shapes = expected.iter();
-        let values: usize = shapes
-            .map(|(_, shape)| shape.iter().product::<usize>())
-            .sum();
-        // Four bytes a value and the header; twice that, so that a misfit is told by its tensor.
-        check_size(&path, 8 * values as u64 + (16 << 20))?;
-        let digest = file_digest(&path)?;
-        if digest != manifest.sha256 {
+        let (bytes, values) = (files::size(&path)?, config.base_values() as u64);
+        // A few numbers in a configuration must not make this process allocate gigabytes that no file holds.
+        let too_few = values > bytes / 2;
+        if !too_few {
+            // Four bytes a value and the header; twice that, so that surplus tensors are named below.
+            check_size(&path, 8 * values + (16 << 20))?;
+        }
+        if file_sha256(&path)? != sha256 {
             return Err(Error::Digest { path });
         }
+        if too_few {
+            return Err(Error::TooFewBytes {
+                path,
+                bytes,
+                values,
+            });
+        }
+        let generator = HybridGenerator::new(&config, 0, device)?;
         let (weights, _) = load_safetensors(&path)?;
-        let missing =
-            |(name, _): &&(String, _)| !name.contains(".lora_") && !weights.contains_key(name);
-        if let Some((name, _)) = expected.iter().find(missing) {
-            return Err(weight_blocks::Error::MissingTensor { name: name.clone() }.into());
+        let missing = |(name, _): &(String, _)| !is_lora(name) && !weights.contains_key(name);
+        if let Some((name, _)) = module_shapes(&generator).into_iter().find(missing) {
+            return Err(Error::MissingTensor { path, name });
         }
         Ok(Self {
             generator: load_named(generator, &weights)?,
-            config: manifest.config,
-            digest,
+            config,
+            digest: sha256,
         })
     }
 
     /// Writes an adapter of this base as safetensors, with the base's digest in the header.
     ///
     /// # Errors
-    /// [`Error::Weights`] naming the file.
+    /// Returns [`Error::File`] if the file cannot be written.
     pub fn save_adapter(&self, path: &Path, adapter: &NamedTensors) -> Result<(), Error> {
         let header = BTreeMap::from([(ADAPTER_BASE.to_owned(), self.digest.clone())]);
         Ok(save_safetensors(path, adapter, &header)?)
     }
 
-    /// Reads an adapter and checks that it is one of this base: by the digest in its header where
-    /// there is one, by names and shapes always.
+    /// Reads an adapter and checks that it belongs to this base: by the digest in its header, if there is one, and by
+    /// names and shapes.
     ///
     /// # Errors
-    /// [`Error::Io`], for a file far larger than an adapter too; [`Error::OtherBase`];
-    /// [`Error::Weights`] naming the file or the tensor, NaN included.
+    /// Returns [`Error::OtherBase`] or [`Error::Weights`] if the adapter does not belong to this base, and
+    /// [`Error::File`] if the file cannot be read, is far larger than an adapter, or holds a value that is NaN or
+    /// infinite.
     pub fn load_adapter(&self, path: &Path) -> Result<NamedTensors, Error> {
         let groups = self.generator.layer_groups();
         let values: usize = (groups.iter().flat_map(|group| &group.tensors))
@@ -167,13 +141,26 @@ impl BaseGenerator {
                 found: found.clone(),
             });
         }
-        weight_blocks::check_tensors(&groups, &adapter)?;
+        check_tensors(&groups, &adapter)?;
         Ok(adapter)
     }
 }
 
-fn file_digest(path: &Path) -> Result<String, Error> {
-    let bytes = std::fs::read(path).map_err(|source| io(path, source))?;
-    let digest = Sha256::digest(&bytes);
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+fn is_lora(name: &str) -> bool {
+    name.contains(".lora_")
+}
+
+fn read_manifest(path: &Path) -> Result<Manifest, Error> {
+    // The version first: another one may have any fields.
+    let Version { version } = read_json(path)?;
+    if version != VERSION {
+        return Err(Error::Version {
+            path: path.to_owned(),
+            found: version,
+            expected: VERSION,
+        });
+    }
+    let manifest: Manifest = read_json(path)?;
+    manifest.config.validate()?;
+    Ok(manifest)
 }

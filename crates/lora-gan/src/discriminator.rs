@@ -9,7 +9,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Error;
+use crate::error::{Error, check_field};
 use crate::init::normal;
 use crate::norm::{Norm, NormKind};
 use crate::state_dict::{self, LayerNames};
@@ -101,16 +101,10 @@ impl PatchGan {
     /// A discriminator with seeded initial weights.
     ///
     /// # Errors
-    /// [`Error::Config`] for a width outside 1..=4096 or a number of layers outside 1..=16.
+    /// Returns [`Error::Config`] if the width is outside 1..=4096 or the number of layers outside 1..=16.
     pub fn new(config: &PatchGanConfig, seed: u64, device: &Device) -> Result<Self, Error> {
-        for (field, value, most) in [("width", config.width, 4096), ("layers", config.layers, 16)] {
-            if !(1..=most).contains(&value) {
-                return Err(Error::Config {
-                    field: "PatchGanConfig",
-                    why: format!("{field} is {value}, which is not in 1..={most}"),
-                });
-            }
-        }
+        check_field("width", config.width, 1..=4096, "1 to 4096")?;
+        check_field("layers", config.layers, 1..=16, "1 to 16")?;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut channels = 6;
         let mut layers = Vec::with_capacity(config.layers + 2);

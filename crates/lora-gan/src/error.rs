@@ -1,90 +1,34 @@
-//! What a caller can do wrong.
+//! What can go wrong when a network is built, run, or loaded.
 
 use std::path::PathBuf;
+
+use crate::peft::PeftError;
 
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A configuration whose numbers do not fit together.
-    #[error("configuration field `{field}`: {why}")]
+    /// A configuration field holds a value that no network can be built from.
+    #[error("configuration field `{field}` is {value}; expected {expected}")]
     Config {
         /// The field.
         field: &'static str,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// A checkpoint's file that cannot be read or written.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The system's answer.
-        source: std::io::Error,
-    },
-    /// A `config.json` that is not one of this crate's.
-    #[error("{}: not a generator configuration ({source}); was it written by another version?", path.display())]
-    Json {
-        /// The file.
-        path: PathBuf,
-        /// Where the text is wrong.
-        source: serde_json::Error,
-    },
-    /// A checkpoint of another format version.
-    #[error("{}: checkpoint format {found}, this build reads {expected}; make it anew", path.display())]
-    Version {
-        /// The file.
-        path: PathBuf,
-        /// The version in the file.
-        found: u32,
-        /// The version that this build reads.
-        expected: u32,
-    },
-    /// A checkpoint whose weights are not those that its configuration names.
-    #[error("{}: digest differs from the one in generator.json: the file is damaged or was replaced; restore it or make the base anew", path.display())]
-    Digest {
-        /// The weights' file.
-        path: PathBuf,
-    },
-    /// A tensor whose shape a network cannot take.
-    #[error("{what} of shape {found:?}, where {expected} is needed")]
-    Input {
-        /// The tensor.
-        what: &'static str,
-        /// What would do.
+        /// Its value.
+        value: String,
+        /// The values that are accepted.
         expected: String,
-        /// Its shape.
-        found: Vec<usize>,
     },
-    /// A file that is no state dict, or is cut off.
-    #[error("{}: not a state dict that can be read ({why}); is it truncated, or of another network?", path.display())]
-    StateDict {
-        /// The file.
-        path: PathBuf,
-        /// The reader's reason.
-        why: String,
-    },
-    /// A tensor of a state dict that does not fit the network.
-    #[error("{}: tensor `{name}` {why}", path.display())]
-    StateTensor {
-        /// The file.
-        path: PathBuf,
-        /// The tensor, by the file's name.
-        name: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// A rank, alpha or layer set for a layer that the generator lacks.
+    /// A rank, alpha or layer set names a layer that the generator does not have.
     #[error(
         "there is no layer `{name}` in the generator; did you mean `{closest}`? `HybridGenerator::summary` lists all"
     )]
     UnknownLayer {
         /// The name given.
         name: String,
-        /// The layer whose name is nearest.
+        /// The layer with the nearest name.
         closest: String,
     },
-    /// A rank that a layer cannot have.
+    /// A rank is larger than a layer can use.
     #[error(
         "layer `{layer}` cannot have rank {rank}: min(fan in, channels out) is {limit}; use {limit} or less"
     )]
@@ -93,10 +37,10 @@ pub enum Error {
         layer: String,
         /// The rank asked for.
         rank: usize,
-        /// The largest that says more than a smaller one.
+        /// The largest useful rank.
         limit: usize,
     },
-    /// An adapter that an [`AdapterSet`](crate::AdapterSet) does not hold.
+    /// An [`AdapterSet`](crate::AdapterSet) has no adapter of that name.
     #[error("there is no adapter `{name}`; loaded are: {known}")]
     UnknownAdapter {
         /// The name given.
@@ -104,7 +48,7 @@ pub enum Error {
         /// The names there are.
         known: String,
     },
-    /// A weight that is NaN or infinite.
+    /// An adapter in memory holds a NaN or infinite value.
     #[error(
         "tensor `{name}` holds {value} at position {index}; the training that made it diverged, or its file is damaged"
     )]
@@ -116,7 +60,66 @@ pub enum Error {
         /// The value.
         value: f32,
     },
-    /// An adapter of another base.
+    /// A tensor has a shape that the network does not accept.
+    #[error("{what} of shape {found:?}; expected {expected}")]
+    Input {
+        /// The tensor.
+        what: &'static str,
+        /// The shape that is accepted.
+        expected: String,
+        /// Its shape.
+        found: Vec<usize>,
+    },
+    /// A feature network gave no feature maps to compare.
+    #[error(
+        "the feature network gives no feature maps, so a perceptual loss has nothing to compare"
+    )]
+    NoFeatureMaps,
+    /// A JSON file is not a generator's configuration.
+    #[error("{}: not a generator's configuration ({source}); was it written by another version?", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// An exported generator names another file format.
+    #[error("{}: its format is {found:?}; expected {expected:?}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// The format in the file.
+        found: String,
+        /// The format that is read.
+        expected: &'static str,
+    },
+    /// A base or an exported generator has another format version.
+    #[error("{}: format version {found}, but this build reads {expected}; make it again", path.display())]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The version in the file.
+        found: u32,
+        /// The version that this build reads.
+        expected: u32,
+    },
+    /// The weights of a base are not those that its configuration was written with.
+    #[error("{}: its digest differs from the one in generator.json: the file is damaged or was replaced; restore it or make the base again", path.display())]
+    Digest {
+        /// The weights' file.
+        path: PathBuf,
+    },
+    /// The weights of a base are too few for its configuration.
+    #[error("{}: {bytes} bytes for a generator of {values} values; is the configuration of another base?", path.display())]
+    TooFewBytes {
+        /// The weights' file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+        /// The values that a base of this configuration has.
+        values: u64,
+    },
+    /// An adapter belongs to another base.
     #[error("{}: made for the base {found}, this one is {expected}; load the base that it was trained on", path.display())]
     OtherBase {
         /// The adapter's file.
@@ -126,15 +129,69 @@ pub enum Error {
         /// Digest that the adapter records.
         found: String,
     },
-    /// A PEFT folder that does not fit this generator.
-    #[error("{}: {why}", path.display())]
+    /// A state dict lacks a tensor of the network.
+    #[error("{}: tensor `{name}` is missing; does the configuration differ (number of blocks, norm, dropout, size)?", path.display())]
+    MissingTensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor, by the file's name.
+        name: String,
+    },
+    /// A state dict holds a tensor that the network does not have.
+    #[error("{}: tensor `{name}` is not one of the network's; does the configuration differ (number of blocks, norm, dropout, size)?", path.display())]
+    UnknownTensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor, by the file's name.
+        name: String,
+    },
+    /// A tensor of a state dict has another shape than the network's.
+    #[error("{}: tensor `{name}` has shape {found:?}, the network needs {expected:?}; use the configuration that it was trained with", path.display())]
+    TensorShape {
+        /// The file.
+        path: PathBuf,
+        /// The tensor, by the file's name.
+        name: String,
+        /// The shape in the file.
+        found: Vec<usize>,
+        /// The network's shape.
+        expected: Vec<usize>,
+    },
+    /// A state dict is not a safetensors file, and PyTorch's files are not compiled in.
+    #[error("{}: reading PyTorch's files needs the feature `pytorch`; enable it, or convert the file to safetensors", path.display())]
+    NoPytorch {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A PEFT folder cannot be read as an adapter of this generator, or the adapter cannot be written as one.
+    #[error("{}: {source}", path.display())]
     Peft {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        why: String,
+        source: PeftError,
     },
-    /// Weights that do not fit the network, or a file that holds none.
+    /// A file or folder cannot be read or written, or a file of tensors is damaged.
+    #[error(transparent)]
+    File(#[from] tensor_file::Error),
+    /// Weights do not fit the network.
     #[error(transparent)]
     Weights(#[from] weight_blocks::Error),
+}
+
+/// Checks that `value` lies in `range`, which `expected` describes.
+pub(crate) fn check_field<T: PartialOrd + ToString>(
+    field: &'static str,
+    value: T,
+    range: impl std::ops::RangeBounds<T>,
+    expected: &str,
+) -> Result<(), Error> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    Err(Error::Config {
+        field,
+        value: value.to_string(),
+        expected: expected.to_owned(),
+    })
 }

@@ -4,10 +4,9 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use weight_blocks::write_atomic;
 
 use crate::error::Error;
-use crate::files::read_json;
+use crate::files::{create_dir, read_json, write_json};
 use crate::generator::{GeneratorConfig, HybridGenerator, LAYERS};
 use crate::state_dict::{self, LayerNames};
 
@@ -32,46 +31,39 @@ struct Head {
 impl HybridGenerator {
     /// Writes the network with its adapter merged in as `model.safetensors` (PyTorch's names and
     /// layouts) and `config.json` into the folder `dir`. `tools/load_generator.py` loads the folder
-    /// into a plain `torch.nn.Module` and gives the same images.
+    /// into a plain `torch.nn.Module` that gives the same images.
     ///
-    /// A convolution and its norm are `NAME.conv` and `NAME.norm` there, everything else is called as
-    /// here. Batch norms stay layers of their own: run the module in `eval` mode.
+    /// A convolution and its norm are called `NAME.conv` and `NAME.norm` there; all other names are the same.
+    /// Batch norms remain layers of their own: run the module in `eval` mode.
     ///
     /// # Errors
-    /// [`Error::Io`] or [`Error::Weights`] naming the file.
+    /// Returns [`Error::File`] if the folder or a file cannot be written.
     pub fn export(&self, dir: &Path) -> Result<(), Error> {
         let network = self.clone().merge_adapter().without_lora();
-        std::fs::create_dir_all(dir).map_err(|source| Error::Io {
-            path: dir.to_owned(),
-            source,
-        })?;
+        create_dir(dir)?;
         state_dict::save(&network, &torch_names(), &dir.join(WEIGHTS))?;
         let manifest = Manifest {
             format: FORMAT.to_owned(),
             version: VERSION,
             config: self.config().clone(),
         };
-        let path = dir.join(CONFIG);
-        let text = serde_json::to_string_pretty(&manifest).map_err(|source| Error::Json {
-            path: path.clone(),
-            source,
-        })?;
-        Ok(write_atomic(&path, text.as_bytes())?)
+        write_json(&dir.join(CONFIG), &manifest)
     }
 
     /// Reads a folder that [`HybridGenerator::export`] wrote, or PyTorch under the same names, as a
-    /// base: its LoRA is the configuration's initial one.
+    /// base, whose LoRA is the configuration's initial one.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Json`], [`Error::Version`], or [`Error::StateDict`], [`Error::StateTensor`] and
-    /// [`Error::Weights`] naming the tensor that does not fit or is no number.
+    /// Returns [`Error::Json`], [`Error::Format`] or [`Error::Version`] if `config.json` is not such a configuration,
+    /// and the errors of [`state_dict::load`].
     pub fn import(dir: &Path, device: &Device) -> Result<Self, Error> {
         let path = dir.join(CONFIG);
         let Head { format, version } = read_json(&path)?;
         if format != FORMAT {
-            return Err(Error::StateDict {
+            return Err(Error::Format {
                 path,
-                why: format!("its format is {format:?} and not {FORMAT:?}"),
+                found: format,
+                expected: FORMAT,
             });
         }
         if version != VERSION {

@@ -1,38 +1,53 @@
-//! Small files from outside, with a limit before anything is allocated for them.
+//! Small files next to weights.
 
 use std::path::Path;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tensor_file::{atomic, read_limited};
 
 use crate::error::Error;
 
-/// No configuration of ours or of PEFT's comes near it.
+/// No configuration of this crate or of PEFT comes near it.
 const JSON_LIMIT: u64 = 1 << 20;
 
-pub(crate) fn io(path: &Path, source: std::io::Error) -> Error {
-    Error::Io {
-        path: path.to_owned(),
-        source,
-    }
+pub(crate) fn size(path: &Path) -> Result<u64, Error> {
+    let metadata = std::fs::metadata(path).map_err(|source| io(path, source))?;
+    Ok(metadata.len())
 }
 
-/// Refuses a file of more than `limit` bytes.
+/// Refuses a file of more than `limit` bytes before anything is allocated for it.
 pub(crate) fn check_size(path: &Path, limit: u64) -> Result<(), Error> {
-    let size = std::fs::metadata(path)
-        .map_err(|source| io(path, source))?
-        .len();
-    if size > limit {
-        let why = format!("{size} bytes, where at most {limit} are expected");
-        return Err(io(path, std::io::Error::other(why)));
+    let bytes = size(path)?;
+    if bytes <= limit {
+        return Ok(());
     }
-    Ok(())
+    let path = path.to_owned();
+    Err(tensor_file::Error::TooLarge { path, bytes, limit }.into())
+}
+
+pub(crate) fn create_dir(dir: &Path) -> Result<(), Error> {
+    std::fs::create_dir_all(dir).map_err(|source| io(dir, source))
 }
 
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
-    check_size(path, JSON_LIMIT)?;
-    let text = std::fs::read_to_string(path).map_err(|source| io(path, source))?;
-    serde_json::from_str(&text).map_err(|source| Error::Json {
+    let text = read_limited(path, JSON_LIMIT)?;
+    serde_json::from_slice(&text).map_err(|source| json(path, source))
+}
+
+pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
+    let text = serde_json::to_string_pretty(value).map_err(|source| json(path, source))?;
+    Ok(atomic::write(path, text.as_bytes())?)
+}
+
+fn io(path: &Path, source: std::io::Error) -> Error {
+    let path = path.to_owned();
+    tensor_file::Error::Io { path, source }.into()
+}
+
+fn json(path: &Path, source: serde_json::Error) -> Error {
+    Error::Json {
         path: path.to_owned(),
         source,
-    })
+    }
 }

@@ -57,3 +57,4 @@ pub use layers::{LayerSet, LoraConfig, RankRule};
 pub use losses::{GanLoss, l1_loss};
 pub use norm::NormKind;
 pub use pass::Pass;
+pub use peft::PeftError;

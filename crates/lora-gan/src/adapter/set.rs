@@ -8,9 +8,9 @@ use crate::error::Error;
 use crate::generator::HybridGenerator;
 use crate::layers::LoraConfig;
 
-/// Named adapters on one base, of which one or none is active.
+/// Named adapters on one base, at most one of which is active.
 ///
-/// The base's tensors are there once: an adapter costs its own values, and switching costs nothing.
+/// They share the base's tensors: an adapter costs only its own values, and switching costs nothing.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -35,8 +35,7 @@ pub struct AdapterSet {
 }
 
 impl AdapterSet {
-    /// A set without adapters; `base` with its LoRA's `up` set to zero, and with its γ and β, is
-    /// what runs where none is active.
+    /// A set without adapters. If none is active, `base` runs with its γ and β, and with LoRA's `up` set to zero.
     pub fn new(mut base: HybridGenerator) -> Self {
         base.for_each_unit(|unit| unit.reset_lora());
         Self {
@@ -49,15 +48,15 @@ impl AdapterSet {
     /// Adds an adapter with the base's LoRA configuration, or replaces the one of that name.
     ///
     /// # Errors
-    /// [`Error::NonFinite`], or [`Error::Weights`] for names and shapes that do not fit.
+    /// Returns [`Error::NonFinite`] if a value is NaN or infinite, and [`Error::Weights`] if names or shapes do not fit.
     pub fn insert(&mut self, name: &str, weights: &NamedTensors) -> Result<(), Error> {
         self.load(name, self.base.clone(), weights)
     }
 
-    /// [`AdapterSet::insert`] of an adapter with other layers, ranks or scales.
+    /// [`AdapterSet::insert`] for an adapter with other layers, ranks or scales.
     ///
     /// # Errors
-    /// As there, and those of [`HybridGenerator::with_lora`].
+    /// Those of [`AdapterSet::insert`] and of [`HybridGenerator::with_lora`].
     pub fn insert_with(
         &mut self,
         name: &str,
@@ -80,10 +79,10 @@ impl AdapterSet {
         Ok(())
     }
 
-    /// Takes an adapter out; where it was active, the base runs alone.
+    /// Removes an adapter. If it was active, the base runs alone from then on.
     ///
     /// # Errors
-    /// [`Error::UnknownAdapter`].
+    /// Returns [`Error::UnknownAdapter`] if there is none of that name.
     pub fn remove(&mut self, name: &str) -> Result<(), Error> {
         if self.adapters.remove(name).is_none() {
             return Err(self.unknown(name));
@@ -95,7 +94,7 @@ impl AdapterSet {
     /// Makes an adapter the active one.
     ///
     /// # Errors
-    /// [`Error::UnknownAdapter`].
+    /// Returns [`Error::UnknownAdapter`] if there is none of that name.
     pub fn activate(&mut self, name: &str) -> Result<(), Error> {
         if !self.adapters.contains_key(name) {
             return Err(self.unknown(name));

@@ -1,8 +1,10 @@
 //! The generator's configuration and its presets.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
-use crate::error::Error;
+use crate::error::{Error, check_field};
 use crate::layers::LoraConfig;
 
 /// Bounds of what a configuration from a file can make this process allocate.
@@ -116,52 +118,51 @@ impl GeneratorConfig {
     /// Checks that the numbers fit together.
     ///
     /// # Errors
-    /// [`Error::Config`] naming the field.
+    /// Returns [`Error::Config`], which names the field.
     pub fn validate(&self) -> Result<(), Error> {
-        let fail = |field: &'static str, why: String| Err(Error::Config { field, why });
-        if self.image_size < 16 || !self.image_size.is_multiple_of(8) {
-            return fail(
-                "image_size",
-                format!("{} is not a multiple of 8 of at least 16", self.image_size),
-            );
-        }
-        if self.widths.iter().any(|w| !(1..=LARGEST_WIDTH).contains(w)) {
-            return fail(
-                "widths",
-                format!("{:?} are not all in 1..={LARGEST_WIDTH}", self.widths),
-            );
-        }
-        if self.edge_kernel.is_multiple_of(2) || self.edge_kernel > LARGEST_KERNEL {
-            return fail(
-                "edge_kernel",
-                format!("{} is not odd, or above {LARGEST_KERNEL}", self.edge_kernel),
-            );
-        }
-        if !(3..=4).contains(&self.up_kernel) {
-            return fail("up_kernel", format!("{} is not 3 or 4", self.up_kernel));
-        }
-        if self.heads == 0 || !self.widths[2].is_multiple_of(self.heads) {
-            return fail(
-                "heads",
-                format!("{} does not divide {}", self.heads, self.widths[2]),
-            );
-        }
-        if !(1..=LARGEST_CONTEXT).contains(&self.context_width) {
-            return fail(
-                "context_width",
-                format!("{} is not in 1..={LARGEST_CONTEXT}", self.context_width),
-            );
-        }
-        if self.null_tokens > LARGEST_CONTEXT {
-            return fail(
-                "null_tokens",
-                format!("{} are more than {LARGEST_CONTEXT}", self.null_tokens),
-            );
-        }
-        if let NoiseInput::Dropout { p } = self.noise
-            && !(0.0..1.0).contains(&p)
-        {
-            return fail("noise", format!("dropout {p} is not in 0..1"));
+        let check = |ok: bool, field: &'static str, value: &dyn fmt::Debug, expected: String| {
+            if ok {
+                return Ok(());
+            }
+            let value = format!("{value:?}");
+            Err(Error::Config {
+                field,
+                value,
+                expected,
+            })
+        };
+        check(
+            self.image_size >= 16 && self.image_size.is_multiple_of(8),
+            "image_size",
+            &self.image_size,
+            "a multiple of 8 of at least 16".into(),
+        )?;
+        check(
+            self.widths.iter().all(|w| (1..=LARGEST_WIDTH).contains(w)),
+            "widths",
+            &self.widths,
+            format!("1 to {LARGEST_WIDTH} for each"),
+        )?;
+        check(
+            !self.edge_kernel.is_multiple_of(2) && self.edge_kernel <= LARGEST_KERNEL,
+            "edge_kernel",
+            &self.edge_kernel,
+            format!("an odd number of at most {LARGEST_KERNEL}"),
+        )?;
+        check_field("up_kernel", self.up_kernel, 3..=4, "3 or 4")?;
+        check(
+            self.heads > 0 && self.widths[2].is_multiple_of(self.heads),
+            "heads",
+            &self.heads,
+            format!("a divisor of widths[2], {}", self.widths[2]),
+        )?;
+        let (width, nulls) = (self.context_width, self.null_tokens);
+        let most = format!("1 to {LARGEST_CONTEXT}");
+        check_field("context_width", width, 1..=LARGEST_CONTEXT, &most)?;
+        let most = format!("at most {LARGEST_CONTEXT}");
+        check_field("null_tokens", nulls, ..=LARGEST_CONTEXT, &most)?;
+        if let NoiseInput::Dropout { p } = self.noise {
+            check_field("noise", p, 0.0..1.0, "a dropout of at least 0 and below 1")?;
         }
         self.lora.validate()
     }

@@ -128,11 +128,11 @@ impl HybridGenerator {
         let own = self.config().context_width;
         if (texts != 1 && texts != batch) || len == 0 || text_width != own {
             let expected = format!("[1 or {batch}, L, {own}]");
-            return input("tensor of text tokens", &text.tokens.dims(), expected);
+            return input("text tokens", &text.tokens.dims(), expected);
         }
         if text.mask.dims() != [texts, len] {
             let expected = format!("[{texts}, {len}], like the tokens");
-            return input("mask of text tokens", &text.mask.dims(), expected);
+            return input("text mask", &text.mask.dims(), expected);
         }
         Ok(())
     }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Error;
+use crate::error::{Error, check_field};
 
 /// Rank of a layer that [`LoraConfig::ranks`] does not name.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum RankRule {
-    /// One rank for all layers, lowered to min(fan in, channels out) where a layer has less.
+    /// One rank for all layers, lowered to min(fan in, channels out) for a layer that has less.
     Uniform(usize),
     /// A share of a layer's channels, min(in, out): rounded, at least 1, at most what the layer allows.
     Share {
@@ -61,14 +61,13 @@ pub enum LayerSet {
 pub struct LoraConfig {
     /// Inner dimension r.
     pub rank: RankRule,
-    /// Numerator of the scale; none stands for the layer's rank, which makes the scale of plain LoRA 1.
+    /// Numerator of the scale; `None` stands for the layer's rank, which makes the scale of plain LoRA 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alpha: Option<f64>,
     /// Scale `alpha / √rank` (Kalajdzievski, 2023) in place of `alpha / rank`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub use_rslora: bool,
-    /// Share of the inputs of `down` that training drops, below 1. Needs
-    /// [`HybridGenerator::forward_pass`](crate::HybridGenerator::forward_pass) under `Pass::Train`.
+    /// Share of the inputs of `down` that [`Pass::Train`](crate::Pass::Train) drops on an autodiff device; below 1.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub dropout: f64,
     /// Adapted layers.
@@ -111,39 +110,40 @@ impl LoraConfig {
 
     /// Checks what can be checked without the layers.
     pub(crate) fn validate(&self) -> Result<(), Error> {
-        let fail = |why: String| Err(Error::Config { field: "lora", why });
+        let fail = |field, value: String, expected: &str| {
+            Err(Error::Config {
+                field,
+                value,
+                expected: expected.to_owned(),
+            })
+        };
         match self.rank {
             RankRule::Uniform(0) => {
-                return fail("a rank of 0 adapts nothing; use 1 or more".into());
+                return fail("lora.rank", "0".into(), "1 or more: rank 0 adapts nothing");
             }
             RankRule::Share { share } if !(share > 0.0 && share <= 1.0) => {
-                return fail(format!("a share of {share} is not above 0 and at most 1"));
+                let value = share.to_string();
+                return fail("lora.rank.share", value, "above 0 and at most 1");
             }
             _ => {}
         }
         if self.layers == LayerSet::Named(Vec::new()) {
-            return fail(
-                "no layer is named in `layers`; name one, or leave `layers` out for all".into(),
-            );
+            let expected = "at least one layer's name; leave `layers` out for all layers";
+            return fail("lora.layers", "empty".into(), expected);
         }
         if let Some(layer) = (self.ranks.iter()).find_map(|(n, r)| (*r == 0).then_some(n)) {
-            return fail(format!(
-                "rank 0 for `{layer}`; leave the layer out by `layers` instead"
-            ));
+            let expected = "1 or more; leave the layer out with `layers` instead";
+            return fail("lora.ranks", format!("rank 0 for `{layer}`"), expected);
         }
-        for (name, alpha) in (self.alpha.iter().map(|a| ("alpha", a)))
-            .chain(self.alphas.iter().map(|(name, a)| (name.as_str(), a)))
-        {
-            if !alpha.is_finite() {
-                return fail(format!(
-                    "alpha `{name}` is {alpha}, a finite number is needed"
-                ));
-            }
+        if let Some(alpha) = self.alpha.filter(|alpha| !alpha.is_finite()) {
+            return fail("lora.alpha", alpha.to_string(), "a finite number");
         }
-        if !(0.0..1.0).contains(&self.dropout) {
-            return fail(format!("dropout {} is not in 0..1", self.dropout));
+        if let Some((layer, alpha)) = self.alphas.iter().find(|(_, alpha)| !alpha.is_finite()) {
+            let value = format!("{alpha} for `{layer}`");
+            return fail("lora.alphas", value, "finite numbers");
         }
-        Ok(())
+        let expected = "at least 0 and below 1";
+        check_field("lora.dropout", self.dropout, 0.0..1.0, expected)
     }
 }
 
@@ -180,6 +180,6 @@ mod tests {
             ..LoraConfig::rank(2)
         };
         let error = none.validate().unwrap_err().to_string();
-        assert!(error.contains("no layer is named"), "{error}");
+        assert!(error.contains("at least one layer's name"), "{error}");
     }
 }

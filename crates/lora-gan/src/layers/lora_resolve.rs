@@ -170,7 +170,7 @@ mod tests {
             "{large}"
         );
         assert!(message(config("stem", 0)).contains("rank 0 for `stem`"));
-        assert!(message(LoraConfig::rank(0)).contains("rank of 0"));
+        assert!(message(LoraConfig::rank(0)).contains("rank 0 adapts nothing"));
         for share in [0.0, 1.5, f64::NAN] {
             let config = LoraConfig {
                 rank: RankRule::Share { share },

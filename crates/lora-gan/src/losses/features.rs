@@ -54,8 +54,8 @@ impl PerceptualLoss {
     /// The loss `[1]` of `edited` against `target`; no gradient reaches `target`.
     ///
     /// # Errors
-    /// [`Error::Config`] where the weights are not as many as the network's maps, or the network
-    /// gives none.
+    /// Returns [`Error::Config`] if the number of weights is not that of the network's maps, and
+    /// [`Error::NoFeatureMaps`] if the network gives none.
     pub fn forward<N: FeatureMaps + ?Sized>(
         &self,
         network: &N,
@@ -67,9 +67,9 @@ impl PerceptualLoss {
         if !self.weights.is_empty() && self.weights.len() != edited.len() {
             return Err(Error::Config {
                 field: "weights",
-                why: format!(
-                    "{} given, the feature network has {} maps; give one each, or none",
-                    self.weights.len(),
+                value: format!("{} numbers", self.weights.len()),
+                expected: format!(
+                    "one for each of the network's {} feature maps, or none",
                     edited.len()
                 ),
             });
@@ -88,9 +88,6 @@ impl PerceptualLoss {
                 distance.mean().mul_scalar(weight)
             })
             .reduce(|sum, next| sum + next)
-            .ok_or_else(|| Error::Config {
-                field: "feature network",
-                why: "it gives no feature maps".into(),
-            })
+            .ok_or(Error::NoFeatureMaps)
     }
 }

@@ -5,10 +5,14 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::PeftError;
 use crate::error::Error;
 use crate::files::read_json;
 
-/// The fields of PEFT's `LoraConfig` that this crate writes; others are ignored in reading.
+/// What makes a pattern a regular expression.
+const REGEX: [char; 12] = ['*', '+', '?', '[', ']', '(', ')', '{', '}', '|', '\\', '$'];
+
+/// The fields of PEFT's `LoraConfig` that this crate writes; others are ignored when it is read.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct PeftConfig {
     pub(super) peft_type: String,
@@ -32,7 +36,7 @@ pub(super) struct PeftConfig {
     pub(super) bias: String,
     #[serde(default)]
     pub(super) fan_in_fan_out: bool,
-    /// A list or, from elsewhere, a pattern; which layers are adapted follows from the tensors.
+    /// A list or, in other folders, a pattern; which layers are adapted follows from the tensors.
     pub(super) target_modules: serde_json::Value,
     #[serde(default)]
     pub(super) modules_to_save: Option<Vec<String>>,
@@ -48,69 +52,59 @@ fn none() -> String {
 
 impl PeftConfig {
     pub(super) fn read(path: &Path) -> Result<Self, Error> {
-        let config: Self = read_json(path).map_err(|error| match error {
-            Error::Json { path, source } => Error::Peft {
-                path,
-                why: format!("not a LoRA configuration of PEFT ({source})"),
-            },
-            other => other,
-        })?;
-        let fail = |why: &str| {
+        let fail = |source| {
             Err(Error::Peft {
                 path: path.to_owned(),
-                why: why.to_owned(),
+                source,
             })
         };
+        let config: Self = match read_json(path) {
+            Err(Error::Json { source, .. }) => return fail(source.into()),
+            other => other?,
+        };
         if config.peft_type != "LORA" {
-            return fail(&format!(
-                "peft_type is {:?}, only \"LORA\" can be read",
-                config.peft_type
-            ));
+            return fail(PeftError::Type {
+                found: config.peft_type,
+            });
         }
         if config.use_dora {
-            return fail(
-                "use_dora is set; DoRA's magnitudes have no place here, merge the adapter in PEFT",
-            );
+            return fail(PeftError::Dora);
         }
         if config.bias != "none" || config.lora_bias {
-            return fail("biases were trained; only adapters with bias \"none\" can be read");
+            return fail(PeftError::Bias);
         }
         Ok(config)
     }
 
     /// Alpha of the PyTorch module `module`, as PEFT's `alpha_pattern` gives it.
-    pub(super) fn alpha(&self, module: &str, path: &Path) -> Result<f64, Error> {
+    pub(super) fn alpha(&self, module: &str) -> Result<f64, PeftError> {
         let mut found: Option<f64> = None;
         for (pattern, alpha) in self.alpha_pattern.iter().flatten() {
-            if pattern.contains(['*', '+', '?', '[', ']', '(', ')', '{', '}', '|', '\\', '$']) {
-                return Err(Error::Peft {
-                    path: path.to_owned(),
-                    why: format!(
-                        "alpha_pattern `{pattern}` is a regular expression; write the modules' names out"
-                    ),
+            if pattern.contains(REGEX) {
+                return Err(PeftError::Regex {
+                    pattern: pattern.clone(),
                 });
             }
-            let whole = pattern.strip_prefix('^');
-            let matches = match whole {
+            let matches = match pattern.strip_prefix('^') {
                 Some(name) => module == name,
                 None => (module.strip_suffix(pattern.as_str()))
                     .is_some_and(|rest| rest.is_empty() || rest.ends_with('.')),
             };
-            if matches && found.is_some_and(|other| other != *alpha) {
-                return Err(Error::Peft {
-                    path: path.to_owned(),
-                    why: format!("two entries of alpha_pattern fit `{module}`; leave one"),
+            if !matches {
+                continue;
+            }
+            if found.is_some_and(|other| other != *alpha) {
+                return Err(PeftError::AmbiguousAlpha {
+                    module: module.to_owned(),
                 });
             }
-            if matches {
-                found = Some(*alpha);
-            }
+            found = Some(*alpha);
         }
         Ok(found.unwrap_or(self.lora_alpha))
     }
 }
 
-/// `value` of most modules, and a pattern of the others.
+/// The most frequent value, and the modules that have another.
 pub(super) fn common<T: Copy + PartialEq>(
     values: &[(String, T)],
 ) -> Option<(T, BTreeMap<String, T>)> {

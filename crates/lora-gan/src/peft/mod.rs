@@ -1,9 +1,12 @@
 //! Adapters as PEFT folders: `adapter_config.json` and `adapter_model.safetensors`.
 
 mod config;
+mod error;
 mod read;
 mod tensors;
 mod write;
+
+pub use error::PeftError;
 
 const CONFIG: &str = "adapter_config.json";
 const WEIGHTS: &str = "adapter_model.safetensors";

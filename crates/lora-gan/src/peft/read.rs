@@ -3,28 +3,29 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use weight_blocks::{HostTensor, NamedTensors, load_named, module_to_named};
+use tensor_file::{HostTensor, NamedTensors};
+use weight_blocks::{load_named, module_to_named};
 
 use super::config::PeftConfig;
-use super::{BASE, CONFIG, PREFIX, TRANSPOSED, WEIGHTS, tensors};
+use super::{BASE, CONFIG, PREFIX, PeftError, TRANSPOSED, WEIGHTS, tensors};
 use crate::error::Error;
 use crate::generator::{HybridGenerator, LAYERS};
 use crate::layers::{LayerSet, LoraConfig, RankRule};
 
-/// How far a whole weight may lie from base and update, relative to its largest value.
+/// How far a merged weight may be from base and update, relative to its largest value.
 const TOLERANCE: f32 = 1e-4;
 
 impl HybridGenerator {
-    /// This base with the adapter of a PEFT folder, by PEFT or [`HybridGenerator::save_peft`]: its
+    /// This base with the adapter of a folder that PEFT or [`HybridGenerator::save_peft`] wrote: its
     /// layers, ranks, scales and dropout, its factors, and the norms among its `modules_to_save`.
     ///
-    /// PEFT trains norms only where told, so they may be missing, and they may belong to layers that
-    /// are not adapted: they then change the network, but are not among the adapter's tensors.
+    /// PEFT trains only the norms that it is told to, so they may be missing. They may also belong to layers that are not
+    /// adapted; they then change the network, but are not among the adapter's tensors.
     ///
     /// # Errors
-    /// [`Error::OtherBase`] where the folder records another base than `base_digest`;
-    /// [`Error::NonFinite`]; [`Error::Peft`] naming the tensor or field that has no place here,
-    /// trained statistics of batch norms among them; [`Error::RankTooLarge`]; and those of reading files.
+    /// Returns [`Error::OtherBase`] if the folder records another base than `base_digest`, [`Error::Peft`] if a field or
+    /// a tensor does not fit this generator, [`Error::RankTooLarge`] if a rank does not, and [`Error::File`] if a file
+    /// cannot be read or holds a value that is NaN or infinite.
     pub fn load_peft(&self, dir: &Path, base_digest: Option<&str>) -> Result<Self, Error> {
         let folder = Folder::open(self, dir, base_digest)?;
         let adapted = self
@@ -85,14 +86,14 @@ impl Folder {
         Ok(folder)
     }
 
-    fn fail<T>(&self, why: String) -> Result<T, Error> {
+    fn fail<T>(&self, source: PeftError) -> Result<T, Error> {
         Err(Error::Peft {
             path: self.weights_path.clone(),
-            why,
+            source,
         })
     }
 
-    /// Files a tensor of the folder by what it is.
+    /// Sorts a tensor of the folder by what it is.
     fn sort(
         &mut self,
         name: &str,
@@ -101,7 +102,9 @@ impl Folder {
         own: &NamedTensors,
     ) -> Result<(), Error> {
         let short = name.strip_prefix(PREFIX).unwrap_or(name);
-        let no_place = || format!("tensor `{name}` has no place in this generator");
+        let no_place = || PeftError::UnknownTensor {
+            name: name.to_owned(),
+        };
         for factor in ["lora_A", "lora_B"] {
             if let Some(module) = short.strip_suffix(&format!(".{factor}.weight")) {
                 let Some(layer) = modules.get(module) else {
@@ -128,10 +131,9 @@ impl Folder {
             Some(old) if is_norm && old.shape == tensor.shape => {
                 if part.starts_with("running_") {
                     if far(&old.data, &tensor.data) {
-                        return self.fail(format!(
-                            "tensor `{name}` differs from the base's: its batch norms were trained with the \
-                             batch's statistics; keep them in eval mode while the adapter trains"
-                        ));
+                        return self.fail(PeftError::TrainedStatistics {
+                            name: name.to_owned(),
+                        });
                     }
                 } else {
                     self.norms.insert(short.to_owned(), tensor);
@@ -145,7 +147,7 @@ impl Folder {
     /// Every factor has its partner, of the same rank.
     fn check_pairs(&self) -> Result<(), Error> {
         if self.factors.is_empty() {
-            return self.fail("there are no LoRA factors in it".into());
+            return self.fail(PeftError::NoFactors);
         }
         for (name, tensor) in &self.factors {
             let (down, up) = (
@@ -159,13 +161,17 @@ impl Folder {
             match ranks {
                 (Some(a), Some(b)) if a == b => {}
                 (Some(a), Some(b)) => {
-                    return self.fail(format!("`{down}` has rank {a}, its partner {b}"));
+                    return self.fail(PeftError::Ranks {
+                        rank: *a,
+                        partner: *b,
+                        down,
+                    });
                 }
                 _ => {
-                    let shape = &tensor.shape;
-                    return self.fail(format!(
-                        "`{name}` of shape {shape:?} is no LoRA factor or has no partner"
-                    ));
+                    return self.fail(PeftError::Unpaired {
+                        name: name.clone(),
+                        shape: tensor.shape.clone(),
+                    });
                 }
             }
         }
@@ -187,7 +193,15 @@ impl Folder {
             if rank != self.config.r.min(largest) {
                 ranks.insert(name.to_owned(), rank);
             }
-            let alpha = (self.config).alpha(&layer.torch_name(), &self.config_path)?;
+            let alpha = match self.config.alpha(&layer.torch_name()) {
+                Ok(alpha) => alpha,
+                Err(source) => {
+                    return Err(Error::Peft {
+                        path: self.config_path.clone(),
+                        source,
+                    });
+                }
+            };
             if alpha != self.config.lora_alpha {
                 alphas.insert(name.to_owned(), alpha);
             }
@@ -216,10 +230,11 @@ impl Folder {
                 if let Some(tensor) = self.factors.get(&name)
                     && tensor.shape != shape
                 {
-                    let found = &tensor.shape;
-                    return self.fail(format!(
-                        "`{name}` has shape {found:?}, the layer needs {shape:?}"
-                    ));
+                    return self.fail(PeftError::FactorShape {
+                        found: tensor.shape.clone(),
+                        expected: shape,
+                        name,
+                    });
                 }
             }
         }
@@ -234,10 +249,10 @@ impl Folder {
         let merged = module_to_named(&adapted.clone().merge_adapter())?;
         for (name, tensor) in &self.wholes {
             if far(&merged[name].data, &tensor.data) {
-                return self.fail(format!(
-                    "`{name}` is saved whole and is not the base's with the factors of {TRANSPOSED}: PEFT has no \
-                     LoRA for this layer, and the folder is of another base, or that file is missing"
-                ));
+                return self.fail(PeftError::Merged {
+                    name: name.clone(),
+                    factors: TRANSPOSED,
+                });
             }
         }
         Ok(())

@@ -2,27 +2,28 @@
 
 use std::path::Path;
 
-use weight_blocks::{
-    HostTensor, LayerKind, NamedTensors, WeightSpace, module_to_named, write_atomic,
-};
+use tensor_file::{HostTensor, NamedTensors};
+use weight_blocks::{LayerKind, WeightSpace, module_to_named};
 
 use super::config::{PeftConfig, common};
 use super::tensors::{self, COUNTER};
-use super::{BASE, CONFIG, PREFIX, TRANSPOSED, WEIGHTS};
+use super::{BASE, CONFIG, PREFIX, PeftError, TRANSPOSED, WEIGHTS};
 use crate::error::Error;
+use crate::files::write_json;
 use crate::generator::HybridGenerator;
 
 impl HybridGenerator {
     /// Writes the adapter as a folder that `PeftModel.from_pretrained` loads onto the PyTorch module of
     /// [`HybridGenerator::export`]ed base weights: `adapter_config.json` and
-    /// `adapter_model.safetensors`. `base_digest` is recorded, and checked in reading.
+    /// `adapter_model.safetensors`. `base_digest` is recorded, and checked when the folder is read.
     ///
     /// γ and β of the norms are `modules_to_save`. PEFT has no LoRA for transposed convolutions: `up1`,
-    /// `up2` and `up3` are written merged, whole, as `modules_to_save`, and their factors for this
-    /// crate's reading beside them, in `lora_transposed.safetensors`, which PEFT passes over.
+    /// `up2` and `up3` are written merged as `modules_to_save`, and their factors, for
+    /// [`HybridGenerator::load_peft`], into `lora_transposed.safetensors`, which PEFT ignores.
     ///
     /// # Errors
-    /// [`Error::Peft`] where no layer is adapted that PEFT knows, or [`Error::Weights`].
+    /// Returns [`Error::Peft`] if no layer is adapted that PEFT has LoRA for, and [`Error::File`] if a file cannot be
+    /// written.
     pub fn save_peft(&self, dir: &Path, base_digest: Option<&str>) -> Result<(), Error> {
         let adapter = self.read_weights()?;
         let merged = module_to_named(&self.clone().merge_adapter())?;
@@ -41,8 +42,7 @@ impl HybridGenerator {
             let whole = layer.spec.kind == LayerKind::ConvTranspose;
             for (factor, shape) in [("lora_A", &down), ("lora_B", &up)] {
                 let tensor = &adapter[&format!("{}.{factor}.weight", layer.spec.name)];
-                let tensor = HostTensor::new(shape.clone(), tensor.data.clone())
-                    .map_err(weight_blocks::Error::from)?;
+                let tensor = HostTensor::new(shape.clone(), tensor.data.clone())?;
                 let name = format!("{PREFIX}{module}.{factor}.weight");
                 let file = if whole { &mut transposed } else { &mut weights };
                 file.insert(name, tensor);
@@ -76,7 +76,7 @@ impl HybridGenerator {
         else {
             return Err(Error::Peft {
                 path,
-                why: "PEFT needs an adapted convolution or linear layer; there is none".into(),
+                source: PeftError::NothingToAdapt,
             });
         };
         let config = PeftConfig {
@@ -99,10 +99,6 @@ impl HybridGenerator {
         };
         tensors::write(&dir.join(WEIGHTS), &weights, &counters)?;
         tensors::write(&dir.join(TRANSPOSED), &transposed, &[])?;
-        let text = serde_json::to_string_pretty(&config).map_err(|source| Error::Json {
-            path: path.clone(),
-            source,
-        })?;
-        Ok(write_atomic(&path, text.as_bytes())?)
+        write_json(&path, &config)
     }
 }

@@ -1,18 +1,16 @@
 //! PyTorch state dicts of the reference implementations, read and written under their own names.
 
-#[cfg(feature = "pytorch")]
-mod pth;
 mod rename;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::module::Module;
-use weight_blocks::{
-    HostTensor, NamedTensors, load_named, load_safetensors, module_to_named, save_safetensors,
-};
+use tensor_file::{HostTensor, NamedTensors, TensorFile, save_safetensors};
+use weight_blocks::{load_named, module_to_named};
 
 use crate::error::Error;
+use crate::files::check_size;
 use rename::{from_torch, to_torch};
 
 /// The names of one convolution and of the norm that follows it.
@@ -30,7 +28,7 @@ pub struct LayerNames {
 /// keep theirs.
 ///
 /// # Errors
-/// Returns [`Error::Weights`] if the file cannot be written.
+/// Returns [`Error::File`] if the file cannot be written.
 pub fn save<M: Module>(module: &M, names: &[LayerNames], path: &Path) -> Result<(), Error> {
     let tensors = to_torch(module_to_named(module)?, names);
     Ok(save_safetensors(path, &tensors, &BTreeMap::new())?)
@@ -42,104 +40,88 @@ pub fn save<M: Module>(module: &M, names: &[LayerNames], path: &Path) -> Result<
 /// Counters of batch norms (`num_batches_tracked`) and running statistics of instance norms are skipped.
 ///
 /// # Errors
-/// Returns [`Error::StateDict`] if the file is not a state dict or is truncated, [`Error::StateTensor`] if a
-/// tensor is missing, unknown, or of another shape or type, and [`Error::Weights`] if a value is NaN or
-/// infinite; each names the file.
+/// Returns [`Error::File`] if the file cannot be read, is damaged, is far too large for the network, or holds a value
+/// that is NaN or infinite; [`Error::MissingTensor`], [`Error::UnknownTensor`] or [`Error::TensorShape`] if its tensors
+/// are not the network's; and [`Error::NoPytorch`] for a `.pth` file without the feature `pytorch`.
 pub fn load<M: Module>(module: M, names: &[LayerNames], path: &Path) -> Result<M, Error> {
     let expected = to_torch(module_to_named(&module)?, names);
     let tensors = read(path, &expected)?;
     Ok(load_named(module, &from_torch(tensors, names))?)
 }
 
-/// Tensors of the file at `path`, exactly those of `expected` in name and shape.
+/// The tensors of the file at `path`, which must be those of `expected` in name and shape. Names and shapes are
+/// compared before any tensor is read.
 fn read(path: &Path, expected: &NamedTensors) -> Result<NamedTensors, Error> {
-    let size = std::fs::metadata(path)
-        .map_err(|source| Error::Io {
-            path: path.to_owned(),
-            source,
-        })?
-        .len();
     let values: usize = expected.values().map(|tensor| tensor.data.len()).sum();
     // Eight bytes a value, and room for names and for what is skipped.
-    let limit = 8 * values as u64 + (16 << 20);
-    if size > limit {
-        return Err(Error::StateDict {
-            path: path.to_owned(),
-            why: format!("{size} bytes, where this network needs at most {limit}"),
-        });
+    check_size(path, 8 * values as u64 + (16 << 20))?;
+    let file = open(path)?;
+    let mut tensors = NamedTensors::new();
+    for (name, source) in match_names(&file, expected)? {
+        let data = file.read_finite(&source)?;
+        let shape = expected[&name].shape.clone();
+        tensors.insert(name, HostTensor::new(shape, data)?);
     }
+    Ok(tensors)
+}
+
+fn open(path: &Path) -> Result<TensorFile<'static>, Error> {
     let is_safetensors = path
         .extension()
         .is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors"));
     if is_safetensors {
-        let (tensors, _) = load_safetensors(path)?;
-        let shapes = tensors
-            .iter()
-            .map(|(name, tensor)| (name.as_str(), tensor.shape.as_slice()));
-        let wanted = check(path, expected, shapes)?;
-        let mut tensors = tensors;
-        return Ok(wanted
-            .into_iter()
-            .filter_map(|(name, source)| Some((name, tensors.remove(&source)?)))
-            .collect());
+        return Ok(TensorFile::open_safetensors(path)?);
     }
     #[cfg(feature = "pytorch")]
-    return pth::read(path, expected);
+    return Ok(TensorFile::open_pytorch(path)?);
     #[cfg(not(feature = "pytorch"))]
-    Err(Error::StateDict {
+    Err(Error::NoPytorch {
         path: path.to_owned(),
-        why: "not `.safetensors`, and this build has no feature `pytorch`".into(),
     })
 }
 
-/// Pairs each expected name with the file's; refuses missing, unknown and misshapen tensors.
-fn check<'t>(
-    path: &Path,
+/// The file's name of each expected tensor; refuses missing, unknown and misshapen ones.
+fn match_names(
+    file: &TensorFile<'_>,
     expected: &NamedTensors,
-    shapes: impl Iterator<Item = (&'t str, &'t [usize])>,
 ) -> Result<BTreeMap<String, String>, Error> {
-    let fail = |name: &str, why: String| Error::StateTensor {
-        path: path.to_owned(),
-        name: name.to_owned(),
-        why,
-    };
+    let path = || file.path().to_owned();
     let mut found = BTreeMap::new();
-    for (source, shape) in shapes {
+    for tensor in file.tensors() {
         // `nn.DataParallel` puts `module.` before every name.
-        let name = source.strip_prefix("module.").unwrap_or(source);
+        let name = tensor.name.strip_prefix("module.").unwrap_or(tensor.name);
         match expected.get(name) {
-            Some(tensor) if tensor.shape == shape => {
-                found.insert(name.to_owned(), source.to_owned());
+            Some(own) if own.shape == tensor.shape => {
+                found.insert(name.to_owned(), tensor.name.to_owned());
             }
-            Some(HostTensor { shape: needed, .. }) => {
-                return Err(fail(
-                    name,
-                    format!(
-                        "has shape {shape:?}, the network needs {needed:?}; set the configuration that it was trained with"
-                    ),
-                ));
+            Some(own) => {
+                return Err(Error::TensorShape {
+                    path: path(),
+                    name: name.to_owned(),
+                    found: tensor.shape.to_vec(),
+                    expected: own.shape.clone(),
+                });
             }
-            None if skipped(name, expected) => {}
+            None if is_skipped(name, expected) => {}
             None => {
-                return Err(fail(
-                    name,
-                    "is not one of the network's; is its configuration another one (number of blocks, norm, dropout, size)?".into(),
-                ));
+                return Err(Error::UnknownTensor {
+                    path: path(),
+                    name: name.to_owned(),
+                });
             }
         }
     }
     match expected.keys().find(|name| !found.contains_key(*name)) {
         None => Ok(found),
-        Some(name) => Err(fail(
-            name,
-            "is missing; is its configuration another one (number of blocks, norm, dropout, size)?"
-                .into(),
-        )),
+        Some(name) => Err(Error::MissingTensor {
+            path: path(),
+            name: name.clone(),
+        }),
     }
 }
 
 /// Counters of batch norms, and statistics of instance norms, which are not used.
-fn skipped(name: &str, expected: &NamedTensors) -> bool {
+fn is_skipped(name: &str, expected: &NamedTensors) -> bool {
     match name.rsplit_once('.') {
         Some((_, "num_batches_tracked")) => true,
         Some((_, "running_mean" | "running_var")) => {

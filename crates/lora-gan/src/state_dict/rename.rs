@@ -1,6 +1,6 @@
 //! Names of a module's tensors, here and in PyTorch.
 
-use weight_blocks::NamedTensors;
+use tensor_file::NamedTensors;
 
 use super::LayerNames;
 

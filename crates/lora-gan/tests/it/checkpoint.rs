@@ -109,7 +109,7 @@ fn damaged_weights_are_refused_by_file() {
     }
     let missing = refused(|dir| fs::remove_file(dir.join(WEIGHTS)).unwrap());
     assert!(
-        matches!(&missing, Error::Io { path, .. } if path.ends_with(WEIGHTS)),
+        matches!(&missing, Error::File(tensor_file::Error::Io { path, .. }) if path.ends_with(WEIGHTS)),
         "{missing}"
     );
 }
@@ -118,7 +118,7 @@ fn damaged_weights_are_refused_by_file() {
 fn damaged_configurations_are_refused_by_file() {
     let missing = refused(|dir| fs::remove_file(dir.join(CONFIG)).unwrap());
     assert!(
-        matches!(&missing, Error::Io { path, .. } if path.ends_with(CONFIG)),
+        matches!(&missing, Error::File(tensor_file::Error::Io { path, .. }) if path.ends_with(CONFIG)),
         "{missing}"
     );
     let cut = refused(|dir| replace(dir, CONFIG, |b| b.truncate(b.len() - 5)));

@@ -156,14 +156,19 @@ fn initial_weights_are_pix2pixs_and_seeded() {
 
 #[test]
 fn impossible_shapes_are_refused() {
-    for (width, layers) in [(0, 2), (8, 0), (4097, 2), (8, 17)] {
+    for (width, layers, name) in [
+        (0, 2, "width"),
+        (8, 0, "layers"),
+        (4097, 2, "width"),
+        (8, 17, "layers"),
+    ] {
         let config = PatchGanConfig {
             width,
             layers,
             ..PatchGanConfig::compact()
         };
         match PatchGan::new(&config, 0, &test_device::device()) {
-            Err(Error::Config { field, .. }) => assert_eq!(field, "PatchGanConfig"),
+            Err(Error::Config { field, .. }) => assert_eq!(field, name),
             other => panic!("{:?}", other.map(drop)),
         }
     }

@@ -124,5 +124,5 @@ fn an_adapter_records_its_base() {
     // Sparse: it takes no room on the disk.
     (fs::File::create(&path).unwrap()).set_len(1 << 40).unwrap();
     let error = one.load_adapter(&path).unwrap_err().to_string();
-    assert!(error.contains("at most"), "{error}");
+    assert!(error.contains("more than the"), "{error}");
 }

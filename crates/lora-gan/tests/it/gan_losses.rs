@@ -122,7 +122,7 @@ fn a_perceptual_loss_refuses_other_numbers_of_maps() {
         ),
         "{error}"
     );
-    assert!(error.to_string().contains("3 given"), "{error}");
+    assert!(error.to_string().contains("3 numbers"), "{error}");
 
     struct Nothing;
     impl FeatureMaps for Nothing {

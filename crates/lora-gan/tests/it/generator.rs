@@ -526,7 +526,7 @@ fn impossible_configurations_name_the_field() {
                 lora: LoraConfig::rank(0),
                 ..c()
             },
-            "lora",
+            "lora.rank",
         ),
         (
             GeneratorConfig {
@@ -536,7 +536,7 @@ fn impossible_configurations_name_the_field() {
                 },
                 ..c()
             },
-            "lora",
+            "lora.alpha",
         ),
     ] {
         match HybridGenerator::new(&config, 0, &test_device::device()) {

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use crate::common::{bits, distance, small, small_paper, tensor, trained};
 use lora_gan::{Error, GeneratorConfig, HybridGenerator, LayerSet, LoraConfig, Pass, RankRule};
-use weight_blocks::{HostTensor, NamedTensors, WeightSpace, save_safetensors};
+use tensor_file::{HostTensor, NamedTensors, load_safetensors, save_safetensors};
+use weight_blocks::WeightSpace;
 
 const CONFIG: &str = "adapter_config.json";
 const WEIGHTS: &str = "adapter_model.safetensors";
@@ -128,19 +129,9 @@ fn edit_tensors(dir: &Path, edit: impl FnOnce(&mut NamedTensors)) {
     save_safetensors(&path, &tensors, &BTreeMap::new()).unwrap();
 }
 
-/// Without the integer counters, which weight-blocks does not read.
+/// Without the integer counters.
 fn load_floats(path: &Path) -> NamedTensors {
-    let bytes = fs::read(path).unwrap();
-    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-    (file.iter())
-        .filter(|(_, view)| view.dtype() == safetensors::Dtype::F32)
-        .map(|(name, view)| {
-            let values = view.data().chunks_exact(4);
-            let data = values.map(|c| f32::from_le_bytes(c.try_into().unwrap()));
-            let tensor = HostTensor::new(view.shape().to_vec(), data.collect()).unwrap();
-            (name.to_owned(), tensor)
-        })
-        .collect()
+    load_safetensors(path).unwrap().0
 }
 
 fn edit_config(dir: &Path, key: &str, value: serde_json::Value) {
