@@ -5,7 +5,6 @@
 pub mod cli;
 pub mod confirm;
 pub mod devices;
-pub mod layout;
 pub mod options;
 pub mod picture;
 pub mod progress;

@@ -1,9 +1,10 @@
-//! Options that several programs share: the files of the models, and how to predict.
+//! Options that several programs share: the files of the models, how to predict, how pairs are laid out.
 
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use clap::Args;
+use clap::{Args, ValueEnum};
+use concepts::pairs::{Aligned, PairLayout};
 use denoised_weights::{AdapterPredictor, Assets, PromptEncoder};
 use weight_diffusion::{SampleOptions, WeightGenerator};
 
@@ -117,6 +118,30 @@ impl SampleArgs {
             t: self.t.unwrap_or(defaults.t),
             noises: self.noises.unwrap_or(defaults.noises),
             ..defaults
+        }
+    }
+}
+
+/// `--layout`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Layout {
+    /// input/ and target/
+    Folders,
+    /// pix2pix's, photo left
+    Aligned,
+    /// pix2pix's, edit left
+    AlignedReversed,
+    /// tar shards
+    Webdataset,
+}
+
+impl From<Layout> for PairLayout {
+    fn from(layout: Layout) -> Self {
+        match layout {
+            Layout::Folders => Self::Folders,
+            Layout::Aligned => Self::Aligned(Aligned::InputLeft),
+            Layout::AlignedReversed => Self::Aligned(Aligned::TargetLeft),
+            Layout::Webdataset => Self::WebDataset,
         }
     }
 }

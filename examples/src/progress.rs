@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Progress of a long job with its rate and time left.
 pub struct Progress {
@@ -19,17 +19,16 @@ impl Progress {
     /// Progress over `total` units, of which an earlier run did `done`.
     pub fn new(label: &str, total: u64, done: u64) -> Self {
         let plain = !std::io::stderr().is_terminal();
-        let bar = if plain {
-            ProgressBar::hidden()
-        } else {
-            ProgressBar::new(total)
+        let target = match plain {
+            true => ProgressDrawTarget::hidden(),
+            false => ProgressDrawTarget::stderr(),
         };
+        let bar = ProgressBar::with_draw_target(Some(total), target);
         if let Ok(style) = ProgressStyle::with_template(
             "{prefix} [{bar:30}] {pos}/{len} {per_sec}, {eta} left {msg}",
         ) {
             bar.set_style(style.progress_chars("=> "));
         }
-        bar.set_length(total);
         bar.set_prefix(label.to_owned());
         bar.set_position(done);
         bar.reset_eta();
@@ -51,17 +50,15 @@ impl Progress {
             return;
         }
         let total = self.bar.length().unwrap_or(done);
-        let due = self
-            .printed
-            .is_none_or(|at| at.elapsed() >= Duration::from_secs(5));
-        if !due && done < total {
+        let due = |at: Instant| at.elapsed() >= Duration::from_secs(5);
+        if done < total && !self.printed.is_none_or(due) {
             return;
         }
         self.printed = Some(Instant::now());
         let elapsed = self.started.elapsed().as_secs_f64();
         let rate = (done - self.first.min(done)) as f64 / elapsed.max(1e-9);
+        let seconds = (total - done.min(total)) as f64 / rate;
         let left = if rate > 0.0 {
-            let seconds = (total - done.min(total)) as f64 / rate;
             format!("{} left", HumanDuration(Duration::from_secs_f64(seconds)))
         } else {
             "time left unknown".to_owned()

@@ -8,7 +8,7 @@ use concepts::{ClassicalEditor, ImageEditor};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::interval;
 use denoised_weights_examples::confirm::Confirm;
-use denoised_weights_examples::layout::Layout;
+use denoised_weights_examples::options::Layout;
 use image_editors::run::EditSettings;
 use image_editors::{EditorConfig, HttpSettings};
 

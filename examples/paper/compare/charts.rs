@@ -2,7 +2,9 @@
 
 use denoised_weights::comparison::MethodReport;
 use denoised_weights::comparison::{ConceptReport, median};
-use denoised_weights_examples::picture::{Chart, Line};
+use denoised_weights_examples::Result;
+use denoised_weights_examples::picture::{Chart, Line, Paper, chart_svg};
+use plotters::style::RGBColor;
 
 use crate::results::Results;
 use crate::stats::mean;
@@ -112,6 +114,33 @@ pub(crate) fn budget_curves(results: &Results) -> Option<Chart<'static>> {
         log_x: false,
         log_y: true,
     })
+}
+
+/// Colours that nothing else has, for [`page_svg`] to replace.
+const PAGE: Paper = Paper {
+    ground: None,
+    ink: RGBColor(1, 2, 3),
+    grid: RGBColor(1, 2, 4),
+};
+
+/// A chart for a web page: its background is transparent and its text and axes have the colour of the text around it, so
+/// that it is legible on light and on dark pages.
+pub(crate) fn page_svg(chart: &Chart<'_>) -> Result<String> {
+    let svg = chart_svg(chart, &PAGE)?;
+    let hex = |RGBColor(r, g, b): RGBColor| format!("#{r:02X}{g:02X}{b:02X}");
+    let svg = svg.replace(&hex(PAGE.ink), "currentColor");
+    // Grid lines have the same colour, only fainter.
+    let grid = hex(PAGE.grid);
+    Ok(svg
+        .replace(
+            &format!("stroke=\"{grid}\""),
+            "stroke=\"currentColor\" stroke-opacity=\"0.15\"",
+        )
+        .replacen(
+            "<svg width=\"860\" height=\"520\" ",
+            "<svg role=\"img\" ",
+            1,
+        ))
 }
 
 #[cfg(test)]

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use base64::Engine as _;
 use denoised_weights_examples::Result;
-use denoised_weights_examples::picture::{Column, page_svg, write_grid};
+use denoised_weights_examples::picture::{Column, write_grid};
 use image::{ImageFormat, RgbImage};
 use serde::Serialize;
 
-use crate::charts::concept_curves;
+use crate::charts::{concept_curves, page_svg};
 use crate::results::{Pictures, Results};
 
 /// Pictures of one concept, with the images as data URIs.

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use denoised_weights_examples::picture::{page_svg, write_chart};
+use denoised_weights_examples::picture::write_chart;
 use denoised_weights_examples::{Result, files};
 use minijinja::{Environment, Value, context};
 
 use crate::cells::{Cells, cells, concept_cells};
-use crate::charts::{budget_curves, mean_curves};
+use crate::charts::{budget_curves, mean_curves, page_svg};
 use crate::gallery::{galleries, write_overview};
 use crate::results::Results;
 

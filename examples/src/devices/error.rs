@@ -1,6 +1,8 @@
 //! Why a device cannot be used.
 
-use super::TOKEN;
+#[cfg(feature = "remote")]
+use super::remote;
+use super::{TOKEN, kind, to_install};
 
 /// A `--device` that this build or this machine does not have.
 #[derive(Debug, thiserror::Error)]
@@ -12,23 +14,15 @@ pub enum DeviceError {
     )]
     Unknown(String),
     /// A backend that is not compiled in.
-    #[error("--device {device}: not compiled in; add `--features {feature}` to the cargo command")]
-    NotCompiled {
-        /// The value of `--device`.
-        device: String,
-        /// The Cargo feature that compiles it in.
-        feature: &'static str,
-    },
+    #[error("--device {0}: not compiled in; add `--features {feature}` to the cargo command", feature = kind(.0))]
+    NotCompiled(String),
     /// No such hardware, or no driver for it.
-    #[error("--device {device}: no such device was found on this machine; {advice}")]
-    Absent {
-        /// The value of `--device`.
-        device: String,
-        /// What to install.
-        advice: &'static str,
-    },
+    #[error("--device {0}: no such device was found on this machine; {advice}", advice = to_install(kind(.0)))]
+    Absent(String),
     /// An index beyond the last device.
-    #[error("--device {device}: there {}, and indices start at 0", found(*.devices))]
+    #[error(
+        "--device {device}: this machine has {devices} of these devices, and indices start at 0"
+    )]
     Index {
         /// The value of `--device`.
         device: String,
@@ -36,14 +30,15 @@ pub enum DeviceError {
         devices: usize,
     },
     /// A driver that does not start.
-    #[error("--device {device}: its driver does not start ({message}); {advice}")]
+    #[error(
+        "--device {device}: its driver does not start ({message}); {}",
+        to_install(kind(device))
+    )]
     Start {
         /// The value of `--device`.
         device: String,
         /// The driver's message.
         message: String,
-        /// What to install.
-        advice: &'static str,
     },
     /// A driver whose results cannot be trusted.
     #[error(
@@ -75,53 +70,17 @@ pub enum DeviceError {
     Token,
     /// A remote device whose address cannot be understood.
     #[error(
-        "--device {device}: this is not a server's address; write remote:ws://HOST:PORT, or remote:ws://HOST:PORT/INDEX for a \
+        "--device {0}: this is not a server's address; write remote:ws://HOST:PORT, or remote:ws://HOST:PORT/INDEX for a \
          device other than its first"
     )]
-    Address {
-        /// The value of `--device`.
-        device: String,
-    },
+    Address(String),
     /// A server that cannot be reached, or does not lend the device.
     #[cfg(feature = "remote")]
-    #[error("--device {device}: {source}; {advice}")]
+    #[error("--device {device}: {source}; {}", remote::advice(source))]
     Connect {
         /// The value of `--device`.
         device: String,
         /// The cause.
         source: burn::remote::ConnectError,
-        /// What to do.
-        advice: &'static str,
     },
-}
-
-fn found(devices: usize) -> String {
-    match devices {
-        1 => "is 1 such device".to_owned(),
-        n => format!("are {n} such devices"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn counts_are_grammatical() {
-        let error = |devices| {
-            DeviceError::Index {
-                device: "cuda:3".into(),
-                devices,
-            }
-            .to_string()
-        };
-        assert_eq!(
-            error(1),
-            "--device cuda:3: there is 1 such device, and indices start at 0"
-        );
-        assert_eq!(
-            error(2),
-            "--device cuda:3: there are 2 such devices, and indices start at 0"
-        );
-    }
 }

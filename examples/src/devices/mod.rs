@@ -1,42 +1,37 @@
 //! The devices that the programs compute on.
 
 mod error;
-mod panics;
 mod remote;
 
 use burn::tensor::Device;
 
 pub use error::DeviceError;
-pub(crate) use panics::lost;
-#[cfg(any(feature = "wgpu", feature = "vulkan", feature = "cuda"))]
-use panics::quietly;
 pub use remote::{TOKEN, token};
 
-/// A kind of device: its name, which is also that of its Cargo feature, and what to install if none is found.
-struct Backend {
-    name: &'static str,
-    advice: &'static str,
+/// The kinds of devices, named after their Cargo features.
+const KINDS: [&str; 4] = ["flex", "wgpu", "vulkan", "cuda"];
+
+/// The kind of a device: `cuda` of `cuda:1`.
+fn kind(device: &str) -> &str {
+    device.split_once(':').map_or(device, |(kind, _)| kind)
 }
 
-const BACKENDS: [Backend; 4] = [
-    Backend {
-        name: "flex",
-        advice: "which should not happen, since it is the CPU",
-    },
-    Backend {
-        name: "wgpu",
-        advice: "install a driver for Vulkan, Metal or DirectX 12, or Mesa's OpenGL (Debian: libegl1 libegl-mesa0 \
-                 libgl1-mesa-dri)",
-    },
-    Backend {
-        name: "vulkan",
-        advice: "install the Vulkan driver of your graphics card (without one, Debian's mesa-vulkan-drivers)",
-    },
-    Backend {
-        name: "cuda",
-        advice: "install NVIDIA's driver and the CUDA toolkit, and check that `nvidia-smi` lists the GPU",
-    },
-];
+/// What to install if no device of a kind is found, or its driver does not start.
+fn to_install(kind: &str) -> &'static str {
+    match kind {
+        "wgpu" => {
+            "install a driver for Vulkan, Metal or DirectX 12, or Mesa's OpenGL (Debian: libegl1 libegl-mesa0 \
+             libgl1-mesa-dri)"
+        }
+        "vulkan" => {
+            "install the Vulkan driver of your graphics card (without one, Debian's mesa-vulkan-drivers)"
+        }
+        "cuda" => {
+            "install NVIDIA's driver and the CUDA toolkit, and check that `nvidia-smi` lists the GPU"
+        }
+        _ => "the CPU is always there",
+    }
+}
 
 /// Opens the device that a value of `--device` names.
 ///
@@ -47,27 +42,20 @@ pub fn open(device: &str) -> Result<Device, DeviceError> {
     if let Some(url) = device.strip_prefix("remote:") {
         return remote::open(device, url);
     }
-    let (name, index) = match device.split_once(':') {
-        Some((name, index)) => (name, Some(index)),
-        None => (device, None),
-    };
     let unknown = || DeviceError::Unknown(device.to_owned());
-    let backend = BACKENDS.iter().find(|backend| backend.name == name);
-    let Backend { name, advice } = *backend.ok_or_else(unknown)?;
-    let index = match index {
+    let name = kind(device);
+    if !KINDS.contains(&name) {
+        return Err(unknown());
+    }
+    let index = match device.split_once(':') {
         Some(_) if name == "flex" => return Err(unknown()),
-        Some(index) => Some(index.parse::<usize>().map_err(|_| unknown())?),
+        Some((_, index)) => Some(index.parse::<usize>().map_err(|_| unknown())?),
         None => None,
     };
-    let mut devices = enumerate(name).ok_or_else(|| DeviceError::NotCompiled {
-        device: device.to_owned(),
-        feature: name,
-    })?;
+    let devices = enumerate(name);
+    let mut devices = devices.ok_or_else(|| DeviceError::NotCompiled(device.to_owned()))?;
     if devices.is_empty() {
-        return Err(DeviceError::Absent {
-            device: device.to_owned(),
-            advice,
-        });
+        return Err(DeviceError::Absent(device.to_owned()));
     }
     let at = index.unwrap_or(0);
     if at >= devices.len() {
@@ -82,14 +70,14 @@ pub fn open(device: &str) -> Result<Device, DeviceError> {
     };
     #[cfg(any(feature = "wgpu", feature = "vulkan"))]
     if matches!(name, "wgpu" | "vulkan") {
-        check(device, &found, advice)?;
+        check(device, &found)?;
     }
     Ok(found)
 }
 
 /// Sums more ones than some drivers manage: they return a wrong sum and no error.
 #[cfg(any(feature = "wgpu", feature = "vulkan"))]
-fn check(name: &str, device: &Device, advice: &'static str) -> Result<(), DeviceError> {
+fn check(name: &str, device: &Device) -> Result<(), DeviceError> {
     const ONES: usize = 1 << 20;
     let sum = || {
         let ones = burn::tensor::Tensor::<1>::ones([ONES], device);
@@ -98,7 +86,6 @@ fn check(name: &str, device: &Device, advice: &'static str) -> Result<(), Device
     let found = quietly(sum).map_err(|message| DeviceError::Start {
         device: name.to_owned(),
         message,
-        advice,
     })?;
     // A power of two is exact in any order of summation.
     if found == ONES as f32 {
@@ -114,13 +101,13 @@ fn check(name: &str, device: &Device, advice: &'static str) -> Result<(), Device
 /// A line for each device of this build and machine, and for each backend without one.
 pub fn list() -> Vec<String> {
     let mut lines = Vec::new();
-    for Backend { name, advice } in BACKENDS {
+    for name in KINDS {
         match enumerate(name) {
             None => lines.push(format!(
                 "{name:10} not compiled in; add `--features {name}`"
             )),
             Some(devices) if devices.is_empty() => {
-                lines.push(format!("{name:10} none found; {advice}"));
+                lines.push(format!("{name:10} none found; {}", to_install(name)));
             }
             Some(devices) => {
                 for (index, device) in devices.iter().enumerate() {
@@ -169,6 +156,31 @@ fn search(kind: burn::tensor::DeviceType) -> Vec<Device> {
     quietly(|| Device::enumerate(kind).into_vec()).unwrap_or_default()
 }
 
+/// The result of `work`, or the message of its panic, which is not printed.
+#[cfg(any(feature = "wgpu", feature = "vulkan", feature = "cuda"))]
+fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+    std::panic::set_hook(hook);
+    result.map_err(|panic| message(&*panic))
+}
+
+/// The error that a panic stands for if a remote device is in use: Burn panics when it loses one.
+pub(crate) fn lost(panic: &(dyn std::any::Any + Send)) -> Option<DeviceError> {
+    Some(DeviceError::Lost {
+        device: remote::in_use()?,
+        message: message(panic),
+    })
+}
+
+/// The message of a panic.
+fn message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no reason given".to_owned())
+}
+
 fn describe(name: &str, device: &Device) -> String {
     let _ = device;
     match name {
@@ -203,6 +215,6 @@ mod tests {
         #[cfg(not(feature = "cuda"))]
         assert!(refusal("cuda:1").contains("`--features cuda`"));
         let lines = list();
-        assert!(lines.len() >= BACKENDS.len() && lines[0].starts_with("flex"));
+        assert!(lines.len() >= KINDS.len() && lines[0].starts_with("flex"));
     }
 }

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use super::DeviceError;
 
 #[cfg(feature = "remote")]
-pub(super) use connected::open;
+pub(super) use connected::{advice, open};
 #[cfg(not(feature = "remote"))]
 pub(super) use missing::open;
 
@@ -47,10 +47,7 @@ mod missing {
     use crate::devices::DeviceError;
 
     pub(in crate::devices) fn open(device: &str, _url: &str) -> Result<Device, DeviceError> {
-        Err(DeviceError::NotCompiled {
-            device: device.to_owned(),
-            feature: "remote",
-        })
+        Err(DeviceError::NotCompiled(device.to_owned()))
     }
 }
 
@@ -63,9 +60,8 @@ mod connected {
     use crate::devices::DeviceError;
 
     pub(in crate::devices) fn open(device: &str, url: &str) -> Result<Device, DeviceError> {
-        let (server, index) = parse(url).ok_or_else(|| DeviceError::Address {
-            device: device.to_owned(),
-        })?;
+        let address = parse(url).ok_or_else(|| DeviceError::Address(device.to_owned()));
+        let (server, index) = address?;
         let mut host = RemoteHost::websocket(server);
         if let Some(token) = token()? {
             host = host.with_credential(token);
@@ -73,14 +69,14 @@ mod connected {
         let remote = Device::remote_options(&host).device_index(index).init();
         let remote = remote.map_err(|source| DeviceError::Connect {
             device: device.to_owned(),
-            advice: advice(&source),
             source,
         })?;
         IN_USE.get_or_init(|| device.to_owned());
         Ok(remote)
     }
 
-    fn advice(error: &ConnectError) -> &'static str {
+    /// What to do about a failed connection.
+    pub(in crate::devices) fn advice(error: &ConnectError) -> &'static str {
         match error {
             ConnectError::Unauthorized => "set DEVICE_TOKEN to the server's",
             ConnectError::NoSuchDevice { .. } => "indices start at 0",

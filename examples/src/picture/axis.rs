@@ -54,14 +54,9 @@ fn ticks(range: &Range<f64>, log: bool) -> Vec<f64> {
     } else {
         &[1.0, 2.0, 5.0]
     };
-    powers
-        .flat_map(|power| {
-            steps
-                .iter()
-                .map(move |step| f64::from(power) + step.log10())
-        })
-        .filter(|tick| range.contains(tick))
-        .collect()
+    let decade = |power: i32| (steps.iter()).map(move |step| f64::from(power) + step.log10());
+    let ticks = powers.flat_map(decade);
+    ticks.filter(|tick| range.contains(tick)).collect()
 }
 
 /// The number at a position of an axis; on a logarithmic axis, ten to its power.

@@ -51,39 +51,19 @@ pub struct Line {
 /// # Errors
 /// Names the file that cannot be written.
 pub fn write_chart(path: &Path, chart: &Chart<'_>) -> Result<()> {
-    let svg = draw(chart, &WHITE_PAPER)
+    let svg = chart_svg(chart, &WHITE_PAPER)
         .map_err(|error| format!("{}: cannot be drawn: {error}", path.display()))?;
     Ok(crate::files::write(path, svg.as_bytes())?)
 }
 
-/// A chart for a web page: its background is transparent and its text and axes have the colour of the text around it, so
-/// that it is legible on light and on dark pages.
-///
-/// # Errors
-/// Returns an error if it cannot be drawn.
-pub fn page_svg(chart: &Chart<'_>) -> Result<String> {
-    let svg = draw(chart, &PAGE)?;
-    let hex = |RGBColor(r, g, b): RGBColor| format!("#{r:02X}{g:02X}{b:02X}");
-    let svg = svg.replace(&hex(PAGE.ink), "currentColor");
-    // Grid lines have the same colour, only fainter.
-    let grid = hex(PAGE.grid);
-    Ok(svg
-        .replace(
-            &format!("stroke=\"{grid}\""),
-            "stroke=\"currentColor\" stroke-opacity=\"0.15\"",
-        )
-        .replacen(
-            "<svg width=\"860\" height=\"520\" ",
-            "<svg role=\"img\" ",
-            1,
-        ))
-}
-
 /// The colours around the lines of a chart.
-struct Paper {
-    ground: Option<RGBColor>,
-    ink: RGBColor,
-    grid: RGBColor,
+pub struct Paper {
+    /// The background; transparent if there is none.
+    pub ground: Option<RGBColor>,
+    /// Texts and axes.
+    pub ink: RGBColor,
+    /// The lines of the grid.
+    pub grid: RGBColor,
 }
 
 impl Paper {
@@ -92,22 +72,20 @@ impl Paper {
     }
 }
 
+/// Black on white.
 const WHITE_PAPER: Paper = Paper {
     ground: Some(WHITE),
     ink: BLACK,
     grid: RGBColor(235, 235, 235),
 };
 
-/// Colours that nothing else has; [`page_svg`] replaces them.
-const PAGE: Paper = Paper {
-    ground: None,
-    ink: RGBColor(1, 2, 3),
-    grid: RGBColor(1, 2, 4),
-};
-
 type Frame<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<Axis, Axis>>;
 
-fn draw(chart: &Chart<'_>, paper: &Paper) -> Result<String> {
+/// Draws a chart as SVG of 860×520 pixels.
+///
+/// # Errors
+/// Returns an error if it cannot be drawn.
+pub fn chart_svg(chart: &Chart<'_>, paper: &Paper) -> Result<String> {
     let mut svg = String::new();
     {
         let placed: Vec<Vec<(f64, f64)>> =

@@ -5,5 +5,5 @@ mod chart;
 mod grid;
 mod palette;
 
-pub use chart::{Chart, Line, page_svg, write_chart};
+pub use chart::{Chart, Line, Paper, chart_svg, write_chart};
 pub use grid::{Column, write_grid};

@@ -43,11 +43,9 @@ pub(super) fn colours(lines: &[Line]) -> Vec<RGBColor> {
         return COLOURS.iter().copied().cycle().take(lines.len()).collect();
     }
     let mut others = OTHERS.iter().copied().cycle();
-    let mut colour = |line: &Line| match known(line) {
-        Some(index) => Some(COLOURS[index]),
-        None => others.next(),
-    };
-    lines.iter().filter_map(&mut colour).collect()
+    let own = |line: &Line| Some(COLOURS[known(line)?]);
+    let colours = lines.iter().map(|line| own(line).or_else(|| others.next()));
+    colours.flatten().collect()
 }
 
 #[cfg(test)]

@@ -77,7 +77,7 @@ pub enum ClipError {
         /// The file.
         path: PathBuf,
         /// The cause.
-        source: clean_fid::Error,
+        source: Box<clean_fid::Error>,
     },
     /// The text tower cannot be loaded.
     #[error("{}: CLIP's text side cannot be read: {source}", path.display())]
@@ -234,7 +234,7 @@ impl ClipFolder {
             .load(&self.weights, device)
             .map_err(|source| ClipError::ImageTower {
                 path: self.weights.clone(),
-                source,
+                source: Box::new(source),
             })
     }
 }
