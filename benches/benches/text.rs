@@ -27,7 +27,7 @@ fn text(c: &mut Criterion) {
         group.bench_function(encoder.name().to_owned(), |b| {
             b.iter(|| {
                 for batch in prompts.chunks(32) {
-                    encoder.encode(batch, &device).unwrap();
+                    encoder.condition(batch, &device).unwrap();
                 }
             });
         });

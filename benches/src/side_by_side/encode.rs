@@ -46,7 +46,6 @@ pub(super) struct Encode {
     encoder: Box<dyn TextEncoder>,
     prompts: Vec<String>,
     batch_size: usize,
-    device: Device,
 }
 
 impl Encode {
@@ -63,7 +62,6 @@ impl Encode {
             },
             prompts,
             batch_size: batch_size.max(1),
-            device: device.clone(),
         })
     }
 
@@ -71,8 +69,8 @@ impl Encode {
         let prompts: Vec<&str> = self.prompts.iter().map(String::as_str).collect();
         let mut pooled = Vec::new();
         for batch in prompts.chunks(self.batch_size) {
-            let encoding = self.encoder.encode(batch, &self.device)?;
-            pooled.extend(super::files::host(encoding.pooled)?.data);
+            let encoded = self.encoder.encode(batch)?;
+            pooled.extend(encoded.into_iter().flat_map(|prompt| prompt.pooled));
         }
         Ok(pooled)
     }

@@ -1,26 +1,11 @@
 //! The contract of a text encoder.
 
-use burn::tensor::{Bool, Device, Tensor};
+use burn::tensor::Device;
+use encoded_text::{EncodedPrompt, EncoderId, TextCondition};
 
 use crate::Error;
-use crate::host::{PromptEncoding, from_device};
 
-/// What an encoder makes of a batch of B prompts.
-///
-/// L is the token count of the longest prompt in the batch, at least 1 and at most [`TextEncoder::max_tokens`].
-#[derive(Debug, Clone)]
-pub struct TextEncoding {
-    /// Token embeddings `[B, L, C]`, zero at padding.
-    pub tokens: Tensor<3>,
-    /// `[B, L]`, true where there is a real token, false at padding. Real tokens come first.
-    pub mask: Tensor<2, Bool>,
-    /// One vector per prompt `[B, P]`, of Euclidean norm 1; P is [`TextEncoder::pooled_width`]. It describes the tokens kept, not those cut off.
-    pub pooled: Tensor<2>,
-    /// For each prompt, whether it had more than [`TextEncoder::max_tokens`] tokens and lost the rest.
-    pub truncated: Vec<bool>,
-}
-
-/// A frozen text encoder τ: prompts → tokens, mask and pooled vectors.
+/// A frozen text encoder τ: prompts → tokens and pooled vectors.
 ///
 /// Object-safe. Implementations are deterministic: the same prompt gives the same vectors, whatever the batch around it
 /// (up to the padding that the longest prompt brings, and the rounding of sums in another order).
@@ -40,37 +25,47 @@ pub trait TextEncoder: Send + Sync {
         self.width()
     }
 
-    /// Most tokens of a prompt that are kept, start and end tokens included where the encoder has them.
+    /// Most tokens of a prompt that are kept, start and end tokens included if the encoder has them.
     fn max_tokens(&self) -> usize;
 
-    /// Encodes a batch of prompts onto `device`.
+    /// Encodes prompts, and brings each to the host without padding.
+    ///
+    /// A prompt has at least 1 and at most [`max_tokens`](Self::max_tokens) tokens, which are C wide; its pooled vector
+    /// has P values and Euclidean norm 1, and describes the tokens that were kept.
     ///
     /// # Errors
     ///
-    /// [`Error::NoPrompts`] on an empty batch; [`Error::EmptyPrompt`] with the index of the first prompt in which
-    /// nothing is known.
-    fn encode(&self, prompts: &[&str], device: &Device) -> Result<TextEncoding, Error>;
+    /// Returns [`Error::NoPrompts`] for an empty batch, and [`Error::EmptyPrompt`] with the index of the first prompt
+    /// without any known token.
+    fn encode(&self, prompts: &[&str]) -> Result<Vec<EncodedPrompt>, Error>;
 
-    /// The same on the host, one prompt at a time and without padding: what a cache stores.
-    ///
-    /// The default implementation encodes on Burn's default device and reads back; encoders that can should compute it
-    /// without the detour, as those of this crate do.
+    /// The pooled vectors alone: B vectors of P values and norm 1.
     ///
     /// # Errors
     ///
-    /// Those of [`encode`](Self::encode), and [`Error::Readback`].
-    fn encode_host(&self, prompts: &[&str]) -> Result<Vec<PromptEncoding>, Error> {
-        from_device(self.encode(prompts, &Device::default())?)
+    /// Those of [`encode`](Self::encode).
+    fn encode_pooled(&self, prompts: &[&str]) -> Result<Vec<Vec<f32>>, Error> {
+        let prompts = self.encode(prompts)?;
+        Ok(prompts.into_iter().map(|p| p.pooled).collect())
     }
 
-    /// The pooled vectors alone, on the host: B vectors of P entries and norm 1.
+    /// Encodes prompts as one batch on `device`, `[B, L, C]`, padded to the longest.
     ///
     /// # Errors
     ///
-    /// Those of [`encode_host`](Self::encode_host).
-    fn encode_pooled(&self, prompts: &[&str]) -> Result<Vec<Vec<f32>>, Error> {
-        let prompts = self.encode_host(prompts)?;
-        Ok(prompts.into_iter().map(|p| p.pooled).collect())
+    /// Those of [`encode`](Self::encode).
+    fn condition(&self, prompts: &[&str], device: &Device) -> Result<TextCondition, Error> {
+        let prompts = self.encode(prompts)?;
+        Ok(TextCondition::from_host(&prompts, self.width(), device)?)
+    }
+
+    /// What a model trained on this encoder's output stores.
+    fn id(&self) -> EncoderId {
+        EncoderId {
+            name: self.name().to_owned(),
+            digest: self.digest().to_owned(),
+            width: self.width(),
+        }
     }
 }
 
@@ -95,12 +90,8 @@ impl<T: TextEncoder + ?Sized> TextEncoder for Box<T> {
         (**self).max_tokens()
     }
 
-    fn encode(&self, prompts: &[&str], device: &Device) -> Result<TextEncoding, Error> {
-        (**self).encode(prompts, device)
-    }
-
-    fn encode_host(&self, prompts: &[&str]) -> Result<Vec<PromptEncoding>, Error> {
-        (**self).encode_host(prompts)
+    fn encode(&self, prompts: &[&str]) -> Result<Vec<EncodedPrompt>, Error> {
+        (**self).encode(prompts)
     }
 
     fn encode_pooled(&self, prompts: &[&str]) -> Result<Vec<Vec<f32>>, Error> {

@@ -34,36 +34,9 @@ pub enum Error {
     #[error("max_tokens is 0: it must be at least 1")]
     ZeroMaxTokens,
 
-    /// A file could not be read.
-    #[error("could not read {}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The operating system's reason.
-        source: std::io::Error,
-    },
-
-    /// The weights are no valid safetensors file: truncated, damaged, or another format.
-    #[error(
-        "{file} is not a valid safetensors file ({source}): it may be truncated; make or fetch it again"
-    )]
-    Safetensors {
-        /// The file.
-        file: String,
-        /// What the parser found.
-        source: safetensors::SafeTensorError,
-    },
-
-    /// The weights are no PyTorch checkpoint that can be read: truncated, damaged, or another format.
-    #[error(
-        "{file} is not a PyTorch checkpoint that can be read ({message}): fetch it again, or use the model's safetensors file"
-    )]
-    Pytorch {
-        /// The file.
-        file: String,
-        /// What the reader found.
-        message: String,
-    },
+    /// A file could not be read or written, is damaged, or holds a NaN or infinite weight.
+    #[error(transparent)]
+    File(#[from] tensor_file::Error),
 
     /// A folder holds no weights.
     #[error("no weights in {}: expected {expected}", dir.display())]
@@ -87,20 +60,20 @@ pub enum Error {
         expected: &'static str,
     },
 
-    /// A tensor of the weights is missing, or has another element type or shape than it should.
+    /// A tensor of the weights is missing, or has another element type or shape than the configuration says.
     #[error("{file}: tensor {tensor:?} is {found}, expected {expected}")]
     Tensor {
         /// The file.
         file: String,
         /// The tensor's name.
-        tensor: &'static str,
+        tensor: String,
         /// What is there.
         found: String,
         /// What should be.
         expected: String,
     },
 
-    /// A tensor holds a value that cannot be: not finite, negative, or a weighted token without a row.
+    /// A tensor holds a value that is NaN, infinite or negative, or a token with a weight has no row.
     #[error("{file}: tensor {tensor:?}, row {row}: {what}")]
     Value {
         /// The file.
@@ -156,18 +129,7 @@ pub enum Error {
     #[error("no candidates to choose the nearest from")]
     NoCandidates,
 
-    /// A file of a checkpoint folder is larger than any such file should be.
-    #[error("{} has {bytes} bytes, more than the {limit} that such a file may have: it is no file of this kind", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// Its size.
-        bytes: u64,
-        /// The largest size that is read.
-        limit: u64,
-    },
-
-    /// A configuration file is no valid JSON, or a field has the wrong type.
+    /// A configuration file is not valid JSON, or a field has the wrong type.
     #[error("{file} could not be parsed ({source}): fetch it again")]
     Json {
         /// The file.
@@ -189,34 +151,6 @@ pub enum Error {
         expected: String,
     },
 
-    /// A tensor of a checkpoint is missing, or has another element type or shape than its configuration says.
-    #[error("{file}: tensor {tensor:?} is {found}, expected {expected}")]
-    Checkpoint {
-        /// The file.
-        file: String,
-        /// The tensor's name.
-        tensor: String,
-        /// What is there.
-        found: String,
-        /// What should be.
-        expected: String,
-    },
-
-    /// A tensor of a checkpoint holds NaN or infinity.
-    #[error(
-        "{file}: tensor {tensor:?} holds {value} at position {position}: the file is damaged, fetch it again"
-    )]
-    CheckpointValue {
-        /// The file.
-        file: String,
-        /// The tensor's name.
-        tensor: String,
-        /// Position in the flattened tensor.
-        position: usize,
-        /// The value.
-        value: f32,
-    },
-
     /// A folder holds no tokenizer.
     #[error("no tokenizer in {}: expected {expected}", dir.display())]
     NoTokenizer {
@@ -230,23 +164,9 @@ pub enum Error {
     #[error("the batch size is 0: it must be at least 1")]
     ZeroBatch,
 
-    /// A cache entry could not be written.
-    #[error("could not write {}: {source}", path.display())]
-    Write {
-        /// The file or folder.
-        path: PathBuf,
-        /// The operating system's reason.
-        source: std::io::Error,
-    },
-
-    /// An embedding could not be put into a cache file.
-    #[error("the embedding of prompt {prompt:?} cannot be stored: {message}")]
-    Store {
-        /// The prompt.
-        prompt: String,
-        /// Why not.
-        message: String,
-    },
+    /// An encoder returned a prompt whose tokens do not have the width that it declares.
+    #[error("the text encoder contradicts itself: {0}")]
+    Width(#[from] encoded_text::Error),
 
     /// A result could not be read back from the device.
     #[error("could not read the embeddings from the device: {message}")]
@@ -255,7 +175,7 @@ pub enum Error {
         message: String,
     },
 
-    /// A model could not be had from the hub.
+    /// A model could not be fetched from the hub.
     #[cfg(feature = "hub")]
     #[error(transparent)]
     Hub(#[from] crate::HubError),

@@ -1,12 +1,12 @@
 //! Frozen text encoders behind one trait, for models that are steered by a short prompt.
 //!
-//! [`TextEncoder`] turns prompts into token embeddings `[B, L, C]` for cross-attention, their mask `[B, L]`, and one
-//! pooled vector per prompt `[B, C]`. [`StaticEncoder`] is the default: a table of 30,522 WordPiece tokens by 128
+//! [`TextEncoder`] turns prompts into token embeddings `[B, L, C]` for cross-attention, with their mask `[B, L]`, and into
+//! one pooled vector per prompt. [`StaticEncoder`] is the default: a table of 30,522 WordPiece tokens by 128
 //! dimensions, distilled from all-MiniLM-L6-v2 in the way of
 //! [Model2Vec](https://github.com/MinishLab/model2vec), compiled into the library (feature `embedded`, on by default),
 //! so that a prompt works with no download and no network pass. [`ClipText`] and [`MiniLm`] read Hugging Face folders
 //! from the disk, [`open_encoder`] whichever kind a folder is; [`CachedEncoder`] keeps any encoder's results in a folder.
-//! With the feature `hub`, `Hub` fetches folders from the Hugging Face hub by name.
+//! With the feature `hub`, `HuggingFaceHub` fetches folders from the Hugging Face hub by name.
 //!
 //! ```
 //! use burn::tensor::Device;
@@ -15,9 +15,8 @@
 //! # fn main() -> Result<(), text_encoder::Error> {
 //! let encoder = StaticEncoder::embedded()?;
 //! let device = Device::flex();
-//! let text = encoder.encode(&["charcoal sketch", "a teal oil painting"], &device)?;
+//! let text = encoder.condition(&["charcoal sketch", "a teal oil painting"], &device)?;
 //! assert_eq!(text.tokens.dims(), [2, 5, 128]); // a, tea, ##l, oil, painting
-//! assert_eq!(text.pooled.dims(), [2, 128]);
 //!
 //! // Which known concept is closest to a new prompt? On the host, no device needed.
 //! let known = encoder.encode_pooled(&["oil painting", "graphite sketch", "neon glow"])?;
@@ -37,11 +36,11 @@
 
 mod batches;
 mod cache;
-mod checkpoint;
 mod clip_text;
+mod digest;
 mod encoder;
 mod error;
-mod front;
+mod files;
 mod guard;
 mod host;
 #[cfg(feature = "hub")]
@@ -49,19 +48,21 @@ mod hub;
 mod layers;
 mod mini_lm;
 mod open;
+mod pipeline;
 mod similarity;
 mod static_encoder;
 mod tokenizer_files;
 mod tokens;
+mod weights;
 
 pub use batches::DEFAULT_BATCH;
 pub use cache::CachedEncoder;
 pub use clip_text::{ClipLayer, ClipText, ClipTextOptions, Projection};
-pub use encoder::{TextEncoder, TextEncoding};
+pub use encoded_text::{EncodedPrompt, EncoderId, TextCondition};
+pub use encoder::TextEncoder;
 pub use error::Error;
-pub use host::PromptEncoding;
 #[cfg(feature = "hub")]
-pub use hub::{Hub, HubError};
+pub use hub::{HubError, HuggingFaceHub};
 pub use mini_lm::MiniLm;
 pub use open::open_encoder;
 pub use similarity::{cosine_similarity, nearest};

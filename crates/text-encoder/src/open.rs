@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use serde::Deserialize;
 
-use crate::checkpoint::{read_json, read_small};
+use crate::files::{read_json, read_small};
 use crate::{
     ClipText, ClipTextOptions, Error, MiniLm, StaticEncoder, TextEncoder, WEIGHTS_FILE as STATIC,
 };

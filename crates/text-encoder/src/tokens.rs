@@ -103,12 +103,12 @@ impl PromptTokenizer {
     ///
     /// # Errors
     ///
-    /// [`Error::NoPrompts`]; [`Error::EmptyPrompt`] for the first prompt of which every token is in `nothing`;
+    /// [`Error::NoPrompts`]; [`Error::EmptyPrompt`] for the first prompt without a token outside of `meaningless`;
     /// [`Error::Tokenize`].
     pub(crate) fn encode(
         &self,
         prompts: &[&str],
-        nothing: &HashSet<u32>,
+        meaningless: &HashSet<u32>,
     ) -> Result<Vec<TokenIds>, Error> {
         if prompts.is_empty() {
             return Err(Error::NoPrompts);
@@ -117,7 +117,7 @@ impl PromptTokenizer {
             let encoding = guarded(|| self.tokenizer.encode_fast(*prompt, true))
                 .map_err(|message| Error::Tokenize { index, message })?;
             let ids = encoding.get_ids().to_vec();
-            if ids.iter().all(|id| nothing.contains(id)) {
+            if ids.iter().all(|id| meaningless.contains(id)) {
                 return Err(Error::EmptyPrompt {
                     index,
                     prompt: prompt.chars().take(80).collect(),
@@ -138,7 +138,7 @@ impl PromptTokenizer {
                 truncated: !encoding.get_overflowing().is_empty(),
             })
         };
-        // Collected first: of several errors the first prompt's is to be told.
+        // Collected first, so that the error is that of the first prompt that fails.
         let ids: Vec<Result<TokenIds, Error>> = prompts.par_iter().enumerate().map(one).collect();
         ids.into_iter().collect()
     }

@@ -1,16 +1,13 @@
 //! One cached embedding: a safetensors file that says what it belongs to.
 
-use std::collections::HashMap;
-use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind::NotFound;
 use std::path::Path;
 
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
-use sha2::{Digest, Sha256};
+use encoded_text::EncodedPrompt;
+use tensor_file::digest::Sha256;
+use tensor_file::{Dtype, Error as FileError, SafetensorsWriter, TensorFile, atomic, read_limited};
 
 use crate::Error;
-use crate::host::PromptEncoding;
 
 const FORMAT: &str = "text-encoder-cache";
 const VERSION: &str = "1";
@@ -29,41 +26,35 @@ pub(super) struct Entry<'a> {
 
 pub(super) enum Found {
     Nothing,
-    Good(PromptEncoding),
+    Good(EncodedPrompt),
     /// What is wrong with it.
     Damaged(String),
 }
 
 impl Entry<'_> {
     pub(super) fn read(&self, path: &Path) -> Result<Found, Error> {
-        let io = |source| Error::Io {
-            path: path.to_owned(),
-            source,
-        };
-        let file = match File::open(path) {
-            Ok(file) => file,
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Found::Nothing),
-            Err(e) => return Err(io(e)),
-        };
         let floats = self.max_tokens * self.width + self.pooled_width;
         let limit = (HEADER + 6 * self.prompt.len() + 4 * floats) as u64;
-        let size = file.metadata().map_err(io)?.len();
-        if size > limit {
-            let why = format!("{size} bytes, at most {limit} expected");
-            return Ok(Found::Damaged(why));
-        }
-        let mut bytes = Vec::new();
-        file.take(limit).read_to_end(&mut bytes).map_err(io)?;
-        Ok(match self.parse(&bytes) {
+        let bytes = match read_limited(path, limit) {
+            Ok(bytes) => bytes,
+            Err(FileError::Io { source, .. }) if source.kind() == NotFound => {
+                return Ok(Found::Nothing);
+            }
+            Err(error @ FileError::TooLarge { .. }) => {
+                return Ok(Found::Damaged(error.to_string()));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        Ok(match self.parse(path, &bytes) {
             Ok(encoding) => Found::Good(encoding),
             Err(why) => Found::Damaged(why),
         })
     }
 
-    fn parse(&self, bytes: &[u8]) -> Result<PromptEncoding, String> {
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| e.to_string())?;
-        let tensors = SafeTensors::deserialize(bytes).map_err(|e| e.to_string())?;
-        let metadata = header.metadata().as_ref().ok_or("no metadata")?;
+    fn parse(&self, path: &Path, bytes: &[u8]) -> Result<EncodedPrompt, String> {
+        let text = |error: FileError| error.to_string();
+        let file = TensorFile::from_bytes(path, bytes).map_err(text)?;
+        let metadata = file.metadata();
         for (key, value) in self.metadata() {
             if metadata.get(key) != Some(&value) {
                 return Err(format!("its {key} is {:?}", metadata.get(key)));
@@ -74,64 +65,47 @@ impl Entry<'_> {
             Some("false") => false,
             other => return Err(format!("its truncated is {other:?}")),
         };
-        let view = |name: &str| tensors.tensor(name).map_err(|e| e.to_string());
-        let (tokens, pooled) = (view("tokens")?, view("pooled")?);
-        let fits = tokens.dtype() == Dtype::F32
-            && pooled.dtype() == Dtype::F32
-            && matches!(tokens.shape(), &[l, c] if (1..=self.max_tokens).contains(&l) && c == self.width)
-            && pooled.shape() == [self.pooled_width];
-        if !fits {
-            return Err(format!(
-                "its tensors are {:?} and {:?}",
-                tokens.shape(),
-                pooled.shape()
-            ));
-        }
-        let sum = checksum(tokens.data(), pooled.data(), truncated);
+        let tensor = |name: &str| file.get(name).ok_or(format!("it has no tensor {name}"));
+        let (tokens, pooled) = (tensor("tokens")?, tensor("pooled")?);
+        let len = match *tokens.shape {
+            [l, c] if (1..=self.max_tokens).contains(&l) && c == self.width => Some(l),
+            _ => None,
+        };
+        let floats = tokens.dtype == Dtype::F32 && pooled.dtype == Dtype::F32;
+        let Some(len) = len.filter(|_| floats && pooled.shape == [self.pooled_width]) else {
+            return Err(format!("its tensors are {tokens} and {pooled}"));
+        };
+        let sum = checksum(
+            &file.read_bytes("tokens").map_err(text)?,
+            &file.read_bytes("pooled").map_err(text)?,
+            truncated,
+        );
         if metadata.get("sha256") != Some(&sum) {
             return Err("its SHA-256 is another".into());
         }
-        Ok(PromptEncoding {
-            tokens: floats(tokens.data()),
-            pooled: floats(pooled.data()),
+        Ok(EncodedPrompt {
+            tokens: file.read("tokens").map_err(text)?,
+            len,
+            pooled: file.read("pooled").map_err(text)?,
             truncated,
         })
     }
 
-    /// Writes beside `path` and renames. Not synced to the disk: what a power cut leaves is found damaged and
+    /// Writes beside `path` and renames. Not synced to the disk: what a power cut leaves is recognised as damaged and
     /// computed again.
-    pub(super) fn write(&self, path: &Path, encoding: &PromptEncoding) -> Result<(), Error> {
-        let bytes = self.serialise(encoding).map_err(|message| Error::Store {
-            prompt: self.prompt.chars().take(80).collect(),
-            message,
-        })?;
-        whole_file::write_unsynced(path, &bytes).map_err(|source| Error::Write {
-            path: path.to_owned(),
-            source,
-        })
-    }
-
-    fn serialise(&self, encoding: &PromptEncoding) -> Result<Vec<u8>, String> {
-        let bytes =
-            |values: &[f32]| -> Vec<u8> { values.iter().flat_map(|v| v.to_le_bytes()).collect() };
-        let (tokens, pooled) = (bytes(&encoding.tokens), bytes(&encoding.pooled));
-        let length = encoding.tokens.len() / self.width.max(1);
-        let mut metadata: HashMap<String, String> = self
-            .metadata()
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), value))
-            .collect();
-        metadata.insert("truncated".into(), encoding.truncated.to_string());
-        let sum = checksum(&tokens, &pooled, encoding.truncated);
-        metadata.insert("sha256".into(), sum);
-        let view = |shape: Vec<usize>, data| {
-            TensorView::new(Dtype::F32, shape, data).map_err(|e| e.to_string())
-        };
-        let views = [
-            ("tokens", view(vec![length, self.width], &tokens)?),
-            ("pooled", view(vec![self.pooled_width], &pooled)?),
-        ];
-        safetensors::serialize(views, Some(metadata)).map_err(|e| e.to_string())
+    pub(super) fn write(&self, path: &Path, encoding: &EncodedPrompt) -> Result<(), Error> {
+        let mut file = SafetensorsWriter::new();
+        file.f32("tokens", &[encoding.len, self.width], &encoding.tokens)?;
+        file.f32("pooled", &[self.pooled_width], &encoding.pooled)?;
+        for (key, value) in self.metadata() {
+            file.metadata(key, &value);
+        }
+        file.metadata("truncated", &encoding.truncated.to_string());
+        let bytes = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let (tokens, pooled): (Vec<u8>, Vec<u8>) =
+            (bytes(&encoding.tokens), bytes(&encoding.pooled));
+        file.metadata("sha256", &checksum(&tokens, &pooled, encoding.truncated));
+        Ok(atomic::write_unsynced(path, &file.to_bytes()?)?)
     }
 
     fn metadata(&self) -> [(&'static str, String); 5] {
@@ -146,16 +120,9 @@ impl Entry<'_> {
 }
 
 fn checksum(tokens: &[u8], pooled: &[u8], truncated: bool) -> String {
-    let mut hasher = Sha256::new();
-    hasher.update([u8::from(truncated)]);
-    hasher.update(tokens);
-    hasher.update(pooled);
-    let hash = hasher.finalize();
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Little-endian f32 values.
-fn floats(data: &[u8]) -> Vec<f32> {
-    let words = data.as_chunks::<4>().0.iter();
-    words.map(|&bytes| f32::from_le_bytes(bytes)).collect()
+    let mut digest = Sha256::new();
+    digest.update([u8::from(truncated)]);
+    digest.update(tokens);
+    digest.update(pooled);
+    digest.finish_hex()
 }

@@ -6,11 +6,11 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
-use sha2::{Digest, Sha256};
+use encoded_text::EncodedPrompt;
+use tensor_file::digest::Sha256;
 
-use crate::host::{self, PromptEncoding};
-use crate::{Error, TextEncoder, TextEncoding};
+use crate::files::io;
+use crate::{Error, TextEncoder};
 use entry::Entry;
 
 /// An encoder that keeps what it computed in a folder, and reads it from there the next time.
@@ -27,8 +27,8 @@ use entry::Entry;
 /// # #[cfg(feature = "embedded")] {
 /// let folder = tempfile::tempdir()?;
 /// let encoder = CachedEncoder::new(StaticEncoder::embedded()?, folder.path())?;
-/// let computed = encoder.encode_host(&["charcoal sketch"])?;
-/// assert_eq!(encoder.encode_host(&["charcoal sketch"])?, computed); // read from the folder
+/// let computed = encoder.encode(&["charcoal sketch"])?;
+/// assert_eq!(encoder.encode(&["charcoal sketch"])?, computed); // read from the folder
 /// # }
 /// # Ok(())
 /// # }
@@ -44,12 +44,12 @@ impl<E: TextEncoder> CachedEncoder<E> {
     ///
     /// # Errors
     ///
-    /// [`Error::Write`] if the folder cannot be made.
+    /// Returns [`Error::File`] if the folder cannot be made.
     pub fn new(encoder: E, dir: impl Into<PathBuf>) -> Result<Self, Error> {
         let dir = dir.into();
         match fs::create_dir_all(&dir) {
             Ok(()) => Ok(Self { encoder, dir }),
-            Err(source) => Err(Error::Write { path: dir, source }),
+            Err(source) => Err(io(&dir, source)),
         }
     }
 
@@ -62,11 +62,9 @@ impl<E: TextEncoder> CachedEncoder<E> {
     pub fn entry_path(&self, prompt: &str) -> PathBuf {
         let mut hasher = Sha256::new();
         for part in [self.digest(), &self.max_tokens().to_string(), prompt] {
-            hasher.update((part.len() as u64).to_le_bytes());
-            hasher.update(part.as_bytes());
+            hasher.update_part(part);
         }
-        let hash = hasher.finalize();
-        let key: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        let key = hasher.finish_hex();
         // A folder with a million files is slow on some file systems.
         self.dir.join(&key[..2]).join(format!("{key}.safetensors"))
     }
@@ -81,7 +79,7 @@ impl<E: TextEncoder> CachedEncoder<E> {
         }
     }
 
-    fn read(&self, path: &Path, prompt: &str) -> Result<Option<PromptEncoding>, Error> {
+    fn read(&self, path: &Path, prompt: &str) -> Result<Option<EncodedPrompt>, Error> {
         match self.entry(prompt).read(path)? {
             entry::Found::Nothing => Ok(None),
             entry::Found::Good(encoding) => Ok(Some(encoding)),
@@ -117,25 +115,16 @@ impl<E: TextEncoder> TextEncoder for CachedEncoder<E> {
         self.encoder.max_tokens()
     }
 
-    fn encode(&self, prompts: &[&str], device: &Device) -> Result<TextEncoding, Error> {
-        Ok(host::to_device(
-            &self.encode_host(prompts)?,
-            self.width(),
-            device,
-        ))
-    }
-
-    /// Those prompts that are not in the folder go through the encoder together, each once.
+    /// The prompts that are not in the folder go through the encoder together, each once.
     ///
     /// # Errors
     ///
-    /// Those of the encoder; [`Error::Io`] for an entry that is there but cannot be read, [`Error::Write`] and
-    /// [`Error::Store`] for one that cannot be written.
-    fn encode_host(&self, prompts: &[&str]) -> Result<Vec<PromptEncoding>, Error> {
+    /// Those of the encoder; [`Error::File`] for an entry that exists but cannot be read, or cannot be written.
+    fn encode(&self, prompts: &[&str]) -> Result<Vec<EncodedPrompt>, Error> {
         if prompts.is_empty() {
             return Err(Error::NoPrompts);
         }
-        let mut known: HashMap<&str, PromptEncoding> = HashMap::new();
+        let mut known: HashMap<&str, EncodedPrompt> = HashMap::new();
         let mut missing: Vec<(usize, &str)> = Vec::new();
         let mut seen: HashSet<&str> = HashSet::new();
         for (index, &prompt) in prompts.iter().enumerate() {
@@ -151,8 +140,8 @@ impl<E: TextEncoder> TextEncoder for CachedEncoder<E> {
             let texts: Vec<&str> = missing.iter().map(|&(_, prompt)| prompt).collect();
             let computed = self
                 .encoder
-                .encode_host(&texts)
-                .map_err(|error| in_callers_order(error, &missing))?;
+                .encode(&texts)
+                .map_err(|error| with_callers_index(error, &missing))?;
             for (prompt, encoding) in texts.into_iter().zip(computed) {
                 let path = self.entry_path(prompt);
                 self.entry(prompt).write(&path, &encoding)?;
@@ -166,8 +155,8 @@ impl<E: TextEncoder> TextEncoder for CachedEncoder<E> {
     }
 }
 
-/// The encoder saw the missing prompts only; its errors must count as the caller does.
-fn in_callers_order(error: Error, missing: &[(usize, &str)]) -> Error {
+/// The encoder saw the missing prompts only; the indices in its errors become those of the caller's prompts.
+fn with_callers_index(error: Error, missing: &[(usize, &str)]) -> Error {
     let original = |index: usize| missing.get(index).map_or(index, |&(i, _)| i);
     match error {
         Error::EmptyPrompt { index, prompt } => Error::EmptyPrompt {

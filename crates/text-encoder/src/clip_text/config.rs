@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::Error;
-use crate::checkpoint::read_json;
+use crate::files::read_json;
 use crate::layers::Activation;
 
 /// What the text tower needs; defaults are those of `transformers`' `CLIPTextConfig`, which published files leave out.

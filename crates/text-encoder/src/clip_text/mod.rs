@@ -6,14 +6,17 @@ mod tower;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
+use encoded_text::EncodedPrompt;
 
 use crate::batches::{Batch, DEFAULT_BATCH};
-use crate::checkpoint::{CheckpointDigest, Weights, read_small};
-use crate::front::{Computed, Front};
-use crate::host::{self, PromptEncoding, normalise, read_back};
+use crate::digest::CheckpointDigest;
+use crate::files::read_small;
+use crate::host::{normalise, read_back};
+use crate::pipeline::{Computed, Pipeline};
 use crate::tokenizer_files::{self, Family, Wanted};
 use crate::tokens::TokenIds;
-use crate::{Error, TextEncoder, TextEncoding};
+use crate::weights::Weights;
+use crate::{Error, TextEncoder};
 use config::{Config, Pooling};
 use tower::Tower;
 
@@ -74,14 +77,14 @@ pub struct ClipTextOptions {
 /// # fn main() -> Result<(), text_encoder::Error> {
 /// let device = Device::flex();
 /// let clip = ClipText::from_dir("clip-vit-base-patch32", &ClipTextOptions::default(), &device)?;
-/// let text = clip.encode(&["charcoal sketch"], &device)?;
-/// assert_eq!(text.tokens.dims()[2], clip.width());
+/// let text = clip.condition(&["charcoal sketch"], &device)?;
+/// assert_eq!(text.width(), clip.width());
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug)]
 pub struct ClipText {
-    front: Front,
+    pipeline: Pipeline,
     tower: Tower,
     pooling: Pooling,
     layer: ClipLayer,
@@ -90,16 +93,16 @@ pub struct ClipText {
 impl ClipText {
     /// Reads `config.json`, the weights (`model.safetensors`, or `pytorch_model.bin`) and the tokenizer
     /// (`tokenizer.json`, or `vocab.json` and `merges.txt` with `tokenizer_config.json` and `special_tokens_map.json` if
-    /// they are there) from a folder. Nothing in a PyTorch file is executed.
+    /// they are there) from a folder. No code in a PyTorch file is run.
     ///
     /// The whole weights file is read once for the digest.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`], [`Error::TooLarge`], [`Error::Json`], [`Error::Config`] (what this crate cannot compute),
-    /// [`Error::NoWeights`], [`Error::Safetensors`] and [`Error::Pytorch`] (truncated or damaged), [`Error::Checkpoint`]
-    /// (missing, type or shape), [`Error::CheckpointValue`] (NaN), [`Error::NoTokenizer`], [`Error::Tokenizer`],
-    /// [`Error::VocabularyMismatch`]; each names the file.
+    /// Each error names the file: [`Error::File`] if one cannot be read, is too large or damaged, or holds NaN,
+    /// [`Error::Json`], [`Error::Config`] for what this crate cannot compute, [`Error::NoWeights`], [`Error::Tensor`] for
+    /// a tensor that is missing or has another type or shape, [`Error::NoTokenizer`], [`Error::Tokenizer`] and
+    /// [`Error::VocabularyMismatch`].
     pub fn from_dir(
         path: impl AsRef<Path>,
         options: &ClipTextOptions,
@@ -138,8 +141,8 @@ impl ClipText {
         let choices = format!("{:?} projected={}", options.layer, tower.is_projected());
         digest.bytes("options", choices.as_bytes());
         Ok(Self {
-            front: Front {
-                nothing: [tokenizer.start(), tokenizer.end()].into(),
+            pipeline: Pipeline {
+                meaningless: [tokenizer.start(), tokenizer.end()].into(),
                 tokenizer,
                 lower_case: false,
                 name: format!("clip-text-{}", config.width),
@@ -161,8 +164,8 @@ impl ClipText {
     ///
     /// [`Error::ZeroBatch`].
     pub fn with_batch(self, batch: usize) -> Result<Self, Error> {
-        let front = self.front.with_batch(batch)?;
-        Ok(Self { front, ..self })
+        let pipeline = self.pipeline.with_batch(batch)?;
+        Ok(Self { pipeline, ..self })
     }
 
     /// Token ids of each prompt, with start and end.
@@ -171,7 +174,7 @@ impl ClipText {
     ///
     /// Those of [`TextEncoder::encode`].
     pub fn token_ids(&self, prompts: &[&str]) -> Result<Vec<TokenIds>, Error> {
-        self.front.token_ids(prompts)
+        self.pipeline.token_ids(prompts)
     }
 
     fn compute(&self, batch: &Batch<'_>, keep: bool) -> Result<Computed, Error> {
@@ -190,15 +193,15 @@ impl ClipText {
 
 impl TextEncoder for ClipText {
     fn name(&self) -> &str {
-        &self.front.name
+        &self.pipeline.name
     }
 
     fn digest(&self) -> &str {
-        &self.front.digest
+        &self.pipeline.digest
     }
 
     fn width(&self) -> usize {
-        self.front.width
+        self.pipeline.width
     }
 
     fn pooled_width(&self) -> usize {
@@ -206,22 +209,17 @@ impl TextEncoder for ClipText {
     }
 
     fn max_tokens(&self) -> usize {
-        self.front.max_tokens
+        self.pipeline.max_tokens
     }
 
-    fn encode(&self, prompts: &[&str], device: &Device) -> Result<TextEncoding, Error> {
-        let prompts = self.encode_host(prompts)?;
-        Ok(host::to_device(&prompts, self.width(), device))
-    }
-
-    fn encode_host(&self, prompts: &[&str]) -> Result<Vec<PromptEncoding>, Error> {
+    fn encode(&self, prompts: &[&str]) -> Result<Vec<EncodedPrompt>, Error> {
         let compute = |batch: &Batch<'_>| self.compute(batch, true);
-        self.front.encode(prompts, compute)
+        self.pipeline.encode(prompts, compute)
     }
 
     fn encode_pooled(&self, prompts: &[&str]) -> Result<Vec<Vec<f32>>, Error> {
         let compute = |batch: &Batch<'_>| self.compute(batch, false);
-        let prompts = self.front.encode(prompts, compute)?;
+        let prompts = self.pipeline.encode(prompts, compute)?;
         Ok(prompts.into_iter().map(|p| p.pooled).collect())
     }
 }

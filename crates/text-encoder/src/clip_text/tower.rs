@@ -5,8 +5,8 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use super::config::Config;
 use super::{ClipLayer, Projection};
 use crate::Error;
-use crate::checkpoint::Weights;
 use crate::layers::{Activation, Linear, Mask, Norm, SelfAttention};
+use crate::weights::Weights;
 
 const PROJECTION: &str = "text_projection.weight";
 
@@ -148,7 +148,7 @@ fn load_projection(
     let outs = match found.as_deref() {
         Some(&[outs, ins]) if ins == width && outs > 0 => outs,
         other => {
-            return Err(Error::Checkpoint {
+            return Err(Error::Tensor {
                 file: weights.name(),
                 tensor: PROJECTION.into(),
                 found: other.map_or_else(|| "missing".into(), |shape| format!("{shape:?}")),

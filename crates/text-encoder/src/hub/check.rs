@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use tensor_file::digest::file_sha256;
+
 use super::HubError;
 use super::listing::Sibling;
-use crate::checkpoint::CheckpointDigest;
 
 /// Removes a file that is not what the hub describes: a body that was cut off, for example.
 pub(super) fn check(path: &Path, file: &Sibling) -> Result<(), HubError> {
@@ -31,7 +32,7 @@ pub(super) fn check(path: &Path, file: &Sibling) -> Result<(), HubError> {
         return damaged(format!("{size} bytes"), format!("{expected} bytes"));
     }
     if let Some(expected) = file.lfs.as_ref().and_then(|lfs| lfs.sha256.as_deref()) {
-        let found = CheckpointDigest::of_file(path).map_err(cache)?;
+        let found = file_sha256(path)?;
         if found != expected {
             return damaged(format!("SHA-256 {found}"), format!("SHA-256 {expected}"));
         }

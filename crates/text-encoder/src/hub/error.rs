@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// Errors of [`Hub`](super::Hub).
+/// Errors of [`HuggingFaceHub`](super::HuggingFaceHub).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HubError {
@@ -28,7 +28,7 @@ pub enum HubError {
         revision: String,
     },
 
-    /// The hub could not be reached, or gave an answer that is none.
+    /// The hub could not be reached, or its answer could not be understood.
     #[error("could not fetch {name} from {endpoint}: {message}; {advice}")]
     Request {
         /// The hub.
@@ -42,7 +42,7 @@ pub enum HubError {
     },
 
     /// The model lacks a file that every encoder has.
-    #[error("{name} on {endpoint} has no {file}: it is no text encoder that can be read")]
+    #[error("{name} on {endpoint} has no {file}: it is not a text encoder that can be read")]
     Missing {
         /// The hub.
         endpoint: String,
@@ -65,7 +65,7 @@ pub enum HubError {
 
     /// Offline, and the model is not in the cache.
     #[error(
-        "{name} at revision {revision} is not in the cache {}, and the hub is not asked offline: fetch it once with network, or give a folder",
+        "{name} at revision {revision} is not in the cache {}, and offline the hub is not asked: fetch it once with a network, or give a folder",
         cache.display()
     )]
     NotCached {
@@ -76,6 +76,10 @@ pub enum HubError {
         /// The cache.
         cache: PathBuf,
     },
+
+    /// A file of the cache could not be read.
+    #[error(transparent)]
+    File(#[from] tensor_file::Error),
 
     /// A file of the cache could not be read or written.
     #[error("the cache file {} could not be used: {source}", path.display())]

@@ -25,16 +25,16 @@ use listing::{CONFIG, Listing, Sibling, WEIGHTS};
 ///
 /// ```no_run
 /// use burn::tensor::Device;
-/// use text_encoder::{Hub, TextEncoder};
+/// use text_encoder::{HuggingFaceHub, TextEncoder};
 ///
 /// # fn main() -> Result<(), text_encoder::Error> {
-/// let encoder = Hub::from_env().open("openai/clip-vit-base-patch32", &Device::flex())?;
+/// let encoder = HuggingFaceHub::from_env().open("openai/clip-vit-base-patch32", &Device::flex())?;
 /// println!("{}, {} wide", encoder.name(), encoder.width());
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct Hub {
+pub struct HuggingFaceHub {
     endpoint: String,
     cache: PathBuf,
     token: Option<String>,
@@ -45,10 +45,10 @@ pub struct Hub {
 const ENDPOINT: &str = "https://huggingface.co";
 
 /// Without the token.
-impl fmt::Debug for Hub {
+impl fmt::Debug for HuggingFaceHub {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
-            .debug_struct("Hub")
+            .debug_struct("HuggingFaceHub")
             .field("endpoint", &self.endpoint)
             .field("cache", &self.cache)
             .field("token", &self.token.as_ref().map(|_| "***"))
@@ -58,7 +58,7 @@ impl fmt::Debug for Hub {
     }
 }
 
-impl Hub {
+impl HuggingFaceHub {
     /// The hub as the environment says, with Python's names: `HF_HUB_CACHE`, or `hub` below `HF_HOME`, or below
     /// `~/.cache/huggingface`; `HF_ENDPOINT`; `HF_TOKEN`; `HF_HUB_OFFLINE` (1, true, yes or on).
     pub fn from_env() -> Self {
@@ -284,7 +284,7 @@ fn is_refusal(message: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Hub, is_name};
+    use super::{HuggingFaceHub, is_name};
 
     #[test]
     fn names_are_checked_before_they_become_addresses_and_paths() {
@@ -300,9 +300,9 @@ mod tests {
 
     #[test]
     fn tokens_are_not_shown() {
-        let hub = Hub {
+        let hub = HuggingFaceHub {
             token: Some("hf_secret".into()),
-            ..Hub::from_env()
+            ..HuggingFaceHub::from_env()
         };
         let shown = format!("{hub:?} {hub:#?}");
         assert!(

@@ -6,7 +6,7 @@ use burn::tensor::{Bool, Device, Tensor};
 
 use super::Linear;
 use crate::Error;
-use crate::checkpoint::Weights;
+use crate::weights::Weights;
 
 /// Which tokens a token may look at: all, but for what is set here.
 #[derive(Debug, Clone, Default)]

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::Error;
-use crate::checkpoint::Weights;
+use crate::weights::Weights;
 
 /// A linear layer; several of a checkpoint can be joined into one.
 #[derive(Debug)]

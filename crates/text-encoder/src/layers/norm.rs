@@ -4,7 +4,7 @@ use burn::tensor::module::layer_norm;
 use burn::tensor::{Device, Tensor};
 
 use crate::Error;
-use crate::checkpoint::Weights;
+use crate::weights::Weights;
 
 #[derive(Debug)]
 pub(crate) struct Norm {

@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::Error;
-use crate::checkpoint::{CheckpointDigest, read_json, read_optional, read_small};
+use crate::digest::CheckpointDigest;
+use crate::files::{read_json, read_optional, read_small};
 use crate::layers::Activation;
 
 /// `config.json`. Defaults are those of `transformers`' `BertConfig`.

@@ -6,14 +6,16 @@ mod network;
 use std::path::Path;
 
 use burn::tensor::Device;
+use encoded_text::EncodedPrompt;
 
 use crate::batches::{Batch, DEFAULT_BATCH};
-use crate::checkpoint::{CheckpointDigest, Weights};
-use crate::front::{Computed, Front};
-use crate::host::{self, PromptEncoding, read_back};
+use crate::digest::CheckpointDigest;
+use crate::host::read_back;
+use crate::pipeline::{Computed, Pipeline};
 use crate::tokenizer_files::{self, Family, Wanted};
 use crate::tokens::TokenIds;
-use crate::{Error, TextEncoder, TextEncoding};
+use crate::weights::Weights;
+use crate::{Error, TextEncoder};
 use config::Config;
 use network::Network;
 
@@ -44,22 +46,22 @@ use network::Network;
 /// ```
 #[derive(Debug)]
 pub struct MiniLm {
-    front: Front,
+    pipeline: Pipeline,
     network: Network,
 }
 
 impl MiniLm {
     /// Reads `config.json`, the weights (`model.safetensors`, or `pytorch_model.bin`) and the tokenizer
     /// (`tokenizer.json`, or `vocab.txt` with `tokenizer_config.json` and `special_tokens_map.json` if they are there)
-    /// from a folder, and `sentence_bert_config.json` and `1_Pooling/config.json` if they are there. Nothing in a
-    /// PyTorch file is executed.
+    /// from a folder, and `sentence_bert_config.json` and `1_Pooling/config.json` if they are there. No code in a
+    /// PyTorch file is run.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`], [`Error::TooLarge`], [`Error::Json`], [`Error::Config`] (what this crate cannot compute, such as
-    /// other pooling), [`Error::NoWeights`], [`Error::Safetensors`] and [`Error::Pytorch`] (truncated or damaged),
-    /// [`Error::Checkpoint`] (missing, type or shape), [`Error::CheckpointValue`] (NaN), [`Error::NoTokenizer`],
-    /// [`Error::Tokenizer`], [`Error::VocabularyMismatch`]; each names the file.
+    /// Each error names the file: [`Error::File`] if one cannot be read, is too large or damaged, or holds NaN,
+    /// [`Error::Json`], [`Error::Config`] for what this crate cannot compute, [`Error::NoWeights`], [`Error::Tensor`] for
+    /// a tensor that is missing or has another type or shape, [`Error::NoTokenizer`], [`Error::Tokenizer`] and
+    /// [`Error::VocabularyMismatch`].
     pub fn from_dir(path: impl AsRef<Path>, device: &Device) -> Result<Self, Error> {
         let dir = path.as_ref();
         let mut digest = CheckpointDigest::default();
@@ -77,8 +79,8 @@ impl MiniLm {
         let network = Network::load(&weights, &config, &device)?;
         weights.digest(&mut digest)?;
         Ok(Self {
-            front: Front {
-                nothing: tokenizer.special().clone(),
+            pipeline: Pipeline {
+                meaningless: tokenizer.special().clone(),
                 tokenizer,
                 lower_case: config.lower_case,
                 name: format!("bert-mean-{}", config.width),
@@ -98,8 +100,8 @@ impl MiniLm {
     ///
     /// [`Error::ZeroBatch`].
     pub fn with_batch(self, batch: usize) -> Result<Self, Error> {
-        let front = self.front.with_batch(batch)?;
-        Ok(Self { front, ..self })
+        let pipeline = self.pipeline.with_batch(batch)?;
+        Ok(Self { pipeline, ..self })
     }
 
     /// Token ids of each prompt, with start and end.
@@ -108,13 +110,13 @@ impl MiniLm {
     ///
     /// Those of [`TextEncoder::encode`].
     pub fn token_ids(&self, prompts: &[&str]) -> Result<Vec<TokenIds>, Error> {
-        self.front.token_ids(prompts)
+        self.pipeline.token_ids(prompts)
     }
 
     fn compute(&self, batch: &Batch<'_>, keep: bool) -> Result<Computed, Error> {
         let lengths = batch.lengths();
         let mut tokens = read_back(self.network.forward(batch.ids(), &lengths))?;
-        let width = self.front.width;
+        let width = self.pipeline.width;
         let rows = tokens.chunks((batch.length * width).max(1)).zip(&lengths);
         let pooled = rows
             .map(|(row, n)| mean(&row[..n * width], width))
@@ -128,34 +130,29 @@ impl MiniLm {
 
 impl TextEncoder for MiniLm {
     fn name(&self) -> &str {
-        &self.front.name
+        &self.pipeline.name
     }
 
     fn digest(&self) -> &str {
-        &self.front.digest
+        &self.pipeline.digest
     }
 
     fn width(&self) -> usize {
-        self.front.width
+        self.pipeline.width
     }
 
     fn max_tokens(&self) -> usize {
-        self.front.max_tokens
+        self.pipeline.max_tokens
     }
 
-    fn encode(&self, prompts: &[&str], device: &Device) -> Result<TextEncoding, Error> {
-        let prompts = self.encode_host(prompts)?;
-        Ok(host::to_device(&prompts, self.width(), device))
-    }
-
-    fn encode_host(&self, prompts: &[&str]) -> Result<Vec<PromptEncoding>, Error> {
+    fn encode(&self, prompts: &[&str]) -> Result<Vec<EncodedPrompt>, Error> {
         let compute = |batch: &Batch<'_>| self.compute(batch, true);
-        self.front.encode(prompts, compute)
+        self.pipeline.encode(prompts, compute)
     }
 
     fn encode_pooled(&self, prompts: &[&str]) -> Result<Vec<Vec<f32>>, Error> {
         let compute = |batch: &Batch<'_>| self.compute(batch, false);
-        let prompts = self.front.encode(prompts, compute)?;
+        let prompts = self.pipeline.encode(prompts, compute)?;
         Ok(prompts.into_iter().map(|p| p.pooled).collect())
     }
 }

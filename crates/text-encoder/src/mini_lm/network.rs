@@ -4,8 +4,8 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::config::Config;
 use crate::Error;
-use crate::checkpoint::Weights;
 use crate::layers::{Activation, Linear, Mask, Norm, SelfAttention};
+use crate::weights::Weights;
 
 #[derive(Debug)]
 pub(super) struct Network {

@@ -2,17 +2,15 @@
 
 mod table;
 
-use std::fs;
 use std::path::Path;
 
-use burn::tensor::Device;
-use sha2::{Digest, Sha256};
+use encoded_text::EncodedPrompt;
+use tensor_file::digest::Sha256;
 use tokenizers::Tokenizer;
 
-use crate::checkpoint::read_small;
-use crate::host::{self, PromptEncoding};
+use crate::files::{io, read_small};
 use crate::tokens::guarded;
-use crate::{Error, TextEncoder, TextEncoding};
+use crate::{Error, TextEncoder};
 use table::Table;
 
 /// Name of the weights' file inside an encoder folder.
@@ -50,7 +48,7 @@ impl StaticEncoder {
     ///
     /// # Errors
     ///
-    /// None in a library whose asset passed its tests; the same as [`from_dir`](Self::from_dir) otherwise.
+    /// Those of [`from_dir`](Self::from_dir), if the library was compiled with a damaged asset.
     #[cfg(feature = "embedded")]
     pub fn embedded() -> Result<Self, Error> {
         Self::from_bytes(
@@ -69,16 +67,14 @@ impl StaticEncoder {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`], [`Error::Safetensors`] (truncated or damaged), [`Error::Metadata`], [`Error::Tensor`] (type or
-    /// shape), [`Error::Value`] (not finite, negative, zero row), [`Error::Tokenizer`],
-    /// [`Error::VocabularyMismatch`]; each names the file.
+    /// Each error names the file: [`Error::File`] if one cannot be read or is damaged, [`Error::Metadata`],
+    /// [`Error::Tensor`] for a wrong type or shape, [`Error::Value`] for a row or weight that is NaN, infinite, negative or
+    /// all zero, [`Error::Tokenizer`], and [`Error::VocabularyMismatch`].
     pub fn from_dir(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let weights_path = path.join(WEIGHTS_FILE);
-        let weights = fs::read(&weights_path).map_err(|source| Error::Io {
-            path: weights_path.clone(),
-            source,
-        })?;
+        let weights = std::fs::read(&weights_path);
+        let weights = weights.map_err(|source| io(&weights_path, source))?;
         let tokenizer_path = path.join(TOKENIZER_FILE);
         let tokenizer = read_small(&tokenizer_path)?;
         let (weights_name, tokenizer_name) = (
@@ -181,18 +177,11 @@ impl TextEncoder for StaticEncoder {
         self.max_tokens
     }
 
-    fn encode(&self, prompts: &[&str], device: &Device) -> Result<TextEncoding, Error> {
-        Ok(host::to_device(
-            &self.encode_host(prompts)?,
-            self.width(),
-            device,
-        ))
-    }
-
-    fn encode_host(&self, prompts: &[&str]) -> Result<Vec<PromptEncoding>, Error> {
+    fn encode(&self, prompts: &[&str]) -> Result<Vec<EncodedPrompt>, Error> {
         let prompts = self.kept(prompts)?;
-        let one = |kept: Kept| PromptEncoding {
+        let one = |kept: Kept| EncodedPrompt {
             tokens: (kept.ids.iter().flat_map(|&id| self.table.row(id))).collect(),
+            len: kept.ids.len(),
             pooled: self.table.pool(&kept.ids),
             truncated: kept.truncated,
         };
@@ -210,12 +199,8 @@ impl TextEncoder for StaticEncoder {
 
 /// SHA-256 over the weights' bytes followed by the tokenizer's, lower-case hex.
 fn digest(weights: &[u8], tokenizer: &[u8]) -> String {
-    let mut hasher = Sha256::new();
-    hasher.update(weights);
-    hasher.update(tokenizer);
-    hasher
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let mut digest = Sha256::new();
+    digest.update(weights);
+    digest.update(tokenizer);
+    digest.finish_hex()
 }

@@ -1,7 +1,6 @@
 //! The table of token rows: reading, checking, looking up, pooling.
 
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
+use tensor_file::{Dtype, TensorFile};
 
 use crate::Error;
 
@@ -18,14 +17,8 @@ pub(super) struct Table {
 impl Table {
     /// Parses and checks a weights file's bytes; `file` names it in errors.
     pub(super) fn parse(bytes: &[u8], file: &str) -> Result<Self, Error> {
-        let damaged = |source| Error::Safetensors {
-            file: file.into(),
-            source,
-        };
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
-        let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
-
-        let entry = |key: &str| header.metadata().as_ref().and_then(|m| m.get(key)).cloned();
+        let tensors = TensorFile::from_bytes(file, bytes)?;
+        let entry = |key: &str| tensors.metadata().get(key).cloned();
         let metadata = |key, expected, found| Error::Metadata {
             file: file.into(),
             key,
@@ -41,21 +34,17 @@ impl Table {
         let name = entry("name").filter(|n| !n.is_empty());
         let name = name.ok_or_else(|| metadata("name", "the encoder's name", None))?;
 
-        let view = |tensor: &'static str, dtype: Dtype, rank: usize, rows: Option<usize>| {
-            view(&tensors, file, tensor, dtype, rank, rows)
-        };
-        let rows = view("rows", Dtype::I8, 2, None)?;
-        let (count, width) = (rows.shape()[0], rows.shape()[1]);
+        let rows = check_tensor(&tensors, "rows", Dtype::I8, 2, None)?;
+        let (count, width) = (rows[0], rows[1]);
+        check_tensor(&tensors, "scale", Dtype::F32, 1, Some(count))?;
+        check_tensor(&tensors, "weight", Dtype::F32, 1, Some(count))?;
+        let rows = tensors.read_bytes("rows")?;
         let table = Self {
             name,
             width,
-            rows: rows
-                .data()
-                .iter()
-                .map(|&byte| i8::from_le_bytes([byte]))
-                .collect(),
-            scale: floats(view("scale", Dtype::F32, 1, Some(count))?.data()),
-            weight: floats(view("weight", Dtype::F32, 1, Some(count))?.data()),
+            rows: rows.iter().map(|&b| i8::from_le_bytes([b])).collect(),
+            scale: tensors.read("scale")?,
+            weight: tensors.read("weight")?,
         };
         table.check(file)?;
         Ok(table)
@@ -131,48 +120,29 @@ impl Table {
     }
 }
 
-/// A tensor of the file, after checking its type, rank, and number of rows; no dimension may be 0.
-fn view<'a>(
-    tensors: &SafeTensors<'a>,
-    file: &str,
+/// The shape of a tensor, after checking its type, rank, and number of rows; no dimension may be 0.
+fn check_tensor<'a>(
+    tensors: &'a TensorFile<'_>,
     tensor: &'static str,
     dtype: Dtype,
     rank: usize,
     rows: Option<usize>,
-) -> Result<TensorView<'a>, Error> {
-    let expected = || {
-        let rows = rows.map_or_else(|| "V".into(), |r| r.to_string());
-        format!(
-            "{dtype:?} [{rows}{}], no dimension 0",
-            if rank == 2 { ", C" } else { "" }
-        )
-    };
-    let wrong = |found: String| Error::Tensor {
-        file: file.into(),
-        tensor,
-        found,
-        expected: expected(),
-    };
-    let Ok(view) = tensors.tensor(tensor) else {
-        return Err(wrong("missing".into()));
-    };
-    let shape = view.shape();
-    let fits = view.dtype() == dtype
-        && shape.len() == rank
-        && !shape.contains(&0)
-        && rows.is_none_or(|rows| shape.first() == Some(&rows));
-    if fits {
-        Ok(view)
-    } else {
-        Err(wrong(format!("{:?} {shape:?}", view.dtype())))
-    }
-}
-
-/// Little-endian f32 values.
-fn floats(data: &[u8]) -> Vec<f32> {
-    data.as_chunks::<4>()
-        .0
-        .iter()
-        .map(|&bytes| f32::from_le_bytes(bytes))
-        .collect()
+) -> Result<&'a [usize], Error> {
+    let info = tensors.get(tensor);
+    let fits = info.filter(|info| {
+        info.dtype == dtype
+            && info.shape.len() == rank
+            && !info.shape.contains(&0)
+            && rows.is_none_or(|rows| info.shape.first() == Some(&rows))
+    });
+    fits.map(|info| info.shape).ok_or_else(|| {
+        let rows = rows.map_or_else(|| "V".into(), |rows| rows.to_string());
+        let columns = if rank == 2 { ", C" } else { "" };
+        Error::Tensor {
+            file: tensors.path().display().to_string(),
+            tensor: tensor.into(),
+            found: info.map_or_else(|| "missing".into(), |info| info.to_string()),
+            expected: format!("{dtype:?} [{rows}{columns}], no dimension 0"),
+        }
+    })
 }

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use super::declared::Declared;
 use super::{PutTogether, id_of, text};
 use crate::Error;
-use crate::checkpoint::{CheckpointDigest, read_json, read_optional, read_small};
+use crate::digest::CheckpointDigest;
+use crate::files::{read_json, read_optional, read_small};
 
 const START: &str = "<|startoftext|>";
 const END: &str = "<|endoftext|>";

@@ -5,7 +5,8 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use crate::Error;
-use crate::checkpoint::{CheckpointDigest, read_json, read_optional};
+use crate::digest::CheckpointDigest;
+use crate::files::{read_json, read_optional};
 
 /// The fields of both files; of one that is in both, the latter's.
 pub(super) struct Declared(Map<String, Value>);

@@ -9,7 +9,8 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use crate::Error;
-use crate::checkpoint::{CheckpointDigest, read_optional};
+use crate::digest::CheckpointDigest;
+use crate::files::read_optional;
 use crate::tokens::PromptTokenizer;
 
 /// Which files a model's tokenizer is in, if not in `tokenizer.json`.

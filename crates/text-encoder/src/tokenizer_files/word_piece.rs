@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use super::declared::Declared;
 use super::{PutTogether, id_of, text};
 use crate::Error;
-use crate::checkpoint::{CheckpointDigest, read_optional};
+use crate::digest::CheckpointDigest;
+use crate::files::read_optional;
 
 /// Special tokens of `tokenizer_config.json` and what they are if it does not say.
 const SPECIALS: [(&str, &str); 5] = [

@@ -76,20 +76,20 @@ fn table() -> Folder {
 
 fn open(dir: &Path) -> Result<(), String> {
     let encoder = open_encoder(dir, &Device::flex()).map_err(text)?;
-    encoder.encode_host(&PROMPTS).map(drop).map_err(text)
+    encoder.encode(&PROMPTS).map(drop).map_err(text)
 }
 
 pub(super) fn targets() -> Vec<Target> {
     let encoder = || MiniLm::from_dir(fixture("bert"), &Device::flex()).unwrap();
     let cached = written(|dir| {
         let cache = CachedEncoder::new(encoder(), dir).unwrap();
-        cache.encode_host(&PROMPTS).unwrap();
+        cache.encode(&PROMPTS).unwrap();
     });
     let encoder = encoder();
     let shared = std::sync::Arc::new(encoder);
     let cache = target("embedding_cache", vec![cached], move |dir| {
         let cache = CachedEncoder::new(Shared(shared.clone()), dir).map_err(text)?;
-        cache.encode_host(&PROMPTS).map(drop).map_err(text)
+        cache.encode(&PROMPTS).map(drop).map_err(text)
     });
     vec![
         tokenizers("mini_lm", vec![folder("bert")], open),
@@ -130,8 +130,7 @@ impl TextEncoder for Shared {
     fn encode(
         &self,
         prompts: &[&str],
-        device: &Device,
-    ) -> Result<text_encoder::TextEncoding, text_encoder::Error> {
-        self.0.encode(prompts, device)
+    ) -> Result<Vec<text_encoder::EncodedPrompt>, text_encoder::Error> {
+        self.0.encode(prompts)
     }
 }

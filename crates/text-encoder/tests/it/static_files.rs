@@ -1,5 +1,4 @@
 //! Files that must be refused by name, and those that must load.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::HashMap;
 use std::fs;
@@ -8,6 +7,7 @@ use std::path::Path;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use tempfile::TempDir;
+use tensor_file::Error as FileError;
 use text_encoder::{Error, StaticEncoder, TOKENIZER_FILE, TextEncoder, WEIGHTS_FILE};
 
 const TOKENIZER: &str = r###"{"version":"1.0","truncation":null,"padding":null,"added_tokens":[],"normalizer":null,
@@ -131,14 +131,16 @@ fn a_missing_file_is_named() {
     let dir = TempDir::new().unwrap();
     let error = StaticEncoder::from_dir(dir.path()).unwrap_err();
     assert!(
-        matches!(error, Error::Io { .. }) && error.to_string().contains(WEIGHTS_FILE),
+        matches!(error, Error::File(FileError::Io { .. }))
+            && error.to_string().contains(WEIGHTS_FILE),
         "{error}"
     );
     write(dir.path(), &parts(), TOKENIZER);
     fs::remove_file(dir.path().join(TOKENIZER_FILE)).unwrap();
     let error = StaticEncoder::from_dir(dir.path()).unwrap_err();
     assert!(
-        matches!(error, Error::Io { .. }) && error.to_string().contains(TOKENIZER_FILE),
+        matches!(error, Error::File(FileError::Io { .. }))
+            && error.to_string().contains(TOKENIZER_FILE),
         "{error}"
     );
 }
@@ -153,7 +155,8 @@ fn weights_cut_at_any_byte_are_refused() {
         fs::write(&path, &whole[..n]).unwrap();
         let error = StaticEncoder::from_dir(dir.path()).unwrap_err();
         assert!(
-            matches!(error, Error::Safetensors { .. }) && error.to_string().contains(WEIGHTS_FILE),
+            matches!(error, Error::File(FileError::Safetensors { .. }))
+                && error.to_string().contains(WEIGHTS_FILE),
             "{n}: {error}"
         );
     }

@@ -1,21 +1,17 @@
 //! Fetching by name, from a small server in this process.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-mod hub_server;
 
 use std::fs;
 use std::path::Path;
 
-use common::{copy, fixture};
-use hub_server::{COMMIT, Server};
+use crate::common::{copy, fixture};
+use crate::hub_server::{COMMIT, Server};
 use tempfile::TempDir;
-use text_encoder::{Error, Hub, HubError, MiniLm, TextEncoder, open_encoder};
+use text_encoder::{Error, HubError, HuggingFaceHub, MiniLm, TextEncoder, open_encoder};
 
 const NAME: &str = "someone/tiny-bert";
 
-fn hub(endpoint: &str, cache: &Path) -> Hub {
-    Hub::from_env()
+fn hub(endpoint: &str, cache: &Path) -> HuggingFaceHub {
+    HuggingFaceHub::from_env()
         .with_endpoint(endpoint)
         .with_cache(cache.join("hub"))
         .with_offline(false)
@@ -39,8 +35,8 @@ fn a_model_is_fetched_once_and_then_found_offline() {
     assert_eq!(encoder.digest(), local.digest());
     let prompts = ["a portrait in charcoal"];
     assert_eq!(
-        encoder.encode_host(&prompts).unwrap(),
-        local.encode_host(&prompts).unwrap()
+        encoder.encode(&prompts).unwrap(),
+        local.encode(&prompts).unwrap()
     );
     let fetched = server.downloads();
     assert!(fetched.contains(&"model.safetensors".to_owned()));

@@ -1,7 +1,5 @@
 //! Small files of a folder, with a limit on their size.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
@@ -14,29 +12,17 @@ const LIMIT: u64 = 64 << 20;
 
 /// Reads a whole file of at most [`LIMIT`] bytes.
 pub(crate) fn read_small(path: &Path) -> Result<Vec<u8>, Error> {
-    let io = |source| Error::Io {
-        path: path.to_owned(),
-        source,
-    };
-    let file = File::open(path).map_err(io)?;
-    let bytes = file.metadata().map_err(io)?.len();
-    if bytes > LIMIT {
-        return Err(Error::TooLarge {
-            path: path.to_owned(),
-            bytes,
-            limit: LIMIT,
-        });
-    }
-    let mut content = Vec::new();
-    file.take(LIMIT).read_to_end(&mut content).map_err(io)?;
-    Ok(content)
+    Ok(tensor_file::read_limited(path, LIMIT)?)
 }
 
-/// As [`read_small`]; nothing if there is no such file.
+/// As [`read_small`]; `None` if there is no such file.
 pub(crate) fn read_optional(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    use std::io::ErrorKind::NotFound;
     match read_small(path) {
         Ok(bytes) => Ok(Some(bytes)),
-        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(Error::File(tensor_file::Error::Io { source, .. })) if source.kind() == NotFound => {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }
@@ -50,4 +36,12 @@ pub(crate) fn read_json<T: DeserializeOwned>(bytes: &[u8], path: &Path) -> Resul
             file: path.display().to_string(),
             source,
         })
+}
+
+/// The error of a file that the operating system could not read or write.
+pub(crate) fn io(path: &Path, source: std::io::Error) -> Error {
+    Error::File(tensor_file::Error::Io {
+        path: path.to_owned(),
+        source,
+    })
 }

@@ -1,18 +1,15 @@
 //! The embedding cache: what it keeps, when it must not answer, and how it mends itself.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
 
 use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use burn::tensor::{Device, Tensor, TensorData};
-use common::fixture;
+use crate::common::fixture;
 use log::{Level, Log, Metadata, Record};
 use tempfile::tempdir;
-use text_encoder::{CachedEncoder, Error, MiniLm, PromptEncoding, TextEncoder, TextEncoding};
+use tensor_file::Error as FileError;
+use text_encoder::{CachedEncoder, EncodedPrompt, Error, MiniLm, TextEncoder};
 
 /// Two tokens of width 3 and a pooled vector of width 2 from a prompt's bytes; counts what it computes.
 struct Counting {
@@ -31,11 +28,12 @@ impl Counting {
     }
 }
 
-fn value(prompt: &str) -> PromptEncoding {
+fn value(prompt: &str) -> EncodedPrompt {
     let sum: f32 = prompt.bytes().map(f32::from).sum();
     let length = 1 + prompt.len() % 3;
-    PromptEncoding {
+    EncodedPrompt {
         tokens: (0..length * 3).map(|i| (sum + i as f32).sin()).collect(),
+        len: length,
         pooled: vec![sum.cos(), sum.sin()],
         truncated: prompt.len() > 8,
     }
@@ -57,20 +55,7 @@ impl TextEncoder for Counting {
     fn max_tokens(&self) -> usize {
         self.max_tokens
     }
-    fn encode(&self, prompts: &[&str], device: &Device) -> Result<TextEncoding, Error> {
-        let host = self.encode_host(prompts)?;
-        let pooled: Vec<f32> = host.iter().flat_map(|p| p.pooled.clone()).collect();
-        Ok(TextEncoding {
-            tokens: Tensor::zeros([prompts.len(), 1, 3], device),
-            mask: Tensor::from_data(
-                TensorData::new(vec![true; prompts.len()], [prompts.len(), 1]),
-                device,
-            ),
-            pooled: Tensor::from_data(TensorData::new(pooled, [prompts.len(), 2]), device),
-            truncated: vec![false; prompts.len()],
-        })
-    }
-    fn encode_host(&self, prompts: &[&str]) -> Result<Vec<PromptEncoding>, Error> {
+    fn encode(&self, prompts: &[&str]) -> Result<Vec<EncodedPrompt>, Error> {
         if let Some(index) = prompts.iter().position(|p| p.is_empty()) {
             let prompt = String::new();
             return Err(Error::EmptyPrompt { index, prompt });
@@ -92,13 +77,13 @@ fn count(encoder: CachedEncoder<Counting>) -> usize {
 fn what_was_computed_is_read_bit_for_bit() {
     let dir = tempdir().unwrap();
     let prompts = ["red", "a longer prompt", "浮世絵 🎨\0\n\"", "red"];
-    let expected: Vec<PromptEncoding> = prompts.iter().map(|p| value(p)).collect();
+    let expected: Vec<EncodedPrompt> = prompts.iter().map(|p| value(p)).collect();
     let first = cached(dir.path());
-    assert_eq!(first.encode_host(&prompts).unwrap(), expected);
-    assert_eq!(first.encode_host(&prompts).unwrap(), expected);
+    assert_eq!(first.encode(&prompts).unwrap(), expected);
+    assert_eq!(first.encode(&prompts).unwrap(), expected);
     assert_eq!(count(first), 3, "each prompt once");
     let second = cached(dir.path());
-    assert_eq!(second.encode_host(&prompts[1..]).unwrap(), expected[1..]);
+    assert_eq!(second.encode(&prompts[1..]).unwrap(), expected[1..]);
     assert_eq!(
         second.encode_pooled(&["red"]).unwrap(),
         [expected[0].pooled.clone()]
@@ -110,9 +95,9 @@ fn what_was_computed_is_read_bit_for_bit() {
 fn only_what_is_missing_is_computed() {
     let dir = tempdir().unwrap();
     let encoder = cached(dir.path());
-    encoder.encode_host(&["a", "b"]).unwrap();
+    encoder.encode(&["a", "b"]).unwrap();
     let text = ["c", "a", "d", "b", "c"];
-    let all = encoder.encode_host(&text).unwrap();
+    let all = encoder.encode(&text).unwrap();
     assert_eq!(all, text.iter().map(|p| value(p)).collect::<Vec<_>>());
     assert_eq!(count(encoder), 4);
 }
@@ -123,10 +108,9 @@ fn padding_and_mask_on_the_device() {
     let encoder = cached(dir.path());
     for _ in 0..2 {
         let text = encoder
-            .encode(&["aa", "bbb"], &test_device::device())
+            .condition(&["aa", "bbb"], &test_device::device())
             .unwrap(); // 3 tokens and 1
         assert_eq!(text.tokens.dims(), [2, 3, 3]);
-        assert_eq!(text.pooled.dims(), [2, 2]);
         let mask: Vec<bool> = text.mask.into_data().iter::<bool>().collect();
         assert_eq!(mask, [true, true, true, true, false, false]);
         let tokens: Vec<f32> = text.tokens.into_data().try_to_vec().unwrap();
@@ -139,14 +123,14 @@ fn padding_and_mask_on_the_device() {
 #[test]
 fn entries_of_another_encoder_or_limit_do_not_count() {
     let dir = tempdir().unwrap();
-    cached(dir.path()).encode_host(&["a"]).unwrap();
+    cached(dir.path()).encode(&["a"]).unwrap();
     let other = CachedEncoder::new(Counting::new("bb"), dir.path()).unwrap();
-    other.encode_host(&["a"]).unwrap();
+    other.encode(&["a"]).unwrap();
     assert_eq!(count(other), 1);
     let mut longer = Counting::new("aa");
     longer.max_tokens = 9;
     let longer = CachedEncoder::new(longer, dir.path()).unwrap();
-    longer.encode_host(&["a"]).unwrap();
+    longer.encode(&["a"]).unwrap();
     assert_eq!(count(longer), 1);
 }
 
@@ -173,7 +157,7 @@ fn a_damaged_entry_is_computed_again_with_a_warning() {
     log::set_max_level(log::LevelFilter::Warn);
     let dir = tempdir().unwrap();
     let encoder = cached(dir.path());
-    encoder.encode_host(&["a", "b"]).unwrap();
+    encoder.encode(&["a", "b"]).unwrap();
     let path = encoder.entry_path("a");
     let good = fs::read(&path).unwrap();
     let mut damaged: Vec<Vec<u8>> = vec![
@@ -192,9 +176,9 @@ fn a_damaged_entry_is_computed_again_with_a_warning() {
     let rounds = damaged.len();
     for bytes in damaged {
         fs::write(&path, bytes).unwrap();
-        assert_eq!(encoder.encode_host(&["a"]).unwrap(), [value("a")]);
+        assert_eq!(encoder.encode(&["a"]).unwrap(), [value("a")]);
         // Mended: the next call does not compute.
-        assert_eq!(encoder.encode_host(&["a"]).unwrap(), [value("a")]);
+        assert_eq!(encoder.encode(&["a"]).unwrap(), [value("a")]);
     }
     assert_eq!(count(encoder), 2 + rounds);
     let warnings = WARNINGS.0.lock().unwrap();
@@ -213,7 +197,7 @@ fn nothing_but_entries_is_left_behind() {
                 let encoder = cached(dir.path());
                 for i in 0..50 {
                     let prompt = format!("prompt {i}");
-                    let ours = encoder.encode_host(&[&prompt]).unwrap();
+                    let ours = encoder.encode(&[&prompt]).unwrap();
                     assert_eq!(ours, [value(&prompt)]);
                 }
             });
@@ -237,12 +221,12 @@ fn nothing_but_entries_is_left_behind() {
 fn errors_count_prompts_as_the_caller_does() {
     let dir = tempdir().unwrap();
     let encoder = cached(dir.path());
-    encoder.encode_host(&["a", "b"]).unwrap();
+    encoder.encode(&["a", "b"]).unwrap();
     assert!(matches!(
-        encoder.encode_host(&["a", "b", "a", "c", ""]),
+        encoder.encode(&["a", "b", "a", "c", ""]),
         Err(Error::EmptyPrompt { index: 4, .. })
     ));
-    assert!(matches!(encoder.encode_host(&[]), Err(Error::NoPrompts)));
+    assert!(matches!(encoder.encode(&[]), Err(Error::NoPrompts)));
 }
 
 #[test]
@@ -257,9 +241,9 @@ fn a_folder_that_cannot_be_written_is_named() {
     // A folder where the entry should be.
     let encoder = cached(dir.path());
     fs::create_dir_all(encoder.entry_path("a").join("x")).unwrap();
-    let error = encoder.encode_host(&["a"]).unwrap_err();
+    let error = encoder.encode(&["a"]).unwrap_err();
     assert!(
-        matches!(error, Error::Io { .. } | Error::Write { .. }),
+        matches!(error, Error::File(FileError::Io { .. })),
         "{error}"
     );
 }
@@ -271,9 +255,9 @@ fn a_real_encoder_behind_a_box() {
     let boxed: Box<dyn TextEncoder> = Box::new(minilm());
     let encoder = CachedEncoder::new(boxed, dir.path()).unwrap();
     let prompts = ["a portrait in charcoal", "fog"];
-    let computed = encoder.encode_host(&prompts).unwrap();
-    assert_eq!(computed, minilm().encode_host(&prompts).unwrap());
+    let computed = encoder.encode(&prompts).unwrap();
+    assert_eq!(computed, minilm().encode(&prompts).unwrap());
     assert!(encoder.entry_path("fog").is_file());
-    assert_eq!(encoder.encode_host(&prompts).unwrap(), computed);
+    assert_eq!(encoder.encode(&prompts).unwrap(), computed);
     assert_eq!(encoder.digest(), minilm().digest());
 }

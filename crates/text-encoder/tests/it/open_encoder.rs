@@ -1,12 +1,9 @@
 //! Which encoder a folder is opened as.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
 
 use std::fs;
 use std::path::Path;
 
-use common::{copy, fixture};
+use crate::common::{copy, fixture};
 use text_encoder::{ClipText, ClipTextOptions, Error, MiniLm, TextEncoder, open_encoder};
 
 fn open(dir: &Path) -> Result<Box<dyn TextEncoder>, Error> {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use tensor_file::digest::sha256_hex as sha256;
 
 pub(crate) const COMMIT: &str = "00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee";
 
@@ -89,11 +89,6 @@ fn files(folder: &Path) -> Vec<String> {
         }
     }
     names
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    let hash = Sha256::digest(bytes);
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn listing(state: &State) -> Value {

@@ -1,5 +1,4 @@
 //! Fixtures that tools/text_encoder_fixtures.py made.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,12 +1,9 @@
 //! The embedded encoder against the reference implementation in tools/distill_static_encoder.py (`fixture`).
-#![cfg(feature = "embedded")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use burn::tensor::Device;
 use safetensors::SafeTensors;
-use text_encoder::{Error, StaticEncoder, TextEncoder, nearest};
+use text_encoder::{EncodedPrompt, Error, StaticEncoder, TextEncoder, nearest};
 
-const FIXTURE: &[u8] = include_bytes!("fixtures/static_reference.safetensors");
+const FIXTURE: &[u8] = include_bytes!("../fixtures/static_reference.safetensors");
 const TOLERANCE: f32 = 1e-5;
 
 struct Reference {
@@ -64,13 +61,15 @@ fn one_batch_matches_the_reference() {
     assert!(r.prompts.len() >= 20);
     let encoder = StaticEncoder::embedded().unwrap();
     let prompts: Vec<&str> = r.prompts.iter().map(String::as_str).collect();
-    let text = encoder.encode(&prompts, &test_device::device()).unwrap();
+    let text = encoder.condition(&prompts, &test_device::device()).unwrap();
 
     let (b, c) = (prompts.len(), encoder.width());
     let l = *r.lengths.iter().max().unwrap();
     assert_eq!(text.tokens.dims(), [b, l, c]);
     assert_eq!(l, encoder.max_tokens());
-    assert_eq!(text.truncated, r.truncated);
+    let host = encoder.encode(&prompts).unwrap();
+    let truncated: Vec<bool> = host.iter().map(|prompt| prompt.truncated).collect();
+    assert_eq!(truncated, r.truncated);
     assert!(r.truncated.iter().any(|&t| t) && r.truncated.iter().any(|&t| !t));
 
     let tokens = text.tokens.into_data().try_to_vec::<f32>().unwrap();
@@ -98,11 +97,8 @@ fn one_batch_matches_the_reference() {
         at += n * c;
     }
     assert_eq!(at, r.tokens.len());
-    assert_close(
-        &text.pooled.into_data().try_to_vec::<f32>().unwrap(),
-        &r.pooled,
-        "pooled",
-    );
+    let pooled: Vec<f32> = host.into_iter().flat_map(|prompt| prompt.pooled).collect();
+    assert_close(&pooled, &r.pooled, "pooled");
 }
 
 #[test]
@@ -124,7 +120,7 @@ fn prompts_without_a_known_word_are_named() {
     assert!(r.rejected.len() >= 4);
     for rejected in &r.rejected {
         let error = encoder
-            .encode(&["fine", rejected], &test_device::device())
+            .condition(&["fine", rejected], &test_device::device())
             .unwrap_err();
         assert!(
             matches!(error, Error::EmptyPrompt { index: 1, .. }),
@@ -132,7 +128,7 @@ fn prompts_without_a_known_word_are_named() {
         );
     }
     assert!(matches!(
-        encoder.encode(&[], &test_device::device()),
+        encoder.condition(&[], &test_device::device()),
         Err(Error::NoPrompts)
     ));
 }
@@ -140,22 +136,23 @@ fn prompts_without_a_known_word_are_named() {
 #[test]
 fn length_follows_the_longest_prompt_and_the_cap() {
     let encoder = StaticEncoder::embedded().unwrap();
-    let dims =
-        |e: &StaticEncoder, p: &[&str]| e.encode(p, &test_device::device()).unwrap().tokens.dims();
+    let dims = |e: &StaticEncoder, p: &[&str]| {
+        e.condition(p, &test_device::device())
+            .unwrap()
+            .tokens
+            .dims()
+    };
     assert_eq!(dims(&encoder, &["sketch"]), [1, 1, 128]);
     assert_eq!(
         dims(&encoder, &["sketch", "pencil sketch on paper"]),
         [2, 4, 128]
     );
     let short = encoder.with_max_tokens(2).unwrap();
-    let text = short
-        .encode(
-            &["pencil", "pencil sketch", "pencil sketch on paper"],
-            &test_device::device(),
-        )
-        .unwrap();
-    assert_eq!(text.tokens.dims(), [3, 2, 128]);
-    assert_eq!(text.truncated, [false, false, true]);
+    let prompts = ["pencil", "pencil sketch", "pencil sketch on paper"];
+    assert_eq!(dims(&short, &prompts), [3, 2, 128]);
+    let host = short.encode(&prompts).unwrap();
+    let truncated: Vec<bool> = host.iter().map(|prompt| prompt.truncated).collect();
+    assert_eq!(truncated, [false, false, true]);
     // The pooled vector describes the tokens kept.
     assert_eq!(
         short.encode_pooled(&["pencil sketch on paper"]).unwrap(),
@@ -181,7 +178,7 @@ fn a_prompt_is_the_same_in_any_batch_and_case() {
 fn token_rows_have_unit_variance() {
     let encoder = StaticEncoder::embedded().unwrap();
     let text = encoder
-        .encode(
+        .condition(
             &["the teal charcoal sketch of daguerreotypes , neon"],
             &test_device::device(),
         )
@@ -235,12 +232,8 @@ impl TextEncoder for Wrapped {
     fn max_tokens(&self) -> usize {
         self.0.max_tokens()
     }
-    fn encode(
-        &self,
-        prompts: &[&str],
-        device: &Device,
-    ) -> Result<text_encoder::TextEncoding, Error> {
-        self.0.encode(prompts, device)
+    fn encode(&self, prompts: &[&str]) -> Result<Vec<EncodedPrompt>, Error> {
+        self.0.encode(prompts)
     }
 }
 
