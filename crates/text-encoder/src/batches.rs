@@ -1,4 +1,4 @@
-//! Cutting many prompts into batches of similar length.
+//! Cuts prompts into batches of similar length.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -7,7 +7,7 @@ use rayon::ThreadPoolBuilder;
 use crate::Error;
 use crate::tokens::TokenIds;
 
-/// Prompts that go through a network at once unless `with_batch` says otherwise.
+/// Prompts that go through a network at once, unless set with `with_batch`.
 pub const DEFAULT_BATCH: usize = 32;
 
 /// Prompts that go through a network at once.
@@ -42,16 +42,16 @@ impl<'a> Batch<'a> {
 
 /// Calls `forward` on batches of at most `batch` prompts and returns its results in the order of `prompts`.
 ///
-/// Sorted by length first: a batch is padded to its longest prompt, so that few tokens of padding are computed. Batches
-/// go through several at a time, as many as rayon has threads, and each on one thread: the products of short prompts are
-/// too small to share, and much of what lies between them runs on one thread on CPU backends anyway.
+/// Prompts are sorted by length first: a batch is padded to its longest prompt, and this way little padding is computed.
+/// As many batches as rayon has threads are computed at the same time, each on one thread: the matrix products of short
+/// prompts are too small to share, and much of the rest runs on one thread on CPU backends anyway.
 pub(crate) fn run<T: Send>(
     prompts: &[TokenIds],
     batch: usize,
     forward: impl Fn(Batch<'_>) -> Result<Vec<T>, Error> + Sync,
 ) -> Result<Vec<T>, Error> {
     let mut order: Vec<usize> = (0..prompts.len()).collect();
-    // The longest first, so that at the end no thread waits for another's long batch.
+    // The longest first, so that no thread waits for a long batch at the end.
     order.sort_by_key(|&i| std::cmp::Reverse(prompts[i].ids.len()));
     let batches: Vec<&[usize]> = order.chunks(batch.max(1)).collect();
     let one = |chunk: &[usize]| -> Result<Vec<(usize, T)>, Error> {
@@ -70,7 +70,7 @@ pub(crate) fn run<T: Send>(
     let results = if threads > 1 {
         std::thread::scope(|scope| {
             let alone = || {
-                // What the backend would share among rayon's threads stays on one. Without, it is only slower.
+                // Keeps the backend from sharing work among rayon's threads. Without this pool, it is only slower.
                 match ThreadPoolBuilder::new().num_threads(1).build() {
                     Ok(pool) => pool.install(work),
                     Err(_) => work(),

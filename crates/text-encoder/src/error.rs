@@ -56,7 +56,7 @@ pub enum Error {
         key: &'static str,
         /// Its value, if there.
         found: Option<String>,
-        /// What would be accepted.
+        /// The values that are accepted.
         expected: &'static str,
     },
 
@@ -67,9 +67,9 @@ pub enum Error {
         file: String,
         /// The tensor's name.
         tensor: String,
-        /// What is there.
+        /// What the file has.
         found: String,
-        /// What should be.
+        /// What is expected.
         expected: String,
     },
 
@@ -147,7 +147,7 @@ pub enum Error {
         field: &'static str,
         /// Its value.
         found: String,
-        /// What would be accepted.
+        /// The values that are accepted.
         expected: String,
     },
 

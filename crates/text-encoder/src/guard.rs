@@ -1,8 +1,8 @@
-//! Libraries that panic on some of what files and servers may hold.
+//! Turns panics of libraries on damaged files and answers into errors.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Runs `run` and turns an error, or a panic (`what` says what that means), into a message.
+/// Runs `run` and turns its error into a message; a panic becomes the message `what`.
 pub(crate) fn guarded<T, E: std::fmt::Display>(
     what: &str,
     run: impl FnOnce() -> Result<T, E>,

@@ -1,4 +1,4 @@
-//! Any encoder folder as a [`TextEncoder`], told apart by what lies in it.
+//! Any encoder folder as a [`TextEncoder`], recognised by its files.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::{
     ClipText, ClipTextOptions, Error, MiniLm, StaticEncoder, TextEncoder, WEIGHTS_FILE as STATIC,
 };
 
-/// What decides which encoder a folder is for.
+/// The field that decides which encoder a folder is for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Kind {
@@ -19,14 +19,13 @@ struct Kind {
 
 /// Loads the encoder of a folder with its default options.
 ///
-/// - [`StaticEncoder`] where `static.safetensors` lies in it;
-/// - else by the `model_type` of `config.json`: [`ClipText`] for `clip` and `clip_text_model`, [`MiniLm`] for `bert`.
-///   A CLIP folder without a tokenizer beside a folder `tokenizer`, as Stable Diffusion's `text_encoder` is, takes that
-///   one.
+/// - [`StaticEncoder`] if there is a `static.safetensors`;
+/// - otherwise by the `model_type` of `config.json`: [`ClipText`] for `clip` and `clip_text_model`, [`MiniLm`] for `bert`.
+///   A CLIP folder without a tokenizer uses that of a folder `tokenizer` beside it, as in Stable Diffusion.
 ///
 /// # Errors
 ///
-/// [`Error::Config`] for another `model_type`; else those of the encoder's own `from_dir`.
+/// Returns [`Error::Config`] for another `model_type`, and those of the encoder's own `from_dir`.
 ///
 /// ```no_run
 /// use burn::tensor::Device;
@@ -66,7 +65,7 @@ pub fn open_encoder(
     }
 }
 
-/// `../tokenizer` where `dir` has none of its own.
+/// `../tokenizer`, if `dir` has no tokenizer.
 fn stable_diffusion_tokenizer(dir: &Path) -> Option<std::path::PathBuf> {
     let has = |dir: &Path| dir.join("tokenizer.json").is_file() || dir.join("vocab.json").is_file();
     let beside = dir.parent()?.join("tokenizer");

@@ -2,11 +2,11 @@
 
 use crate::Error;
 
-/// Cosine of the angle between two vectors, in [-1, 1]; 0 where one of them is zero. Need not be normalised.
+/// Cosine of the angle between two vectors, in [-1, 1]; 0 if one of them is zero. They need not be normalised.
 ///
 /// # Errors
 ///
-/// [`Error::WidthMismatch`] for different lengths, [`Error::NotFinite`] for NaN or infinite entries.
+/// Returns [`Error::WidthMismatch`] for different lengths, and [`Error::NotFinite`] for NaN or infinite entries.
 pub fn cosine_similarity(a: &[f32], b: &[f32]) -> Result<f32, Error> {
     if a.len() != b.len() {
         return Err(Error::WidthMismatch {

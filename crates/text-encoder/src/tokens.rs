@@ -12,11 +12,11 @@ use crate::{Error, guard};
 pub struct TokenIds {
     /// The ids kept, at most the encoder's `max_tokens`.
     pub ids: Vec<u32>,
-    /// Whether tokens were cut off. The end token is kept all the same.
+    /// Whether tokens were cut off. The end token is kept nevertheless.
     pub truncated: bool,
 }
 
-/// A tokenizer that puts one token before and one after each prompt.
+/// A tokenizer that adds one token before and one after each prompt.
 #[derive(Debug)]
 pub(crate) struct PromptTokenizer {
     tokenizer: Tokenizer,
@@ -123,7 +123,7 @@ impl PromptTokenizer {
                     prompt: prompt.chars().take(80).collect(),
                 });
             }
-            // A post-processor may hold ids and counts of its own, which no check of the vocabulary sees.
+            // A post-processor may have ids and counts of its own, which the check of the vocabulary does not see.
             let beyond = ids.iter().find(|&&id| id as usize >= self.vocabulary);
             if let Some(id) = beyond {
                 let message = format!("token {id} is beyond the {} embeddings", self.vocabulary);
@@ -144,7 +144,7 @@ impl PromptTokenizer {
     }
 }
 
-/// Runs the tokenizers crate, which panics on some files that contradict themselves, and turns that into an error.
+/// Runs the tokenizers crate, and turns its panics on files that contradict themselves into errors.
 pub(crate) fn guarded<T>(run: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, String> {
     guard::guarded("the tokenizer contradicts itself and could not be run", run)
 }

@@ -40,7 +40,7 @@ pub struct BlockReader {
     zoo: PathBuf,
     layout: Layout,
     capacity: usize,
-    /// The one used last stands last.
+    /// In order of use, the most recent last.
     open: VecDeque<Shard>,
 }
 
@@ -74,7 +74,7 @@ impl BlockReader {
         self.open.len()
     }
 
-    /// Block `n` of `entry` into `block`, of [`Layout::block_size`] values; padding is 0.
+    /// Reads block `n` of `entry` into `block`, which has [`Layout::block_size`] values; padding is 0.
     ///
     /// # Errors
     /// Returns [`Error::Layout`] for a block past the end or a `block` of another length, and [`Error::File`],
@@ -96,7 +96,7 @@ impl BlockReader {
         let first = segments.partition_point(|s| s.at + s.len <= from);
         for segment in segments[first..].iter().take_while(|s| s.at < to) {
             let part = from.max(segment.at)..to.min(segment.at + segment.len);
-            // A tensor without values.
+            // The tensor has no values.
             if part.is_empty() {
                 continue;
             }
@@ -108,7 +108,7 @@ impl BlockReader {
         Ok(())
     }
 
-    /// Position of the concept's shard among the open ones.
+    /// Position of the concept's shard among the open ones; opens it if needed.
     fn shard(&mut self, concept: &str) -> Result<usize, Error> {
         let found = self.open.iter().position(|shard| shard.concept == concept);
         let shard = match found.and_then(|at| self.open.remove(at)) {

@@ -12,7 +12,7 @@ pub enum Error {
         /// Its name.
         name: String,
     },
-    /// A tensor that nobody asked for.
+    /// A tensor that the layout or the model does not have.
     #[error(
         "tensor `{name}` is not one of the model's; do the weights belong to another model or configuration?"
     )]
@@ -50,14 +50,14 @@ pub enum Error {
         /// Values given.
         found: usize,
     },
-    /// A sinusoidal encoding needs pairs of entries.
+    /// An index encoding of an odd width, or of none.
     #[error("an index encoding of width {width} is not possible; use an even width of at least 2")]
     EncodingWidth {
         /// The width asked for.
         width: usize,
     },
-    /// Statistics of nothing.
-    #[error("no weights to take normalisation statistics from; collect some first")]
+    /// Normalisation statistics of no networks.
+    #[error("no weights to compute normalisation statistics from; collect some first")]
     NoWeights,
     /// Statistics of another layout.
     #[error("the normaliser was fitted to {expected} values, not {found}; fit it to this layout")]
@@ -84,7 +84,7 @@ pub enum Error {
         /// What is wrong with it.
         source: LoraFileError,
     },
-    /// A JSON file of the zoo that cannot be understood.
+    /// A JSON file of the zoo that is not valid.
     #[error("{}: not a valid {what} ({source}); was the file edited or cut off?", path.display())]
     Json {
         /// The file.
@@ -95,7 +95,7 @@ pub enum Error {
         source: serde_json::Error,
     },
     /// A zoo of another format version.
-    #[error("{}: zoo format {found}, this build reads {expected}; collect it anew or use the build that wrote it", path.display())]
+    #[error("{}: zoo format {found}, but this build reads {expected}; collect it again or use the build that wrote it", path.display())]
     Version {
         /// The file.
         path: PathBuf,
@@ -104,14 +104,14 @@ pub enum Error {
         /// Version of this build.
         expected: u32,
     },
-    /// No zoo where one was expected.
+    /// A folder without a zoo.
     #[error("{}: there is no zoo here (no zoo.json); make one with Zoo::create", path.display())]
     NoZoo {
         /// The folder.
         path: PathBuf,
     },
-    /// A zoo made for another frozen base.
-    #[error("{}: this zoo was made for base {found}, not {expected}; adapters only fit their own base: use that base, or collect a new zoo", path.display())]
+    /// A zoo of another frozen base.
+    #[error("{}: this zoo was made for base {found}, not {expected}; adapters fit only their own base: use that base, or collect a new zoo", path.display())]
     BaseMismatch {
         /// The zoo.
         path: PathBuf,
@@ -121,7 +121,7 @@ pub enum Error {
         found: String,
     },
     /// A zoo of another layout.
-    #[error("{}: this zoo holds layout {found}, not {expected}; use the model it was made with", path.display())]
+    #[error("{}: this zoo holds layout {found}, not {expected}; use the model that it was made with", path.display())]
     LayoutMismatch {
         /// The zoo.
         path: PathBuf,
@@ -130,7 +130,7 @@ pub enum Error {
         /// Name and digest of the zoo's.
         found: String,
     },
-    /// A shard whose content is not what was written.
+    /// A shard whose content has changed since it was written.
     #[error("{}: digest differs from the one recorded in {}: the file is damaged or was replaced; delete both files and collect this concept again", path.display(), record.display())]
     Digest {
         /// The shard.
@@ -138,17 +138,17 @@ pub enum Error {
         /// The record that names its digest.
         record: PathBuf,
     },
-    /// A concept's name that cannot be a file's name.
+    /// A concept name that cannot be a file name.
     #[error(
-        "concept name `{name}`: use 1 to 120 lower-case letters, digits, `-`, `_` and `.`, the first a letter or digit"
+        "concept name `{name}`: use 1 to 120 lower-case letters, digits, `-`, `_` and `.`, beginning with a letter or digit"
     )]
     ConceptName {
         /// The name.
         name: String,
     },
-    /// A measured value that JSON cannot hold.
+    /// A metric that JSON cannot hold.
     #[error(
-        "concept `{concept}`: metric `{name}` is {value}, which a record cannot hold; leave it out"
+        "concept `{concept}`: metric `{name}` is {value}; a record holds only finite numbers, so leave it out"
     )]
     Metric {
         /// The concept.
@@ -159,28 +159,28 @@ pub enum Error {
         value: f64,
     },
     /// A record under another concept's name.
-    #[error("{}: this record is of concept `{name}`; was the file renamed? Give the record and its shard the concept's name", path.display())]
+    #[error("{}: this record belongs to concept `{name}`; was the file renamed? Name the record and its shard after the concept", path.display())]
     RecordName {
         /// The record.
         path: PathBuf,
         /// The concept that it names.
         name: String,
     },
-    /// Two zoos that hold different things under one name.
+    /// Two zoos that hold different concepts under one name.
     #[error("concept `{name}`: {} and {} differ ({differing}); merge zoos that were collected with the same arguments and build, or leave one of the two out", path.display(), other.display())]
     ConceptConflict {
         /// The concept.
         name: String,
-        /// Its record in the zoo that was to take the other's concepts.
+        /// Its record in the zoo that is merged into.
         path: PathBuf,
         /// Its record in the other zoo.
         other: PathBuf,
-        /// What differs: prompt, seed, recipe, checkpoints, weights.
+        /// The parts that differ: prompt, seed, recipe, checkpoints, weights.
         differing: String,
     },
-    /// Zoos are append-only.
+    /// A concept that is already in the zoo.
     #[error(
-        "concept `{name}` is in the zoo already; zoos are append-only: use another name or another zoo"
+        "concept `{name}` is already in the zoo; zoos are append-only: use another name or another zoo"
     )]
     ConceptExists {
         /// The name.

@@ -1,12 +1,12 @@
-//! Taking normalisation statistics, one network after another.
+//! Computes normalisation statistics, one network after another.
 
 use std::collections::HashMap;
 
 use crate::normalize::Run;
 use crate::{Error, Layout, Normalization, Normalizer};
 
-/// Count, mean, and sum of squared distances to the mean (Welford): no difference of large sums, so
-/// that values which do not vary have a deviation of exactly 0.
+/// Count, mean, and sum of squared distances to the mean (Welford 1962). Large sums are never subtracted from each
+/// other, so values that do not vary have a deviation of exactly 0.
 #[derive(Debug, Clone, Copy, Default)]
 struct Moments {
     n: f64,
@@ -22,7 +22,7 @@ impl Moments {
         self.squares += distance * (value - self.mean);
     }
 
-    /// Both samples as one (Chan et al.).
+    /// Merges two samples (Chan et al. 1979).
     fn join(&mut self, other: Self) {
         let n = self.n + other.n;
         if n > 0.0 {
@@ -33,7 +33,7 @@ impl Moments {
         }
     }
 
-    /// Population deviation; 1 where the values do not vary, so that dividing changes nothing.
+    /// Population deviation; 1 if the values do not vary, so that dividing by it changes nothing.
     fn deviation(self) -> f64 {
         let variance = self.squares / self.n.max(1.0);
         if variance > 1e-16 {
@@ -44,7 +44,7 @@ impl Moments {
     }
 }
 
-/// Takes statistics in one pass, holding no weights: networks may come from disk one at a time.
+/// Computes statistics in one pass without keeping weights: networks may come from disk one at a time.
 ///
 /// ```
 /// # use weight_blocks::*;
@@ -65,7 +65,7 @@ impl Moments {
 pub struct NormalizerFit {
     kind: Normalization,
     runs: Vec<Run>,
-    /// Position among the kinds that occur, by tensor.
+    /// Number of each tensor's kind, in the order in which kinds occur.
     kinds: Vec<usize>,
     encoded_len: usize,
     blocks: usize,
@@ -76,7 +76,7 @@ pub struct NormalizerFit {
 }
 
 impl NormalizerFit {
-    /// Nothing taken yet.
+    /// Statistics of no networks yet.
     pub fn new(layout: &Layout, kind: Normalization) -> Self {
         let segments = layout.segments();
         let runs = (segments.iter().enumerate())
@@ -101,17 +101,17 @@ impl NormalizerFit {
             blocks: layout.blocks(),
             block_size: layout.block_size(),
             per_tensor: vec![Moments::default(); kinds.len()],
-            // A layout read from a file may claim what no network has: room is made for the first.
+            // A layout from a damaged file may claim any size, so this is allocated with the first network.
             per_value: Vec::new(),
             kinds,
             networks: 0,
         }
     }
 
-    /// Takes the N·b values of one network in.
+    /// Adds the N·b values of one network.
     ///
     /// # Errors
-    /// [`Error::BlockCount`] for one of another layout.
+    /// Returns [`Error::BlockCount`] if the network has another layout.
     pub fn add(&mut self, flat: &[f32]) -> Result<(), Error> {
         if flat.len() != self.encoded_len {
             return Err(Error::BlockCount {
@@ -149,7 +149,7 @@ impl NormalizerFit {
     /// The normaliser.
     ///
     /// # Errors
-    /// [`Error::NoWeights`] where nothing was added.
+    /// Returns [`Error::NoWeights`] if nothing was added.
     pub fn finish(self) -> Result<Normalizer, Error> {
         if self.networks == 0 {
             return Err(Error::NoWeights);

@@ -1,10 +1,10 @@
-//! In which order the values of all layers are laid out.
+//! The order in which the values of all layers are laid out.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{LayerGroup, TensorRole};
 
-/// Most runs that a layout may have; a corrupt file cannot make anyone list more.
+/// Most runs that a layout may have, so that a damaged file cannot ask for gigabytes.
 const MAX_SEGMENTS: usize = 1 << 19;
 
 /// The paper's grouping rules (§3.1, table 3).
@@ -16,16 +16,15 @@ pub enum GroupingRule {
     /// another, then layer i + 1.
     Appended,
     /// Rule 2: down and up of layer i concatenated along their common dimension, the rank, then the
-    /// norm. For each rank k comes row k of down (c·kh·kw values) and column k of up (f values), so
-    /// that what is multiplied with each other stands together. The paper says "along the channel
-    /// dimension" and no more; this is our reading.
+    /// norm. Row k of down (c·kh·kw values) is followed by column k of up (f values), so that factors that are multiplied
+    /// with each other are neighbours. The paper says only "along the channel dimension"; this is our reading.
     Concatenated,
-    /// Rule 3: each tensor alone. It begins with a block of its own and is padded to whole blocks,
-    /// so that no block holds values of two tensors; N is larger than under rules 1 and 2.
+    /// Rule 3: each tensor alone. It begins a new block and is padded to whole blocks, so that no block holds values of
+    /// two tensors; N is larger than under rules 1 and 2.
     Separate,
 }
 
-/// Values of one tensor that follow each other among the encoded values.
+/// A run: values of one tensor that follow each other among the encoded values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Segment {
     /// Position of the tensor in the list of all groups' tensors.
@@ -36,7 +35,7 @@ pub struct Segment {
     pub stride: usize,
     /// Number of values.
     pub len: usize,
-    /// Where the first one stands among the N·b encoded values.
+    /// Position of the first one among the N·b encoded values.
     pub at: usize,
 }
 
@@ -68,8 +67,8 @@ impl Builder {
 }
 
 impl GroupingRule {
-    /// The runs in order, which together hold each value of each tensor once, and where the last one
-    /// ends. `lens` are the tensors' sizes in the order of `groups`. None where there are too many.
+    /// The runs in order, which together hold each value of each tensor once, and the end of the last one. `lens` are the
+    /// tensors' sizes in the order of `groups`. `None` if there are too many runs.
     pub(crate) fn segments(
         self,
         groups: &[LayerGroup],
@@ -106,14 +105,14 @@ impl GroupingRule {
     }
 }
 
-/// Rule 2 for one layer; a layer without a pair of factors of one rank is appended as it is.
+/// Rule 2 for one layer; a layer without two factors of the same rank is appended as under rule 1.
 fn concatenate(group: &LayerGroup, lens: &[usize], first: usize, runs: &mut Builder) -> Option<()> {
     let find = |role| group.tensors.iter().position(|t| t.role == role);
     let pair = find(TensorRole::Down).zip(find(TensorRole::Up));
     let rank = pair.and_then(|(down, up)| {
         let rank = *group.tensors[down].shape.first()?;
         let shared = group.tensors[up].shape.get(1) == Some(&rank) && rank > 0;
-        // [f, r] or [f, r, 1, 1]: the column of a rank is then every r-th value.
+        // [f, r] or [f, r, 1, 1]: every r-th value belongs to the same rank.
         let flat = group.tensors[up].shape.get(2..)?.iter().all(|&d| d == 1);
         (shared && flat).then_some((down, up, rank))
     });

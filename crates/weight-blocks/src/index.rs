@@ -6,7 +6,7 @@ use crate::Error;
 /// `d = width` entries.
 ///
 /// # Errors
-/// [`Error::EncodingWidth`] for an odd width or zero.
+/// Returns [`Error::EncodingWidth`] for an odd width or zero.
 ///
 /// ```
 /// let code = weight_blocks::sinusoidal_encoding(0, 4)?;

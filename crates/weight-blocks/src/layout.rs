@@ -10,21 +10,21 @@ pub use crate::grouping::Segment;
 use crate::space::num_elements;
 use crate::{Error, GroupingRule, HostTensor, LayerGroup, NamedTensors, TensorSpec, check_tensors};
 
-/// Most values that a layout may have; a corrupt file cannot make anyone allocate more.
+/// Most values that a layout may have, so that a damaged file cannot ask for more memory.
 const MAX_VALUES: usize = 1 << 34;
 
-/// Version of the layout's JSON and of the order it stands for. Files without one are of version 1.
+/// Version of the layout's JSON and of the order of values. Files without a version are of version 1.
 const VERSION: u32 = 1;
 
 fn first_version() -> u32 {
     1
 }
 
-/// Where each value of each layer stands among the N blocks of b values.
+/// The place of each value of each layer among the N blocks of b values.
 ///
-/// The groups' values stand in the rule's order and are zero-padded to a multiple of b: once, at the
-/// end, under rules 1 and 2, after each tensor under rule 3. (The paper's 854 × 256 is less than its own 0.2256 M weights; here N follows from
-/// the layer list, and nothing is lost.)
+/// The groups' values are laid out in the rule's order and zero-padded to a multiple of b: once at the end under rules 1
+/// and 2, after each tensor under rule 3. (The paper's 854 × 256 is less than its own 0.2256 M weights; here N follows
+/// from the layer list, and nothing is lost.)
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "LayoutSpec", into = "LayoutSpec")]
 pub struct Layout {
@@ -46,7 +46,7 @@ struct LayoutSpec {
     groups: Vec<LayerGroup>,
 }
 
-/// Whether padding is in proportion: a few bytes of JSON must not ask for gigabytes of zeros.
+/// Whether the padding is in proportion: a few bytes of JSON must not ask for gigabytes of zeros.
 fn fits(values: usize, encoded: usize) -> bool {
     const SMALL: usize = 1 << 20;
     encoded <= SMALL || encoded / 16 <= values
@@ -129,8 +129,8 @@ impl Layout {
         })
     }
 
-    /// Version of the order in which values are laid out, stored with the layout; a file of
-    /// another version is refused.
+    /// Version of the order in which values are laid out. It is stored with the layout, and a file of another version is
+    /// refused.
     pub fn version(&self) -> u32 {
         self.spec.version
     }
@@ -160,7 +160,7 @@ impl Layout {
         self.blocks
     }
 
-    /// Weights without padding.
+    /// Number of weights, without padding.
     pub fn values(&self) -> usize {
         self.values
     }
@@ -180,8 +180,7 @@ impl Layout {
         self.spec.groups.iter().flat_map(|group| &group.tensors)
     }
 
-    /// SHA-256 (hex) over rule, block size and groups: two layouts with one digest take each
-    /// other's blocks.
+    /// SHA-256 (hex) over rule, block size and groups: two layouts with the same digest can exchange blocks.
     pub fn digest(&self) -> String {
         let mut hasher = Sha256::new();
         hasher.update(format!("{:?} {}", self.spec.rule, self.spec.block_size));
@@ -197,10 +196,10 @@ impl Layout {
         hasher.finish_hex()
     }
 
-    /// The N·b values of `weights`, block after block, zeros as padding.
+    /// The N·b values of `weights`, block after block, with zeros as padding.
     ///
     /// # Errors
-    /// As [`check_tensors`].
+    /// Those of [`check_tensors`].
     pub fn encode(&self, weights: &NamedTensors) -> Result<Vec<f32>, Error> {
         check_tensors(&self.spec.groups, weights)?;
         let tensors: Vec<&HostTensor> = self
@@ -222,10 +221,10 @@ impl Layout {
         Ok(flat)
     }
 
-    /// The tensors in N·b values; the padding is not looked at.
+    /// The tensors that N·b values hold; the padding is ignored.
     ///
     /// # Errors
-    /// [`Error::BlockCount`] for another number of values.
+    /// Returns [`Error::BlockCount`] for another number of values.
     pub fn decode(&self, blocks: &[f32]) -> Result<NamedTensors, Error> {
         self.check_len(blocks.len())?;
         let mut data: Vec<Vec<f32>> = self.lens.iter().map(|&len| vec![0.0; len]).collect();

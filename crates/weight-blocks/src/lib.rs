@@ -1,20 +1,20 @@
 //! Network weights as blocks of a fixed size, and collections of them on disk.
 //!
 //! "Efficient Training with Denoised Neural Weights" (ECCV 2024, §3.1) turns the LoRA weights of a
-//! network into N blocks of b values: the tensors of each layer form a group, groups are
-//! flattened, concatenated, zero-padded and cut. This crate is that codec and what belongs to it:
+//! network into N blocks of b values: the tensors of each layer form a group, and groups are
+//! flattened, concatenated, zero-padded and cut. This crate is that codec, with:
 //!
 //! - [`WeightSpace`]: a model (or file) that lists its layer groups and reads and loads them.
 //! - [`LoraFile`]: LoRA files of PEFT, diffusers and kohya's sd-scripts as such a space.
 //! - [`Layout`]: groups + [`GroupingRule`] + block size; [`Layout::encode`] and [`Layout::decode`]
-//!   are exact inverses, bit for bit.
+//!   are inverses, bit for bit.
 //! - [`sinusoidal_encoding`]: the block index as the denoiser sees it (Eq. 2).
 //! - [`Normalizer`]: statistics that bring blocks of all layers to one scale, and back;
-//!   [`NormalizerFit`] takes them from networks that come one after another.
-//! - [`Zoo`]: trained weights of many concepts in a folder, append-only, safe against interruption,
+//!   [`NormalizerFit`] computes them one network at a time.
+//! - [`Zoo`]: trained weights of many concepts in a folder: append-only, safe against interruption, and
 //!   readable while another process writes.
-//! - [`BlockReader`]: single blocks out of a zoo's shards, for zoos larger than the memory.
-//! - `ModuleSpace` (feature `burn`): any Burn module as a [`WeightSpace`], groups by a rule.
+//! - [`BlockReader`]: single blocks of a zoo's shards, for zoos larger than the memory.
+//! - `ModuleSpace` (feature `burn`): any Burn module as a [`WeightSpace`], grouped by a rule.
 //! - `module_to_named`, `load_named` and `module` (feature `burn`): any Burn module as [`NamedTensors`].
 //!
 //! ```
@@ -43,7 +43,7 @@
 //! # Ok::<(), weight_blocks::Error>(())
 //! ```
 //!
-//! Not here: networks, training, text. The crate needs no tensor library without the feature `burn`.
+//! Networks, training and text are left to other crates. Without the feature `burn`, no tensor library is needed.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod block_reader;

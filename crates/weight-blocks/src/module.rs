@@ -33,10 +33,10 @@ pub(crate) fn public_name(path: &[String]) -> String {
 /// Reads without recording a graph, so it may be called on a training module.
 ///
 /// # Errors
-/// [`Error::Device`] where the device cannot give the values back.
+/// Returns [`Error::Device`] if the values cannot be read back from the device.
 pub fn module_to_named<M: Module>(module: &M) -> Result<NamedTensors, Error> {
     let mut reader = Reader::default();
-    // `valid` also brings pending updates of running statistics in; a plain visit misses the last.
+    // `valid` also applies pending updates of running statistics; a plain visit misses the last one.
     module.valid().visit(&mut reader);
     match reader.error {
         Some(error) => Err(error),
@@ -44,7 +44,7 @@ pub fn module_to_named<M: Module>(module: &M) -> Result<NamedTensors, Error> {
     }
 }
 
-/// Name and shape of each float tensor of a module, in its order and in [`module_to_named`]'s names;
+/// Name and shape of each float tensor of a module, in the order of its fields and named as by [`module_to_named`];
 /// nothing is copied.
 pub fn module_shapes<M: Module>(module: &M) -> Vec<(String, Vec<usize>)> {
     let mut reader = ShapeReader::default();
@@ -52,11 +52,11 @@ pub fn module_shapes<M: Module>(module: &M) -> Vec<(String, Vec<usize>)> {
     reader.shapes
 }
 
-/// The gradients of a training module's float tensors by name, taken out of `gradients`; tensors
-/// that the loss does not depend on, or that are frozen, are left out.
+/// The gradients of a training module's float tensors by name, removed from `gradients`. Tensors that the loss does not
+/// depend on, or that are frozen, are left out.
 ///
 /// # Errors
-/// [`Error::Device`] where the device cannot give the values back.
+/// Returns [`Error::Device`] if the values cannot be read back from the device.
 pub fn gradients_to_named<M: Module>(
     module: &M,
     gradients: &mut Gradients,
@@ -74,13 +74,13 @@ pub fn gradients_to_named<M: Module>(
     }
 }
 
-/// The same module with the values of `weights`: every name in `weights` must be one of the
-/// module's and hold as many values; parameters that `weights` does not name stay as they are.
+/// Loads the values of `weights` into a module. Every name in `weights` must be one of the module's and hold as many
+/// values; parameters that `weights` does not name keep their values.
 ///
 /// # Errors
-/// [`Error::UnexpectedTensor`] for a name that the module lacks, [`Error::ShapeMismatch`] for
-/// another number of values. The module is consumed in any case, so pass a clone to keep it; but a
-/// clone shares batch norm's running statistics with the original, `valid()` and `train()` do not.
+/// Returns [`Error::UnexpectedTensor`] for a name that the module lacks, and [`Error::ShapeMismatch`] for another number
+/// of values. The module is consumed in any case, so pass a clone to keep it. A clone shares the running statistics of
+/// batch norms with the original; modules from `valid()` and `train()` do not.
 pub fn load_named<M: Module>(module: M, weights: &NamedTensors) -> Result<M, Error> {
     let mut writer = Writer {
         path: Vec::new(),

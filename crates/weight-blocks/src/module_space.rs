@@ -1,4 +1,4 @@
-//! A user's own Burn module as a weight space (feature `burn`).
+//! Any Burn module as a weight space (feature `burn`).
 
 use std::collections::HashMap;
 
@@ -12,32 +12,32 @@ use crate::{
     load_named, module_to_named,
 };
 
-/// A float tensor of a module, as a rule of [`ModuleSpace::with_rule`] sees it.
+/// A float tensor of a module, as the rule of [`ModuleSpace::with_rule`] sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ModuleTensor<'a> {
     /// Its name, as [`module_to_named`] gives it.
     pub name: &'a str,
     /// Its dimensions.
     pub shape: &'a [usize],
-    /// Name of the struct that holds it, `Linear` or `Conv2d` say.
+    /// Name of the struct that holds it, such as `Linear` or `Conv2d`.
     pub layer: &'a str,
 }
 
-/// Where a tensor belongs.
+/// The place of a tensor among the groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// Name of its group; tensors of one name make one group.
+    /// Name of its group.
     pub group: String,
-    /// What the layer computes; the first tensor of a group decides.
+    /// What the group's layer computes; the group's first tensor decides.
     pub kind: LayerKind,
     /// What the tensor is in its layer.
     pub role: TensorRole,
 }
 
 /// Any Burn module as a [`WeightSpace`]: its float tensors are visited in the order of its fields, and a
-/// rule says of each to which group it belongs, or that it is not to be generated.
+/// rule puts each into a group, or leaves it out.
 ///
-/// [`ModuleSpace::new`] takes the rule [`by_layer`]. A whole zoo of a module of one's own:
+/// [`ModuleSpace::new`] uses the rule [`by_layer`]. A zoo of your own module:
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -65,7 +65,7 @@ pub struct Place {
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let dir = tempfile::tempdir()?;
 /// let device = Device::default();
-/// // All layers but `encoder`, which stays as it is: (6 + 6) + (6·2 + 2) values.
+/// // All layers but `encoder`, which stays frozen: (6 + 6) + (6·2 + 2) values.
 /// let space = |module| ModuleSpace::with_rule(module, |tensor| {
 ///     by_layer(tensor).filter(|place| place.group != "encoder")
 /// });
@@ -102,7 +102,7 @@ pub struct ModuleSpace<M> {
 }
 
 impl<M: Module> ModuleSpace<M> {
-    /// All float tensors of `module` but running statistics, a group per layer ([`by_layer`]).
+    /// All float tensors of `module` except running statistics, one group per layer ([`by_layer`]).
     ///
     /// # Errors
     /// As [`ModuleSpace::with_rule`].
@@ -110,8 +110,8 @@ impl<M: Module> ModuleSpace<M> {
         Self::with_rule(module, by_layer)
     }
 
-    /// The tensors of `module` for which `rule` gives a place. Groups stand in the order in which the
-    /// first tensor of each is visited, within a group the roles in the order of [`TensorRole`].
+    /// The tensors of `module` for which `rule` returns a place. Groups are ordered by their first tensor, and the tensors
+    /// of a group by [`TensorRole`].
     ///
     /// # Errors
     /// Returns [`Error::Layout`] if no tensor is left, or if two have the same name: rename one of the module's fields
@@ -194,12 +194,11 @@ impl<M: Module> WeightSpace for ModuleSpace<M> {
     }
 }
 
-/// The default rule. A group per layer, that is per name without its last part (and without
-/// `lora_A`, `lora_B`, `lora_down`, `lora_up` before that). The role follows from the last part: LoRA
-/// factors are [`TensorRole::Down`] and [`TensorRole::Up`], in a norm `weight` and `bias` are
-/// [`TensorRole::NormWeight`] and [`TensorRole::NormBias`], elsewhere a `bias` is
-/// [`TensorRole::Bias`], and everything else [`TensorRole::Weight`]. The kind follows from the
-/// struct's name. Running statistics are left out: they are no trained weights.
+/// The default rule: one group per layer, that is per name without its last part (and without a `lora_A`, `lora_B`,
+/// `lora_down` or `lora_up` before it). The role follows from the last part: LoRA factors are [`TensorRole::Down`] and
+/// [`TensorRole::Up`]; `weight` and `bias` of a norm are [`TensorRole::NormWeight`] and [`TensorRole::NormBias`]; any
+/// other `bias` is [`TensorRole::Bias`], and everything else [`TensorRole::Weight`]. The kind follows from the struct's
+/// name. Running statistics are left out, because they are not trained.
 pub fn by_layer(tensor: &ModuleTensor<'_>) -> Option<Place> {
     let (path, last) = tensor.name.rsplit_once('.').unwrap_or(("", tensor.name));
     if ["running_mean", "running_var"].contains(&last) {
@@ -227,7 +226,7 @@ pub fn by_layer(tensor: &ModuleTensor<'_>) -> Option<Place> {
     })
 }
 
-/// By the names of Burn's own layers; a user's struct counts by its name too.
+/// Recognises Burn's layers by their names, and other structs whose names contain one of these.
 fn kind(layer: &str) -> LayerKind {
     let is = |part: &str| layer.contains(part);
     if is("ConvTranspose") {

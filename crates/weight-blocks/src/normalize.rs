@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::LayoutError;
 use crate::{Error, Layout, NormalizerFit};
 
-/// What is subtracted and divided by.
+/// Which mean is subtracted and which deviation divided by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Normalization {
@@ -13,14 +13,14 @@ pub enum Normalization {
     None,
     /// One mean and one deviation for all weights.
     Global,
-    /// A mean and a deviation per kind of layer and role of tensor: all convolutions' `down`
-    /// factors together, say. Fewer statistics than per layer, of more values each.
+    /// A mean and a deviation per kind of layer and role of tensor, for example for the `down` factors of all
+    /// convolutions. Fewer statistics than per layer, each of more values.
     PerKind,
     /// A mean and a deviation per tensor of each layer: `down`, `up`, γ and β of one layer differ
     /// in scale by orders of magnitude.
     PerLayer,
-    /// The collection's mean of each single weight, and a deviation per tensor. What is left is how
-    /// a concept differs from the average one.
+    /// A mean per single weight, over the networks, and a deviation per tensor. What remains is how a concept differs from
+    /// the average.
     Elementwise,
 }
 
@@ -52,10 +52,10 @@ fn is_zero(value: &usize) -> bool {
 }
 
 impl Normalizer {
-    /// Takes the statistics of `weights`, each the N·b values of one network.
+    /// Computes the statistics of `weights`, each the N·b values of one network.
     ///
     /// # Errors
-    /// [`Error::NoWeights`] for an empty collection, [`Error::BlockCount`] for one of another layout.
+    /// Returns [`Error::NoWeights`] if there are no networks, and [`Error::BlockCount`] if one has another layout.
     pub fn fit<'a>(
         layout: &Layout,
         kind: Normalization,
@@ -81,7 +81,7 @@ impl Normalizer {
     /// `(w − mean) / deviation`, in place.
     ///
     /// # Errors
-    /// [`Error::NormalizerMismatch`] for another number of values.
+    /// Returns [`Error::NormalizerMismatch`] for another number of values.
     pub fn normalize(&self, blocks: &mut [f32]) -> Result<(), Error> {
         self.each(blocks, |value, mean, deviation| (value - mean) / deviation)
     }
@@ -89,31 +89,31 @@ impl Normalizer {
     /// `w · deviation + mean`, in place; padding becomes 0.
     ///
     /// # Errors
-    /// [`Error::NormalizerMismatch`] for another number of values.
+    /// Returns [`Error::NormalizerMismatch`] for another number of values.
     pub fn denormalize(&self, blocks: &mut [f32]) -> Result<(), Error> {
         self.each(blocks, |value, mean, deviation| value * deviation + mean)
     }
 
-    /// A loss's gradient by the weights to its gradient by the normalised weights: times the
-    /// deviation, in place; padding becomes 0.
+    /// Turns a loss's gradient with respect to the weights into its gradient with respect to the normalised weights:
+    /// multiplies by the deviation, in place; padding becomes 0.
     ///
     /// # Errors
-    /// [`Error::NormalizerMismatch`] for another number of values.
+    /// Returns [`Error::NormalizerMismatch`] for another number of values.
     pub fn scale_gradient(&self, blocks: &mut [f32]) -> Result<(), Error> {
         self.each(blocks, |value, _, deviation| value * deviation)
     }
 
-    /// [`Normalizer::normalize`] of the values `at`, `at` + 1, … of the encoded ones alone: of one
-    /// block, without the others. The results are the same, to the bit.
+    /// [`Normalizer::normalize`] for only the values from `at` on among the encoded ones, such as a single block. The
+    /// results are the same, bit for bit.
     ///
     /// # Errors
-    /// [`Error::NormalizerMismatch`] for values past the end.
+    /// Returns [`Error::NormalizerMismatch`] for values past the end.
     pub fn normalize_part(&self, at: usize, values: &mut [f32]) -> Result<(), Error> {
         let end = at.checked_add(values.len());
         let Some(end) = end.filter(|&end| end <= self.encoded_len) else {
             return Err(self.mismatch(at.saturating_add(values.len())));
         };
-        // Where the current run begins among the encoded values, and among all values.
+        // The start of the current run among the encoded values, and among the values without padding.
         let (mut begin, mut number) = (0usize, 0usize);
         let mut done = at;
         for run in &self.runs {
@@ -137,12 +137,11 @@ impl Normalizer {
         Ok(())
     }
 
-    /// Checks that this is a normaliser of `layout` and that it can be computed with, without a copy of
-    /// anything.
+    /// Checks that this normaliser belongs to `layout` and that its statistics can be used, without copying anything.
     ///
     /// # Errors
-    /// [`Error::NormalizerMismatch`] for one of another layout, [`Error::Layout`] for statistics that are
-    /// not finite, or a deviation that is not positive.
+    /// Returns [`Error::NormalizerMismatch`] if it belongs to another layout, and [`Error::Layout`] for a NaN or infinite
+    /// mean or a deviation that is not positive.
     pub fn check(&self, layout: &Layout) -> Result<(), Error> {
         let mut end = Some(0usize);
         let mut number = 0usize;
@@ -179,7 +178,7 @@ impl Normalizer {
         deviation.ok_or_else(|| self.mismatch(run.tensor))
     }
 
-    /// The mean of value `number` (padding not counted), which lies in `run`.
+    /// The mean for value `number` (not counting padding), which is in `run`.
     fn mean(&self, run: &Run, number: usize) -> Result<f32, Error> {
         let place = if self.kind == Normalization::Elementwise {
             number
@@ -198,7 +197,7 @@ impl Normalizer {
         let mut rest = blocks;
         let mut means = self.means.as_slice();
         for run in &self.runs {
-            // The fields may come from a file, so nothing is taken for granted.
+            // The fields may come from a damaged file.
             let (Some((values, after)), Some(&deviation)) = (
                 std::mem::take(&mut rest).split_at_mut_checked(run.len),
                 self.deviations.get(run.tensor),

@@ -1,4 +1,4 @@
-//! What a model tells of its adapted layers.
+//! How a model lists its adapted layers.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,9 +14,9 @@ pub enum LayerKind {
     ConvTranspose,
     /// Linear layer.
     Linear,
-    /// Projection of an attention.
+    /// Projection of an attention layer.
     Attention,
-    /// Norm that stands alone, and not behind a layer of its group.
+    /// A norm in a group of its own.
     Norm,
     /// Table of vectors.
     Embedding,
@@ -32,7 +32,7 @@ pub enum TensorRole {
     Down,
     /// LoRA's second factor (PEFT's `lora_B`).
     Up,
-    /// A layer's own weight, where the whole layer and not its adapter is to be generated.
+    /// A layer's own weight, if the whole layer and not an adapter is generated.
     Weight,
     /// A layer's own bias.
     Bias,
@@ -53,7 +53,7 @@ pub struct TensorSpec {
     pub role: TensorRole,
 }
 
-/// The tensors of one layer, in the order in which rule 1 appends them: down, up, norm.
+/// The tensors of one layer, in the order of rule 1: down, up, norm.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerGroup {
     /// The layer's name.
@@ -72,21 +72,20 @@ pub trait WeightSpace {
     /// Copies of exactly the tensors that [`layer_groups`](Self::layer_groups) lists.
     ///
     /// # Errors
-    /// [`Error::Device`] where the device cannot give the values back.
+    /// Returns an error if the values cannot be read back from their device.
     fn read_weights(&self) -> Result<NamedTensors, Error>;
 
     /// Replaces all of these tensors.
     ///
     /// # Errors
-    /// [`Error::MissingTensor`], [`Error::UnexpectedTensor`] or [`Error::ShapeMismatch`]; the model
-    /// is unchanged then.
+    /// Those of [`check_tensors`]; the model is then unchanged.
     fn load_weights(&mut self, weights: &NamedTensors) -> Result<(), Error>;
 }
 
 /// Checks that `weights` holds exactly the tensors of `groups`, in their shapes.
 ///
 /// # Errors
-/// [`Error::MissingTensor`], [`Error::ShapeMismatch`] or [`Error::UnexpectedTensor`], each naming
+/// Returns [`Error::MissingTensor`], [`Error::ShapeMismatch`] or [`Error::UnexpectedTensor`], each naming
 /// the tensor; [`Error::File`] for values that do not fill their shape.
 pub fn check_tensors(groups: &[LayerGroup], weights: &NamedTensors) -> Result<(), Error> {
     let mut known = std::collections::BTreeSet::new();

@@ -1,4 +1,4 @@
-//! One cached embedding: a safetensors file that says what it belongs to.
+//! One cached embedding: a safetensors file that names its encoder and prompt.
 
 use std::io::ErrorKind::NotFound;
 use std::path::Path;
@@ -12,10 +12,10 @@ use crate::Error;
 const FORMAT: &str = "text-encoder-cache";
 const VERSION: &str = "1";
 
-/// Room for the header beside the prompt, which JSON may write as six bytes a byte.
+/// Room for the header without the prompt. JSON may write each byte of the prompt as six.
 const HEADER: usize = 64 << 10;
 
-/// What an entry belongs to.
+/// The encoder and prompt that an entry belongs to.
 pub(super) struct Entry<'a> {
     pub(super) encoder: &'a str,
     pub(super) prompt: &'a str,
@@ -27,7 +27,7 @@ pub(super) struct Entry<'a> {
 pub(super) enum Found {
     Nothing,
     Good(EncodedPrompt),
-    /// What is wrong with it.
+    /// With the reason.
     Damaged(String),
 }
 
@@ -81,7 +81,7 @@ impl Entry<'_> {
             truncated,
         );
         if metadata.get("sha256") != Some(&sum) {
-            return Err("its SHA-256 is another".into());
+            return Err("its SHA-256 differs".into());
         }
         Ok(EncodedPrompt {
             tokens: file.read("tokens").map_err(text)?,

@@ -13,12 +13,12 @@ use crate::files::io;
 use crate::{Error, TextEncoder};
 use entry::Entry;
 
-/// An encoder that keeps what it computed in a folder, and reads it from there the next time.
+/// An encoder that keeps its results in a folder, and reads them from there the next time.
 ///
 /// An entry belongs to the encoder's digest, its `max_tokens` and the prompt, so that one folder can serve many encoders
-/// and never gives the vectors of another. Entries are written to a temporary name and renamed: several processes may
-/// share a folder. An entry that is damaged (its SHA-256 is stored with it) is computed again, with a warning through
-/// [`log`]. What comes out of the cache is bit for bit what was computed.
+/// without mixing up their vectors. Entries are written to a temporary name and renamed, so several processes may share a
+/// folder. A damaged entry (its SHA-256 is stored with it) is computed again, with a warning through [`log`]. Results from
+/// the cache equal computed ones bit for bit.
 ///
 /// ```
 /// use text_encoder::{CachedEncoder, StaticEncoder, TextEncoder};
@@ -40,7 +40,7 @@ pub struct CachedEncoder<E> {
 }
 
 impl<E: TextEncoder> CachedEncoder<E> {
-    /// Caches `encoder`'s results below `dir`, which is made if it is not there.
+    /// Caches `encoder`'s results below `dir`, which is created if needed.
     ///
     /// # Errors
     ///
@@ -58,7 +58,7 @@ impl<E: TextEncoder> CachedEncoder<E> {
         self.encoder
     }
 
-    /// The file of a prompt's entry, whether it is there or not.
+    /// The file of a prompt's entry, whether it exists or not.
     pub fn entry_path(&self, prompt: &str) -> PathBuf {
         let mut hasher = Sha256::new();
         for part in [self.digest(), &self.max_tokens().to_string(), prompt] {

@@ -26,7 +26,7 @@ pub enum ClipLayer {
     /// The last layer after the final normalisation: `transformers`' `last_hidden_state`, Stable Diffusion 1.x.
     #[default]
     Last,
-    /// The last layer but one as it is: `hidden_states[-2]`, Stable Diffusion XL.
+    /// The last layer but one, unchanged: `hidden_states[-2]`, Stable Diffusion XL.
     Penultimate,
     /// The last layer but one after the final normalisation: "CLIP skip 2", OpenCLIP's towers for Stable Diffusion 2.
     /// (The folders published for Stable Diffusion 2 leave the last layer out already: use [`Last`](Self::Last).)
@@ -52,7 +52,7 @@ pub struct ClipTextOptions {
     pub layer: ClipLayer,
     /// Whether the pooled vector is projected.
     pub projection: Projection,
-    /// Folder of the tokenizer, if it is another one: Stable Diffusion has `text_encoder/` and `tokenizer/`.
+    /// Folder of the tokenizer, if it is a different one: Stable Diffusion has `text_encoder/` and `tokenizer/`.
     pub tokenizer: Option<PathBuf>,
 }
 
@@ -67,7 +67,7 @@ pub struct ClipTextOptions {
 ///   does before it compares.
 /// - Nothing attends to padding: the tower is causal and padding follows the end token.
 ///
-/// An empty prompt is [`Error::EmptyPrompt`], though CLIP itself would encode it: for a model steered by a prompt it is
+/// An empty prompt is [`Error::EmptyPrompt`], although CLIP itself would encode it: for a model steered by a prompt, it is
 /// a mistake.
 ///
 /// ```no_run
@@ -93,7 +93,7 @@ pub struct ClipText {
 impl ClipText {
     /// Reads `config.json`, the weights (`model.safetensors`, or `pytorch_model.bin`) and the tokenizer
     /// (`tokenizer.json`, or `vocab.json` and `merges.txt` with `tokenizer_config.json` and `special_tokens_map.json` if
-    /// they are there) from a folder. No code in a PyTorch file is run.
+    /// they exist) from a folder. No code in a PyTorch file is run.
     ///
     /// The whole weights file is read once for the digest.
     ///
@@ -162,7 +162,7 @@ impl ClipText {
     ///
     /// # Errors
     ///
-    /// [`Error::ZeroBatch`].
+    /// Returns [`Error::ZeroBatch`] if `batch` is 0.
     pub fn with_batch(self, batch: usize) -> Result<Self, Error> {
         let pipeline = self.pipeline.with_batch(batch)?;
         Ok(Self { pipeline, ..self })

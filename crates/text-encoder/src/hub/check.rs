@@ -1,4 +1,4 @@
-//! Whether a file arrived as the hub describes it.
+//! Checks that a file arrived as the hub describes it.
 
 use std::fs;
 use std::path::Path;
@@ -8,14 +8,14 @@ use tensor_file::digest::file_sha256;
 use super::HubError;
 use super::listing::Sibling;
 
-/// Removes a file that is not what the hub describes: a body that was cut off, for example.
+/// Removes a file that differs from the hub's description, for example because its body was cut off.
 pub(super) fn check(path: &Path, file: &Sibling) -> Result<(), HubError> {
     let cache = |source| HubError::Cache {
         path: path.to_owned(),
         source,
     };
     let damaged = |found: String, expected: String| {
-        // The name in the snapshot points to a blob; without it nothing would be fetched again.
+        // The name in the snapshot points to a blob, which must be removed too for the file to be fetched again.
         let blob = fs::canonicalize(path).map_err(cache)?;
         fs::remove_file(path).map_err(cache)?;
         if blob.exists() {

@@ -17,11 +17,11 @@ use check::check;
 pub use error::HubError;
 use listing::{CONFIG, Listing, Sibling, WEIGHTS};
 
-/// Where models come from: the Hugging Face hub and its cache on the disk, which Python's `huggingface_hub` shares.
+/// The Hugging Face hub and its cache on the disk, which is shared with Python's `huggingface_hub`.
 ///
 /// Needs the Cargo feature `hub`. Online, the hub is asked which commit a revision stands for and what files it has;
-/// those of an encoder that are not in the cache are fetched, and checked against the sizes and, of large files, the
-/// SHA-256 that the hub gives. Offline, nothing is asked, and what the cache has of the revision is used.
+/// files of an encoder that are not in the cache are fetched, and checked against the sizes and, for large files, the
+/// SHA-256 that the hub gives. Offline, only the cache is used.
 ///
 /// ```no_run
 /// use burn::tensor::Device;
@@ -59,7 +59,7 @@ impl fmt::Debug for HuggingFaceHub {
 }
 
 impl HuggingFaceHub {
-    /// The hub as the environment says, with Python's names: `HF_HUB_CACHE`, or `hub` below `HF_HOME`, or below
+    /// The hub that the environment configures, with the variables of the Python library: `HF_HUB_CACHE`, or `hub` below `HF_HOME`, or below
     /// `~/.cache/huggingface`; `HF_ENDPOINT`; `HF_TOKEN`; `HF_HUB_OFFLINE` (1, true, yes or on).
     pub fn from_env() -> Self {
         let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
@@ -116,18 +116,18 @@ impl HuggingFaceHub {
     ///
     /// # Errors
     ///
-    /// [`Error::Hub`], and those of [`open_encoder`].
+    /// Returns [`Error::Hub`] if it cannot be fetched, and those of [`open_encoder`].
     pub fn open(&self, name: &str, device: &Device) -> Result<Box<dyn TextEncoder>, Error> {
         open_encoder(self.fetch(name)?, device)
     }
 
-    /// The folder in the cache with the files of an encoder, fetched if they are not there.
+    /// Fetches the files of an encoder that are not in the cache, and returns their folder.
     ///
     /// # Errors
     ///
-    /// [`HubError::Name`]; offline [`HubError::NotCached`]; else [`HubError::NotFound`], [`HubError::Request`] (no
-    /// network, for example), [`HubError::Missing`], [`HubError::Damaged`] (a body that was cut off) and
-    /// [`HubError::Cache`].
+    /// Returns [`HubError::Name`] for an invalid name, and offline [`HubError::NotCached`]. Online, returns
+    /// [`HubError::NotFound`], [`HubError::Request`] (for example without a network), [`HubError::Missing`],
+    /// [`HubError::Damaged`] (for example if a body was cut off), [`HubError::File`] or [`HubError::Cache`].
     pub fn fetch(&self, name: &str) -> Result<PathBuf, HubError> {
         if !is_name(name) {
             return Err(HubError::Name { name: name.into() });
@@ -153,7 +153,7 @@ impl HuggingFaceHub {
         for file in listing.wanted() {
             self.file(&api, name, &listing.sha, &folder, file)?;
         }
-        // Only now, so that offline nothing is found of which a part is missing.
+        // Only now, so that a model of which a part is missing is not found offline.
         let reference = cache.repo(self.repo(name));
         let created = reference.create_ref(&listing.sha);
         created.map_err(|source| HubError::Cache {
@@ -171,7 +171,7 @@ impl HuggingFaceHub {
     fn cached(&self, name: &str) -> Option<PathBuf> {
         let cache = Cache::new(self.cache.clone());
         let config = cache.repo(self.repo(name)).get(CONFIG).or_else(|| {
-            // A commit needs no reference.
+            // A commit is found without a reference.
             let folder = cache.repo(self.repo(name)).pointer_path(&self.revision);
             Some(folder.join(CONFIG)).filter(|config| config.exists())
         })?;
@@ -248,7 +248,7 @@ impl HuggingFaceHub {
         let model = name.split('/').take(2).collect::<Vec<_>>().join("/");
         let advice = match self.cached(&model).or_else(|| self.cached(name)) {
             Some(folder) => format!(
-                "the copy of an earlier time in {} is used with HF_HUB_OFFLINE=1",
+                "an earlier copy in {} is used if HF_HUB_OFFLINE=1 is set",
                 folder.display()
             ),
             None => "check the network, HF_ENDPOINT and HTTPS_PROXY, or download the model elsewhere and give its folder"
@@ -275,7 +275,7 @@ fn is_name(name: &str) -> bool {
     name.split('/').count() <= 2 && name.split('/').all(part)
 }
 
-/// What the hub answers for a model that it does not have or does not show.
+/// Whether the hub answered that it does not have the model, or does not show it.
 fn is_refusal(message: &str) -> bool {
     ["401", "403", "404"]
         .iter()

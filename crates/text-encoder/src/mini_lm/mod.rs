@@ -27,11 +27,11 @@ use network::Network;
 /// gradients.
 ///
 /// - Tokens: the last hidden states, C = 384 for MiniLM, `[CLS]` and `[SEP]` included; at most `max_seq_length` of
-///   `sentence_bert_config.json` (256), which counts more than the length inside `tokenizer.json`, as in
+///   `sentence_bert_config.json` (256), which overrides the length in `tokenizer.json`, as in
 ///   `sentence-transformers`.
 /// - Pooled: the mean over all real tokens, divided by its Euclidean norm.
 ///
-/// A prompt of which no token is known (only emoji, for example) is [`Error::EmptyPrompt`].
+/// A prompt without any known token (only emoji, for example) is [`Error::EmptyPrompt`].
 ///
 /// ```no_run
 /// use burn::tensor::Device;
@@ -52,8 +52,8 @@ pub struct MiniLm {
 
 impl MiniLm {
     /// Reads `config.json`, the weights (`model.safetensors`, or `pytorch_model.bin`) and the tokenizer
-    /// (`tokenizer.json`, or `vocab.txt` with `tokenizer_config.json` and `special_tokens_map.json` if they are there)
-    /// from a folder, and `sentence_bert_config.json` and `1_Pooling/config.json` if they are there. No code in a
+    /// (`tokenizer.json`, or `vocab.txt` with `tokenizer_config.json` and `special_tokens_map.json` if they exist)
+    /// from a folder, and `sentence_bert_config.json` and `1_Pooling/config.json` if they exist. No code in a
     /// PyTorch file is run.
     ///
     /// # Errors
@@ -98,7 +98,7 @@ impl MiniLm {
     ///
     /// # Errors
     ///
-    /// [`Error::ZeroBatch`].
+    /// Returns [`Error::ZeroBatch`] if `batch` is 0.
     pub fn with_batch(self, batch: usize) -> Result<Self, Error> {
         let pipeline = self.pipeline.with_batch(batch)?;
         Ok(Self { pipeline, ..self })
@@ -165,7 +165,7 @@ fn mean(rows: &[f32], width: usize) -> Vec<f32> {
             *s += f64::from(value);
         }
     }
-    // The count falls out with the norm.
+    // The count cancels out when dividing by the norm.
     let norm = sum.iter().map(|s| s * s).sum::<f64>().sqrt();
     let norm = if norm > 0.0 { norm } else { 1.0 };
     sum.iter().map(|s| (s / norm) as f32).collect()

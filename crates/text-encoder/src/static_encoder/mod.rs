@@ -17,16 +17,16 @@ use table::Table;
 pub const WEIGHTS_FILE: &str = "static.safetensors";
 /// Name of the tokenizer's file inside an encoder folder.
 pub const TOKENIZER_FILE: &str = "tokenizer.json";
-/// Tokens kept of a prompt unless [`StaticEncoder::with_max_tokens`] says otherwise.
+/// Tokens of a prompt that are kept, unless set with [`StaticEncoder::with_max_tokens`].
 pub const DEFAULT_MAX_TOKENS: usize = 32;
 
-/// A static text encoder distilled in the way of Model2Vec (MinishLab): WordPiece tokens looked up in a table.
+/// A static text encoder distilled as by Model2Vec (MinishLab): WordPiece tokens are looked up in a table.
 ///
 /// - A token row is the PCA-reduced output embedding of that token alone in the model, divided by its RMS: every row has
 ///   unit variance (norm √C up to int8 rounding), so that no word dominates cross-attention by its norm.
 /// - The pooled vector is Σ wᵢ·rowᵢ over the kept tokens, L2-normalised. wᵢ is the row's RMS before scaling times the
 ///   SIF weight a/(a + p), p Zipf over the vocabulary's order, a = 1e-4 (Arora et al. 2017, as Model2Vec applies it).
-/// - There are no `[CLS]` or `[SEP]` tokens. Unknown and special tokens (weight 0) are skipped, also when typed.
+/// - There are no `[CLS]` or `[SEP]` tokens. Unknown and special tokens (weight 0) are skipped, even if the prompt spells them out.
 #[derive(Debug)]
 pub struct StaticEncoder {
     table: Table,
@@ -44,7 +44,7 @@ struct Kept {
 impl StaticEncoder {
     /// The encoder compiled into the library: `static-minilm-128`, from all-MiniLM-L6-v2.
     ///
-    /// Copies 4 MB and parses the vocabulary: tens of milliseconds. Make it once and share it.
+    /// Copies 4 MB and parses the vocabulary, which takes tens of milliseconds: create it once and share it.
     ///
     /// # Errors
     ///
@@ -88,7 +88,7 @@ impl StaticEncoder {
     ///
     /// # Errors
     ///
-    /// [`Error::ZeroMaxTokens`].
+    /// Returns [`Error::ZeroMaxTokens`] if `max_tokens` is 0.
     pub fn with_max_tokens(mut self, max_tokens: usize) -> Result<Self, Error> {
         if max_tokens == 0 {
             return Err(Error::ZeroMaxTokens);
@@ -113,7 +113,7 @@ impl StaticEncoder {
         guarded(|| tokenizer.with_truncation(None).map(|_| ())).map_err(bad)?;
         tokenizer.with_padding(None);
 
-        // The rows the tokenizer needs: its largest id decides, should ids have gaps.
+        // The rows that the tokenizer needs; if its ids have gaps, the largest one decides.
         let vocabulary = tokenizer.get_vocab(true);
         let needed = vocabulary
             .values()

@@ -87,7 +87,7 @@ impl Table {
         self.scale.len()
     }
 
-    /// Pooling weight of a token; 0 (skip it) for an id outside of the table too.
+    /// Pooling weight of a token; 0 (skip it) also for an id outside of the table.
     pub(super) fn weight(&self, id: usize) -> f32 {
         self.weight.get(id).copied().unwrap_or(0.0)
     }
@@ -114,7 +114,7 @@ impl Table {
             }
         }
         let norm = sum.iter().map(|s| s * s).sum::<f64>().sqrt();
-        // Rows of one prompt that cancel out to nothing stay zero instead of becoming NaN.
+        // If the rows of a prompt cancel out, the result is zero and not NaN.
         let norm = if norm > 0.0 { norm } else { 1.0 };
         sum.iter().map(|s| (s / norm) as f32).collect()
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::declared::Declared;
-use super::{PutTogether, id_of, text};
+use super::{Assembled, id_of, text};
 use crate::Error;
 use crate::digest::CheckpointDigest;
 use crate::files::{read_json, read_optional, read_small};
@@ -13,7 +13,7 @@ use crate::files::{read_json, read_optional, read_small};
 const START: &str = "<|startoftext|>";
 const END: &str = "<|endoftext|>";
 
-/// Special tokens of `tokenizer_config.json` and what they are if it does not say.
+/// Special tokens of `tokenizer_config.json` and their defaults.
 const SPECIALS: [(&str, &str); 4] = [
     ("bos_token", START),
     ("eos_token", END),
@@ -26,10 +26,7 @@ const WORDS: &str =
     r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
 
 /// A `tokenizer.json` as `transformers`' `CLIPTokenizer` would write it.
-pub(super) fn put_together(
-    dir: &Path,
-    digest: &mut CheckpointDigest,
-) -> Result<PutTogether, Error> {
+pub(super) fn assemble(dir: &Path, digest: &mut CheckpointDigest) -> Result<Assembled, Error> {
     let vocabulary_path = dir.join("vocab.json");
     let merges_path = dir.join("merges.txt");
     let Some(vocabulary) = read_optional(&vocabulary_path)? else {
@@ -64,7 +61,7 @@ pub(super) fn put_together(
             "end_of_word_suffix": "</w>", "fuse_unk": false, "byte_fallback": false,
             "vocab": vocabulary, "merges": merges},
     });
-    Ok(PutTogether {
+    Ok(Assembled {
         tokenizer,
         files: format!(
             "{} with {}",

@@ -1,4 +1,4 @@
-//! What `tokenizer_config.json` and `special_tokens_map.json` declare.
+//! The declarations of `tokenizer_config.json` and `special_tokens_map.json`.
 
 use std::path::Path;
 
@@ -8,11 +8,11 @@ use crate::Error;
 use crate::digest::CheckpointDigest;
 use crate::files::{read_json, read_optional};
 
-/// The fields of both files; of one that is in both, the latter's.
+/// The fields of both files; the second file overrides the first.
 pub(super) struct Declared(Map<String, Value>);
 
 impl Declared {
-    /// Reads the files that are there; they go into `digest`.
+    /// Reads the files that exist, and adds them to `digest`.
     pub(super) fn read(dir: &Path, digest: &mut CheckpointDigest) -> Result<Self, Error> {
         let mut fields: Map<String, Value> = Map::new();
         for name in ["tokenizer_config.json", "special_tokens_map.json"] {
@@ -25,7 +25,7 @@ impl Declared {
         Ok(Self(fields))
     }
 
-    /// A field that is true, false, or not there (or null).
+    /// A field that is true, false, or missing (or null).
     pub(super) fn flag(&self, name: &str) -> Option<bool> {
         self.0.get(name).and_then(Value::as_bool)
     }
@@ -38,8 +38,8 @@ impl Declared {
     }
 
     /// The special tokens as entries of a `tokenizer.json`: those of `added_tokens_decoder`, then `specials` (key and
-    /// default) as far as `vocabulary` has them. They are matched before the text is split: "!" is one in Stable
-    /// Diffusion 2's folder, and then no end of a word.
+    /// default) if `vocabulary` has them. They are matched before the text is split: in Stable Diffusion 2's folder "!" is
+    /// one, so it does not end a word.
     pub(super) fn added_tokens(
         &self,
         vocabulary: &Map<String, Value>,
@@ -65,7 +65,7 @@ impl Declared {
     }
 }
 
-/// An entry of `added_tokens`; what `token` does not say is false, as in `transformers`.
+/// An entry of `added_tokens`; fields that `token` lacks are false, as in `transformers`.
 fn entry(id: &Value, content: &str, token: Option<&Value>, special: bool) -> Value {
     json!({
         "id": id, "content": content, "special": special,

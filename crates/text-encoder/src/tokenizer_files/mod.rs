@@ -1,4 +1,4 @@
-//! A folder's tokenizer: `tokenizer.json`, or the files of an older kind of which one is put together.
+//! A folder's tokenizer: `tokenizer.json`, or one assembled from older files.
 
 mod bpe;
 mod declared;
@@ -13,7 +13,7 @@ use crate::digest::CheckpointDigest;
 use crate::files::read_optional;
 use crate::tokens::PromptTokenizer;
 
-/// Which files a model's tokenizer is in, if not in `tokenizer.json`.
+/// The files that hold a model's tokenizer if there is no `tokenizer.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Family {
     /// Byte-level BPE: `vocab.json` and `merges.txt`.
@@ -22,18 +22,18 @@ pub(crate) enum Family {
     Bert,
 }
 
-/// What a tokenizer is needed for.
+/// The requirements on a tokenizer.
 pub(crate) struct Wanted<'a> {
     pub(crate) family: Family,
     /// Most tokens of a prompt.
     pub(crate) max_tokens: usize,
     /// Rows of the embedding table that the ids are for.
     pub(crate) vocabulary: usize,
-    /// The file that says so.
+    /// The file that states them.
     pub(crate) config: &'a Path,
 }
 
-/// Reads the tokenizer of a folder; its files go into `digest`.
+/// Reads the tokenizer of a folder, and adds its files to `digest`.
 pub(crate) fn load(
     dir: &Path,
     wanted: &Wanted<'_>,
@@ -46,15 +46,15 @@ pub(crate) fn load(
             (bytes, path.display().to_string())
         }
         None => {
-            let put = match wanted.family {
-                Family::Clip => bpe::put_together(dir, digest)?,
-                Family::Bert => word_piece::put_together(dir, digest)?,
+            let assembled = match wanted.family {
+                Family::Clip => bpe::assemble(dir, digest)?,
+                Family::Bert => word_piece::assemble(dir, digest)?,
             };
-            let bytes = serde_json::to_vec(&put.tokenizer).map_err(|source| Error::Json {
-                file: put.files.clone(),
+            let bytes = serde_json::to_vec(&assembled.tokenizer).map_err(|source| Error::Json {
+                file: assembled.files.clone(),
                 source,
             })?;
-            (bytes, put.files)
+            (bytes, assembled.files)
         }
     };
     let tokenizer = PromptTokenizer::parse(&bytes, &file, wanted.max_tokens, wanted.vocabulary)?;
@@ -69,14 +69,14 @@ pub(crate) fn load(
     Ok(tokenizer)
 }
 
-/// A `tokenizer.json` made of other files.
-struct PutTogether {
+/// A `tokenizer.json` made from other files.
+struct Assembled {
     tokenizer: Value,
     /// The files, for errors.
     files: String,
 }
 
-/// Id of a token that must be there.
+/// Id of a token that must exist.
 fn id_of(vocabulary: &Map<String, Value>, token: &str, path: &Path) -> Result<u64, Error> {
     let id = vocabulary.get(token).and_then(Value::as_u64);
     id.ok_or_else(|| Error::Tokenizer {

@@ -5,12 +5,12 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::declared::Declared;
-use super::{PutTogether, id_of, text};
+use super::{Assembled, id_of, text};
 use crate::Error;
 use crate::digest::CheckpointDigest;
 use crate::files::read_optional;
 
-/// Special tokens of `tokenizer_config.json` and what they are if it does not say.
+/// Special tokens of `tokenizer_config.json` and their defaults.
 const SPECIALS: [(&str, &str); 5] = [
     ("unk_token", "[UNK]"),
     ("sep_token", "[SEP]"),
@@ -21,10 +21,7 @@ const SPECIALS: [(&str, &str); 5] = [
 
 /// A `tokenizer.json` as `transformers`' `BertTokenizer` would write it; `do_lower_case`, `tokenize_chinese_chars` and
 /// `strip_accents` are those of `tokenizer_config.json`.
-pub(super) fn put_together(
-    dir: &Path,
-    digest: &mut CheckpointDigest,
-) -> Result<PutTogether, Error> {
+pub(super) fn assemble(dir: &Path, digest: &mut CheckpointDigest) -> Result<Assembled, Error> {
     let path = dir.join("vocab.txt");
     let Some(bytes) = read_optional(&path)? else {
         return Err(Error::NoTokenizer {
@@ -33,7 +30,7 @@ pub(super) fn put_together(
         });
     };
     digest.bytes("vocab.txt", &bytes);
-    // One token a line, its number the id; of a token that is there twice the last counts.
+    // One token per line, whose number is the id; if a token occurs twice, the last one counts.
     let vocabulary: Map<String, Value> = text(bytes, &path)?
         .lines()
         .enumerate()
@@ -58,7 +55,7 @@ pub(super) fn put_together(
         "model": {"type": "WordPiece", "unk_token": unknown, "continuing_subword_prefix": "##",
             "max_input_chars_per_word": 100, "vocab": vocabulary},
     });
-    Ok(PutTogether {
+    Ok(Assembled {
         tokenizer,
         files: path.display().to_string(),
     })

@@ -235,7 +235,7 @@ fn a_folder_that_cannot_be_written_is_named() {
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
     match CachedEncoder::new(Counting::new("aa"), file.join("cache")) {
-        Err(Error::Write { path, .. }) => assert_eq!(path, file.join("cache")),
+        Err(Error::File(FileError::Io { path, .. })) => assert_eq!(path, file.join("cache")),
         other => panic!("{:?}", other.map(count)),
     }
     // A folder where the entry should be.

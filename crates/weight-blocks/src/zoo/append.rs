@@ -38,7 +38,7 @@ impl Zoo {
     /// digits.
     ///
     /// # Errors
-    /// As [`Zoo::append`]; also [`Error::File`] for a value past 65504.
+    /// Those of [`Zoo::append`], and [`Error::File`] for a value past 65504.
     pub fn append_half(
         &mut self,
         record: &ConceptRecord,
@@ -102,11 +102,11 @@ impl Zoo {
         Ok(())
     }
 
-    /// Writes a small copy for shipping to `dir`: the last checkpoint of each concept, as 16-bit
-    /// floats. Concepts that are there already stay.
+    /// Writes a small copy to `dir` for shipping: the last checkpoint of each concept, as 16-bit floats. Concepts that are
+    /// already there are kept.
     ///
     /// # Errors
-    /// As [`Zoo::create`], [`Zoo::load`] and [`Zoo::append`].
+    /// Those of [`Zoo::create`], [`Zoo::load`] and [`Zoo::append`].
     pub fn export_small(&self, dir: &Path) -> Result<Self, Error> {
         let mut small = Self::create(dir, &self.header.layout, &self.header.base_digest)?;
         for entry in self.last_entries() {

@@ -1,4 +1,4 @@
-//! Taking over what another zoo holds.
+//! Copying the concepts of another zoo.
 
 use std::path::Path;
 
@@ -8,27 +8,25 @@ use tensor_file::{TensorFile, atomic};
 use super::{Entry, RecordFile, Zoo, list, sort};
 use crate::Error;
 
-/// What [`Zoo::merge_from`] found, by concept name.
+/// The concepts that [`Zoo::merge_from`] went through, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MergeReport {
     /// Concepts that were copied.
     pub added: Vec<String>,
-    /// Concepts that were there already, the same.
+    /// Concepts that both zoos had already.
     pub present: Vec<String>,
 }
 
 impl Zoo {
-    /// Copies the concepts of `other` that this zoo does not have, byte for byte, and calls
-    /// `progress` with the name of each of its concepts once that is in. For zoos of one base that
-    /// were collected apart, each on its own disk: together they are the zoo that one process would
-    /// have collected.
+    /// Copies the concepts of `other` that this zoo does not have, byte for byte, and calls `progress` with the name of
+    /// each concept of `other` once this zoo has it. This joins zoos of the same base that were collected on separate
+    /// machines: the result is the zoo that a single process would have collected.
     ///
-    /// A concept that both have must be the same: its weights (by the recorded digest), prompt, seed,
-    /// recipe and checkpoints. All are compared before the first copy, so that a refused merge
-    /// changes nothing. Each shard's digest and tensors are checked on the way, one shard is held at a
-    /// time, and files are renamed into place, the record last: a merge that was killed is run again,
-    /// and finds present what it had copied. One process at a time may merge into a zoo. Concepts that
-    /// a view of `other` leaves out ([`Zoo::filtered`]) stay out.
+    /// A concept in both zoos must be the same: its weights (by the recorded digest), prompt, seed, recipe and checkpoints.
+    /// All are compared before the first copy, so that a refused merge changes nothing. Each shard's digest and tensors
+    /// are checked, one shard is in memory at a time, and files are renamed into place, the record last: if a merge is
+    /// killed, run it again, and it goes on after the concepts that it had copied. Only one process at a time may merge
+    /// into a zoo. Concepts that a view of `other` leaves out ([`Zoo::filtered`]) are not copied.
     ///
     /// ```
     /// use std::collections::BTreeMap;
@@ -89,13 +87,12 @@ impl Zoo {
             progress(concept);
             Ok(())
         });
-        // Sorted once, and after a failure too: what was copied until then is in.
+        // Also after a failure: the concepts copied until then are in the zoo.
         sort(&mut self.entries);
         copied.map(|()| merged)
     }
 
-    /// Whether the folder holds a concept of that name by now: one look at the disk, where
-    /// [`Zoo::refresh`] reads all records.
+    /// Whether the folder now holds a concept of that name. Checks one file, while [`Zoo::refresh`] reads all records.
     ///
     /// # Errors
     /// Returns [`Error::File`] if the folder cannot be read.

@@ -32,20 +32,20 @@ struct Header {
 pub struct Checkpoint {
     /// Epochs trained.
     pub epoch: usize,
-    /// What was measured at that epoch, by metric name.
+    /// Metrics measured at that epoch, by name.
     pub metrics: BTreeMap<String, f64>,
 }
 
-/// What the zoo knows of one concept.
+/// A concept as the zoo records it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ConceptRecord {
-    /// Name, also of its files: lower-case letters, digits, `-`, `_`, `.`.
+    /// Its name, which is also that of its files: lower-case letters, digits, `-`, `_`, `.`.
     pub concept: String,
     /// The text that describes it.
     pub prompt: String,
     /// Seed of its training.
     pub seed: u64,
-    /// What it was trained with, for people.
+    /// The settings of its training, for people to read.
     pub recipe: serde_json::Value,
     /// Its saved states, in the order of training.
     pub checkpoints: Vec<Checkpoint>,
@@ -71,7 +71,7 @@ pub struct Entry {
     pub checkpoint: usize,
     /// Epochs trained.
     pub epoch: usize,
-    /// What was measured then.
+    /// Metrics measured then, by name.
     pub metrics: BTreeMap<String, f64>,
     sha256: String,
 }
@@ -79,10 +79,10 @@ pub struct Entry {
 /// A folder of trained weights: `zoo.json` (version, base, layout) and, per concept,
 /// `concepts/NAME.json` beside the shard `concepts/NAME.safetensors`.
 ///
-/// Append-only. A concept is in the zoo once its record is; the record is renamed into place after
-/// the shard, so that a process killed at any moment leaves a whole zoo. Different processes may
-/// append different concepts at the same time; readers see the state at [`Zoo::open`] or
-/// [`Zoo::refresh`]. Concepts are listed by name, so the order of collecting leaves no trace.
+/// Append-only. A concept is in the zoo once its record is. The record is renamed into place after the shard, so the zoo
+/// is complete even if a process is killed at any moment. Different processes may append different concepts at the same
+/// time; readers see the state at [`Zoo::open`] or [`Zoo::refresh`]. Concepts are listed by name, so the order in which
+/// they were collected does not matter.
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -114,11 +114,10 @@ pub struct Zoo {
 }
 
 impl Zoo {
-    /// Opens the zoo in `dir`, or makes an empty one there.
+    /// Opens the zoo in `dir`, or creates an empty one there.
     ///
     /// # Errors
-    /// As [`Zoo::open`]; [`Error::BaseMismatch`] or [`Error::LayoutMismatch`] where there is one for
-    /// something else.
+    /// Those of [`Zoo::open`], and those of [`Zoo::check`] if there is a zoo for another base or layout.
     pub fn create(dir: &Path, layout: &Layout, base_digest: &str) -> Result<Self, Error> {
         let path = dir.join(HEADER);
         if !path.exists() {
@@ -137,8 +136,8 @@ impl Zoo {
     /// Reads the manifest and the records of all concepts; shards are read by [`Zoo::load`].
     ///
     /// # Errors
-    /// [`Error::NoZoo`], [`Error::File`], [`Error::Json`], [`Error::Version`],
-    /// [`Error::RecordName`], naming the file.
+    /// Returns [`Error::NoZoo`], [`Error::File`], [`Error::Json`], [`Error::Version`] or [`Error::RecordName`], naming the
+    /// file.
     pub fn open(dir: &Path) -> Result<Self, Error> {
         let path = dir.join(HEADER);
         let bytes = match std::fs::read(&path) {
@@ -159,10 +158,10 @@ impl Zoo {
         Ok(zoo)
     }
 
-    /// Reads the records again, to see what another process appended.
+    /// Reads the records again, to see the concepts that other processes have appended.
     ///
     /// # Errors
-    /// As [`Zoo::open`].
+    /// Those of [`Zoo::open`].
     pub fn refresh(&mut self) -> Result<(), Error> {
         let dir = self.dir.join(RECORDS);
         let mut paths = Vec::new();
@@ -188,10 +187,10 @@ impl Zoo {
         Ok(())
     }
 
-    /// Refuses the zoo where it was made for another base or layout.
+    /// Checks that the zoo was made for this base and layout.
     ///
     /// # Errors
-    /// [`Error::BaseMismatch`], [`Error::LayoutMismatch`].
+    /// Returns [`Error::BaseMismatch`] or [`Error::LayoutMismatch`].
     pub fn check(&self, layout: &Layout, base_digest: &str) -> Result<(), Error> {
         if self.header.base_digest != base_digest {
             return Err(Error::BaseMismatch {
@@ -216,7 +215,7 @@ impl Zoo {
         &self.dir
     }
 
-    /// What its weights are cut by.
+    /// The layout that cuts its weights into blocks.
     pub fn layout(&self) -> &Layout {
         &self.header.layout
     }
@@ -226,7 +225,7 @@ impl Zoo {
         &self.header.base_digest
     }
 
-    /// All checkpoints of all concepts, by concept name, then in the order of training.
+    /// All checkpoints of all concepts, ordered by concept name, then by training.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
@@ -240,8 +239,8 @@ impl Zoo {
         last.into_values().collect()
     }
 
-    /// A view of the entries for which `keep` holds, to train on some concepts and hold others out.
-    /// The folder is the same; [`Zoo::refresh`] brings all entries back.
+    /// A view of the entries that `keep` accepts, to train on some concepts and hold others out. The folder is the same;
+    /// [`Zoo::refresh`] brings all entries back.
     pub fn filtered(&self, mut keep: impl FnMut(&Entry) -> bool) -> Self {
         Self {
             dir: self.dir.clone(),
@@ -253,7 +252,7 @@ impl Zoo {
         }
     }
 
-    /// Whether a concept of that name is in.
+    /// Whether there is a concept of that name.
     pub fn contains(&self, concept: &str) -> bool {
         self.entries.iter().any(|entry| entry.concept == concept)
     }
@@ -272,12 +271,12 @@ fn file(zoo: &Path, concept: &str, extension: &str) -> PathBuf {
     zoo.join(RECORDS).join(format!("{concept}.{extension}"))
 }
 
-/// Where a concept's weights are.
+/// The file of a concept's weights.
 pub(crate) fn shard_path(zoo: &Path, concept: &str) -> PathBuf {
     file(zoo, concept, "safetensors")
 }
 
-/// A record that belongs where it lies.
+/// Reads a record, and checks that it has its file's name.
 fn read_record(path: &Path) -> Result<(RecordFile, Vec<u8>), Error> {
     let bytes = std::fs::read(path).map_err(|source| Error::io(path, source))?;
     let file: RecordFile = versioned(path, "concept record", &bytes)?;
@@ -305,7 +304,7 @@ fn list(record: ConceptRecord, sha256: &str, entries: &mut Vec<Entry>) {
     }
 }
 
-/// By concept and not by file name, where `a-b.json` stands before `a.json`.
+/// By concept and not by file name: `a-b.json` comes before `a.json`.
 fn sort(entries: &mut [Entry]) {
     entries.sort_by(|a, b| (&a.concept, a.checkpoint).cmp(&(&b.concept, b.checkpoint)));
 }
@@ -333,7 +332,7 @@ fn json(path: &Path, what: &'static str, value: &impl Serialize) -> Result<Vec<u
     Ok(text)
 }
 
-/// Parses a file with a `version`, looking at that first so that another version is named as such.
+/// Parses a file with a `version`. It is checked first, so that another version is reported as such.
 fn versioned<T: for<'de> Deserialize<'de>>(
     path: &Path,
     what: &'static str,

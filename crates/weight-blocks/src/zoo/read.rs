@@ -18,12 +18,11 @@ impl Zoo {
         self.checkpoint(&self.shard(entry)?, entry.checkpoint)
     }
 
-    /// Calls `visit` with the N·b values of each entry in order
-    /// ([`Layout::encode`](crate::Layout::encode)). Each shard is read once, its digest checked, and
-    /// only one is held at a time: the memory needed does not grow with the zoo.
+    /// Calls `visit` with the N·b values of each entry in order ([`Layout::encode`](crate::Layout::encode)). Each shard is
+    /// read once and its digest checked, and only one is in memory at a time.
     ///
     /// # Errors
-    /// As [`Zoo::load`], or what `visit` gives.
+    /// Those of [`Zoo::load`], and those of `visit`.
     pub fn for_each_encoded<E: From<Error>>(
         &self,
         mut visit: impl FnMut(&Entry, Vec<f32>) -> Result<(), E>,
