@@ -256,7 +256,7 @@ fn a_whole_clip_model_gives_its_text_part() {
 }
 
 #[test]
-fn the_tokenizer_may_lie_in_another_folder() {
+fn the_tokenizer_may_be_in_another_folder() {
     let (dir, tokenizer) = (copy("clip-sd2"), tempfile::tempdir().unwrap());
     for name in ["vocab.json", "merges.txt", "tokenizer_config.json"] {
         fs::rename(dir.path().join(name), tokenizer.path().join(name)).unwrap();

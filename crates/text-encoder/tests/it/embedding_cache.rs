@@ -74,7 +74,7 @@ fn count(encoder: CachedEncoder<Counting>) -> usize {
 }
 
 #[test]
-fn what_was_computed_is_read_bit_for_bit() {
+fn cached_results_equal_computed_ones_bit_for_bit() {
     let dir = tempdir().unwrap();
     let prompts = ["red", "a longer prompt", "浮世絵 🎨\0\n\"", "red"];
     let expected: Vec<EncodedPrompt> = prompts.iter().map(|p| value(p)).collect();
@@ -92,7 +92,7 @@ fn what_was_computed_is_read_bit_for_bit() {
 }
 
 #[test]
-fn only_what_is_missing_is_computed() {
+fn only_missing_prompts_are_computed() {
     let dir = tempdir().unwrap();
     let encoder = cached(dir.path());
     encoder.encode(&["a", "b"]).unwrap();
@@ -121,7 +121,7 @@ fn padding_and_mask_on_the_device() {
 }
 
 #[test]
-fn entries_of_another_encoder_or_limit_do_not_count() {
+fn entries_of_another_encoder_or_limit_are_not_used() {
     let dir = tempdir().unwrap();
     cached(dir.path()).encode(&["a"]).unwrap();
     let other = CachedEncoder::new(Counting::new("bb"), dir.path()).unwrap();
@@ -218,7 +218,7 @@ fn nothing_but_entries_is_left_behind() {
 }
 
 #[test]
-fn errors_count_prompts_as_the_caller_does() {
+fn errors_name_the_callers_prompt_index() {
     let dir = tempdir().unwrap();
     let encoder = cached(dir.path());
     encoder.encode(&["a", "b"]).unwrap();

@@ -163,7 +163,7 @@ fn sizes_are_checked_before_anything_is_allocated() {
 }
 
 #[test]
-fn a_value_that_is_not_finite_is_named() {
+fn a_nan_weight_is_named() {
     let dir = copy("bert");
     let path = dir.path().join("model.safetensors");
     let mut bytes = fs::read(&path).unwrap();

@@ -152,7 +152,7 @@ fn without_network_the_error_says_what_to_do() {
 }
 
 #[test]
-fn answers_that_are_none_never_panic() {
+fn invalid_answers_never_panic() {
     for fault in ["html", "no-commit", "redirect", "empty"] {
         let (server, cache) = (Server::of(&fixture("bert"), NAME), cache());
         server.fault("api", fault);

@@ -129,7 +129,7 @@ fn prefixed_and_lower_casing_folders_work() {
 }
 
 #[test]
-fn what_is_not_computed_is_refused_by_name() {
+fn unsupported_configurations_are_refused_by_name() {
     let failure = |file: &str, content: &str| {
         let dir = copy("bert");
         fs::write(dir.path().join(file), content).unwrap();

@@ -33,7 +33,7 @@ fn clip_bert_and_static_folders_are_told_apart() {
 }
 
 #[test]
-fn stable_diffusion_keeps_its_tokenizer_beside() {
+fn a_tokenizer_folder_beside_the_encoder_is_found() {
     let dir = tempfile::tempdir().unwrap();
     let (model, tokenizer) = (
         dir.path().join("text_encoder"),

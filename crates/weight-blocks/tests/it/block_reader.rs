@@ -73,7 +73,7 @@ fn blocks_are_those_of_the_encoded_weights() {
 }
 
 #[test]
-fn few_files_stay_open_and_the_oldest_goes() {
+fn least_recently_used_shards_are_closed() {
     let dir = tempfile::tempdir().unwrap();
     let zoo = zoo(dir.path(), GroupingRule::Appended, 32);
     let mut reader = BlockReader::new(&zoo, 3);
@@ -98,7 +98,7 @@ fn few_files_stay_open_and_the_oldest_goes() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused() {
+fn blocks_and_buffers_of_another_size_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let zoo = zoo(dir.path(), GroupingRule::Appended, 32);
     let mut reader = BlockReader::new(&zoo, 3);
@@ -195,7 +195,7 @@ fn damaged_shards_are_refused_by_name() {
 }
 
 #[test]
-fn going_through_checks_digests() {
+fn for_each_encoded_checks_digests() {
     let dir = tempfile::tempdir().unwrap();
     let zoo = zoo(dir.path(), GroupingRule::Appended, 32);
     let path = shard(dir.path());
@@ -207,7 +207,7 @@ fn going_through_checks_digests() {
 }
 
 #[test]
-fn sixteen_bits_hold_what_they_can() {
+fn half_precision_keeps_three_digits_and_refuses_larger_values() {
     let dir = tempfile::tempdir().unwrap();
     let mut zoo = zoo(dir.path(), GroupingRule::Appended, 32);
     let (full, half) = (weights(6), zoo.load(&zoo.entries()[6]).unwrap());

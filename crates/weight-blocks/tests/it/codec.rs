@@ -219,7 +219,7 @@ fn rule_3_begins_each_tensor_with_a_block() {
 }
 
 #[test]
-fn rules_have_digests_of_their_own_and_come_back_from_json() {
+fn rules_differ_in_digest_and_round_trip_through_json() {
     let layouts = RULES.map(|rule| Layout::new("small", groups(), rule, 32).unwrap());
     for (i, layout) in layouts.iter().enumerate() {
         let json = serde_json::to_string(layout).unwrap();
@@ -231,7 +231,7 @@ fn rules_have_digests_of_their_own_and_come_back_from_json() {
 }
 
 #[test]
-fn decoding_does_not_look_at_the_padding() {
+fn decoding_ignores_the_padding() {
     let layout = layout();
     let mut blocks = layout.encode(&weights(1)).unwrap();
     blocks[80..].fill(f32::NAN);
@@ -361,7 +361,7 @@ fn layout_of_small() -> Layout {
 }
 
 #[test]
-fn host_tensors_hold_what_their_shape_says() {
+fn host_tensors_must_fill_their_shape() {
     assert!(HostTensor::new(vec![2, 3], vec![0.0; 6]).is_ok());
     assert!(HostTensor::new(vec![], vec![0.0]).is_ok());
     for (shape, values) in [(vec![2, 3], 5), (vec![0], 1), (vec![1 << 32, 1 << 32], 0)] {
@@ -412,7 +412,7 @@ fn the_digest_depends_on_all_but_the_models_name() {
 }
 
 #[test]
-fn json_brings_a_layout_back_and_refuses_what_is_none() {
+fn layouts_round_trip_through_json_and_invalid_ones_are_refused() {
     let json = serde_json::to_string(&layout()).unwrap();
     let back: Layout = serde_json::from_str(&json).unwrap();
     assert_eq!(back, layout());

@@ -97,7 +97,7 @@ fn kohya_files_keep_alpha_and_metadata() {
 }
 
 #[test]
-fn what_is_no_lora_is_named() {
+fn tensors_that_are_not_lora_factors_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let why = |tensors: &[(&str, &[usize])]| {
         let path = write(dir.path(), tensors);

@@ -224,7 +224,7 @@ struct Twice {
 }
 
 #[test]
-fn what_cannot_be_a_space_is_refused() {
+fn modules_without_tensors_or_with_equal_names_are_refused() {
     let error = ModuleSpace::with_rule(net(), |_| None).unwrap_err();
     assert!(matches!(error, Error::Layout(_)), "{error}");
     let twice = Twice {

@@ -112,7 +112,7 @@ fn elementwise_centres_each_value_and_scales_each_tensor() {
 }
 
 #[test]
-fn denormalising_brings_every_value_back() {
+fn denormalising_restores_every_value() {
     for kind in KINDS {
         let normalizer = fit(kind, &collection());
         assert_eq!(normalizer.kind(), kind);
@@ -139,7 +139,7 @@ fn denormalising_brings_every_value_back() {
 }
 
 #[test]
-fn tensors_that_do_not_vary_are_shifted_and_not_blown_up() {
+fn constant_tensors_are_shifted_but_not_scaled() {
     // 0.1 and 1.1 have no exact square sums: a difference of large sums would leave a deviation of
     // about 1e-8 here, and divide the next network by it.
     for constant in [0.0, 0.1, 1.1, -1000.1] {
@@ -221,7 +221,7 @@ fn errors_name_the_sizes() {
 }
 
 #[test]
-fn json_brings_a_normaliser_back_to_the_bit() {
+fn normalisers_round_trip_through_json_bit_for_bit() {
     for kind in KINDS {
         let normalizer = fit(kind, &collection());
         let json = serde_json::to_string(&normalizer).unwrap();
@@ -239,7 +239,7 @@ fn json_brings_a_normaliser_back_to_the_bit() {
 }
 
 #[test]
-fn a_damaged_normaliser_is_an_error_and_no_panic() {
+fn a_damaged_normaliser_is_an_error() {
     for kind in [Normalization::PerLayer, Normalization::Elementwise] {
         let json = serde_json::to_value(fit(kind, &collection())).unwrap();
         for (field, value) in [
@@ -265,7 +265,7 @@ fn a_damaged_normaliser_is_an_error_and_no_panic() {
 }
 
 #[test]
-fn a_gradient_is_scaled_as_denormalising_stretches() {
+fn gradients_are_scaled_by_the_deviation() {
     for kind in KINDS {
         let normalizer = fit(kind, &collection());
         let (mut low, mut high) = (vec![0.0; 96], vec![1.0; 96]);
@@ -285,7 +285,7 @@ fn a_gradient_is_scaled_as_denormalising_stretches() {
 }
 
 #[test]
-fn padding_between_tensors_is_no_value() {
+fn padding_between_tensors_is_not_normalised() {
     use crate::common::{groups, weights};
     use weight_blocks::{GroupingRule, Layout};
     let rules = [GroupingRule::Appended, GroupingRule::Separate];
@@ -374,7 +374,7 @@ fn per_kind_pools_the_tensors_of_a_kind_and_role() {
 }
 
 #[test]
-fn parts_are_normalised_as_the_whole_is() {
+fn parts_are_normalised_like_the_whole() {
     for rule in [
         GroupingRule::Appended,
         GroupingRule::Concatenated,
@@ -409,7 +409,7 @@ fn parts_are_normalised_as_the_whole_is() {
 }
 
 #[test]
-fn one_network_after_another_gives_what_all_together_give() {
+fn fitting_incrementally_equals_fitting_at_once() {
     let collection = collection();
     for kind in KINDS {
         let mut one_by_one = NormalizerFit::new(&layout(), kind);
@@ -431,7 +431,7 @@ fn one_network_after_another_gives_what_all_together_give() {
 }
 
 #[test]
-fn a_normaliser_is_checked_without_a_copy_of_anything() {
+fn a_normaliser_is_checked_without_copying() {
     let collection = collection();
     for kind in [Normalization::PerLayer, Normalization::Elementwise] {
         let normalizer = fit(kind, &collection);

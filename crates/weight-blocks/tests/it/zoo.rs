@@ -44,7 +44,7 @@ fn names(zoo: &Zoo) -> Vec<(&str, usize)> {
 }
 
 #[test]
-fn what_is_appended_comes_back() {
+fn appended_weights_are_loaded_unchanged() {
     let dir = tempfile::tempdir().unwrap();
     let mut zoo = create(dir.path());
     assert!(zoo.entries().is_empty());
@@ -135,7 +135,7 @@ fn two_handles_see_each_others_concepts_after_a_refresh() {
 }
 
 #[test]
-fn readers_stand_any_number_of_writers() {
+fn readers_work_while_others_write() {
     let dir = tempfile::tempdir().unwrap();
     create(dir.path());
     std::thread::scope(|scope| {
@@ -355,7 +355,7 @@ fn another_format_version_is_named_as_such() {
 }
 
 #[test]
-fn where_there_is_no_zoo_the_error_says_so() {
+fn a_folder_without_a_zoo_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     for path in [dir.path().to_owned(), dir.path().join("missing")] {
         match Zoo::open(&path) {
@@ -367,7 +367,7 @@ fn where_there_is_no_zoo_the_error_says_so() {
 }
 
 #[test]
-fn what_a_killed_process_leaves_does_no_harm() {
+fn leftovers_of_a_killed_process_are_ignored() {
     let dir = tempfile::tempdir().unwrap();
     let mut zoo = create(dir.path());
     add(&mut zoo, "ink", 1);
@@ -389,7 +389,7 @@ fn what_a_killed_process_leaves_does_no_harm() {
 }
 
 #[test]
-fn the_order_of_appending_leaves_no_trace() {
+fn the_order_of_appending_does_not_matter() {
     // As file names, `a-b.json` stands before `a.json` and `a.b.json`.
     let concepts = ["a", "a-b", "a.b", "b"];
     let orders = [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2]];
@@ -451,7 +451,7 @@ fn a_small_copy_holds_each_last_checkpoint_in_16_bits() {
 }
 
 #[test]
-fn a_view_holds_the_entries_asked_for() {
+fn a_view_holds_the_filtered_entries() {
     let dir = tempfile::tempdir().unwrap();
     let mut zoo = create(dir.path());
     for (i, name) in ["ink", "fog", "oil"].into_iter().enumerate() {

@@ -67,7 +67,7 @@ fn parts_give_the_zoo_of_one_process_in_any_order_and_any_number_of_times() {
 }
 
 #[test]
-fn it_says_what_was_copied_and_what_was_there() {
+fn the_report_lists_added_and_present_concepts() {
     let dir = tempfile::tempdir().unwrap();
     let mut into = zoo(&dir.path().join("into"), &[("fog", 1)]);
     let part = zoo(
@@ -167,7 +167,7 @@ fn another_base_or_layout_is_refused() {
 }
 
 #[test]
-fn a_damaged_shard_ends_the_merge_and_a_repaired_one_goes_on() {
+fn a_damaged_shard_stops_the_merge_until_it_is_repaired() {
     let dir = tempfile::tempdir().unwrap();
     let concepts = [("fog", 1), ("ink", 2), ("oil", 3)];
     let part = zoo(&dir.path().join("part"), &concepts);
@@ -217,7 +217,7 @@ fn a_shard_of_another_layout_is_refused_though_its_digest_fits() {
 }
 
 #[test]
-fn what_a_killed_merge_leaves_does_no_harm() {
+fn leftovers_of_a_killed_merge_are_ignored() {
     let dir = tempfile::tempdir().unwrap();
     let part = zoo(&dir.path().join("part"), &[("fog", 1), ("ink", 2)]);
     let mut into = Zoo::create(&dir.path().join("into"), &layout(), BASE).unwrap();
@@ -236,7 +236,7 @@ fn what_a_killed_merge_leaves_does_no_harm() {
 }
 
 #[test]
-fn what_a_view_leaves_out_stays_out() {
+fn concepts_outside_of_a_view_are_not_merged() {
     let dir = tempfile::tempdir().unwrap();
     let part = zoo(&dir.path().join("part"), &[("fog", 1), ("ink", 2)]);
     let mut into = Zoo::create(&dir.path().join("into"), &layout(), BASE).unwrap();
