@@ -55,17 +55,20 @@ impl PromptEncoder {
     ///
     /// # Errors
     /// Returns [`Error::Text`] if the encoder knows no word of the prompt.
-    pub fn tokens(&self, prompt: &str, device: &Device) -> Result<HostText> {
-        let encoding = self.encoder.encode(&[prompt], device)?;
-        if encoding.truncated.contains(&true) {
+    pub fn tokens(&self, prompt: &str, _device: &Device) -> Result<HostText> {
+        let Some(encoded) = self.encoder.encode(&[prompt])?.pop() else {
+            return Err(text_encoder::Error::NoPrompts.into());
+        };
+        if encoded.truncated {
             log::warn!(
                 "prompt cut to its first {} tokens: {prompt}",
                 self.encoder.max_tokens()
             );
         }
-        let [_, len, _] = encoding.tokens.dims();
-        let tokens = encoding.tokens.into_data().iter::<f32>().collect();
-        Ok(HostText { tokens, len })
+        Ok(HostText {
+            tokens: encoded.tokens,
+            len: encoded.len,
+        })
     }
 
     /// The pooled vector of one prompt, of Euclidean norm 1: dot products are similarities.
