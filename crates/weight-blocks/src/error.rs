@@ -82,7 +82,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        source: LoraFileError,
+        source: Box<LoraFileError>,
     },
     /// A JSON file of the zoo that is not valid.
     #[error("{}: not a valid {what} ({source}); was the file edited or cut off?", path.display())]

@@ -80,7 +80,7 @@ impl LoraFile {
         let (tensors, metadata) = load_safetensors(path)?;
         let fail = |source| Error::LoraFile {
             path: path.to_owned(),
-            source,
+            source: Box::new(source),
         };
         let mut layers: BTreeMap<&str, [Option<&str>; 2]> = BTreeMap::new();
         let mut constants = NamedTensors::new();
