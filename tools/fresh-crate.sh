@@ -5,7 +5,7 @@
 #     tools/fresh-crate.sh [FOLDER]
 #
 # FOLDER is removed at the end; without it, a temporary folder is used. CARGO_TARGET_DIR and the repository's Cargo.lock are
-# shared with the workspace, so that what is compiled there is not compiled again.
+# shared with the workspace.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 repository=$PWD
@@ -35,7 +35,8 @@ for page in "$work"/src/bin/page*.rs; do
     [ "$lines" -le 15 ]
 done
 
-cat >"$work/Cargo.toml" <<TOML
+{
+    cat <<TOML
 [package]
 name = "fresh-crate"
 version = "0.0.0"
@@ -44,7 +45,33 @@ edition = "2024"
 [dependencies]
 denoised-weights = { path = "$repository/crates/denoised-weights", features = ["flex"] }
 
+# Only for the time that this script takes: Burn is not compiled again if its dependencies have the features and the
+# profile that they have in the repository's workspace. The workspace's own crates are, and need no optimisation here.
 [workspace]
+members = ["same-features"]
+
+[profile.release.package]
+fused-ops.opt-level = 3
+$(for crate in "$repository"/crates/*; do
+    [ "$(basename "$crate")" = fused-ops ] || echo "$(basename "$crate").opt-level = 0"
+done)
+TOML
+    sed -n '/^\[profile.release.package\]/,/^$/p' Cargo.toml | grep -E 'gemm|moxcms|pxfm|rustls|ureq'
+    sed -n '/^\[profile.release\]/,/^$/p' Cargo.toml
+} >"$work/Cargo.toml"
+mkdir -p "$work/same-features/src"
+touch "$work/same-features/src/lib.rs"
+cat >"$work/same-features/Cargo.toml" <<TOML
+[package]
+name = "same-features"
+version = "0.0.0"
+edition = "2024"
+
+[dependencies]
+bytes = "*"
+ciborium = "*"
+log = { version = "*", features = ["std"] }
+portable-atomic = "*"
 TOML
 cp Cargo.lock "$work/Cargo.lock"
 
@@ -57,8 +84,9 @@ cp "${photos[@]:0:8}" "$work/pairs/input"
 cp "${photos[@]:0:8}" "$work/pairs/target"
 
 cd "$work"
+cargo build --release --offline --workspace --bins
 for page in page1 page2; do
-    cargo run --release --offline --bin "$page"
+    "$CARGO_TARGET_DIR/release/$page"
 done
 cmp -n 8 sketch.png <(printf '\x89PNG\r\n\x1a\n')
 size=$(stat -c %s adapter.safetensors)

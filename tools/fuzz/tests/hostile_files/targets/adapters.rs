@@ -46,7 +46,10 @@ fn run(generator: &HybridGenerator) {
     let size = generator.config().image_size;
     if size <= 64 {
         let photo = Tensor::zeros([1, 3, size, size], &Device::flex());
-        let _ = generator.forward(photo, None, Pass::Eval).unwrap().into_data();
+        let _ = generator
+            .forward(photo, None, Pass::Eval)
+            .unwrap()
+            .into_data();
     }
 }
 

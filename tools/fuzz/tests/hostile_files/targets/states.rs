@@ -1,10 +1,10 @@
 //! Training states and the weight generator.
 
 use burn::tensor::Device;
+use encoded_text::TextCondition;
 use finetune::{ConceptTrainer, PairSet, PretrainConcept, PretrainConfig, Pretrainer, Recipe};
 use fuzz_harness::Folder;
 use image::RgbImage;
-use encoded_text::TextCondition;
 use lora_gan::PatchGanConfig;
 use weight_blocks::{GroupingRule, Normalization, Normalizer, WeightSpace};
 use weight_diffusion::data::NormStats;
