@@ -7,7 +7,8 @@ use burn::tensor::Device;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use denoised_weights_benches::{compact_base, layout_of, random};
 use lora_gan::{GeneratorConfig, HybridGenerator};
-use weight_diffusion::{SampleOptions, TextCondition, UNet1d, UNet1dConfig, one_step};
+use weight_diffusion::encoded_text::TextCondition;
+use weight_diffusion::{SampleOptions, UNet1d, UNet1dConfig, one_step};
 
 struct Network {
     unet: UNet1d,

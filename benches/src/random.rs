@@ -10,7 +10,8 @@ use weight_blocks::{
     GroupingRule, HostTensor, LayerGroup, LayerKind, Layout, NamedTensors, Normalization,
     Normalizer, TensorRole, TensorSpec, WeightSpace, load_named, module_to_named,
 };
-use weight_diffusion::{BlockDataset, HostText, UNet1d, UNet1dConfig};
+use weight_diffusion::encoded_text::EncodedPrompt;
+use weight_diffusion::{BlockDataset, UNet1d, UNet1dConfig};
 
 use crate::{BLOCK_SIZE, Result};
 
@@ -52,11 +53,8 @@ pub fn unet(config: &UNet1dConfig, device: &Device) -> Result<UNet1d> {
 }
 
 /// A prompt of `len` tokens.
-pub fn text(width: usize, len: usize, seed: u64) -> HostText {
-    HostText {
-        tokens: uniform(len * width, 1.7, seed),
-        len,
-    }
+pub fn text(width: usize, len: usize, seed: u64) -> EncodedPrompt {
+    EncodedPrompt::new(uniform(len * width, 1.7, seed), len)
 }
 
 /// A layout of `blocks` blocks in one layer.

@@ -17,7 +17,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use weight_blocks::{GroupingRule, Layout, WeightSpace};
-use weight_diffusion::{HostText, SampleOptions, TextCondition, UNet1d, UNet1dConfig, one_step};
+use weight_diffusion::encoded_text::{EncodedPrompt, TextCondition};
+use weight_diffusion::{SampleOptions, UNet1d, UNet1dConfig, one_step};
 
 /// Fine-tune an adapter of the paper's generator against a 70×70 PatchGAN for a few steps on random
 /// images, and report losses, times and the peak memory of the process.
@@ -144,10 +145,7 @@ fn predict(args: &Args, base: &HybridGenerator, device: &Device) -> Result<Predi
     let layers = base.layer_groups();
     let layout = Layout::new("base", layers, GroupingRule::Appended, config.block_size)?;
     let unet = UNet1d::new(&config, args.common.seed, device)?;
-    let prompt = HostText {
-        tokens: vec![0.0; CLIP_TOKENS * config.context_width],
-        len: CLIP_TOKENS,
-    };
+    let prompt = EncodedPrompt::new(vec![0.0; CLIP_TOKENS * config.context_width], CLIP_TOKENS);
     let text = TextCondition::from_host(&[&prompt], config.context_width, device)?;
     let options = SampleOptions {
         seed: args.common.seed,

@@ -5,9 +5,8 @@ use std::path::Path;
 
 use burn::tensor::{Device, Int, Tensor};
 use weight_blocks::{HostTensor, NamedTensors, load_named, module_to_named};
-use weight_diffusion::{
-    Denoiser, HostText, NoiseSchedule, SampleOptions, TextCondition, UNet1d, UNet1dConfig, one_step,
-};
+use weight_diffusion::encoded_text::{EncodedPrompt, TextCondition};
+use weight_diffusion::{Denoiser, NoiseSchedule, SampleOptions, UNet1d, UNet1dConfig, one_step};
 
 use super::{Task, files};
 use crate::{Result, random};
@@ -87,10 +86,8 @@ impl Predict {
         let mut inputs = files::read(&dir.join("inputs.safetensors"))?;
         let tokens = inputs.remove("tokens").ok_or("no input \"tokens\"")?.data;
         let width = config.context_width;
-        let prompt = HostText {
-            len: tokens.len() / width,
-            tokens,
-        };
+        let len = tokens.len() / width;
+        let prompt = EncodedPrompt::new(tokens, len);
         Ok(Self {
             unet: load_named(UNet1d::new(config, 0, device)?, &weights)?,
             text: TextCondition::from_host(&[&prompt], width, device)?,

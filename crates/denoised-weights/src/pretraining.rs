@@ -7,7 +7,7 @@ use concepts::Concept;
 use finetune::{PairSet, PretrainConcept, PretrainConfig, Pretrainer, images_to_tensor};
 use image::RgbImage;
 use lora_gan::{BaseGenerator, GeneratorConfig, HybridGenerator};
-use weight_diffusion::{HostText, TextCondition};
+use weight_diffusion::encoded_text::{EncodedPrompt, TextCondition};
 
 use crate::PromptEncoder;
 use crate::error::Result;
@@ -33,7 +33,7 @@ pub fn pretraining_concepts(
         .iter()
         .map(|concept| encoder.tokens(&concept.prompt, device))
         .collect::<Result<Vec<_>>>()?;
-    let tokens: Vec<&HostText> = tokens.iter().collect();
+    let tokens: Vec<&EncodedPrompt> = tokens.iter().collect();
     let texts = TextCondition::from_host(&tokens, encoder.spec().width, device)?;
     (concepts.iter().enumerate())
         .map(|(i, concept)| {

@@ -251,6 +251,9 @@ pub enum Error {
         /// The reason.
         source: LossError,
     },
+    /// A prompt's tokens do not have the width that the network was made for.
+    #[error(transparent)]
+    Prompt(#[from] encoded_text::Error),
     /// An error of blocks, layouts or named tensors.
     #[error(transparent)]
     Blocks(#[from] weight_blocks::Error),

@@ -11,9 +11,10 @@
 //! use weight_blocks::{
 //!     GroupingRule, LayerGroup, LayerKind, Layout, Normalization, Normalizer, TensorRole, TensorSpec,
 //! };
+//! use weight_diffusion::encoded_text::{EncodedPrompt, EncoderId};
 //! use weight_diffusion::{
-//!     BlockDataset, BlockSource, BlockTrainer, HostText, Precision, SampleOptions, TextSpec, TrainConfig,
-//!     UNet1dConfig, WeightGenerator,
+//!     BlockDataset, BlockSource, BlockTrainer, Precision, SampleOptions, TrainConfig, UNet1dConfig,
+//!     WeightGenerator,
 //! };
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -27,7 +28,7 @@
 //! // Two fine-tuned networks, encoded (`Layout::encode`), and their prompts from a text encoder.
 //! let network = |scale: f32| (0..48).map(|i| if i < 40 { scale * i as f32 } else { 0.0 }).collect();
 //! let networks: Vec<Vec<f32>> = vec![network(0.01), network(-0.02)];
-//! let prompt = |value: f32| HostText { tokens: vec![value; 2 * 8], len: 2 };
+//! let prompt = |value: f32| EncodedPrompt::new(vec![value; 2 * 8], 2);
 //! let texts = vec![prompt(0.5), prompt(-0.5)];
 //! let normalizer = Normalizer::fit(
 //!     &layout, Normalization::PerLayer, networks.iter().map(Vec::as_slice))?;
@@ -46,7 +47,7 @@
 //! }
 //!
 //! // The network with everything that its predictions need, in two files.
-//! let encoder = TextSpec { encoder: "constant".into(), digest: "none".into(), width: 8 };
+//! let encoder = EncoderId { name: "constant".into(), digest: "none".into(), width: 8 };
 //! let options = SampleOptions::noise_end(&unet.schedule);
 //! let generator = WeightGenerator::new(
 //!     trainer.ema_model(), layout, normalizer, encoder, data.norm(), "base", options)?;
@@ -86,18 +87,16 @@ mod error;
 mod prediction;
 mod readback;
 mod storage;
-mod text;
 pub mod train;
 pub mod unet;
 mod weight_generator;
 
 pub use data::{BlockDataset, BlockSource, StreamedBlocks};
-pub use diffusion::TextCondition;
 pub use diffusion::{Denoiser, NoiseSchedule, Parameterization, SampleOptions, one_step};
+pub use encoded_text;
 pub use error::Error;
 pub use prediction::Prediction;
 pub use storage::Precision;
-pub use text::{HostText, TextSpec};
 pub use train::{BlockTrainer, CombinedTrainer, DictionaryTrainer, NetworkLoss, TrainConfig};
 pub use unet::{UNet1d, UNet1dConfig};
 pub use weight_generator::WeightGenerator;

@@ -15,7 +15,8 @@ use crate::storage::{
     write_tensors,
 };
 use crate::unet::{ComputePrecision, UNet1d, UNet1dConfig};
-use crate::{Error, HostText, Prediction, TextCondition, TextSpec};
+use crate::{Error, Prediction};
+use encoded_text::{EncodedPrompt, EncoderId, TextCondition};
 
 const VERSION: u32 = 1;
 
@@ -25,7 +26,7 @@ pub struct WeightGenerator {
     unet: UNet1d,
     layout: Layout,
     normalizer: Normalizer,
-    text: TextSpec,
+    encoder: EncoderId,
     zoo_norm: NormStats,
     trained_norm: Option<NormStats>,
     base_digest: String,
@@ -41,7 +42,8 @@ struct Manifest {
     unet: UNet1dConfig,
     layout: Layout,
     normalizer: Normalizer,
-    text: TextSpec,
+    #[serde(rename = "text")]
+    encoder: EncoderId,
     zoo_norm: NormStats,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     trained_norm: Option<NormStats>,
@@ -67,7 +69,7 @@ impl WeightGenerator {
         unet: UNet1d,
         layout: Layout,
         normalizer: Normalizer,
-        text: TextSpec,
+        encoder: EncoderId,
         zoo_norm: NormStats,
         base_digest: impl Into<String>,
         defaults: SampleOptions,
@@ -88,7 +90,7 @@ impl WeightGenerator {
         same(
             "context_width",
             config.context_width,
-            text.width,
+            encoder.width,
             "the text encoder's",
         )?;
         defaults.validate(&config.schedule)?;
@@ -98,7 +100,7 @@ impl WeightGenerator {
             unet: unet.valid(),
             layout,
             normalizer,
-            text,
+            encoder,
             zoo_norm,
             trained_norm: None,
             base_digest: base_digest.into(),
@@ -112,7 +114,11 @@ impl WeightGenerator {
     ///
     /// # Errors
     /// As [`WeightGenerator::predict`].
-    pub fn with_trained_norm(mut self, texts: &[HostText], device: &Device) -> Result<Self, Error> {
+    pub fn with_trained_norm(
+        mut self,
+        texts: &[EncodedPrompt],
+        device: &Device,
+    ) -> Result<Self, Error> {
         let norms = (texts.iter())
             .map(|text| Ok(self.predict(text, &self.defaults, device)?.norm))
             .collect::<Result<Vec<_>, Error>>()?;
@@ -136,7 +142,7 @@ impl WeightGenerator {
             unet: self.unet.config().clone(),
             layout: self.layout.clone(),
             normalizer: self.normalizer.clone(),
-            text: self.text.clone(),
+            encoder: self.encoder.clone(),
             zoo_norm: self.zoo_norm,
             trained_norm: self.trained_norm,
             base_digest: self.base_digest.clone(),
@@ -175,7 +181,7 @@ impl WeightGenerator {
             unet,
             manifest.layout,
             manifest.normalizer,
-            manifest.text,
+            manifest.encoder,
             manifest.zoo_norm,
             manifest.base_digest,
             manifest.defaults,
@@ -199,13 +205,13 @@ impl WeightGenerator {
     ///
     /// # Errors
     /// Returns [`Error::TextEncoder`] if they do not.
-    pub fn check_text(&self, text: &TextSpec) -> Result<(), Error> {
-        if *text == self.text {
+    pub fn check_encoder(&self, encoder: &EncoderId) -> Result<(), Error> {
+        if *encoder == self.encoder {
             return Ok(());
         }
         Err(Error::TextEncoder {
-            expected: self.text.to_string(),
-            found: text.to_string(),
+            expected: self.encoder.to_string(),
+            found: encoder.to_string(),
         })
     }
 
@@ -230,11 +236,11 @@ impl WeightGenerator {
     /// If `device` is not the generator's own, each call copies the network.
     ///
     /// # Errors
-    /// Returns [`Error::Config`] if the options do not fit the schedule, [`Error::Shape`] if the text has
+    /// Returns [`Error::Config`] if the options do not fit the schedule, [`Error::Prompt`] if the text has
     /// another width, and [`Error::Device`] if the weights cannot be read back.
     pub fn predict(
         &self,
-        text: &HostText,
+        text: &EncodedPrompt,
         options: &SampleOptions,
         device: &Device,
     ) -> Result<Prediction, Error> {
@@ -246,7 +252,7 @@ impl WeightGenerator {
             moved = self.unet.clone().to_device(&device);
             &moved
         };
-        let condition = TextCondition::from_host(&[text], self.text.width, &device)?;
+        let condition = TextCondition::from_host(&[text], self.encoder.width, &device)?;
         let blocks = self.layout.blocks();
         let schedule = &unet.config().schedule;
         let mut encoded = one_step(unet, &condition, blocks, schedule, options)?;
@@ -277,8 +283,8 @@ impl WeightGenerator {
     }
 
     /// The text encoder that the generator was trained with.
-    pub fn text(&self) -> &TextSpec {
-        &self.text
+    pub fn encoder(&self) -> &EncoderId {
+        &self.encoder
     }
 
     /// Norms of the weights that the generator was trained on.

@@ -7,9 +7,8 @@ use burn::tensor::Device;
 use serde::Serialize;
 use tensor_file::digest::sha256_hex;
 use weight_diffusion::train::{Objective, StepStats, Trainer, Validation};
-use weight_diffusion::{
-    BlockSource, Precision, TextSpec, TrainConfig, UNet1dConfig, WeightGenerator,
-};
+use weight_diffusion::encoded_text::EncoderId;
+use weight_diffusion::{BlockSource, Precision, TrainConfig, UNet1dConfig, WeightGenerator};
 
 use super::metrics_log::{LossCurves, Metric, MetricsLog};
 use crate::Error;
@@ -105,7 +104,7 @@ const DATA_FILE: &str = "data.json";
 pub struct TrainedOn {
     networks: usize,
     texts: usize,
-    encoder: TextSpec,
+    encoder: EncoderId,
     /// The loss beside the one on blocks, or in its place.
     loss: Option<String>,
     held_out: Vec<String>,
@@ -121,7 +120,7 @@ impl TrainedOn {
     /// Returns [`Error::Json`] if the statistics have no JSON form.
     pub fn new(
         dataset: &dyn BlockSource,
-        encoder: TextSpec,
+        encoder: EncoderId,
         loss: Option<String>,
         held_out: Vec<String>,
     ) -> Result<Self> {
@@ -311,7 +310,8 @@ mod tests {
         GroupingRule, LayerGroup, LayerKind, Layout, Normalization, Normalizer, TensorRole,
         TensorSpec,
     };
-    use weight_diffusion::{BlockDataset, BlockTrainer, HostText};
+    use weight_diffusion::encoded_text::EncodedPrompt;
+use weight_diffusion::{BlockDataset, BlockTrainer};
 
     fn dataset(scale: f32, networks: usize) -> BlockDataset {
         let spec = TensorSpec {
@@ -330,10 +330,7 @@ mod tests {
             .collect();
         let all = flats.iter().map(Vec::as_slice);
         let normalizer = Normalizer::fit(&layout, Normalization::Elementwise, all).unwrap();
-        let texts = vec![HostText {
-            tokens: vec![0.5; 8],
-            len: 1,
-        }];
+        let texts = vec![EncodedPrompt::new(vec![0.5; 8], 1)];
         let entries = flats.into_iter().map(|flat| (0, flat)).collect();
         BlockDataset::new(layout, normalizer, texts, 8, entries).unwrap()
     }
@@ -359,8 +356,8 @@ mod tests {
             ..TrainConfig::compact()
         };
         let device = Device::default();
-        let encoder = |digest: &str| TextSpec {
-            encoder: "test".into(),
+        let encoder = |digest: &str| EncoderId {
+            name: "test".into(),
             digest: digest.into(),
             width: 8,
         };

@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use weight_blocks::{GroupingRule, LayerGroup, Layout, NamedTensors, Normalization, Normalizer};
+use weight_diffusion::encoded_text::{EncodedPrompt, EncoderId};
 use weight_diffusion::train::{Objective, StepStats, Trainer};
 use weight_diffusion::{
-    BlockDataset, BlockSource, BlockTrainer, CombinedTrainer, HostText, NetworkLoss, SampleOptions,
-    TextSpec, TrainConfig, UNet1d, UNet1dConfig, WeightGenerator,
+    BlockDataset, BlockSource, BlockTrainer, CombinedTrainer, NetworkLoss, SampleOptions,
+    TrainConfig, UNet1d, UNet1dConfig, WeightGenerator,
 };
 
 use super::{TrainedOn, TrainingEvent, TrainingFolder, TrainingReport};
@@ -42,9 +43,9 @@ pub struct Subject<'a> {
     /// The weights to learn.
     pub weights: &'a NamedTensors,
     /// The concept's tokens.
-    pub text: &'a HostText,
+    pub text: &'a EncodedPrompt,
     /// Which encoder they come from.
-    pub encoder: &'a TextSpec,
+    pub encoder: &'a EncoderId,
     /// Digest of the base that the weights belong to.
     pub base_digest: &'a str,
 }
@@ -213,7 +214,7 @@ impl Run<'_> {
 /// Returns [`Error::WeightGenerator`](crate::Error::WeightGenerator) if a prediction fails.
 pub fn timed_prediction(
     generator: &WeightGenerator,
-    text: &HostText,
+    text: &EncodedPrompt,
     options: &SampleOptions,
     repeats: usize,
     device: &Device,

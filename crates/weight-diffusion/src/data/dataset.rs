@@ -6,7 +6,8 @@ use weight_blocks::{Layout, Normalizer};
 
 use super::source::past_the_end;
 use super::{BlockSource, NormStats, l2};
-use crate::{Error, HostText};
+use crate::Error;
+use encoded_text::EncodedPrompt;
 
 /// Weights of many networks as normalised blocks in memory, each network with its prompt.
 ///
@@ -16,7 +17,7 @@ use crate::{Error, HostText};
 pub struct BlockDataset {
     layout: Layout,
     normalizer: Normalizer,
-    texts: Vec<HostText>,
+    texts: Vec<EncodedPrompt>,
     text_width: usize,
     entries: Vec<Entry>,
     norm: NormStats,
@@ -35,14 +36,14 @@ impl BlockDataset {
     /// concept), and a text of length 0 is allowed.
     ///
     /// # Errors
-    /// Returns [`Error::EmptyDataset`] if there are no entries, [`Error::Shape`] if a text is not
-    /// `len × text_width` values, an index has no text, or a network is not N·b values,
+    /// Returns [`Error::EmptyDataset`] if there are no entries, [`Error::Prompt`] if a text is not
+    /// `text_width` wide, [`Error::Shape`] if an index has no text or a network is not N·b values,
     /// [`Error::NotFiniteEntry`] if a weight is NaN or infinite, and [`Error::Blocks`] if the
     /// normaliser belongs to another layout.
     pub fn new(
         layout: Layout,
         normalizer: Normalizer,
-        texts: Vec<HostText>,
+        texts: Vec<EncodedPrompt>,
         text_width: usize,
         entries: Vec<(usize, Vec<f32>)>,
     ) -> Result<Self, Error> {
@@ -52,7 +53,7 @@ impl BlockDataset {
             });
         }
         for text in &texts {
-            text.check(text_width)?;
+            text.check_width(text_width)?;
         }
         let mut norms = Vec::with_capacity(entries.len());
         let entries = (entries.into_iter().enumerate())
@@ -77,7 +78,7 @@ impl BlockDataset {
     }
 
     /// The encoded prompts.
-    pub fn texts(&self) -> &[HostText] {
+    pub fn texts(&self) -> &[EncodedPrompt] {
         &self.texts
     }
 }
@@ -134,7 +135,7 @@ impl BlockSource for BlockDataset {
         Ok((n, entry.text))
     }
 
-    fn read_text(&self, index: usize) -> Result<Cow<'_, HostText>, Error> {
+    fn read_text(&self, index: usize) -> Result<Cow<'_, EncodedPrompt>, Error> {
         let text = self.texts.get(index).map(Cow::Borrowed);
         text.ok_or_else(|| past_the_end("text", self.texts.len(), index))
     }

@@ -5,7 +5,8 @@ use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::sync::{Mutex, PoisonError};
 
 use super::source::past_the_end;
-use crate::{Error, HostText};
+use crate::Error;
+use encoded_text::EncodedPrompt;
 
 /// The file while it is written.
 pub(crate) struct PromptWriter {
@@ -41,8 +42,8 @@ impl PromptWriter {
     }
 
     /// Adds a prompt, and gives its number.
-    pub(crate) fn push(&mut self, text: &HostText) -> Result<usize, Error> {
-        text.check(self.width)?;
+    pub(crate) fn push(&mut self, text: &EncodedPrompt) -> Result<usize, Error> {
+        text.check_width(self.width)?;
         self.positions.push((self.end, text.len));
         for value in &text.tokens {
             self.file.write_all(&value.to_le_bytes()).map_err(fail)?;
@@ -70,7 +71,7 @@ impl PromptFile {
         self.width
     }
 
-    pub(crate) fn read(&self, index: usize) -> Result<HostText, Error> {
+    pub(crate) fn read(&self, index: usize) -> Result<EncodedPrompt, Error> {
         let &(at, len) = (self.positions.get(index))
             .ok_or_else(|| past_the_end("text", self.positions.len(), index))?;
         let mut bytes = vec![0; 4 * len * self.width];
@@ -79,12 +80,8 @@ impl PromptFile {
         file.seek(SeekFrom::Start(at)).map_err(fail)?;
         file.read_exact(&mut bytes).map_err(fail)?;
         let tokens = bytes.chunks_exact(4);
-        Ok(HostText {
-            tokens: tokens
-                .map(|c| f32::from_le_bytes([c[0], c[1], c[2], c[3]]))
-                .collect(),
-            len,
-        })
+        let tokens = tokens.map(|c| f32::from_le_bytes([c[0], c[1], c[2], c[3]]));
+        Ok(EncodedPrompt::new(tokens.collect(), len))
     }
 }
 
@@ -94,9 +91,8 @@ mod tests {
 
     #[test]
     fn texts_come_back_in_any_order() {
-        let text = |seed: usize, len: usize| HostText {
-            tokens: (0..3 * len).map(|i| (seed * 100 + i) as f32).collect(),
-            len,
+        let text = |seed: usize, len: usize| {
+            EncodedPrompt::new((0..3 * len).map(|i| (seed * 100 + i) as f32).collect(), len)
         };
         let texts = [text(1, 2), text(2, 0), text(3, 70)];
         let mut writer = PromptWriter::new(3).unwrap();
@@ -105,7 +101,7 @@ mod tests {
         }
         let mut broken = text(1, 2);
         broken.len = 3;
-        assert!(matches!(writer.push(&broken), Err(Error::Shape { .. })));
+        assert!(matches!(writer.push(&broken), Err(Error::Prompt(_))));
         let file = writer.finish().unwrap();
         assert_eq!((file.len(), file.width()), (3, 3));
         for i in [2, 0, 1, 0] {

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use weight_blocks::{Layout, Normalizer};
 
 use super::NormStats;
+use crate::Error;
 use crate::diffusion::noise::stream;
-use crate::{Error, HostText};
+use encoded_text::EncodedPrompt;
 
 /// Records ⟨n, w_n, T⟩ for a trainer, in memory ([`BlockDataset`](crate::BlockDataset)) or read from a
 /// zoo's shards as they are needed ([`StreamedBlocks`](crate::StreamedBlocks)). Both give the same batches,
@@ -44,7 +45,7 @@ pub trait BlockSource {
     ///
     /// # Errors
     /// Returns [`Error::Shape`] if `index` is past the end, and [`Error::Io`] if the prompt cannot be read.
-    fn read_text(&self, index: usize) -> Result<Cow<'_, HostText>, Error>;
+    fn read_text(&self, index: usize) -> Result<Cow<'_, EncodedPrompt>, Error>;
 
     /// Number of records, E·N.
     fn records(&self) -> usize {

@@ -9,8 +9,9 @@ use weight_blocks::{BlockReader, Entry, Layout, Normalization, Normalizer, Norma
 use super::prompt_file::{PromptFile, PromptWriter};
 use super::source::past_the_end;
 use super::{BlockSource, NormStats, l2};
+use crate::Error;
 use crate::train::LossError;
-use crate::{Error, HostText};
+use encoded_text::EncodedPrompt;
 
 /// Number of shards kept open unless [`StreamedBlocks::with_open_files`] sets another.
 const OPEN_FILES: usize = 64;
@@ -36,7 +37,8 @@ pub enum Statistics {
 /// # use std::collections::BTreeMap;
 /// # use weight_blocks::*;
 /// use weight_diffusion::data::Statistics;
-/// use weight_diffusion::{BlockSource, HostText, StreamedBlocks};
+/// use weight_diffusion::encoded_text::EncodedPrompt;
+/// use weight_diffusion::{BlockSource, StreamedBlocks};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let dir = tempfile::tempdir()?;
 /// # let spec = TensorSpec { name: "a".into(), shape: vec![6], role: TensorRole::NormBias };
@@ -50,7 +52,7 @@ pub enum Statistics {
 /// # }
 /// let statistics = Statistics::Fit(Normalization::Elementwise);
 /// let data = StreamedBlocks::open(&zoo, statistics, 8, |prompt| {
-///     Ok(HostText { tokens: vec![prompt.len() as f32; 8], len: 1 }) // a text encoder here
+///     Ok(EncodedPrompt::new(vec![prompt.len() as f32; 8], 1)) // a text encoder here
 /// })?;
 /// assert_eq!((data.networks(), data.records()), (2, 4));
 /// let mut block = [0.0; 4];
@@ -76,13 +78,13 @@ impl StreamedBlocks {
     ///
     /// # Errors
     /// Returns [`Error::EmptyDataset`] if the zoo has no networks, [`Error::Blocks`] naming the file if one is
-    /// damaged, [`Error::Text`] if `encode` fails, [`Error::Shape`] if it gives another width, and
+    /// damaged, [`Error::Text`] if `encode` fails, [`Error::Prompt`] if it gives another width, and
     /// [`Error::Io`] if the temporary file cannot be written.
     pub fn open(
         zoo: &Zoo,
         statistics: Statistics,
         text_width: usize,
-        encode: impl FnMut(&str) -> Result<HostText, LossError>,
+        encode: impl FnMut(&str) -> Result<EncodedPrompt, LossError>,
     ) -> Result<Self, Error> {
         if zoo.entries().is_empty() {
             return Err(Error::EmptyDataset {
@@ -140,7 +142,7 @@ impl StreamedBlocks {
 fn encode_prompts(
     entries: &[Entry],
     width: usize,
-    mut encode: impl FnMut(&str) -> Result<HostText, LossError>,
+    mut encode: impl FnMut(&str) -> Result<EncodedPrompt, LossError>,
 ) -> Result<(Vec<usize>, PromptFile), Error> {
     let mut known: HashMap<&str, usize> = HashMap::new();
     let mut texts = PromptWriter::new(width)?;
@@ -206,7 +208,7 @@ impl BlockSource for StreamedBlocks {
         Ok((n, text))
     }
 
-    fn read_text(&self, index: usize) -> Result<Cow<'_, HostText>, Error> {
+    fn read_text(&self, index: usize) -> Result<Cow<'_, EncodedPrompt>, Error> {
         Ok(Cow::Owned(self.texts.read(index)?))
     }
 }

@@ -1,49 +1,9 @@
-//! The network's contract, and the text it is conditioned on.
+//! The contract of a denoising network.
 
-use burn::tensor::{Bool, Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor};
+use encoded_text::TextCondition;
 
-use crate::{Error, HostText, NoiseSchedule};
-
-/// A batch of encoded prompts.
-#[derive(Debug, Clone)]
-pub struct TextCondition {
-    /// Token features `[B or 1, L, C]`; one prompt serves a whole batch without a copy.
-    pub tokens: Tensor<3>,
-    /// `[B or 1, L]`, true where a token is real and not padding.
-    pub mask: Tensor<2, Bool>,
-}
-
-impl TextCondition {
-    /// Pads `texts` to the longest and puts them on `device`.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] where a text's values are not `len × width`.
-    pub fn from_host(
-        texts: &[&HostText],
-        width: usize,
-        device: &burn::tensor::Device,
-    ) -> Result<Self, Error> {
-        let longest = texts.iter().map(|text| text.len).max().unwrap_or(0).max(1);
-        let mut tokens = vec![0.0f32; texts.len() * longest * width];
-        let mut mask = vec![false; texts.len() * longest];
-        for (i, text) in texts.iter().enumerate() {
-            text.check(width)?;
-            let start = i * longest * width;
-            tokens[start..start + text.tokens.len()].copy_from_slice(&text.tokens);
-            mask[i * longest..i * longest + text.len].fill(true);
-        }
-        let batch = texts.len();
-        Ok(Self {
-            tokens: Tensor::from_data(TensorData::new(tokens, [batch, longest, width]), device),
-            mask: Tensor::from_data(TensorData::new(mask, [batch, longest]), device),
-        })
-    }
-
-    /// Width C of the tokens.
-    pub fn width(&self) -> usize {
-        self.tokens.dims()[2]
-    }
-}
+use super::NoiseSchedule;
 
 /// Predicts the noise in a batch of weight blocks (paper, Eq. 1).
 pub trait Denoiser: Send {

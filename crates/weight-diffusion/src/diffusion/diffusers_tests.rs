@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::solver::{ancestral_step, ddim_step, dpm_solver_step};
 use super::{BetaSchedule, Denoiser, NoiseSchedule, Parameterization};
-use crate::TextCondition;
+use encoded_text::TextCondition;
 
 #[derive(Deserialize)]
 struct Fixture {

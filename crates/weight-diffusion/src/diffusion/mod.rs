@@ -9,7 +9,7 @@ mod sampler;
 mod schedule;
 mod solver;
 
-pub use denoiser::{Denoiser, TextCondition};
+pub use denoiser::Denoiser;
 pub use parameterization::Parameterization;
 pub use sampler::{SampleOptions, Sampler, multi_step, one_step};
 pub use schedule::{BetaSchedule, NoiseSchedule};

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::solver::{ancestral_step, ddim_step, dpm_solver_step};
 use crate::diffusion::noise::{fill_normal, stream};
 use crate::readback::read;
-use crate::{Denoiser, Error, NoiseSchedule, TextCondition};
+use crate::{Denoiser, Error, NoiseSchedule};
+use encoded_text::TextCondition;
 
 /// Largest number of noises that are averaged.
 const MAX_NOISES: usize = 1 << 12;

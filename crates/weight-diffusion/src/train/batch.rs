@@ -9,10 +9,11 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::{TimestepSampling, TrainConfig};
+use crate::Error;
 use crate::data::{self, BlockSource};
 use crate::diffusion::noise::{fill_normal, stream};
 use crate::diffusion::{NoiseSchedule, Parameterization};
-use crate::{Error, HostText, TextCondition};
+use encoded_text::{EncodedPrompt, TextCondition};
 
 /// Inputs and targets of the network, row after row.
 pub(crate) struct Batch {
@@ -115,10 +116,10 @@ impl Batch {
             .into_iter()
             .map(|number| match number {
                 Some(number) => dataset.read_text(number),
-                None => Ok(Cow::Owned(HostText::empty())),
+                None => Ok(Cow::Owned(EncodedPrompt::empty())),
             })
             .collect::<Result<Vec<_>, Error>>()?;
-        let distinct: Vec<&HostText> = texts.iter().map(Cow::as_ref).collect();
+        let distinct: Vec<&EncodedPrompt> = texts.iter().map(Cow::as_ref).collect();
         let table = TextCondition::from_host(&distinct, dataset.text_width(), device)?;
         // On the host, because `select` on boolean tensors changes their element type on flex (burn 0.22.1).
         let longest = table.tokens.dims()[1];

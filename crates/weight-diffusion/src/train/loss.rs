@@ -53,7 +53,8 @@ mod tests {
 
     use super::*;
     use crate::train::{TimestepSampling, parameter_vector};
-    use crate::{BlockDataset, HostText, Parameterization, UNet1dConfig};
+    use crate::{BlockDataset, Parameterization, UNet1dConfig};
+    use encoded_text::EncodedPrompt;
 
     fn dataset() -> BlockDataset {
         let spec = TensorSpec {
@@ -70,10 +71,7 @@ mod tests {
         let weights: Vec<f32> = (0..48u8).map(|i| f32::from(i) / 50.0).collect();
         let normalizer =
             Normalizer::fit(&layout, Normalization::None, [weights.as_slice()]).unwrap();
-        let text = HostText {
-            tokens: vec![0.5; 8],
-            len: 1,
-        };
+        let text = EncodedPrompt::new(vec![0.5; 8], 1);
         BlockDataset::new(layout, normalizer, vec![text], 8, vec![(0, weights)]).unwrap()
     }
 

@@ -11,7 +11,8 @@ use super::parameter_vector;
 use crate::diffusion::noise::{fill_normal, stream};
 use crate::diffusion::{Denoiser, SampleOptions, one_step};
 use crate::readback::read;
-use crate::{BlockDataset, BlockSource, Error, TextCondition, UNet1d};
+use crate::{BlockDataset, BlockSource, Error, UNet1d};
+use encoded_text::TextCondition;
 
 /// The reason why a caller's function failed.
 pub type LossError = Box<dyn std::error::Error + Send + Sync>;

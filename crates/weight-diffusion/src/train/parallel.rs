@@ -132,7 +132,8 @@ fn message(panic: &(dyn Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{HostText, TextCondition, UNet1dConfig};
+    use crate::UNet1dConfig;
+    use encoded_text::{EncodedPrompt, TextCondition};
 
     #[test]
     fn rows_are_shared_evenly_and_none_is_lost() {
@@ -152,7 +153,7 @@ mod tests {
     /// A batch of one row, of blocks of `size`.
     fn work(size: usize, device: &Device) -> Result<Work, Error> {
         let row = || Tensor::zeros([1, size], device);
-        let text = TextCondition::from_host(&[&HostText::empty()], 4, device)?;
+        let text = TextCondition::from_host(&[&EncodedPrompt::empty()], 4, device)?;
         let (t, n) = (Tensor::zeros([1], device), Tensor::zeros([1], device));
         let batch = DeviceBatch {
             noisy: row(),

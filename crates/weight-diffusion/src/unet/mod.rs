@@ -28,7 +28,8 @@ use self::init::Init;
 pub(crate) use self::parameter_count::parameter_count;
 pub use self::precision::ComputePrecision;
 use self::precision::{cast, like};
-use crate::{Denoiser, Error, NoiseSchedule, Parameterization, TextCondition};
+use crate::{Denoiser, Error, NoiseSchedule, Parameterization};
+use encoded_text::TextCondition;
 
 /// 1-D UNet over weight blocks.
 ///

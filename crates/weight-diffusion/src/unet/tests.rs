@@ -6,7 +6,8 @@ use super::init::Init;
 use super::{Parameterization, UNet1d, UNet1dConfig};
 use crate::diffusion::noise::{fill_normal, stream};
 use crate::train::parameter_vector;
-use crate::{Denoiser, Error, TextCondition};
+use crate::{Denoiser, Error};
+use encoded_text::TextCondition;
 
 fn device() -> Device {
     Device::flex()

@@ -7,10 +7,9 @@ use rand_chacha::ChaCha8Rng;
 use weight_blocks::{
     GroupingRule, LayerGroup, LayerKind, Layout, Normalization, Normalizer, TensorRole, TensorSpec,
 };
+use weight_diffusion::encoded_text::{EncodedPrompt, EncoderId};
 use weight_diffusion::train::TimestepSampling;
-use weight_diffusion::{
-    BlockDataset, HostText, NoiseSchedule, Parameterization, TextSpec, TrainConfig, UNet1dConfig,
-};
+use weight_diffusion::{BlockDataset, NoiseSchedule, Parameterization, TrainConfig, UNet1dConfig};
 
 pub const WIDTH: usize = 8;
 pub const BLOCK: usize = 16;
@@ -51,16 +50,13 @@ pub fn uniform(seed: u64, len: usize) -> Vec<f32> {
     (0..len).map(|_| rng.random::<f32>() * 2.0 - 1.0).collect()
 }
 
-pub fn text(seed: u64, len: usize) -> HostText {
-    HostText {
-        tokens: uniform(1_000 + seed, len * WIDTH),
-        len,
-    }
+pub fn text(seed: u64, len: usize) -> EncodedPrompt {
+    EncodedPrompt::new(uniform(1_000 + seed, len * WIDTH), len)
 }
 
-pub fn text_spec() -> TextSpec {
-    TextSpec {
-        encoder: "test".into(),
+pub fn text_spec() -> EncoderId {
+    EncoderId {
+        name: "test".into(),
         digest: "0123456789abcdef".into(),
         width: WIDTH,
     }

@@ -2,7 +2,8 @@
 
 use crate::common::{BLOCK, WIDTH, dataset, layout, text, weights};
 use weight_blocks::{Normalization, Normalizer};
-use weight_diffusion::{BlockDataset, BlockSource, Error, HostText};
+use weight_diffusion::encoded_text::EncodedPrompt;
+use weight_diffusion::{BlockDataset, BlockSource, Error};
 
 #[test]
 fn records_are_the_normalised_blocks_in_order() {
@@ -45,7 +46,7 @@ fn what_does_not_fit_is_refused() {
     let layout = layout("first");
     let good = weights(&layout, 1);
     let normalizer = Normalizer::fit(&layout, Normalization::None, [good.as_slice()]).unwrap();
-    let new = |texts: Vec<HostText>, entries| {
+    let new = |texts: Vec<EncodedPrompt>, entries| {
         let made = BlockDataset::new(layout.clone(), normalizer.clone(), texts, WIDTH, entries);
         made.err().unwrap()
     };
@@ -59,13 +60,10 @@ fn what_does_not_fit_is_refused() {
     ));
     let short = vec![(0, good[1..].to_vec())];
     assert!(matches!(new(vec![text(1, 2)], short), Error::Shape { .. }));
-    let narrow = HostText {
-        tokens: vec![0.0; 5],
-        len: 2,
-    };
+    let narrow = EncodedPrompt::new(vec![0.0; 5], 2);
     assert!(matches!(
         new(vec![narrow], vec![(0, good.clone())]),
-        Error::Shape { .. }
+        Error::Prompt(_)
     ));
     let mut broken = good;
     broken[3] = f32::NAN;

@@ -3,9 +3,9 @@
 use crate::common::{dataset, device, distance, text, train, unet};
 use burn::tensor::{Bool, Tensor};
 use weight_diffusion::diffusion::{Sampler, multi_step};
+use weight_diffusion::encoded_text::{EncodedPrompt, TextCondition};
 use weight_diffusion::{
-    BlockSource, BlockTrainer, HostText, Parameterization, SampleOptions, TextCondition,
-    TrainConfig, UNet1d, one_step,
+    BlockSource, BlockTrainer, Parameterization, SampleOptions, TrainConfig, UNet1d, one_step,
 };
 
 /// Trained long enough that text matters.
@@ -24,7 +24,7 @@ fn model() -> UNet1d {
     trainer.ema_model()
 }
 
-fn condition(text: &HostText) -> TextCondition {
+fn condition(text: &EncodedPrompt) -> TextCondition {
     TextCondition::from_host(&[text], crate::common::WIDTH, &device()).unwrap()
 }
 

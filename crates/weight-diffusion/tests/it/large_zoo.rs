@@ -19,9 +19,8 @@ use weight_blocks::{
     TensorRole, TensorSpec, Zoo,
 };
 use weight_diffusion::data::Statistics;
-use weight_diffusion::{
-    BlockSource, BlockTrainer, HostText, StreamedBlocks, TrainConfig, UNet1dConfig,
-};
+use weight_diffusion::encoded_text::EncodedPrompt;
+use weight_diffusion::{BlockSource, BlockTrainer, StreamedBlocks, TrainConfig, UNet1dConfig};
 
 const BLOCKS: usize = 220;
 const SIZE: usize = 256;
@@ -115,10 +114,10 @@ fn train() {
     let mut number = 0;
     let data = StreamedBlocks::open(&zoo, statistics, width, |_| {
         number += 1;
-        Ok(HostText {
-            tokens: crate::common::uniform(number, TOKENS * width),
-            len: TOKENS,
-        })
+        Ok(EncodedPrompt::new(
+            crate::common::uniform(number, TOKENS * width),
+            TOKENS,
+        ))
     })
     .unwrap();
     drop(zoo);

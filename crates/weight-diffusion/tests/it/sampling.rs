@@ -2,9 +2,9 @@
 
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 use weight_diffusion::diffusion::{Sampler, multi_step};
+use weight_diffusion::encoded_text::TextCondition;
 use weight_diffusion::{
-    Denoiser, Error, NoiseSchedule, Parameterization, SampleOptions, TextCondition, UNet1dConfig,
-    one_step,
+    Denoiser, Error, NoiseSchedule, Parameterization, SampleOptions, UNet1dConfig, one_step,
 };
 
 use crate::common::device;

@@ -3,19 +3,17 @@
 use std::path::Path;
 
 use burn::tensor::DType;
+use weight_diffusion::encoded_text::EncodedPrompt;
 use weight_diffusion::unet::ComputePrecision;
-use weight_diffusion::{HostText, Parameterization, WeightGenerator};
+use weight_diffusion::{Parameterization, WeightGenerator};
 
 fn shipped() -> WeightGenerator {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/weight-generator");
     WeightGenerator::load(&dir, &test_device::device()).unwrap()
 }
 
-fn prompt(width: usize, seed: u64) -> HostText {
-    HostText {
-        tokens: crate::common::uniform(seed, 3 * width),
-        len: 3,
-    }
+fn prompt(width: usize, seed: u64) -> EncodedPrompt {
+    EncodedPrompt::new(crate::common::uniform(seed, 3 * width), 3)
 }
 
 #[test]
@@ -42,7 +40,7 @@ fn brain_floats_predict_nearly_the_same_weights() {
         normalised
     };
     for seed in 0..4 {
-        let text = prompt(full.text().width, seed);
+        let text = prompt(full.encoder().width, seed);
         let predict = |generator: &WeightGenerator| {
             let options = generator.defaults();
             generator

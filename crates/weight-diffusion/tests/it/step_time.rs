@@ -10,9 +10,10 @@ use std::time::Instant;
 use weight_blocks::{
     GroupingRule, LayerGroup, LayerKind, Layout, Normalization, Normalizer, TensorRole, TensorSpec,
 };
+use weight_diffusion::encoded_text::{EncodedPrompt, EncoderId};
 use weight_diffusion::{
-    BlockDataset, BlockSource, BlockTrainer, HostText, SampleOptions, TextSpec, TrainConfig,
-    UNet1dConfig, WeightGenerator,
+    BlockDataset, BlockSource, BlockTrainer, SampleOptions, TrainConfig, UNet1dConfig,
+    WeightGenerator,
 };
 
 const CONCEPTS: usize = 170;
@@ -34,9 +35,11 @@ fn dataset(width: usize) -> BlockDataset {
         .map(|i| (i / 2, crate::common::uniform(i as u64 / 2, BLOCKS * 256)))
         .collect();
     let texts = (0..CONCEPTS)
-        .map(|i| HostText {
-            tokens: crate::common::uniform(9_000 + i as u64, TOKENS * width),
-            len: TOKENS,
+        .map(|i| {
+            EncodedPrompt::new(
+                crate::common::uniform(9_000 + i as u64, TOKENS * width),
+                TOKENS,
+            )
         })
         .collect();
     let all = entries.iter().map(|(_, weights)| weights.as_slice());
@@ -75,8 +78,8 @@ fn compact() {
         );
         if micro_batch == 256 {
             let options = SampleOptions::noise_end(&unet.schedule);
-            let text = TextSpec {
-                encoder: "bench".into(),
+            let text = EncoderId {
+                name: "bench".into(),
                 digest: String::new(),
                 width: unet.context_width,
             };
@@ -128,12 +131,13 @@ fn paper() {
     let config = UNet1dConfig::paper();
     let device = test_device::device();
     let unet = weight_diffusion::UNet1d::new(&config, 0, &device).unwrap();
-    let text = HostText {
-        tokens: crate::common::uniform(1, 77 * config.context_width),
-        len: 77,
-    };
-    let text = weight_diffusion::TextCondition::from_host(&[&text], config.context_width, &device)
-        .unwrap();
+    let text = EncodedPrompt::new(crate::common::uniform(1, 77 * config.context_width), 77);
+    let text = weight_diffusion::encoded_text::TextCondition::from_host(
+        &[&text],
+        config.context_width,
+        &device,
+    )
+    .unwrap();
     let options = SampleOptions::noise_end(&config.schedule);
     println!("network: {} MiB", peak());
     let start = Instant::now();

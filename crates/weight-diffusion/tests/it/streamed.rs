@@ -9,9 +9,9 @@ use weight_blocks::{
     module_to_named,
 };
 use weight_diffusion::data::Statistics;
+use weight_diffusion::encoded_text::EncodedPrompt;
 use weight_diffusion::{
-    BlockDataset, BlockSource, BlockTrainer, Error, HostText, Parameterization, StreamedBlocks,
-    TrainConfig,
+    BlockDataset, BlockSource, BlockTrainer, Error, Parameterization, StreamedBlocks, TrainConfig,
 };
 
 /// Seven concepts of two checkpoints, of which the first two share a prompt.
@@ -38,7 +38,7 @@ fn zoo(dir: &Path, rule: GroupingRule) -> Zoo {
     zoo
 }
 
-fn encode(prompt: &str) -> HostText {
+fn encode(prompt: &str) -> EncodedPrompt {
     let number: u64 = prompt.strip_prefix("prompt ").unwrap().parse().unwrap();
     text(number, 1 + number as usize % 3)
 }
@@ -144,7 +144,7 @@ fn what_cannot_be_streamed_is_refused() {
         "{message}"
     );
     let error = StreamedBlocks::open(&zoo, fit(), WIDTH + 1, |p| Ok(encode(p))).unwrap_err();
-    assert!(matches!(error, Error::Shape { .. }), "{error}");
+    assert!(matches!(error, Error::Prompt(_)), "{error}");
 
     let other = Layout::new(
         "o",

@@ -1,9 +1,10 @@
 //! The artefact on disk, its checks, and its predictions.
 
 use crate::common::{dataset, device, distance, layout, text, text_spec, train, unet};
+use weight_diffusion::encoded_text::{EncodedPrompt, EncoderId};
 use weight_diffusion::{
-    BlockSource, BlockTrainer, Error, HostText, Parameterization, Precision, Prediction,
-    SampleOptions, TextSpec, WeightGenerator,
+    BlockSource, BlockTrainer, Error, Parameterization, Precision, Prediction, SampleOptions,
+    WeightGenerator,
 };
 
 fn generator() -> WeightGenerator {
@@ -39,7 +40,7 @@ fn full_precision_round_trips_bit_for_bit() {
     let options = generator.defaults();
     assert_eq!(predict(&loaded, &options), predict(&generator, &options));
     assert_eq!(loaded.base_digest(), "base-digest");
-    assert_eq!(loaded.text(), &text_spec());
+    assert_eq!(loaded.encoder(), &text_spec());
     assert_eq!(loaded.layout(), generator.layout());
     assert_eq!(loaded.normalizer(), generator.normalizer());
     assert_eq!(loaded.zoo_norm(), generator.zoo_norm());
@@ -130,23 +131,20 @@ fn damaged_files_are_refused_by_name() {
 #[test]
 fn another_encoder_or_layout_is_refused() {
     let generator = generator();
-    generator.check_text(&text_spec()).unwrap();
-    let other = TextSpec {
+    generator.check_encoder(&text_spec()).unwrap();
+    let other = EncoderId {
         digest: "fedcba9876543210".into(),
         ..text_spec()
     };
-    let error = generator.check_text(&other).err().unwrap();
+    let error = generator.check_encoder(&other).err().unwrap();
     assert!(matches!(error, Error::TextEncoder { .. }));
     assert!(error.to_string().contains("fedcba987654"), "{error}");
     generator.check_layout(&layout("first")).unwrap();
     let error = generator.check_layout(&layout("second")).err().unwrap();
     assert!(matches!(error, Error::Layout { .. }));
-    let wide = HostText {
-        tokens: vec![0.0; 9],
-        len: 1,
-    };
+    let wide = EncodedPrompt::new(vec![0.0; 9], 1);
     let error = generator.predict(&wide, &generator.defaults(), &device());
-    assert!(matches!(error.err(), Some(Error::Shape { .. })));
+    assert!(matches!(error.err(), Some(Error::Prompt(_))));
 }
 
 #[test]
@@ -178,10 +176,7 @@ fn predictions_depend_on_seed_and_not_on_batch_size() {
     );
     assert!(average.encoded.iter().all(|v| v.is_finite()));
     // Text of no tokens is defined.
-    let empty = HostText {
-        tokens: vec![],
-        len: 0,
-    };
+    let empty = EncodedPrompt::new(vec![], 0);
     let empty = generator.predict(&empty, &options, &device()).unwrap();
     assert!(empty.norm.is_finite());
 }

@@ -8,10 +8,8 @@ use image::RgbImage;
 use lora_gan::PatchGanConfig;
 use weight_blocks::{GroupingRule, Normalization, Normalizer, WeightSpace};
 use weight_diffusion::data::NormStats;
-use weight_diffusion::{
-    BlockDataset, BlockSource, BlockTrainer, HostText, NoiseSchedule, Parameterization, Precision,
-    SampleOptions, TextSpec, TrainConfig, UNet1d, UNet1dConfig, WeightGenerator,
-};
+use weight_diffusion::encoded_text::{EncodedPrompt, EncoderId};
+use weight_diffusion::{BlockDataset, BlockSource, BlockTrainer, NoiseSchedule, Parameterization, Precision, SampleOptions, TrainConfig, UNet1d, UNet1dConfig, WeightGenerator};
 
 use super::adapters::generator;
 use super::zoos::{WIDTH, layout, weights};
@@ -109,10 +107,7 @@ fn dataset() -> BlockDataset {
         .collect();
     let flats = flat.iter().map(Vec::as_slice);
     let normalizer = Normalizer::fit(&layout, Normalization::PerLayer, flats).unwrap();
-    let text = |seed: usize| HostText {
-        tokens: vec![0.1 * seed as f32; WIDTH],
-        len: 1,
-    };
+    let text = |seed: usize| EncodedPrompt::new(vec![0.1 * seed as f32; WIDTH], 1);
     let entries = flat.into_iter().enumerate().collect();
     BlockDataset::new(layout, normalizer, vec![text(1), text(2)], WIDTH, entries).unwrap()
 }
@@ -162,8 +157,8 @@ fn weight_generator() -> Target {
             } else {
                 data.normalizer().clone()
             };
-            let spec = TextSpec {
-                encoder: "test".into(),
+            let spec = EncoderId {
+                name: "test".into(),
                 digest: "0123456789abcdef".into(),
                 width: WIDTH,
             };
@@ -183,10 +178,7 @@ fn weight_generator() -> Target {
     ];
     let mut generators = target("weight_generator", folders, |dir| {
         let generator = WeightGenerator::load(dir, &Device::flex()).map_err(text)?;
-        let prompt = HostText {
-            tokens: vec![0.3; generator.text().width],
-            len: 1,
-        };
+        let prompt = EncodedPrompt::new(vec![0.3; generator.encoder().width], 1);
         let prediction = generator.predict(&prompt, &generator.defaults(), &Device::flex());
         let prediction = prediction.map_err(text)?;
         let _ = prediction.norm_warning();

@@ -10,7 +10,8 @@ use weight_blocks::{
     load_safetensors, save_safetensors,
 };
 use weight_diffusion::data::Statistics;
-use weight_diffusion::{HostText, StreamedBlocks};
+use weight_diffusion::encoded_text::EncodedPrompt;
+use weight_diffusion::StreamedBlocks;
 
 use super::{reseal, target, text, written};
 use crate::run::Target;
@@ -93,10 +94,7 @@ fn read_zoo(dir: &Path) -> Result<(), String> {
     }
     for kind in [Normalization::PerLayer, Normalization::Elementwise] {
         let encode = |prompt: &str| {
-            Ok(HostText {
-                tokens: vec![prompt.len() as f32; WIDTH],
-                len: 1,
-            })
+            Ok(EncodedPrompt::new(vec![prompt.len() as f32; WIDTH], 1))
         };
         let data = StreamedBlocks::open(&zoo, Statistics::Fit(kind), WIDTH, encode);
         let record = data.and_then(|data| {
