@@ -140,14 +140,14 @@ pub enum Error {
         /// The trainer that was to resume it.
         expected: &'static str,
     },
-    /// A weight that is not finite was to be stored.
+    /// A NaN or infinite weight was to be stored.
     #[error("{}: not written, because tensor `{name}` holds {value}", path.display())]
     NotStorable {
         /// The file.
         path: PathBuf,
         /// The tensor.
         name: String,
-        /// Its first value that cannot be stored.
+        /// Its first NaN or infinite value.
         value: f32,
     },
     /// The prompt's tokens do not come from the text encoder that the generator was trained with.
@@ -251,6 +251,9 @@ pub enum Error {
         /// The reason.
         source: LossError,
     },
+    /// A weight file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] tensor_file::Error),
     /// A prompt's tokens do not have the width that the network was made for.
     #[error(transparent)]
     Prompt(#[from] encoded_text::Error),

@@ -1,11 +1,10 @@
-//! Files of weights and JSON that an interruption leaves as they were or as they should be.
+//! Files of weights and JSON, written atomically and checked when they are read.
 
 use std::path::Path;
 
-use half::f16;
 use serde::{Deserialize, Serialize};
-use tensor_file::SafetensorsWriter;
-use weight_blocks::{Layout, NamedTensors};
+use tensor_file::{NamedTensors, SafetensorsWriter, atomic, digest, load_safetensors};
+use weight_blocks::Layout;
 
 use crate::unet::parameter_count;
 use crate::{Error, UNet1dConfig};
@@ -21,38 +20,35 @@ pub enum Precision {
     Half,
 }
 
-/// Writes `tensors` as safetensors in `precision`, atomically.
+/// Writes `tensors` as safetensors in `precision`, atomically. Gives the SHA-256 of the file.
 pub(crate) fn write_tensors(
     path: &Path,
     tensors: &NamedTensors,
     precision: Precision,
-) -> Result<(), Error> {
+) -> Result<String, Error> {
     let mut file = SafetensorsWriter::new();
     for (name, tensor) in tensors {
-        let fits = |value: &f32| match precision {
-            Precision::Full => value.is_finite(),
-            Precision::Half => f16::from_f32(*value).is_finite(),
-        };
         // Nothing could read such a file, and the one that it would replace may be good.
-        if let Some(&value) = tensor.data.iter().find(|value| !fits(value)) {
+        if let Some(&value) = tensor.data.iter().find(|value| !value.is_finite()) {
             return Err(Error::NotStorable {
                 path: path.to_owned(),
                 name: name.clone(),
                 value,
             });
         }
-        let stored = match precision {
-            Precision::Full => file.f32(name, &tensor.shape, &tensor.data),
-            Precision::Half => file.f16(name, &tensor.shape, &tensor.data),
-        };
-        stored.map_err(weight_blocks::Error::from)?;
+        match precision {
+            Precision::Full => file.f32(name, &tensor.shape, &tensor.data)?,
+            Precision::Half => file.f16(name, &tensor.shape, &tensor.data)?,
+        }
     }
-    Ok(file.write(path).map_err(weight_blocks::Error::from)?)
+    let bytes = file.to_bytes()?;
+    atomic::write(path, &bytes)?;
+    Ok(digest::sha256_hex(&bytes))
 }
 
 /// Reads the safetensors file `path` after comparing it with `digest`.
 pub(crate) fn read_tensors(path: &Path, digest: &str) -> Result<NamedTensors, Error> {
-    let found = weight_blocks::file_digest(path)?;
+    let found = digest::file_sha256(path)?;
     if found != digest {
         return Err(Error::Digest {
             path: path.to_owned(),
@@ -60,7 +56,7 @@ pub(crate) fn read_tensors(path: &Path, digest: &str) -> Result<NamedTensors, Er
             found,
         });
     }
-    Ok(weight_blocks::load_safetensors(path)?.0)
+    Ok(load_safetensors(path)?.0)
 }
 
 /// Writes `value` as JSON on one line, atomically: a manifest holds tens of thousands of numbers.
@@ -70,7 +66,7 @@ pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Err
         source,
     })?;
     bytes.push(b'\n');
-    Ok(weight_blocks::write_atomic(path, &bytes)?)
+    Ok(atomic::write(path, &bytes)?)
 }
 
 /// Reads a JSON file whose `version` field is `version`. The version is checked first, so that a file of

@@ -130,14 +130,14 @@ impl WeightGenerator {
     /// If a save over an older generator is interrupted between the two, loading notices it.
     ///
     /// # Errors
-    /// Returns [`Error::Blocks`] naming the file if it cannot be written, and [`Error::NotStorable`] if a
-    /// weight is NaN, infinite, or too large for [`Precision::Half`].
+    /// Returns [`Error::File`] if a file cannot be written or a weight is too large for [`Precision::Half`], and
+    /// [`Error::NotStorable`] if a weight is NaN or infinite.
     pub fn save(&self, dir: &Path, precision: Precision) -> Result<(), Error> {
         let path = dir.join(Self::WEIGHTS_FILE);
-        write_tensors(&path, &module_to_named(&self.unet)?, precision)?;
+        let sha256 = write_tensors(&path, &module_to_named(&self.unet)?, precision)?;
         let manifest = Manifest {
             version: VERSION,
-            sha256: weight_blocks::file_digest(&path)?,
+            sha256,
             precision,
             unet: self.unet.config().clone(),
             layout: self.layout.clone(),
@@ -157,7 +157,7 @@ impl WeightGenerator {
     /// Returns [`Error::Io`] if a file is missing. If a file is damaged, or the two do not belong together,
     /// returns an error that names it: [`Error::Json`], [`Error::Version`], [`Error::NetworkTooLarge`],
     /// [`Error::LayoutTooLarge`], [`Error::Digest`], [`Error::MissingTensor`], [`Error::Misfit`] or
-    /// [`Error::Blocks`].
+    /// [`Error::File`].
     pub fn load(dir: &Path, device: &Device) -> Result<Self, Error> {
         let manifest: Manifest = read_json(&dir.join(Self::CONFIG_FILE), VERSION)?;
         let path = dir.join(Self::WEIGHTS_FILE);

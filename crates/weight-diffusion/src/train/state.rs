@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
-use weight_blocks::{HostTensor, NamedTensors};
+use tensor_file::{HostTensor, NamedTensors};
 
 use super::TrainConfig;
 use super::early_stop::{BestWeights, WatchState};
@@ -51,17 +51,17 @@ impl<O: Objective> Trainer<O> {
     /// this one.
     ///
     /// # Errors
-    /// Returns [`Error::Blocks`] or [`Error::Io`] naming the file if it cannot be written, [`Error::Device`]
+    /// Returns [`Error::File`] naming the file if it cannot be written, [`Error::Device`]
     /// if a value cannot be read back, and [`Error::NotFinite`] if a weight is NaN or infinite. The
     /// previous state is then left as it was.
     pub fn save_state(&self, dir: &Path) -> Result<(), Error> {
         let name = format!("state-{:09}.safetensors", self.steps_done());
         let path = dir.join(&name);
-        write_tensors(&path, &self.tensors()?, Precision::Full)?;
+        let sha256 = write_tensors(&path, &self.tensors()?, Precision::Full)?;
         let state = State {
             version: STATE_VERSION,
             step: self.steps_done(),
-            sha256: weight_blocks::file_digest(&path)?,
+            sha256,
             tensors: name.clone(),
             train: self.config().clone(),
             unet: self.unet_config().clone(),
@@ -107,7 +107,7 @@ impl<O: Objective> Trainer<O> {
     /// objective left it, and [`Error::Layout`] or [`Error::Shape`] if it was trained on another data set.
     /// If a file is damaged or not part of a state, returns an error that names it: [`Error::Json`],
     /// [`Error::Version`], [`Error::FileName`], [`Error::NetworkTooLarge`], [`Error::Digest`],
-    /// [`Error::MissingTensor`], [`Error::TensorLength`] or [`Error::Blocks`].
+    /// [`Error::MissingTensor`], [`Error::TensorLength`] or [`Error::File`].
     pub fn resume(dir: &Path, data: &DatasetSpec, device: &Device) -> Result<Self, Error> {
         let path = dir.join(STATE_FILE);
         let state: State = read_json(&path, STATE_VERSION)?;
