@@ -7,7 +7,7 @@ use concepts::Concept;
 use denoised_weights_examples::Result;
 use denoised_weights_examples::picture::{Column, write_grid};
 use finetune::tensor_to_images;
-use weight_diffusion::HostText;
+use weight_diffusion::EncodedPrompt;
 
 use crate::bench::Bench;
 use crate::report::{Interpolation, InterpolationStep};
@@ -17,7 +17,7 @@ use crate::zoo_outputs::apart;
 const SHARES: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 
 /// A concept and its tokens.
-type Encoded<'a> = (&'a Concept, HostText);
+type Encoded<'a> = (&'a Concept, EncodedPrompt);
 
 /// Interpolates between held-out prompts with the same number of tokens, and writes interpolation.png.
 pub(crate) fn interpolations(
@@ -63,7 +63,7 @@ fn interpolate(
         let tokens = (a.tokens.iter().zip(&b.tokens))
             .map(|(x, y)| x + (y - x) * share as f32)
             .collect();
-        let tokens = HostText { tokens, len: a.len };
+        let tokens = EncodedPrompt::new(tokens, a.len);
         let outputs = bench.outputs(&bench.predict(&tokens)?)?;
         let mixed = mix(&target_a, &target_b, share);
         steps.push(InterpolationStep {
