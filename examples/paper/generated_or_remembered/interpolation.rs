@@ -7,7 +7,7 @@ use concepts::Concept;
 use denoised_weights_examples::Result;
 use denoised_weights_examples::picture::{Column, write_grid};
 use finetune::tensor_to_images;
-use weight_diffusion::EncodedPrompt;
+use weight_diffusion::encoded_text::EncodedPrompt;
 
 use crate::bench::Bench;
 use crate::report::{Interpolation, InterpolationStep};
