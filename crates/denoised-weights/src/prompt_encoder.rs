@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use text_encoder::{StaticEncoder, TextEncoder, open_encoder};
-use weight_diffusion::{HostText, TextSpec};
+use weight_diffusion::encoded_text::{EncodedPrompt, EncoderId};
 
 use crate::Error;
 use crate::error::Result;
@@ -43,9 +43,9 @@ impl PromptEncoder {
     }
 
     /// The encoder's identity, which a weight generator trained on its tokens records.
-    pub fn spec(&self) -> TextSpec {
-        TextSpec {
-            encoder: self.encoder.name().to_owned(),
+    pub fn spec(&self) -> EncoderId {
+        EncoderId {
+            name: self.encoder.name().to_owned(),
             digest: self.encoder.digest().to_owned(),
             width: self.encoder.width(),
         }
@@ -55,7 +55,7 @@ impl PromptEncoder {
     ///
     /// # Errors
     /// Returns [`Error::Text`] if the encoder knows no word of the prompt.
-    pub fn tokens(&self, prompt: &str, _device: &Device) -> Result<HostText> {
+    pub fn tokens(&self, prompt: &str, _device: &Device) -> Result<EncodedPrompt> {
         let Some(encoded) = self.encoder.encode(&[prompt])?.pop() else {
             return Err(text_encoder::Error::NoPrompts.into());
         };
@@ -65,10 +65,7 @@ impl PromptEncoder {
                 self.encoder.max_tokens()
             );
         }
-        Ok(HostText {
-            tokens: encoded.tokens,
-            len: encoded.len,
-        })
+        Ok(EncodedPrompt::new(encoded.tokens, encoded.len))
     }
 
     /// The pooled vector of one prompt, of Euclidean norm 1: dot products are similarities.

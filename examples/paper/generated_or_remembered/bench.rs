@@ -16,7 +16,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tensor_file::{load_safetensors, save_safetensors};
 use weight_blocks::{NamedTensors, WeightSpace};
-use weight_diffusion::{HostText, SampleOptions};
+use weight_diffusion::SampleOptions;
+use weight_diffusion::encoded_text::EncodedPrompt;
 
 use crate::args::Args;
 use crate::report::ConceptReport;
@@ -59,7 +60,7 @@ impl Bench<'_> {
         self.tensor(&targets)
     }
 
-    pub(crate) fn predict(&self, tokens: &HostText) -> Result<NamedTensors> {
+    pub(crate) fn predict(&self, tokens: &EncodedPrompt) -> Result<NamedTensors> {
         let prediction = self
             .predictor
             .generator()
@@ -168,15 +169,15 @@ impl Bench<'_> {
 }
 
 /// Random tokens with the mean square of real ones.
-fn random_like(text: &HostText, seed: u64) -> HostText {
+fn random_like(text: &EncodedPrompt, seed: u64) -> EncodedPrompt {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let squares: f32 = text.tokens.iter().map(|v| v * v).sum();
     // A uniform distribution of the same deviation is √3 times as wide to each side.
     let bound = (3.0 * squares / text.tokens.len().max(1) as f32).sqrt();
-    HostText {
-        tokens: (text.tokens.iter())
+    EncodedPrompt::new(
+        (text.tokens.iter())
             .map(|_| bound * (2.0 * rng.random::<f32>() - 1.0))
             .collect(),
-        len: text.len,
-    }
+        text.len,
+    )
 }
