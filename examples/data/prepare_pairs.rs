@@ -20,8 +20,8 @@ use lora_gan::GeneratorConfig;
 use serde::Serialize;
 
 /// Edit the photos with concepts of the shipped list and write OUT/CONCEPT/{train,val,test}/
-/// {input,target}/NAME.png (or another layout) with the concept's text in OUT/CONCEPT/prompt.txt. The
-/// photos are split by source. Concepts that are complete already are left as they are.
+/// {input,target}/NAME.png (or another layout), with the concept's text in OUT/CONCEPT/prompt.txt. The
+/// photos are split by source. Concepts that are already complete are not changed.
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -34,7 +34,7 @@ struct Args {
     /// Only these concepts, comma-separated [default: all of --split].
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
-    /// Concepts of your own instead of the shipped list: JSON, as examples/data/fresh_concepts.json.
+    /// Your own concepts instead of the shipped list: JSON like that of examples/data/fresh_concepts.json.
     #[arg(long, value_name = "FILE", conflicts_with = "split")]
     concepts: Option<PathBuf>,
     /// Which concepts of the shipped list.
@@ -52,7 +52,7 @@ struct Args {
     /// How the pairs are laid out.
     #[arg(long, value_enum, default_value_t = Layout::Folders)]
     layout: Layout,
-    /// Print the concepts with their prompts and splits, and stop.
+    /// Print the concepts with their prompts and splits, and exit.
     #[arg(long)]
     list: bool,
 }
@@ -116,7 +116,7 @@ fn prepare(args: &Args) -> Result<()> {
     };
     for (done, concept) in (1u64..).zip(&chosen) {
         let dir = args.out.join(&concept.name);
-        // Written last, so its presence says that the rest is there.
+        // It is written last, so its presence means that the concept is complete.
         let prompt = dir.join("prompt.txt");
         if !prompt.exists() {
             for (split, photos, count) in [

@@ -34,25 +34,25 @@ struct Args {
     /// [default: the middle of the photo].
     #[arg(long, value_name = "FILE")]
     faces: Option<PathBuf>,
-    /// Edge of a face's crop over the longer edge of its box.
+    /// Edge of a face's crop, relative to the longer edge of its box.
     #[arg(long, default_value_t = 1.8)]
     face_margin: f64,
-    /// Who is who: JSON {"NAME.jpg": "person", ...} [default: every photograph by itself].
+    /// Who is on which photo: JSON {"NAME.jpg": "person", ...} [default: every photograph is on its own].
     #[arg(long, value_name = "FILE")]
     identities: Option<PathBuf>,
-    /// Share of the people or photographs for validation.
+    /// Share of the people or photographs to use for validation.
     #[arg(long, default_value_t = 0.1)]
     val: f64,
-    /// Share of them for test.
+    /// Share of them to use for testing.
     #[arg(long, default_value_t = 0.1)]
     test: f64,
     /// Seed of the split.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Threads.
+    /// Number of threads.
     #[arg(long, default_value_t = 2)]
     workers: usize,
-    /// Print which photo would go where, and stop.
+    /// Print which photo would go into which split, and exit.
     #[arg(long)]
     dry_run: bool,
 }
@@ -97,7 +97,7 @@ fn main_with(args: &Args) -> Result<()> {
         for photo in &planned {
             let (split, group) = (photo.split, &photo.group);
             let line = writeln!(out, "{split:?}\t{group}\t{}", photo.path.display());
-            // `| head` closes the pipe when it has seen enough.
+            // `| head` closes the pipe when it has read enough.
             if line.is_err() {
                 break;
             }

@@ -20,46 +20,46 @@ use finetune::Recipe;
 use serde::Serialize;
 use weight_blocks::{Checkpoint, Zoo};
 
-/// Train the LoRA adapter of each training concept from the frozen base and append it, with the
-/// checkpoints of its last epochs, to a zoo. Run again after an interruption (kill -9 included), it
-/// goes on from the last finished epoch and ends with the same zoo. Several processes may collect into
-/// one zoo: a concept is trained by one of them.
+/// Train the LoRA adapter of each training concept from the frozen base and append it, with the checkpoints
+/// of its last epochs, to a zoo. After an interruption (kill -9 included), the same command continues after
+/// the last finished epoch and ends with the same zoo. Several processes may collect into one zoo; each
+/// concept is trained by one of them.
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
     assets: AssetArgs,
-    /// The zoo to make or go on with.
+    /// The zoo to create or to continue.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Folder of prepared pairs (see prepare_pairs): a folder per concept with `prompt.txt` and
     /// pairs. Without it, the shipped training concepts are edited in memory.
     #[arg(long, value_name = "DIR")]
     pairs: Option<PathBuf>,
-    /// Also write a small copy of the zoo, for shipping: the last checkpoints, as 16-bit floats.
+    /// Also write a small copy of the zoo for shipping: the last checkpoints as 16-bit floats.
     #[arg(long, value_name = "DIR")]
     small: Option<PathBuf>,
     /// Only these concepts of the shipped list or of --pairs, comma-separated.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
-    /// This process's part of the concepts, such as 0/2 and 1/2 for two processes on one zoo.
+    /// The share of the concepts that this process trains, such as 0/2 and 1/2 for two processes.
     #[arg(long, value_name = "I/N", default_value = "0/1", value_parser = shard)]
     shard: (usize, usize),
     /// Epochs per concept.
     #[arg(long, default_value_t = 10)]
     epochs: usize,
-    /// Checkpoints kept per concept, of the last epochs.
+    /// Number of checkpoints kept per concept, from the last epochs.
     #[arg(long, default_value_t = 3)]
     keep: usize,
     /// Training pairs per concept.
     #[arg(long, default_value_t = 48)]
     n_train: usize,
-    /// Validation pairs that each checkpoint is measured on.
+    /// Number of validation pairs that each checkpoint is measured on.
     #[arg(long, default_value_t = 20)]
     n_validation: usize,
-    /// Last share of the epochs over which the learning rates fall to zero: settled weights differ
-    /// less by chance.
+    /// Last share of the epochs over which the learning rates fall to zero, which reduces random differences
+    /// between weights.
     #[arg(long, default_value_t = 0.5)]
     decay: f64,
     /// Learning rate of the adapter.
@@ -90,7 +90,7 @@ struct Report {
     concepts: BTreeMap<String, Collected>,
 }
 
-/// What the zoo has of a concept.
+/// The checkpoints of a concept in the zoo.
 #[derive(Serialize)]
 struct Collected {
     prompt: String,

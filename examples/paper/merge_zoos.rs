@@ -1,4 +1,4 @@
-//! Merges zoos that were collected apart, each on its own disk, into one.
+//! Merges zoos that were collected separately, each on its own disk, into one.
 //!
 //! ```sh
 //! cargo run --release --example merge_zoos -- --into out/zoo out/part-0 out/part-1
@@ -16,15 +16,15 @@ use denoised_weights_examples::{Result, files};
 use serde::Serialize;
 use weight_blocks::Zoo;
 
-/// Copy the concepts of several zoos of one base into one zoo, which is made where there is none. A
-/// concept that is there already must be the same. Run again after an interruption (kill -9
-/// included), it copies what is missing.
+/// Copy the concepts of several zoos of one base into one zoo, which is created if necessary. A concept that
+/// is already there must be the same. After an interruption (kill -9 included), the same command copies the
+/// rest.
 #[derive(Parser)]
 struct Args {
-    /// The zoo that takes the concepts.
+    /// The zoo to copy to.
     #[arg(long, value_name = "DIR")]
     into: PathBuf,
-    /// The zoos to copy from; they stay as they are.
+    /// The zoos to copy from; they are not changed.
     #[arg(value_name = "ZOO", required = true)]
     zoos: Vec<PathBuf>,
     /// Also write the result as JSON to this file.
@@ -60,14 +60,14 @@ fn merge(args: &Args) -> Result<()> {
         .map(|dir| Zoo::open(dir))
         .collect::<Result<Vec<_>, _>>()?;
     let Some(first) = parts.first() else {
-        return Err("no zoo to copy from".into());
+        return Err("there is no zoo to copy from".into());
     };
     for part in &parts {
         part.check(first.layout(), first.base_digest())?;
-        // `collect` removes the folder with its last state.
+        // `collect` removes this folder when it has finished.
         if part.dir().join("work").exists() {
             eprintln!(
-                "note: {}: concepts are in training there; when `collect` is through, merge again",
+                "note: {}: concepts are still being trained there; merge again when `collect` has finished",
                 display(part.dir())
             );
         }
@@ -82,7 +82,7 @@ fn merge(args: &Args) -> Result<()> {
     })?;
     let merged = merge_all(&mut zoo, &parts);
     lock.remove()?;
-    // States of a `collect` may lie here too.
+    // States of a `collect` may be here too, and then the folder stays.
     let _ = std::fs::remove_dir(&work);
     let parts = merged?;
     zoo.refresh()?;

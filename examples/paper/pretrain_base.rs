@@ -21,9 +21,9 @@ use finetune::PretrainConfig;
 use lora_gan::GeneratorConfig;
 use serde::Serialize;
 
-/// Train the base generator on the shipped training concepts; the text comes in by cross-attention,
-/// no text means "leave the photo as it is". Held-out concepts and photos are never seen. Run again
-/// after an interruption, it goes on from its last state.
+/// Train the base generator on the shipped training concepts. The text enters by cross-attention; without a
+/// text the network learns to leave the photo as it is. Held-out concepts and photos are never used. After
+/// an interruption, the same command continues from the last saved state.
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -36,7 +36,7 @@ struct Args {
     /// Optimizer steps.
     #[arg(long, default_value_t = PretrainConfig::compact().steps)]
     steps: usize,
-    /// Training photos, of which each concept has all.
+    /// Number of training photos; each concept uses all of them.
     #[arg(long, default_value_t = 48)]
     n_photos: usize,
     /// Steps between saved states.
@@ -89,7 +89,7 @@ fn pretrain(args: &Args) -> Result<()> {
     let sha256 = pretraining.run(&data, &device, |progress| {
         let done = progress.step as u64;
         last_l1 = progress.mean_l1;
-        // A resumed run begins where it was.
+        // A resumed run continues where it was.
         bar.get_or_insert_with(|| Progress::new("base", args.steps as u64, done))
             .set(done, format!("L1 {last_l1:.4}"));
     })?;

@@ -1,4 +1,4 @@
-//! Trains a weight generator on through what its weights do.
+//! Refines a weight generator through the edits of its predicted weights.
 //!
 //! ```sh
 //! cargo run --release --example refine_generator -- --zoo out/zoo --generator out/denoiser --out out/weight-generator
@@ -17,9 +17,10 @@ use denoised_weights_examples::training::{TrainingArgs, TrainingProgress};
 use weight_blocks::Zoo;
 use weight_diffusion::TrainConfig;
 
-/// Train a weight generator's block dictionary on with another loss: the L1 between the training
-/// concepts' targets and what the one-step predictions of their weights make of the photos. Run again after an interruption (kill -9 included), it continues
-/// from its last state and ends with the same weights.
+/// Continue the training of a weight generator's block dictionary with another loss: the L1 between the
+/// targets of the training concepts and the edits by the weights that are predicted for them in one step.
+/// After an interruption (kill -9 included), the same command continues from the last saved state and ends
+/// with the same weights.
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -32,16 +33,17 @@ struct Args {
     /// shipped training concepts are edited in memory.
     #[arg(long, value_name = "DIR")]
     pairs: Option<PathBuf>,
-    /// Learn from this many of the zoo's concepts only, as train_generator with the same --seed [default: all].
+    /// Learn from only this many of the zoo's concepts, the same as train_generator with the same --seed
+    /// [default: all].
     #[arg(long, value_name = "N")]
     concepts: Option<usize>,
     /// Optimizer steps.
     #[arg(long, default_value_t = 12000)]
     steps: u64,
-    /// Concepts per step, each on a thread of its own.
+    /// Number of concepts per step, each on its own thread.
     #[arg(long, default_value_t = 4)]
     n_concepts: usize,
-    /// Pairs per concept and step.
+    /// Number of pairs per concept and step.
     #[arg(long, default_value_t = 1)]
     n_pairs: usize,
     /// Peak learning rate.

@@ -1,4 +1,4 @@
-//! The networks that the paper compares with, trained for one concept.
+//! The networks that the paper compares with, each trained for one concept.
 //!
 //! ```sh
 //! cargo run --release --example train_baseline -- --network pix2pix
@@ -24,9 +24,9 @@ use finetune::Recipe;
 use lora_gan::BaseGenerator;
 use serde::Serialize;
 
-/// Train one of the paper's rivals on the pairs of one concept: pix2pix or Co-Mod-GAN from scratch,
-/// or E²GAN's LoRA from zero on the frozen base. Writes report.json, curve.svg and grid.png. Run
-/// again after an interruption, it goes on after the last whole epoch.
+/// Train one of the networks that the paper compares with on the pairs of one concept: pix2pix or Co-Mod-GAN
+/// from scratch, or E²GAN's LoRA from zero on the frozen base. Writes report.json, curve.svg and grid.png.
+/// After an interruption, the same command continues after the last whole epoch.
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -78,9 +78,9 @@ struct Report {
     network: Baseline,
     concept: String,
     quality: String,
-    /// Its `discriminator` is there where a PatchGAN trained.
+    /// Its `discriminator` is there if a PatchGAN was trained.
     recipe: serde_json::Value,
-    /// Configurations of the networks that trained.
+    /// Configurations of the trained networks.
     configs: serde_json::Value,
     curve: Vec<Measurement>,
 }
@@ -106,7 +106,7 @@ fn baseline(args: &Args) -> Result<()> {
     run.train(&base, &device)
 }
 
-/// What the networks share.
+/// A run, whatever the network is.
 struct Run<'a> {
     args: &'a Args,
     out: PathBuf,
@@ -149,7 +149,7 @@ impl<'a> Run<'a> {
         self.out.join("state")
     }
 
-    /// What a state belongs to, beside its recipe.
+    /// What a saved state belongs to, beside its recipe.
     fn identity(&self) -> Result<serde_json::Value> {
         let pairs = match &self.args.pairs {
             Some(dir) => std::fs::canonicalize(dir)
@@ -182,7 +182,7 @@ impl<'a> Run<'a> {
         let trained = train(self.args.network, &comparison, &state, |point| {
             let note = format!("{name} {:.2}, L1 {:.4}", point.quality, point.l1);
             let (total, done) = (self.recipe.epochs as u64, point.epoch as u64);
-            // A resumed run begins where it was.
+            // A resumed run continues where it was.
             let bar = progress.get_or_insert_with(|| Progress::new("train", total, done));
             bar.set(done, note);
         })?;

@@ -11,7 +11,7 @@ use crate::stats::mean;
 
 /// Points of the mean curve.
 const STEPS: usize = 120;
-/// Left end of logarithmic time axes, in seconds: what starts at once starts here.
+/// The left end of logarithmic time axes, in seconds, at which methods that start at once are drawn.
 const FIRST: f64 = 0.01;
 
 /// Figure 4: mean quality over all concepts and seeds against wall time, each run's last measurement
@@ -39,7 +39,7 @@ pub(crate) fn mean_curves(results: &Results) -> Chart<'static> {
     }
 }
 
-/// From the moment when all runs have begun to the median of their ends.
+/// The curve from the moment at which all runs have begun to the median of their ends.
 fn mean_curve(runs: &[&MethodReport]) -> Vec<(f64, f64)> {
     let seconds = |p: Option<f64>| p.unwrap_or(0.0).max(FIRST);
     let first = (runs.iter())
@@ -94,7 +94,7 @@ pub(crate) fn concept_curves<'a>(
     }
 }
 
-/// How much faster than E²GAN, by how long E²GAN is given.
+/// How much faster than E²GAN, by the time that E²GAN is given.
 pub(crate) fn budget_curves(results: &Results) -> Option<Chart<'static>> {
     let lines: Vec<Line> = (results.json.budgets.iter())
         .filter(|budget| !matches!(budget.method.as_str(), "pix2pix" | "comod"))

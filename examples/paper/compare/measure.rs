@@ -22,7 +22,7 @@ pub(crate) enum Method {
     Start(StartKind),
     /// A network from scratch.
     Scratch(Baseline),
-    /// The generated start, fine-tuned with the L1 alone.
+    /// The generated start, fine-tuned with the L1 loss alone.
     WithoutGan,
     /// Another weight generator, by its index in `--also`.
     Also(usize, String),

@@ -1,4 +1,4 @@
-//! All that was measured, read back for the report.
+//! The results of all runs, read back for the report.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::store::{Store, Strip};
 use crate::table::{Budget, Row, budgets, rows};
 
-/// What report.json holds: the shared schema with the comparison's figures beside it.
+/// report.json: the shared format and the figures of this comparison.
 #[derive(Serialize)]
 pub(crate) struct Json {
     #[serde(flatten)]
@@ -25,12 +25,12 @@ pub(crate) struct Json {
     pub budgets: Vec<Budget>,
 }
 
-/// Where it ran.
+/// The machine.
 #[derive(Serialize)]
 pub(crate) struct Machine {
     pub processor: String,
     pub cores: usize,
-    /// `RAYON_NUM_THREADS`, where it was set.
+    /// `RAYON_NUM_THREADS`, if it was set.
     pub threads: Option<String>,
     pub system: String,
 }
@@ -50,7 +50,7 @@ pub(crate) struct Results {
 }
 
 impl Results {
-    /// Runs that are missing are left out; a report of none is an error.
+    /// Reads the runs that exist; it is an error if there are none.
     pub(crate) fn read(
         out: &Path,
         subjects: &[ConceptSource],
@@ -83,7 +83,7 @@ impl Results {
             }
         }
         if entries.is_empty() {
-            return Err(format!("{}: nothing is measured there yet", out.display()).into());
+            return Err(format!("{}: there are no results yet", out.display()).into());
         }
         let table = rows(&entries, methods);
         let budgets = budgets(&entries, methods);
@@ -154,10 +154,7 @@ impl Machine {
         let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let processor = (info.lines())
             .find_map(|line| line.strip_prefix("model name")?.split_once(':'))
-            .map_or_else(
-                || "not known".to_owned(),
-                |(_, name)| name.trim().to_owned(),
-            );
+            .map_or_else(|| "unknown".to_owned(), |(_, name)| name.trim().to_owned());
         Self {
             processor,
             cores: std::thread::available_parallelism().map_or(0, |n| n.get()),

@@ -5,7 +5,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
-/// Draws of the bootstrap.
+/// Number of bootstrap samples.
 const RESAMPLES: usize = 4000;
 
 /// An estimate with its 95 % interval.
@@ -40,8 +40,8 @@ pub(crate) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// Percentile bootstrap over concepts (Efron 1979): the seeds of one concept are no independent draws, so
-/// that whole concepts are drawn. None where there is no value.
+/// Percentile bootstrap over concepts (Efron 1979): whole concepts are drawn, because the seeds of one concept are not
+/// independent. None if there is no value.
 fn bootstrap(
     concepts: &[Vec<f64>],
     seed: u64,

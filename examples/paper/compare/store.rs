@@ -1,4 +1,4 @@
-//! What is measured already: a JSON file and a strip of pictures per concept, seed and method.
+//! The results so far: a JSON file and a strip of pictures per concept, seed and method.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ pub(crate) struct Store {
     dir: PathBuf,
 }
 
-/// What a concept's pairs are.
+/// The pairs of a concept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct About {
     pub prompt: String,
@@ -36,7 +36,7 @@ impl Store {
         }
     }
 
-    /// Where a method that is in training keeps its state.
+    /// The folder of the state of a method in training.
     pub(crate) fn state(&self, method: &str) -> PathBuf {
         self.dir.join(format!("{}-state", file_name(method)))
     }
@@ -53,12 +53,12 @@ impl Store {
         self.json(method).is_file()
     }
 
-    /// Waits for the process that measures here.
+    /// Locks the folder, after waiting for the process that holds the lock.
     pub(crate) fn lock(&self) -> Result<RunLock> {
         Ok(RunLock::wait(&self.dir.join("lock"))?)
     }
 
-    /// None where another process measures here.
+    /// Locks the folder; none if another process holds the lock.
     pub(crate) fn try_lock(&self) -> Result<Option<RunLock>> {
         Ok(RunLock::try_take(&self.dir.join("lock"))?)
     }
@@ -67,7 +67,7 @@ impl Store {
         read(&self.json(method))
     }
 
-    /// The JSON is written last: with it the method counts as measured.
+    /// The JSON file is written last, since a method with one counts as measured.
     pub(crate) fn add(&self, method: &str, report: &MethodReport, strip: &Strip) -> Result<()> {
         write_strip(&self.png(method), strip)?;
         Ok(files::write_json(&self.json(method), report)?)
@@ -77,7 +77,7 @@ impl Store {
         read_strip(&self.png(method))
     }
 
-    /// The photos and their targets, and what the pairs are, once per concept and seed.
+    /// Adds the photos, their targets and the record of the pairs, once per concept and seed.
     pub(crate) fn add_pairs(&self, pairs: &ConceptPairs) -> Result<()> {
         let (before, after) = pairs.shown.iter().cloned().unzip();
         write_strip(&self.png("shown"), &Strip { before, after })?;
@@ -89,7 +89,7 @@ impl Store {
         Ok(claim(&self.json("about"), self.has("about"), &about)?)
     }
 
-    /// What the pairs are.
+    /// The record of the pairs.
     pub(crate) fn about(&self) -> Result<Option<About>> {
         read(&self.json("about"))
     }
@@ -100,9 +100,9 @@ impl Store {
     }
 }
 
-/// Nothing where there is no such file yet.
+/// Reads a file; none if it does not exist yet.
 fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
-    let damaged = |e: String| format!("{}: {e}; remove the file to measure anew", path.display());
+    let damaged = |e: String| format!("{}: {e}; remove the file to measure again", path.display());
     match std::fs::read(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(damaged(error.to_string()).into()),
@@ -112,7 +112,7 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     }
 }
 
-/// `denoised:30` is no name for a file everywhere.
+/// `denoised:30` is not a valid file name on every system.
 fn file_name(method: &str) -> String {
     method.replace(':', "-of-")
 }
@@ -134,11 +134,16 @@ fn write_strip(path: &Path, strip: &Strip) -> Result<()> {
 
 fn read_strip(path: &Path) -> Result<Strip> {
     let sheet = image::open(path)
-        .map_err(|e| format!("{}: {e}; remove its folder to measure anew", path.display()))?
+        .map_err(|e| {
+            format!(
+                "{}: {e}; remove its folder to measure again",
+                path.display()
+            )
+        })?
         .into_rgb8();
     let side = sheet.height() / 2;
     if side == 0 || sheet.width() % side != 0 {
-        return Err(format!("{}: is no strip of square images", path.display()).into());
+        return Err(format!("{}: this is not a strip of square images", path.display()).into());
     }
     let row = |y: u32| -> Vec<RgbImage> {
         (0..sheet.width() / side)
@@ -175,7 +180,7 @@ mod tests {
         std::fs::write(dir.path().join("runs/ink/seed-3/zero.json"), "{").unwrap();
         let error = store.method("zero").unwrap_err().to_string();
         assert!(
-            error.contains("zero.json") && error.contains("measure anew"),
+            error.contains("zero.json") && error.contains("measure again"),
             "{error}"
         );
     }

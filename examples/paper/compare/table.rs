@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::stats::{Estimate, mean, mean_of_means, median_of_all};
 
-/// The yardstick: E²GAN's start.
+/// The reference: E²GAN's start.
 pub(crate) const ZERO: &str = "zero";
 /// The network from scratch that the paper compares with.
 pub(crate) const PIX2PIX: &str = "pix2pix";
@@ -20,9 +20,9 @@ pub(crate) struct Row {
     pub method: String,
     pub concepts: usize,
     pub runs: usize,
-    /// Epochs that it trains.
+    /// Epochs of its training.
     pub epochs: f64,
-    /// Mean seconds until the starting weights are there.
+    /// Mean seconds of making the starting weights.
     pub predict_seconds: f64,
     /// Mean seconds of training.
     pub train_seconds: f64,
@@ -32,16 +32,15 @@ pub(crate) struct Row {
     pub final_kid: Option<Estimate>,
     pub final_l1: Option<Estimate>,
     pub final_ssim: Option<Estimate>,
-    /// Runs that came to E²GAN's final quality.
+    /// Runs that reached E²GAN's final quality.
     pub reached_zero_final: usize,
-    /// Median seconds to it, prediction included; none where fewer than half came there.
+    /// Median seconds to reach it, prediction included; none if fewer than half reached it.
     pub seconds_to_zero_final: Option<f64>,
-    /// E²GAN's whole run over the time to its final quality; a run that never came there counts as 1.
+    /// E²GAN's whole run over the time to its final quality; a run that never reached it counts as 1.
     pub speedup_over_zero: Option<Estimate>,
-    /// The same, over the first moment at which E²GAN itself has its final quality.
+    /// The same with the first moment at which E²GAN itself has its final quality in place of its whole run.
     pub speedup_over_zero_first: Option<Estimate>,
-    /// pix2pix' time to E²GAN's final quality, or its whole run where it never comes there, over this
-    /// method's.
+    /// pix2pix's time to E²GAN's final quality, or its whole run if it never reaches it, over this method's time.
     pub speedup_over_pix2pix: Option<Estimate>,
     /// Concepts whose mean final quality is at least as good as E²GAN's.
     pub concepts_at_least_zero: usize,
@@ -49,7 +48,7 @@ pub(crate) struct Row {
     pub final_minus_zero: Option<Estimate>,
 }
 
-/// Rows of `methods`, those that were measured.
+/// The rows of those `methods` that were measured.
 pub(crate) fn rows(entries: &[ConceptReport], methods: &[String]) -> Vec<Row> {
     (methods.iter())
         .filter_map(|method| row(entries, method))
@@ -127,26 +126,26 @@ fn train_seconds(run: &MethodReport) -> f64 {
     run.curve.last().map_or(0.0, |p| p.seconds) - run.predict_seconds
 }
 
-/// When a method came to E²GAN's final quality in the same run.
+/// When a method reached E²GAN's final quality in the same run.
 fn seconds_to_zero_final(entry: &ConceptReport, method: &str) -> Option<f64> {
     let target = entry.methods.get(ZERO)?.final_quality;
     entry.methods.get(method)?.seconds_to(target)
 }
 
-/// `reference` seconds over the method's own to E²GAN's final quality; 1 where it never came there.
+/// `reference` seconds over the method's own to E²GAN's final quality; 1 if it never reached it.
 fn speedup(entry: &ConceptReport, method: &str, reference: f64) -> Option<f64> {
     entry.methods.get(ZERO)?;
     entry.methods.get(method)?;
     Some(ratio_of(reference, seconds_to_zero_final(entry, method)))
 }
 
-/// How many times faster; 1 where the method never came there.
+/// How many times faster; 1 if the method never reached the target.
 fn ratio_of(reference: f64, own: Option<f64>) -> f64 {
-    // Down to a millisecond: a start that costs nothing is not infinitely fast.
+    // At least a millisecond, so that a start that costs nothing is not infinitely fast.
     own.map_or(1.0, |seconds| reference / seconds.max(1e-3))
 }
 
-/// How much faster than E²GAN, by how long E²GAN is given.
+/// How much faster than E²GAN, by the time that E²GAN is given.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Budget {
     pub method: String,
@@ -159,9 +158,9 @@ pub(crate) struct BudgetPoint {
     pub epoch: f64,
     /// Mean of its seconds.
     pub zero_seconds: f64,
-    /// Its seconds over the method's to the best quality that E²GAN had by then, median over the runs.
+    /// Its seconds over the method's to the best quality that E²GAN had reached by then, median over the runs.
     pub speedup: Option<Estimate>,
-    /// Runs of the method that came there.
+    /// Runs of the method that reached it.
     pub reached: usize,
 }
 
@@ -293,7 +292,7 @@ mod tests {
         assert_eq!(ours.speedup_over_zero.unwrap().value, 5.0);
         // E²GAN has its final quality after 5 s already.
         assert_eq!(ours.speedup_over_zero_first.unwrap().value, 2.5);
-        // pix2pix never comes there: its 30 s over 2 s, and 1.
+        // pix2pix never reaches it: its 30 s over 2 s, and 1.
         assert_eq!(ours.speedup_over_pix2pix.unwrap().value, 8.0);
         // Concept means 49 and 70.
         assert_eq!(ours.final_quality.unwrap().value, 59.5);
@@ -311,7 +310,7 @@ mod tests {
         assert_eq!(budgets.len(), 1);
         let points = &budgets[0].points;
         assert_eq!((points[0].epoch, points[0].zero_seconds), (1.0, 5.0));
-        // 48 is reached by none.
+        // No run reaches 48.
         assert_eq!(
             (points[0].reached, points[0].speedup.unwrap().value),
             (0, 1.0)
