@@ -60,9 +60,9 @@ impl PatchGanConfig {
 pub struct PatchLayer {
     /// `[f, c, 4, 4]`.
     pub weight: Param<Tensor<4>>,
-    /// `[f]`; none before a batch norm.
+    /// `[f]`; `None` before a batch norm.
     pub bias: Option<Param<Tensor<1>>>,
-    /// None on the first and the last layer.
+    /// `None` on the first and the last layer.
     pub norm: Option<Norm>,
     /// 2 for a layer that halves the size, 1 otherwise.
     pub stride: usize,

@@ -17,7 +17,7 @@ const MOMENTUM: f64 = 0.1;
 pub enum NormKind {
     /// `BatchNorm2d`, pix2pix's own; its convolutions have no bias.
     Batch,
-    /// `InstanceNorm2d(affine=False)`, as the option `--norm instance` makes it (CycleGAN's).
+    /// `InstanceNorm2d(affine=False)`, the original's `--norm instance` (CycleGAN's).
     Instance,
     /// Instance norm with γ and β: this crate's compact discriminator.
     #[default]
@@ -38,13 +38,13 @@ impl NormKind {
 /// layer takes the biased one), with momentum 0.1.
 #[derive(Module, Debug)]
 pub struct Norm {
-    /// γ `[C]`; none for [`NormKind::Instance`].
+    /// γ `[C]`; `None` for [`NormKind::Instance`].
     pub gamma: Option<Param<Tensor<1>>>,
-    /// β `[C]`, likewise.
+    /// β `[C]`; `None` for [`NormKind::Instance`].
     pub beta: Option<Param<Tensor<1>>>,
-    /// Running mean `[C]`, of a batch norm only.
+    /// Running mean `[C]`; `None` unless it is a batch norm.
     pub running_mean: Option<RunningState<Tensor<1>>>,
-    /// Running variance `[C]`, likewise.
+    /// Running variance `[C]`; `None` unless it is a batch norm.
     pub running_var: Option<RunningState<Tensor<1>>>,
 }
 

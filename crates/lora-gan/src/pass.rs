@@ -6,20 +6,21 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::init::normal;
 
-/// How a pix2pix or Co-Mod-GAN network is run.
+/// How a network is run.
 ///
 /// PyTorch's pix2pix keeps dropout and batch statistics on at test time unless `--eval` is given;
-/// [`Pass::Train`] on a device without autodiff does that too.
+/// [`Pass::Train`] on a device without autodiff does the same for pix2pix's networks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pass {
-    /// Batch norm by the batch's statistics (and updating the running ones), dropout, fresh noise.
-    /// Everything random is drawn on the host from `seed`, each layer from its own stream: the same
-    /// seed gives the same masks on any device. Pass another seed at every step.
+    /// Dropout, fresh noise, and batch norms by the batch's statistics, which update the running ones
+    /// (but the batch norms of an adapted [`HybridGenerator`](crate::HybridGenerator) are constants).
+    /// Everything random is drawn on the host from `seed`, each layer from its own stream, so the same
+    /// seed gives the same masks on any device. Use another seed at every step.
     Train {
-        /// Of this pass.
+        /// The seed of this pass.
         seed: u64,
     },
-    /// Running statistics, no dropout, the noise that is stored with the network.
+    /// Running statistics, no dropout, and the noise that is stored with the network, if any.
     Eval,
 }
 

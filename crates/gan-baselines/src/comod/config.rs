@@ -9,7 +9,7 @@ use crate::error::{Error, check_field};
 /// [`CoModDiscriminator`](super::CoModDiscriminator).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CoModConfig {
-    /// Height and width of the images, a power of two from 8 on.
+    /// Height and width of the images, a power of two of at least 8.
     pub image_size: usize,
     /// Width of the latent z.
     pub latent: usize,
@@ -56,7 +56,7 @@ impl CoModConfig {
         }
     }
 
-    /// Whether the discriminator takes a batch of this size: one below `minibatch_group`, or a multiple
+    /// Whether the discriminator takes a batch of this size: one smaller than `minibatch_group`, or a multiple
     /// of it.
     pub fn takes_batch(&self, batch: usize) -> bool {
         fits(batch, self.minibatch_group)

@@ -13,12 +13,12 @@ use crate::penalties::Dual;
 use lora_gan::init::normal;
 
 /// `[B, c, H, W]` → `[B, f, H, W]`, or half of H and W behind a low-pass filter; StyleGAN2's leaky
-/// ReLU follows where there is a bias.
+/// ReLU follows if there is a bias.
 #[derive(Module, Debug)]
 pub(crate) struct EqualConv {
     /// `[f, c, k, k]`, N(0, 1) at the start, times 1/√(c·k²) at run time.
     pub(crate) weight: Param<Tensor<4>>,
-    /// `[f]`; none on a residual path.
+    /// `[f]`; `None` on a residual path.
     pub(crate) bias: Option<Param<Tensor<1>>>,
     down: bool,
 }

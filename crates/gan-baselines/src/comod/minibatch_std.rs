@@ -7,7 +7,7 @@ use crate::penalties::Dual;
 /// `[B, C, H, W]` → `[B, C + 1, H, W]`: the added map holds one number per group of `group` images
 /// (all, if there are fewer), the deviation over the group averaged over channels and pixels.
 ///
-/// As in StyleGAN2, image i belongs to group i mod (B / group). None where B is neither below
+/// As in StyleGAN2, image i belongs to group i mod (B / group). `None` if B is neither below
 /// `group` nor a multiple of it.
 pub(crate) fn minibatch_std(x: Tensor<4>, group: usize) -> Option<Tensor<4>> {
     let groups = Groups::new(&x, group)?;

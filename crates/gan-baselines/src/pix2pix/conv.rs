@@ -25,9 +25,9 @@ pub(crate) enum Resize {
 pub(crate) struct ConvLayer {
     /// `[f, c, k, k]`, or `[c, f, k, k]` when transposed (PyTorch's layout).
     pub(crate) weight: Param<Tensor<4>>,
-    /// `[f]`; none before a batch norm.
+    /// `[f]`; `None` before a batch norm.
     pub(crate) bias: Option<Param<Tensor<1>>>,
-    /// None after the last convolution.
+    /// `None` after the last convolution.
     pub(crate) norm: Option<Norm>,
     half: bool,
     double: bool,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, check_field};
 use crate::layers::LoraConfig;
 
-/// Bounds of what a configuration from a file can make this process allocate.
+/// Limits on what a configuration from a file can make this process allocate.
 const LARGEST_WIDTH: usize = 2048;
 const LARGEST_CONTEXT: usize = 8192;
 /// Reflection needs less padding than the smallest image has pixels.
@@ -53,11 +53,11 @@ pub struct GeneratorConfig {
     /// Width of the text tokens that the cross-attention reads.
     pub context_width: usize,
     /// Number of learned tokens that stand for "no text" (one concept per adapter). They stand in for
-    /// the text encoder's output and not for a layer, so the network's count leaves them out. With
-    /// none a zero token is read, which lets the cross-attention pass its output bias only.
+    /// the text encoder's output and not for a layer, so the network's count leaves them out. If there are
+    /// none, a zero token is read, of which the cross-attention passes on its output bias only.
     pub null_tokens: usize,
-    /// Adds the input of the downsample–transformer–upsample stage to its output. Where that
-    /// stage is small (8×8 in `compact`) it alone cannot carry the photo.
+    /// Adds the input of the downsample–transformer–upsample stage to its output. If that
+    /// stage is small (8×8 in `compact`), it cannot carry the photo alone.
     pub bottleneck_skip: bool,
     /// Reflection padding in the 7×7 layers (pix2pix), zero padding otherwise.
     pub reflect_padding: bool,
