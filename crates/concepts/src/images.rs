@@ -228,6 +228,20 @@ fn over_white(image: DynamicImage) -> RgbImage {
     })
 }
 
+/// The centre square of `image`, resized to `size` x `size` pixels as [`read_photos`](crate::read_photos) does.
+///
+/// # Errors
+/// Returns [`Error::BadSize`], and [`Error::NoPixels`] if the image is empty.
+pub fn fit_image(image: RgbImage, size: usize) -> Result<RgbImage, Error> {
+    let size = check_size(size)?;
+    if image.width() == 0 || image.height() == 0 {
+        return Err(Error::NoPixels {
+            path: "image".into(),
+        });
+    }
+    Ok(fit(image, size))
+}
+
 /// The centre square of `image`, resized to `size` x `size` pixels with an antialiasing filter. An image of that size
 /// keeps its pixels.
 pub(crate) fn fit(image: RgbImage, size: u32) -> RgbImage {

@@ -35,7 +35,7 @@
 //! | the shipped concepts, your own | [`art_concepts`], [`find`], [`read_concepts`], [`Concept`], [`Split`] |
 //! | an edit of your own | [`Op`], [`ops`] |
 //! | edit by prompt | [`ImageEditor`], [`ClassicalEditor`] |
-//! | photos | [`read_photos`], [`split_by_source`], [`Photo`], [`PhotoSplit`] |
+//! | photos | [`read_photos`], [`read_photo`], [`split_by_source`], [`Photo`], [`PhotoSplit`] |
 //! | folders of pairs | [`read_pairs`], [`write_pairs`], [`read_pair_splits`], [`Pair`], [`PairSplits`] |
 //! | pix2pix's aligned files, WebDataset | [`pairs`] |
 //! | photos of your own: crop, split, manifest | [`prepare`] |
@@ -71,5 +71,5 @@ pub use editor::{ClassicalEditor, ImageEditor};
 pub use error::Error;
 pub use ops::Op;
 pub use pairs::{Pair, PairSplits, read_pair_splits, read_pairs, write_pairs};
-pub use photos::{Photo, PhotoSplit, fit_photo, read_photo, read_photos, split_by_source};
+pub use photos::{Photo, PhotoSplit, read_photo, read_photos, split_by_source};
 pub use resumable_runs::Error as FileError;

@@ -46,25 +46,9 @@ pub fn read_photos(dir: &Path, size: usize) -> Result<Vec<Photo>, Error> {
 /// Reads one photo as [`read_photos`] does.
 ///
 /// # Errors
-/// Returns [`Error::BadSize`], and if the file cannot be read [`Error::Io`], [`Error::Decode`], [`Error::TooLarge`] or
-/// [`Error::NoPixels`].
+/// Returns [`Error::BadSize`], and the errors of [`read_image`](images::read_image), which name the file.
 pub fn read_photo(path: &Path, size: usize) -> Result<Photo, Error> {
     read(path.to_owned(), images::check_size(size)?)
-}
-
-/// Crops a photo to its centre square and resizes it to `size` x `size` pixels, as [`read_photos`] does; a photo that has
-/// that size already keeps its pixels.
-///
-/// # Errors
-/// Returns [`Error::BadSize`], or [`Error::NoPixels`] if the photo is empty.
-pub fn fit_photo(photo: RgbImage, size: usize) -> Result<RgbImage, Error> {
-    let size = images::check_size(size)?;
-    if photo.width() == 0 || photo.height() == 0 {
-        return Err(Error::NoPixels {
-            path: "photo".into(),
-        });
-    }
-    Ok(images::fit(photo, size))
 }
 
 fn read(path: PathBuf, size: u32) -> Result<Photo, Error> {

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::Device;
-use concepts::{fit_photo, read_photo, read_photos};
+use concepts::images::fit_image;
+use concepts::{read_photo, read_photos};
 use finetune::{images_to_tensor, tensor_to_images, translate};
 use image::{ImageFormat, RgbImage};
 use lora_gan::{BaseGenerator, HybridGenerator};
@@ -42,7 +43,7 @@ impl PhotoEditor {
     /// # Errors
     /// Returns [`Error::Concepts`] if the photo has no pixels.
     pub fn edit(&self, photo: RgbImage) -> Result<RgbImage> {
-        let photo = fit_photo(photo, self.size)?;
+        let photo = fit_image(photo, self.size)?;
         Ok(self.edit_fitted(&[&photo])?.swap_remove(0))
     }
 
