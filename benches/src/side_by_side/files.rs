@@ -6,12 +6,12 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use weight_blocks::{HostTensor, NamedTensors, load_safetensors, save_safetensors, write_atomic};
+use tensor_file::{HostTensor, NamedTensors, atomic, load_safetensors, save_safetensors};
 
 use crate::Result;
 
 pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
-    Ok(write_atomic(path, &serde_json::to_vec_pretty(value)?)?)
+    Ok(atomic::write(path, &serde_json::to_vec_pretty(value)?)?)
 }
 
 pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {

@@ -48,7 +48,6 @@
 
 mod block_reader;
 pub mod error;
-mod files;
 mod fit;
 mod grouping;
 mod index;
@@ -64,8 +63,6 @@ pub mod zoo;
 
 pub use block_reader::BlockReader;
 pub use error::Error;
-#[doc(hidden)]
-pub use files::{file_digest, load_safetensors, save_safetensors, write_atomic};
 pub use fit::NormalizerFit;
 pub use grouping::GroupingRule;
 pub use index::sinusoidal_encoding;

@@ -6,10 +6,9 @@ use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use tensor_file::{HostTensor, NamedTensors, load_safetensors, save_safetensors};
 use weight_blocks::module::gradients_to_named;
-use weight_blocks::{
-    HostTensor, NamedTensors, load_named, load_safetensors, module_to_named, save_safetensors,
-};
+use weight_blocks::{load_named, module_to_named};
 
 /// The bound for networks and losses: largest difference, relative to the reference's largest value.
 pub const TOLERANCE: f32 = 1e-4;

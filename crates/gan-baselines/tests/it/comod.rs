@@ -174,9 +174,9 @@ fn weights_and_noise_survive_a_file() {
         message.contains("G.safetensors") && message.contains("tensor `"),
         "{message}"
     );
-    let (mut tensors, _) = weight_blocks::load_safetensors(&file).unwrap();
+    let (mut tensors, _) = tensor_file::load_safetensors(&file).unwrap();
     tensors.get_mut("encoder.conv.weight").unwrap().data[2] = f32::NAN;
-    weight_blocks::save_safetensors(&file, &tensors, &Default::default()).unwrap();
+    tensor_file::save_safetensors(&file, &tensors, &Default::default()).unwrap();
     let message = other().load_state_dict(&file).unwrap_err().to_string();
     assert!(
         message.contains("encoder.conv.weight") && message.contains("NaN"),

@@ -8,8 +8,9 @@ use gan_baselines::{Error, ResnetConfig, ResnetGenerator};
 use lora_gan::{NormKind, Pass, PatchGan, PatchGanConfig};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
+use tensor_file::{HostTensor, load_safetensors, save_safetensors};
 use test_parity::{close, host};
-use weight_blocks::{HostTensor, load_safetensors, module_to_named, save_safetensors};
+use weight_blocks::module_to_named;
 
 use crate::{fixture, path};
 

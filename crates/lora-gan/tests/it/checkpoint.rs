@@ -7,7 +7,9 @@ use std::path::Path;
 use crate::common::{bits, changed, is_lora, small, small_paper, tensor, trained};
 use burn::module::Module;
 use lora_gan::{BaseGenerator, Error, GeneratorConfig, HybridGenerator, Pass};
-use weight_blocks::{WeightSpace, load_safetensors, module_to_named, save_safetensors};
+use tensor_file::digest::file_sha256;
+use tensor_file::{load_safetensors, save_safetensors};
+use weight_blocks::{WeightSpace, module_to_named};
 
 const WEIGHTS: &str = "generator.safetensors";
 const CONFIG: &str = "generator.json";
@@ -23,10 +25,7 @@ fn a_base_comes_back_to_the_bit() {
         let base = BaseGenerator::load(&folder, &device).unwrap();
         assert_eq!(base.config, config);
         assert_eq!(base.digest, digest);
-        assert_eq!(
-            digest,
-            weight_blocks::file_digest(&folder.join(WEIGHTS)).unwrap()
-        );
+        assert_eq!(digest, file_sha256(&folder.join(WEIGHTS)).unwrap());
         let photo = tensor([2, 3, 16, 16], 2, &device);
         let run = |g: &HybridGenerator| {
             let g = g.clone().valid();
@@ -186,11 +185,11 @@ fn files_that_agree_but_do_not_fit_are_refused_by_tensor() {
     let rewrite = |edit: fn(&mut weight_blocks::NamedTensors)| {
         refused(|dir| {
             let path = dir.join(WEIGHTS);
-            let old = weight_blocks::file_digest(&path).unwrap();
+            let old = file_sha256(&path).unwrap();
             let (mut weights, _) = load_safetensors(&path).unwrap();
             edit(&mut weights);
             save_safetensors(&path, &weights, &BTreeMap::new()).unwrap();
-            let new = weight_blocks::file_digest(&path).unwrap();
+            let new = file_sha256(&path).unwrap();
             let text = fs::read_to_string(dir.join(CONFIG))
                 .unwrap()
                 .replace(&old, &new);

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use crate::common::{bits, distance, small, small_paper, tensor, trained};
 use lora_gan::{BaseGenerator, Error, HybridGenerator, Pass};
-use weight_blocks::{WeightSpace, load_safetensors, save_safetensors};
+use tensor_file::{load_safetensors, save_safetensors};
+use weight_blocks::WeightSpace;
 
 #[test]
 fn an_export_is_the_merged_network() {

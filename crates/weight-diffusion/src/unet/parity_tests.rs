@@ -4,8 +4,9 @@ use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use tensor_file::load_safetensors;
 use weight_blocks::module::gradients_to_named;
-use weight_blocks::{NamedTensors, load_named, load_safetensors};
+use weight_blocks::{NamedTensors, load_named};
 
 use super::attention::{Context, TransformerBlock};
 use super::blocks::ResBlock;

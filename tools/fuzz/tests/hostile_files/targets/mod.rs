@@ -11,7 +11,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use fuzz_harness::Folder;
-use sha2::{Digest, Sha256};
+use tensor_file::digest::sha256_hex;
 
 use crate::run::{TIMES, TIMES_OF_PICTURES, TIMES_OF_TOKENIZERS, Target, folder_of};
 
@@ -95,10 +95,7 @@ fn reseal(folder: &mut Folder, file: &str, record: &str) {
     let Some(bytes) = folder.get(file) else {
         return;
     };
-    let digest: String = Sha256::digest(bytes)
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect();
+    let digest = sha256_hex(bytes);
     let Some(record) = folder.get_mut(record) else {
         return;
     };

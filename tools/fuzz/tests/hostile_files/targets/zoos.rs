@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use fuzz_harness::Folder;
+use tensor_file::{load_safetensors, save_safetensors};
 use weight_blocks::{
     BlockReader, Checkpoint, ConceptRecord, GroupingRule, HostTensor, LayerGroup, LayerKind,
     Layout, LoraFile, NamedTensors, Normalization, TensorRole, TensorSpec, WeightSpace, Zoo,
-    load_safetensors, save_safetensors,
 };
 use weight_diffusion::data::Statistics;
 use weight_diffusion::encoded_text::EncodedPrompt;
