@@ -116,7 +116,7 @@ fn choose(args: &Args) -> Result<()> {
         let pairs = args.pairs(concept, &photos, &predictor)?;
         let evaluator = Evaluator::new(&network, &pairs.test)?;
         base_quality += evaluator.measure(&predictor.base().generator)?.frechet;
-        let tokens = predictor.encoder().tokens(&concept.prompt, &device)?;
+        let tokens = predictor.encoder().tokens(&concept.prompt)?;
         for (options, sums) in options.iter().zip(&mut sums) {
             for seed in 0..args.seeds.max(1) {
                 let options = SampleOptions {

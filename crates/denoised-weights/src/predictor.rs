@@ -125,7 +125,7 @@ impl AdapterPredictor {
     /// Returns [`Error::Text`] if the encoder knows no word of the prompt, and [`Error::WeightGenerator`] if `options` do
     /// not fit the generator's schedule.
     pub fn predict_with(&self, prompt: &str, options: &SampleOptions) -> Result<Prediction> {
-        let tokens = self.encoder.tokens(prompt, &self.device)?;
+        let tokens = self.encoder.tokens(prompt)?;
         Ok(self.generator.predict(&tokens, options, &self.device)?)
     }
 }

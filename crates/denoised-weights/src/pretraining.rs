@@ -31,7 +31,7 @@ pub fn pretraining_concepts(
     let inputs: Tensor<4> = images_to_tensor(&refs, size, device)?;
     let tokens = concepts
         .iter()
-        .map(|concept| encoder.tokens(&concept.prompt, device))
+        .map(|concept| encoder.tokens(&concept.prompt))
         .collect::<Result<Vec<_>>>()?;
     let tokens: Vec<&EncodedPrompt> = tokens.iter().collect();
     let texts = TextCondition::from_host(&tokens, encoder.spec().width, device)

@@ -44,18 +44,14 @@ impl PromptEncoder {
 
     /// The encoder's identity, which a weight generator trained on its tokens records.
     pub fn spec(&self) -> EncoderId {
-        EncoderId {
-            name: self.encoder.name().to_owned(),
-            digest: self.encoder.digest().to_owned(),
-            width: self.encoder.width(),
-        }
+        self.encoder.id()
     }
 
     /// The tokens of one prompt, `[L, C]`; logs a warning if the prompt was cut.
     ///
     /// # Errors
     /// Returns [`Error::Text`] if the encoder knows no word of the prompt.
-    pub fn tokens(&self, prompt: &str, _device: &Device) -> Result<EncodedPrompt> {
+    pub fn tokens(&self, prompt: &str) -> Result<EncodedPrompt> {
         let Some(encoded) = self.encoder.encode(&[prompt])?.pop() else {
             return Err(text_encoder::Error::NoPrompts.into());
         };
@@ -65,7 +61,7 @@ impl PromptEncoder {
                 self.encoder.max_tokens()
             );
         }
-        Ok(EncodedPrompt::new(encoded.tokens, encoded.len))
+        Ok(encoded)
     }
 
     /// The pooled vector of one prompt, of Euclidean norm 1: dot products are similarities.

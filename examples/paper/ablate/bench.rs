@@ -88,7 +88,7 @@ impl Bench<'_> {
             base: unadapted,
             ground_truth,
         });
-        let tokens = self.text.tokens(&entry.prompt, self.device)?;
+        let tokens = self.text.tokens(&entry.prompt)?;
         let encoder = self.text.spec();
         let groups = self.base.generator.layer_groups();
         let subject = Subject {

@@ -124,7 +124,7 @@ impl Bench<'_> {
         let tokens = self
             .predictor
             .encoder()
-            .tokens(&concept.prompt, self.device)?;
+            .tokens(&concept.prompt)?;
         let predicted = self.predict(&tokens)?;
         let trained = self.trained(&pairs)?;
         let outputs = self.outputs(&predicted)?;
@@ -143,7 +143,7 @@ impl Bench<'_> {
             ("closest_outputs", measure(&stored.weights[j])?),
             (
                 "wrong_prompt",
-                measure(&self.predict(&self.predictor.encoder().tokens(wrong, self.device)?)?)?,
+                measure(&self.predict(&self.predictor.encoder().tokens(wrong)?)?)?,
             ),
             ("random_prompt", measure(&self.predict(&random)?)?),
         ]);

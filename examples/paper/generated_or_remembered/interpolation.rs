@@ -24,9 +24,9 @@ pub(crate) fn interpolations(
     bench: &Bench<'_>,
     concepts: &[Concept],
 ) -> Result<Vec<Interpolation>> {
-    let (encoder, device) = (bench.predictor.encoder(), bench.device);
+    let encoder = bench.predictor.encoder();
     let encoded = (concepts.iter())
-        .map(|concept| Ok((concept, encoder.tokens(&concept.prompt, device)?)))
+        .map(|concept| Ok((concept, encoder.tokens(&concept.prompt)?)))
         .collect::<Result<Vec<Encoded<'_>>>>()?;
     let mut by_length: BTreeMap<usize, Vec<&Encoded<'_>>> = BTreeMap::new();
     for entry in &encoded {

@@ -50,7 +50,7 @@ impl<'a> DenoisedStart<'a> {
 
     fn predict(&self, prompt: &str) -> Result<Prediction> {
         let device = self.predictor.device();
-        let tokens = self.predictor.encoder().tokens(prompt, device)?;
+        let tokens = self.predictor.encoder().tokens(prompt)?;
         Ok(self.generator.predict(&tokens, &self.options, device)?)
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use burn::tensor::Device;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use weight_blocks::{Normalization, Normalizer, Zoo};
@@ -30,7 +29,6 @@ impl ZooRecords {
         zoo: &Zoo,
         encoder: &PromptEncoder,
         normalizer: Option<&Normalizer>,
-        device: &Device,
     ) -> Result<Self> {
         let layout = zoo.layout().clone();
         let mut prompts: BTreeMap<&str, usize> = BTreeMap::new();
@@ -41,7 +39,7 @@ impl ZooRecords {
             let index = match prompts.get(entry.prompt.as_str()) {
                 Some(&index) => index,
                 None => {
-                    texts.push(encoder.tokens(&entry.prompt, device)?);
+                    texts.push(encoder.tokens(&entry.prompt)?);
                     concepts.push(entry.concept.clone());
                     prompts.insert(&entry.prompt, texts.len() - 1);
                     texts.len() - 1
@@ -74,11 +72,10 @@ pub fn open_records(
     encoder: &PromptEncoder,
     normalizer: Option<&Normalizer>,
     stream: bool,
-    device: &Device,
 ) -> Result<Box<dyn BlockSource>> {
     if !stream {
         return Ok(Box::new(
-            ZooRecords::read(zoo, encoder, normalizer, device)?.dataset,
+            ZooRecords::read(zoo, encoder, normalizer)?.dataset,
         ));
     }
     let statistics = match normalizer {
@@ -86,9 +83,8 @@ pub fn open_records(
         None => Statistics::Fit(Normalization::Elementwise),
     };
     let width = encoder.spec().width;
-    let blocks = StreamedBlocks::open(zoo, statistics, width, |prompt| {
-        Ok(encoder.tokens(prompt, device)?)
-    })?;
+    let blocks =
+        StreamedBlocks::open(zoo, statistics, width, |prompt| Ok(encoder.tokens(prompt)?))?;
     Ok(Box::new(blocks))
 }
 

@@ -57,7 +57,7 @@ pub fn refine(
     let (base, generator) = (predictor.base(), predictor.generator());
     let encoder = predictor.encoder();
     zoo.check(generator.layout(), &base.digest)?;
-    let records = ZooRecords::read(zoo, encoder, Some(generator.normalizer()), device)?;
+    let records = ZooRecords::read(zoo, encoder, Some(generator.normalizer()))?;
     let size = base.config.image_size;
     let n_pairs = refinement.n_pairs.max(1);
     let draws = PairDraws {

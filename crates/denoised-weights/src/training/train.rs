@@ -53,12 +53,12 @@ pub fn train(
     } = training;
     // Before the training and not after it.
     defaults.validate(&unet.schedule)?;
-    let dataset = open_records(zoo, encoder, None, *stream, device)?;
+    let dataset = open_records(zoo, encoder, None, *stream)?;
     let dataset = &*dataset;
     let held_out = match training.held_out {
         Some(zoo) => {
             let normalizer = Some(dataset.normalizer());
-            Some(open_records(zoo, encoder, normalizer, *stream, device)?)
+            Some(open_records(zoo, encoder, normalizer, *stream)?)
         }
         None => None,
     };

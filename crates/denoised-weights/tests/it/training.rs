@@ -106,7 +106,7 @@ fn a_zoo_becomes_a_generator_that_predicts_edits_and_is_refined() {
     let predictor = AdapterPredictor::new(base.clone(), encoder, generator, &device).unwrap();
     let stored = predictor.load_generator(&at("generator")).unwrap();
     let prediction = predictor.predict("ink drawing").unwrap();
-    let tokens = predictor.encoder().tokens("ink drawing", &device).unwrap();
+    let tokens = predictor.encoder().tokens("ink drawing").unwrap();
     let again = stored
         .predict(&tokens, &stored.defaults(), &device)
         .unwrap();
