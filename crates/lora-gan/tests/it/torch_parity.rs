@@ -7,10 +7,9 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use encoded_text::TextCondition;
 use lora_gan::{HybridGenerator, Pass};
+use tensor_file::{load_safetensors, save_safetensors};
 use weight_blocks::module::gradients_to_named;
-use weight_blocks::{
-    NamedTensors, WeightSpace, load_safetensors, module_to_named, save_safetensors,
-};
+use weight_blocks::{NamedTensors, WeightSpace, module_to_named};
 
 const TOLERANCE: f32 = 1e-4;
 
