@@ -77,64 +77,13 @@ impl LoraFile {
     /// Returns [`Error::File`] if the file cannot be read, and [`Error::LoraFile`] if a factor has no partner, ranks
     /// differ, or a tensor does not belong to a LoRA.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let (tensors, metadata) = load_safetensors(path)?;
-        let fail = |source| Error::LoraFile {
+        let (mut weights, metadata) = load_safetensors(path)?;
+        let alphas = weights.extract_if(.., |name, _| name.ends_with(".alpha"));
+        let constants: NamedTensors = alphas.collect();
+        let groups = groups(&weights).map_err(|source| Error::LoraFile {
             path: path.to_owned(),
             source: Box::new(source),
-        };
-        let mut layers: BTreeMap<&str, [Option<&str>; 2]> = BTreeMap::new();
-        let mut constants = NamedTensors::new();
-        for (name, tensor) in &tensors {
-            if name.ends_with(".alpha") {
-                constants.insert(name.clone(), tensor.clone());
-                continue;
-            }
-            let Some((layer, factor)) = split(name) else {
-                let name = name.clone();
-                return Err(fail(LoraFileError::UnknownTensor { name }));
-            };
-            let slot = &mut layers.entry(layer).or_default()[factor];
-            if let Some(other) = slot {
-                return Err(fail(LoraFileError::DuplicateFactor {
-                    name: name.clone(),
-                    other: (*other).to_owned(),
-                }));
-            }
-            *slot = Some(name);
-        }
-        let mut layers: Vec<_> = layers.into_iter().collect();
-        layers.sort_by(|a, b| natural(a.0, b.0));
-        let mut groups = Vec::with_capacity(layers.len());
-        for (layer, pair) in layers {
-            let [Some(down), Some(up)] = pair else {
-                let name = pair[0].or(pair[1]).unwrap_or(layer).to_owned();
-                return Err(fail(LoraFileError::NoPartner { name }));
-            };
-            let (a, b) = (&tensors[down].shape, &tensors[up].shape);
-            if a.len() < 2 || a.len() != b.len() || a[0] != b[1] {
-                return Err(fail(LoraFileError::Rank {
-                    down: down.to_owned(),
-                    down_shape: a.clone(),
-                    up: up.to_owned(),
-                    up_shape: b.clone(),
-                }));
-            }
-            let spec = |name: &str, shape: &[usize], role| TensorSpec {
-                name: name.to_owned(),
-                shape: shape.to_vec(),
-                role,
-            };
-            groups.push(LayerGroup {
-                name: layer.to_owned(),
-                kind: kind(layer, a.len()),
-                tensors: vec![spec(down, a, TensorRole::Down), spec(up, b, TensorRole::Up)],
-            });
-        }
-        if groups.is_empty() {
-            return Err(fail(LoraFileError::Empty));
-        }
-        let mut weights = tensors;
-        weights.retain(|name, _| !constants.contains_key(name));
+        })?;
         Ok(Self {
             groups,
             weights,
@@ -169,6 +118,62 @@ impl WeightSpace for LoraFile {
         self.weights = weights.clone();
         Ok(())
     }
+}
+
+/// The layers in natural order, each with its down and up factor.
+fn groups(factors: &NamedTensors) -> Result<Vec<LayerGroup>, LoraFileError> {
+    let mut layers: BTreeMap<&str, [Option<&str>; 2]> = BTreeMap::new();
+    for name in factors.keys() {
+        let Some((layer, factor)) = split(name) else {
+            return Err(LoraFileError::UnknownTensor { name: name.clone() });
+        };
+        let slot = &mut layers.entry(layer).or_default()[factor];
+        if let Some(other) = slot {
+            return Err(LoraFileError::DuplicateFactor {
+                name: name.clone(),
+                other: (*other).to_owned(),
+            });
+        }
+        *slot = Some(name);
+    }
+    if layers.is_empty() {
+        return Err(LoraFileError::Empty);
+    }
+    let mut layers: Vec<_> = layers.into_iter().collect();
+    layers.sort_by(|a, b| natural(a.0, b.0));
+    let group = |(layer, pair)| group(factors, layer, pair);
+    layers.into_iter().map(group).collect()
+}
+
+/// A layer whose down and up factor are the tensors named in `pair`.
+fn group(
+    factors: &NamedTensors,
+    layer: &str,
+    pair: [Option<&str>; 2],
+) -> Result<LayerGroup, LoraFileError> {
+    let [Some(down), Some(up)] = pair else {
+        let name = pair[0].or(pair[1]).unwrap_or(layer).to_owned();
+        return Err(LoraFileError::NoPartner { name });
+    };
+    let (a, b) = (&factors[down].shape, &factors[up].shape);
+    if a.len() < 2 || a.len() != b.len() || a[0] != b[1] {
+        return Err(LoraFileError::Rank {
+            down: down.to_owned(),
+            down_shape: a.clone(),
+            up: up.to_owned(),
+            up_shape: b.clone(),
+        });
+    }
+    let spec = |name: &str, shape: &[usize], role| TensorSpec {
+        name: name.to_owned(),
+        shape: shape.to_vec(),
+        role,
+    };
+    Ok(LayerGroup {
+        name: layer.to_owned(),
+        kind: kind(layer, a.len()),
+        tensors: vec![spec(down, a, TensorRole::Down), spec(up, b, TensorRole::Up)],
+    })
 }
 
 /// The layer's name, and 0 for its down, 1 for its up factor.

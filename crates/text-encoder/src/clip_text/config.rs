@@ -101,33 +101,7 @@ impl Config {
             source,
         };
         let fields: Fields = serde_json::from_value(value).map_err(json)?;
-        for (field, size) in [
-            ("vocab_size", fields.vocab_size),
-            ("hidden_size", fields.hidden_size),
-            ("intermediate_size", fields.intermediate_size),
-            ("num_hidden_layers", fields.num_hidden_layers),
-            ("num_attention_heads", fields.num_attention_heads),
-        ] {
-            if size == 0 {
-                return Err(wrong(field, "0".into(), "at least 1"));
-            }
-        }
-        if fields.max_position_embeddings < 3 {
-            let found = fields.max_position_embeddings.to_string();
-            return Err(wrong("max_position_embeddings", found, "at least 3"));
-        }
-        if !fields
-            .hidden_size
-            .is_multiple_of(fields.num_attention_heads)
-        {
-            let found = fields.num_attention_heads.to_string();
-            let expected = format!("a divisor of hidden_size {}", fields.hidden_size);
-            return Err(wrong("num_attention_heads", found, &expected));
-        }
-        if !(fields.layer_norm_eps > 0.0 && fields.layer_norm_eps < 1.0) {
-            let found = fields.layer_norm_eps.to_string();
-            return Err(wrong("layer_norm_eps", found, "between 0 and 1"));
-        }
+        check(&fields, &wrong)?;
         let Some(activation) = Activation::parse(&fields.hidden_act) else {
             return Err(wrong("hidden_act", fields.hidden_act, Activation::NAMES));
         };
@@ -146,6 +120,41 @@ impl Config {
             },
         })
     }
+}
+
+/// Refuses sizes that no text tower can have.
+fn check(
+    fields: &Fields,
+    wrong: &impl Fn(&'static str, String, &str) -> Error,
+) -> Result<(), Error> {
+    for (field, size) in [
+        ("vocab_size", fields.vocab_size),
+        ("hidden_size", fields.hidden_size),
+        ("intermediate_size", fields.intermediate_size),
+        ("num_hidden_layers", fields.num_hidden_layers),
+        ("num_attention_heads", fields.num_attention_heads),
+    ] {
+        if size == 0 {
+            return Err(wrong(field, "0".into(), "at least 1"));
+        }
+    }
+    if fields.max_position_embeddings < 3 {
+        let found = fields.max_position_embeddings.to_string();
+        return Err(wrong("max_position_embeddings", found, "at least 3"));
+    }
+    if !fields
+        .hidden_size
+        .is_multiple_of(fields.num_attention_heads)
+    {
+        let found = fields.num_attention_heads.to_string();
+        let expected = format!("a divisor of hidden_size {}", fields.hidden_size);
+        return Err(wrong("num_attention_heads", found, &expected));
+    }
+    if !(fields.layer_norm_eps > 0.0 && fields.layer_norm_eps < 1.0) {
+        let found = fields.layer_norm_eps.to_string();
+        return Err(wrong("layer_norm_eps", found, "between 0 and 1"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
