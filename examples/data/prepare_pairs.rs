@@ -4,7 +4,7 @@
 //! cargo run --release --example prepare_pairs -- --out out/pairs --only charcoal-sketch,oil-painting
 //! ```
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
@@ -82,20 +82,7 @@ fn prepare(args: &Args) -> Result<()> {
         Some(path) => concepts::read_concepts(path)?,
         None => art_concepts(),
     };
-    let mut chosen: Vec<&Concept> = Vec::new();
-    for name in &args.only {
-        chosen.push(find(&list, name)?);
-    }
-    if args.only.is_empty() {
-        let wanted = |split| match args.split {
-            _ if args.concepts.is_some() => true,
-            Which::Train => split == Split::Train,
-            Which::Validation => split == Split::Validation,
-            Which::Test => split == Split::Test,
-            Which::All => true,
-        };
-        chosen.extend(list.iter().filter(|c| wanted(c.split)));
-    }
+    let chosen = args.choose(&list)?;
     if args.list {
         for concept in chosen {
             println!(
@@ -119,16 +106,7 @@ fn prepare(args: &Args) -> Result<()> {
         // It is written last, so its presence means that the concept is complete.
         let prompt = dir.join("prompt.txt");
         if !prompt.exists() {
-            for (split, photos, count) in [
-                (Split::Train, &photos.train, args.n_train),
-                (Split::Validation, &photos.validation, args.n_test),
-                (Split::Test, &photos.test, args.n_test),
-            ] {
-                let edited = edit_photos(&spread(photos, count, 0.0), concept);
-                let pairs: Vec<Pair> = edited.into_iter().enumerate().map(pair).collect();
-                PairLayout::from(args.layout).write(&dir, split, &pairs, &concept.prompt)?;
-                report.pairs += pairs.len();
-            }
+            report.pairs += args.write_pairs(&dir, concept, &photos)?;
             files::write(&prompt, format!("{}\n", concept.prompt).as_bytes())?;
         }
         report.concepts.push(concept.name.clone());
@@ -142,6 +120,40 @@ fn prepare(args: &Args) -> Result<()> {
         display(&args.out)
     );
     args.common.write_json(&report)
+}
+
+impl Args {
+    /// The concepts of --only, or those of the split.
+    fn choose<'c>(&self, list: &'c [Concept]) -> Result<Vec<&'c Concept>> {
+        if !self.only.is_empty() {
+            let found = self.only.iter().map(|name| Ok(find(list, name)?));
+            return found.collect();
+        }
+        let wanted = |split| match self.split {
+            _ if self.concepts.is_some() => true,
+            Which::Train => split == Split::Train,
+            Which::Validation => split == Split::Validation,
+            Which::Test => split == Split::Test,
+            Which::All => true,
+        };
+        Ok(list.iter().filter(|c| wanted(c.split)).collect())
+    }
+
+    /// Writes the pairs of a concept for every split; returns their number.
+    fn write_pairs(&self, dir: &Path, concept: &Concept, photos: &PhotoSplits) -> Result<usize> {
+        let mut written = 0;
+        for (split, photos, count) in [
+            (Split::Train, &photos.train, self.n_train),
+            (Split::Validation, &photos.validation, self.n_test),
+            (Split::Test, &photos.test, self.n_test),
+        ] {
+            let edited = edit_photos(&spread(photos, count, 0.0), concept);
+            let pairs: Vec<Pair> = edited.into_iter().enumerate().map(pair).collect();
+            PairLayout::from(self.layout).write(dir, split, &pairs, &concept.prompt)?;
+            written += pairs.len();
+        }
+        Ok(written)
+    }
 }
 
 fn pair((index, (input, target)): (usize, (RgbImage, RgbImage))) -> Pair {

@@ -21,10 +21,10 @@ use denoised_weights_examples::options::ModelArgs;
 use denoised_weights_examples::picture::{Chart, Line, write_chart};
 use denoised_weights_examples::progress::Progress;
 use denoised_weights_examples::{Result, files};
-use finetune::{Evaluator, Quality};
+use finetune::Evaluator;
 use serde::Serialize;
-use weight_blocks::NamedTensors;
 use weight_diffusion::SampleOptions;
+use weight_diffusion::encoded_text::EncodedPrompt;
 
 /// Measure the edits of the validation photos by the predicted weights of the validation concepts, before
 /// any fine-tuning, for each timestep and for averages over several noises. Writes choose_t.json,
@@ -119,19 +119,7 @@ fn choose(args: &Args) -> Result<()> {
         let tokens = predictor.encoder().tokens(&concept.prompt)?;
         for (options, sums) in options.iter().zip(&mut sums) {
             for seed in 0..args.seeds.max(1) {
-                let options = SampleOptions {
-                    seed: args.common.seed + seed,
-                    ..*options
-                };
-                let (seconds, weights) =
-                    timed_prediction(generator, &tokens, &options, 1, &device)?;
-                let adapted = adapt(&predictor.base().generator, &weights)?;
-                sums.add(
-                    seed as usize,
-                    &evaluator.measure(&adapted)?,
-                    &weights,
-                    seconds,
-                );
+                sums.add(seed, &predictor, &tokens, *options, &evaluator)?;
                 done += 1;
                 progress.set(done, format!("{} t = {}", concept.name, options.t));
             }
@@ -219,11 +207,28 @@ impl Sums {
         }
     }
 
-    fn add(&mut self, seed: usize, quality: &Quality, weights: &NamedTensors, seconds: Vec<f64>) {
-        self.quality[seed] += quality.frechet;
+    /// Predicts with the noise of `seed` and adds the measurement.
+    fn add(
+        &mut self,
+        seed: u64,
+        predictor: &AdapterPredictor,
+        tokens: &EncodedPrompt,
+        options: SampleOptions,
+        evaluator: &Evaluator<'_>,
+    ) -> Result<()> {
+        let options = SampleOptions {
+            seed: options.seed + seed,
+            ..options
+        };
+        let (generator, device) = (predictor.generator(), predictor.device());
+        let (seconds, weights) = timed_prediction(generator, tokens, &options, 1, device)?;
+        let adapted = adapt(&predictor.base().generator, &weights)?;
+        let quality = evaluator.measure(&adapted)?;
+        self.quality[seed as usize] += quality.frechet;
         self.l1 += quality.l1;
-        self.norm += norm(weights);
+        self.norm += norm(&weights);
         self.seconds.extend(seconds);
+        Ok(())
     }
 
     fn report(mut self, options: SampleOptions, concepts: f64) -> PointReport {

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use denoised_weights::collecting::{CollectEvent, CollectOptions, Collector};
-use denoised_weights::pairs::{PairCounts, PhotoSplits, training_sources};
+use denoised_weights::pairs::{ConceptSource, PairCounts, PhotoSplits, training_sources};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, display, parse, run};
 use denoised_weights_examples::options::AssetArgs;
@@ -122,29 +122,10 @@ fn collect(args: &Args) -> Result<()> {
     let assets = args.assets.paths();
     let base = assets.load_base(&device)?;
     let network = assets.load_feature_network(&device)?;
-    let recipe = Recipe {
-        epochs: args.epochs,
-        lr_generator: args.lr,
-        decay: args.decay,
-        seed: args.common.seed,
-        ..Recipe::compact()
-    };
-    let options = CollectOptions {
-        recipe: recipe.clone(),
-        keep: args.keep,
-        counts: PairCounts {
-            train: args.n_train,
-            test: args.n_validation,
-            shown: 0,
-        },
-    };
+    let options = args.options();
+    let recipe = options.recipe.clone();
     let mut collector = Collector::open(&args.out, &base, &network, options, &device)?;
-    let (part, parts) = args.shard;
-    let mine: Vec<_> = training_sources(args.pairs.as_deref(), &args.only)?
-        .into_iter()
-        .enumerate()
-        .filter_map(|(i, source)| (i % parts == part).then_some(source))
-        .collect();
+    let mine = args.sources()?;
     let photos = match args.pairs {
         Some(_) => None,
         None => Some(PhotoSplits::read(&assets.photos, base.config.image_size)?),
@@ -197,4 +178,34 @@ fn collect(args: &Args) -> Result<()> {
         report.seconds_this_run
     );
     args.common.write_json(&report)
+}
+
+impl Args {
+    fn options(&self) -> CollectOptions {
+        CollectOptions {
+            recipe: Recipe {
+                epochs: self.epochs,
+                lr_generator: self.lr,
+                decay: self.decay,
+                seed: self.common.seed,
+                ..Recipe::compact()
+            },
+            keep: self.keep,
+            counts: PairCounts {
+                train: self.n_train,
+                test: self.n_validation,
+                shown: 0,
+            },
+        }
+    }
+
+    /// This process's share of the concepts.
+    fn sources(&self) -> Result<Vec<(String, ConceptSource)>> {
+        let (part, parts) = self.shard;
+        let all = training_sources(self.pairs.as_deref(), &self.only)?;
+        let numbered = all.into_iter().enumerate();
+        Ok(numbered
+            .filter_map(|(i, source)| (i % parts == part).then_some(source))
+            .collect())
+    }
 }

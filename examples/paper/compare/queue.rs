@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use denoised_weights::comparison::Measurement;
 use denoised_weights::pairs::{ConceptSource, PhotoSplits};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::progress::Progress;
@@ -35,8 +36,8 @@ pub(crate) fn measure_all(
     let todo: usize = (runs.iter())
         .map(|(subject, seed)| missing(&store(subject, *seed)).len())
         .sum();
-    let mut done = total - todo;
-    let mut progress = Progress::new("compare", total as u64, done as u64);
+    let mut done = (total - todo) as u64;
+    let mut progress = Progress::new("compare", total as u64, done);
     // Runs that another process is measuring come again at the end.
     let mut queue: VecDeque<_> = runs.into_iter().map(|run| (run, false)).collect();
     while let Some(((subject, seed), wait)) = queue.pop_front() {
@@ -58,29 +59,23 @@ pub(crate) fn measure_all(
         if missing.is_empty() {
             continue;
         }
-        let device = bench.predictor.device();
-        let pairs = subject.pairs(
-            photos.as_ref(),
-            args.measured(),
-            args.counts(),
-            size,
-            device,
-        )?;
+        let (measured, counts, device) = (args.measured(), args.counts(), bench.predictor.device());
+        let pairs = subject.pairs(photos.as_ref(), measured, counts, size, device)?;
         store.add_pairs(&pairs)?;
         for method in missing {
-            let recipe = args.recipe(method, seed);
             let label = format!("{} seed {seed} {}", pairs.name, method.name());
+            let recipe = args.recipe(method, seed);
             bench.measure(method, &pairs, &recipe, &store, |point| {
-                let (epoch, quality) = (point.epoch, point.quality);
-                progress.set(
-                    done as u64,
-                    format!("{label} epoch {epoch:.2}: {quality:.1}"),
-                );
+                progress.set(done, format!("{label} {}", note(point)));
             })?;
             done += 1;
-            progress.set(done as u64, label);
+            progress.set(done, label);
         }
     }
     progress.finish();
     Ok(())
+}
+
+fn note(point: &Measurement) -> String {
+    format!("epoch {:.2}: {:.1}", point.epoch, point.quality)
 }
