@@ -247,13 +247,19 @@ pub enum Error {
     WeightGenerator(#[from] weight_diffusion::Error),
     /// The training of an adapter or of a base.
     #[error(transparent)]
-    FineTune(#[from] finetune::Error),
+    FineTune(Box<finetune::Error>),
     /// A metric or its feature network.
     #[error(transparent)]
     Metric(#[from] clean_fid::Error),
     /// Concepts, photos or pairs.
     #[error(transparent)]
     Concepts(#[from] concepts::Error),
+}
+
+impl From<finetune::Error> for Error {
+    fn from(error: finetune::Error) -> Self {
+        Self::FineTune(Box::new(error))
+    }
 }
 
 /// A result of this crate.

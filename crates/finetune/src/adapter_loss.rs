@@ -1,4 +1,4 @@
-//! How well given adapter weights do a concept's edit, and which way they should move.
+//! How well given adapter weights edit photos as a concept asks, and in which direction they should move.
 
 use burn::module::Module;
 use burn::tensor::Device;
@@ -9,9 +9,8 @@ use crate::adversary::Adversary;
 use crate::divergence::{Suspects, check_finite};
 use crate::{Error, PairSet, Recipe};
 
-/// Eq. 4 as a function of the adapter alone, with its gradient: what a network that *makes* adapters
-/// is trained through. Its L1 term by itself, or both terms with a discriminator that learns
-/// meanwhile.
+/// Eq. 4 as a function of the adapter alone, with its gradient: the loss for training a network that *makes* adapters.
+/// Either its L1 term alone, or both terms with a discriminator that learns at the same time.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -55,7 +54,7 @@ impl AdapterLoss {
     /// so its rate does not decay.
     ///
     /// # Errors
-    /// [`Error::Recipe`].
+    /// Returns [`Error::Recipe`] if the recipe cannot train anything.
     pub fn with_discriminator(
         base: &HybridGenerator,
         recipe: Recipe,
@@ -76,8 +75,8 @@ impl AdapterLoss {
     /// in units of the −1..1 range.
     ///
     /// # Errors
-    /// [`Error::NoPairs`]; weights that do not fit the base; photos that it does not take;
-    /// [`Error::NotFinite`] where the discriminator diverged.
+    /// Returns [`Error::NoPairs`], [`Error::Weights`] if the weights do not fit the base, [`Error::Network`] if it does
+    /// not take the photos, and [`Error::NotFinite`] if the discriminator diverged.
     pub fn value_and_gradient(
         &mut self,
         weights: &NamedTensors,

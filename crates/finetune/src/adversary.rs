@@ -21,8 +21,8 @@ impl<D: PairDiscriminator + Module> Adversary<D> {
         }
     }
 
-    /// One update at the rate `lr` on detached fakes, with R1 of weight `r1_gamma` where there is one;
-    /// gives the loss without the penalty. `check` sees both before anything is updated.
+    /// One update at the rate `lr` on detached fakes, with R1 of weight `r1_gamma` if there is one; gives the loss without
+    /// the penalty. `check` sees both before anything is updated.
     pub(crate) fn step(
         &mut self,
         recipe: &Recipe,

@@ -1,4 +1,4 @@
-//! Where a loss that is no number comes from.
+//! Finding the cause of a NaN or infinite loss.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -6,7 +6,7 @@ use weight_blocks::{HostTensor, NamedTensors, module_to_named};
 
 use crate::{Error, Recipe};
 
-/// An error for a `value` that is no number; its layer is found out only then, by [`Suspects::accuse`].
+/// Returns an error if `value` is NaN or infinite; [`Suspects::accuse`] then finds the layer.
 pub(crate) fn check_finite(
     recipe: &Recipe,
     epoch: usize,
@@ -31,12 +31,12 @@ pub(crate) fn check_finite(
     })
 }
 
-/// What a step computes with, in the order in which it is suspected.
+/// The tensors that a step computes with, in the order in which they are suspected.
 #[derive(Default)]
 pub(crate) struct Suspects(Vec<(String, HostTensor)>);
 
 impl Suspects {
-    /// Photos, targets.
+    /// Adds photos or targets.
     pub(crate) fn images(mut self, name: &str, images: &Tensor<4>) -> Self {
         let tensor = images.clone().without_autodiff();
         let shape = tensor.dims().to_vec();
@@ -45,10 +45,10 @@ impl Suspects {
         self
     }
 
-    /// The parameters and statistics of a network.
+    /// Adds the parameters and statistics of a network.
     pub(crate) fn network<M: Module>(mut self, name: &str, network: &M) -> Result<Self, Error> {
         let named: NamedTensors = module_to_named(network)?;
-        // A pass that fails leaves its mark on running statistics; the weight that made it fail comes first.
+        // A failed pass also spoils the running statistics; the weight that caused it comes first.
         let (statistics, weights): (Vec<_>, Vec<_>) = (named.into_iter())
             .map(|(layer, tensor)| (format!("{name}.{layer}"), tensor))
             .partition(|(layer, _)| layer.contains(".running_"));
@@ -57,7 +57,7 @@ impl Suspects {
         Ok(self)
     }
 
-    /// The first that holds a value that is no number, with the value.
+    /// The first tensor with a NaN or infinite value, and the value.
     pub(crate) fn broken(&self) -> Option<(&str, f32)> {
         self.0.iter().find_map(|(name, tensor)| {
             let value = tensor.data.iter().find(|value| !value.is_finite())?;
@@ -65,7 +65,7 @@ impl Suspects {
         })
     }
 
-    /// The largest value, with its place: where all are numbers, that is where an overflow begins.
+    /// The largest value and its tensor: if all values are finite, an overflow begins there.
     fn largest(&self) -> Option<(&str, f32)> {
         let largest = |(name, tensor): &'_ (String, HostTensor)| {
             let value = tensor.data.iter().copied();
@@ -78,7 +78,7 @@ impl Suspects {
         Some((known.0.as_str(), value))
     }
 
-    /// The error with its layer; any other as it is.
+    /// The error with its layer; other errors stay as they are.
     pub(crate) fn accuse(&self, error: Error) -> Error {
         let found_at = self.broken().or_else(|| self.largest());
         match (error, found_at) {

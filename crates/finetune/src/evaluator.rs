@@ -1,4 +1,4 @@
-//! Measuring a generator on pairs that it never trained on.
+//! Measuring a generator on pairs that it was not trained on.
 
 use burn::tensor::Tensor;
 use clean_fid::{FeatureNet, FeatureSet, FrechetReference, kernel_distance, l1, ssim};
@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, ImageTranslator, PairSet};
 
-/// Images that pass the generator and the feature network at a time.
+/// Images that go through the generator and the feature network at a time.
 const BATCH: usize = 32;
 
-/// What one measurement gives. Lower is better but for `ssim`.
+/// What one measurement gives. Lower is better, except for `ssim`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Quality {
     /// Squared Fréchet distance between features of the outputs and of the targets.
@@ -36,7 +36,7 @@ impl<'a> Evaluator<'a> {
     /// Takes the targets' statistics on `network`; `pairs` on the plain device.
     ///
     /// # Errors
-    /// [`Error::NoPairs`] for fewer than two pairs, [`Error::Metric`].
+    /// Returns [`Error::NoPairs`] if there are fewer than two pairs, and [`Error::Metric`].
     pub fn new(network: &'a dyn FeatureNet, pairs: &PairSet) -> Result<Self, Error> {
         if pairs.len() < 2 {
             return Err(Error::NoPairs {
@@ -71,7 +71,7 @@ impl<'a> Evaluator<'a> {
     /// that the network takes is the same for every call.
     ///
     /// # Errors
-    /// [`Error::Metric`], for outputs that are no numbers too; [`Error::Network`].
+    /// Returns [`Error::Metric`], also for NaN or infinite outputs, and [`Error::Network`].
     pub fn measure(&self, generator: &impl ImageTranslator) -> Result<Quality, Error> {
         let outputs = unit(translate(generator, &self.photos)?);
         let features = FeatureSet::extract(self.network, outputs.clone(), BATCH)?;
@@ -88,7 +88,7 @@ impl<'a> Evaluator<'a> {
 /// the network takes is the same for every call.
 ///
 /// # Errors
-/// [`Error::Network`] for photos of a size that the network does not take.
+/// Returns [`Error::Network`] if the network does not take photos of this size.
 pub fn translate(generator: &impl ImageTranslator, photos: &Tensor<4>) -> Result<Tensor<4>, Error> {
     let count = photos.dims()[0];
     let parts = (0..count)
@@ -96,7 +96,7 @@ pub fn translate(generator: &impl ImageTranslator, photos: &Tensor<4>) -> Result
         .map(|start| {
             let end = (start + BATCH).min(count);
             let batch = photos.clone().slice([start..end]);
-            Ok(generator.translate(batch, Pass::Eval)?)
+            generator.translate(batch, Pass::Eval)
         })
         .collect::<Result<_, Error>>()?;
     Ok(Tensor::cat(parts, 0))

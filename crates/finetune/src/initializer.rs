@@ -1,4 +1,4 @@
-//! Where a concept's LoRA weights start.
+//! The LoRA weights from which the training of a concept starts.
 
 use std::collections::BTreeMap;
 
@@ -13,11 +13,11 @@ use crate::Error;
 pub struct Start {
     /// The adapter to load.
     pub weights: NamedTensors,
-    /// For people: the zoo entry it was copied from, say.
+    /// For people: the zoo entry they were copied from, for example.
     pub origin: Option<String>,
 }
 
-/// Concept → starting LoRA weights. Object-safe; a weight generator is one more implementation.
+/// Concept → starting LoRA weights. Object-safe; a weight generator is another implementation.
 pub trait Initializer {
     /// Short name for tables: `zero`, `random`, `mean`, `nearest`, `denoised`, …
     fn name(&self) -> &str;
@@ -25,7 +25,7 @@ pub trait Initializer {
     /// The weights from which the concept `prompt` starts.
     ///
     /// # Errors
-    /// Where it cannot make any: an empty zoo, a prompt that cannot be encoded.
+    /// Returns [`Error::EmptyZoo`], or [`Error::Initializer`] if the prompt cannot be encoded.
     fn start(&self, prompt: &str) -> Result<Start, Error>;
 }
 
@@ -68,7 +68,7 @@ impl Random {
     /// Takes the statistics from all entries of a zoo.
     ///
     /// # Errors
-    /// [`Error::EmptyZoo`], or a zoo that cannot be read.
+    /// Returns [`Error::EmptyZoo`], or [`Error::Weights`] if the zoo cannot be read.
     pub fn from_zoo(zoo: &Zoo, seed: u64) -> Result<Self, Error> {
         let mean = zoo_mean(zoo)?;
         let mut squares: BTreeMap<String, (f64, usize)> = BTreeMap::new();
@@ -128,7 +128,7 @@ impl ZooMean {
     /// Averages a zoo.
     ///
     /// # Errors
-    /// [`Error::EmptyZoo`], or a zoo that cannot be read.
+    /// Returns [`Error::EmptyZoo`], or [`Error::Weights`] if the zoo cannot be read.
     pub fn from_zoo(zoo: &Zoo) -> Result<Self, Error> {
         Ok(Self {
             mean: zoo_mean(zoo)?,

@@ -18,7 +18,7 @@ impl PairSet {
     /// Pairs of S×S images.
     ///
     /// # Errors
-    /// [`Error::PairSize`] for an image of another size, [`Error::NoPairs`] for an empty list.
+    /// Returns [`Error::PairSize`] for an image of another size, and [`Error::NoPairs`] for an empty list.
     pub fn new(
         pairs: &[(RgbImage, RgbImage)],
         size: usize,
@@ -37,7 +37,7 @@ impl PairSet {
         self.photos.dims()[0]
     }
 
-    /// Whether there is none.
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -64,7 +64,7 @@ impl PairSet {
 /// sRGB images to `[N, 3, S, S]` in −1..1.
 ///
 /// # Errors
-/// [`Error::PairSize`] for an image of another size, [`Error::NoPairs`] for an empty list.
+/// Returns [`Error::PairSize`] for an image of another size, and [`Error::NoPairs`] for an empty list.
 pub fn images_to_tensor(
     images: &[&RgbImage],
     size: usize,

@@ -18,13 +18,13 @@ use crate::{Error, PairSet};
 pub struct PretrainConfig {
     /// Optimizer steps.
     pub steps: usize,
-    /// Photos per step, each of a concept of its own: batch norm's statistics are then those of all
-    /// concepts together, and the running ones hold for any of them.
+    /// Photos per step, each of a concept drawn for it: batch norm's statistics are then those of all concepts together,
+    /// and the running ones hold for each of them.
     pub batch_size: usize,
     /// Adam's peak learning rate, warmed up over the first 2 % and decayed by a cosine.
     pub lr: f64,
-    /// Share of the samples without text, whose target is the photo itself. "No text" thus means
-    /// "leave it as it is", which is what a zero adapter does.
+    /// Share of the samples without text, whose target is the photo itself. "No text" thus means "leave the photo as it
+    /// is", which is what a zero adapter does.
     pub identity: f64,
     /// Seed of the order and of each step's noise.
     pub seed: u64,
@@ -51,7 +51,7 @@ pub struct PretrainConcept {
     pub pairs: PairSet,
 }
 
-/// Trains base weights on several concepts at once, the concept told through the cross-attention
+/// Trains base weights on several concepts at once, with the prompt given through cross-attention
 /// (E²GAN, §3.2: one base for many concepts), with L1.
 pub struct Pretrainer {
     pub(crate) generator: HybridGenerator,
@@ -65,7 +65,7 @@ impl Pretrainer {
     /// Starts from `generator`; `device` is the plain device.
     ///
     /// # Errors
-    /// [`Error::Recipe`] for a configuration that cannot train anything.
+    /// Returns [`Error::Recipe`] if the configuration cannot train anything.
     pub fn new(
         generator: HybridGenerator,
         config: PretrainConfig,
@@ -119,7 +119,7 @@ impl Pretrainer {
     /// One step on pairs that the seed and the step's number pick; gives the L1 loss.
     ///
     /// # Errors
-    /// [`Error::NoPairs`] for an empty list or set, [`Error::NotFinite`] for a loss that is no number,
+    /// Returns [`Error::NoPairs`] for an empty list or set, [`Error::NotFinite`] for a NaN or infinite loss, and
     /// [`Error::Network`] for photos or texts that the generator does not take.
     pub fn step(&mut self, concepts: &[PretrainConcept]) -> Result<f32, Error> {
         if concepts.iter().any(|concept| concept.pairs.is_empty()) || concepts.is_empty() {

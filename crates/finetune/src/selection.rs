@@ -1,16 +1,15 @@
 //! Choosing training photos by clustering.
 //!
-//! The k-means here is small on purpose: linfa-clustering, the kept crate for it, brings ndarray, linfa, spatial
-//! indices and an older `rand` for what one file does, and draws from a generator of its own. What is here is checked
-//! against scikit-learn's.
+//! This k-means is small on purpose: linfa-clustering would bring ndarray, linfa, spatial indices and an older `rand` for
+//! what one file does. It is checked against scikit-learn's.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// Passes after which k-means ends although points still move; it converges long before.
+/// Passes after which k-means ends even if points still move; it converges long before.
 const MAX_PASSES: usize = 300;
 
-/// Why photos could not be chosen.
+/// Why photos cannot be chosen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SelectionError {
@@ -34,8 +33,8 @@ pub enum SelectionError {
         /// The first photo's.
         expected: usize,
     },
-    /// A feature that is infinite or no number.
-    #[error("photo {index} has a feature that is not finite; look at the feature network's input")]
+    /// A NaN or infinite feature.
+    #[error("photo {index} has a NaN or infinite feature; check the input of the feature network")]
     NotFinite {
         /// The photo's index.
         index: usize,
@@ -77,7 +76,7 @@ pub struct Selection {
 /// From a [`FeatureNet`](clean_fid::FeatureNet)'s tensor: `tensor.into_data()`'s values, cut into rows.
 ///
 /// # Errors
-/// [`SelectionError`], before anything is computed.
+/// Returns [`SelectionError`], before anything is computed.
 pub fn select_by_clusters(
     features: &[Vec<f32>],
     count: usize,
@@ -150,7 +149,7 @@ fn weighted(weights: &[f64], mark: f64) -> usize {
             return index;
         }
     }
-    // All photos are alike, or rounding left nothing.
+    // All photos are equal, or rounding left nothing.
     weights.len() - 1
 }
 
@@ -361,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn alike_photos_are_no_trouble() {
+    fn equal_photos_can_be_chosen_from() {
         let features = vec![vec![1.0; 3]; 10];
         let selection = select_by_clusters(&features, 4, 9).unwrap();
         assert_eq!(selection.chosen.len(), 4);
@@ -381,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_chosen_is_said() {
+    fn impossible_choices_are_refused() {
         let features = vec![vec![1.0, 2.0], vec![3.0, 4.0]];
         let fail =
             |features: &[Vec<f32>], count| select_by_clusters(features, count, 0).unwrap_err();

@@ -61,7 +61,7 @@ impl ConceptTrainer {
     /// `device` is the plain device; the trainer adds autodiff.
     ///
     /// # Errors
-    /// [`Error::Recipe`], or weights that do not fit the base.
+    /// Returns [`Error::Recipe`], or [`Error::Weights`] if the weights do not fit the base.
     pub fn new(
         base: &HybridGenerator,
         start: &NamedTensors,
@@ -84,7 +84,7 @@ impl ConceptTrainer {
     /// The adapter as it stands.
     ///
     /// # Errors
-    /// Where the device cannot give the values back.
+    /// Returns [`Error::Weights`] if the values cannot be read back from the device.
     pub fn adapter(&self) -> Result<NamedTensors, Error> {
         Ok(self.generator.read_weights()?)
     }
@@ -96,7 +96,7 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
     /// `device` is the plain device that both are on; the trainer adds autodiff.
     ///
     /// # Errors
-    /// [`Error::Recipe`].
+    /// Returns [`Error::Recipe`] if the recipe cannot train anything.
     pub fn from_scratch(
         generator: G,
         discriminator: D,
@@ -150,7 +150,8 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
     /// One pass over the training pairs, in an order that the seed and the epoch's number fix.
     ///
     /// # Errors
-    /// [`Error::NoPairs`], or [`Error::NotFinite`] as soon as a loss is no number.
+    /// Returns [`Error::NoPairs`], or [`Error::NotFinite`] as soon as a loss is NaN or infinite, or
+    /// [`Error::NotFiniteWeights`] after the last step.
     pub fn epoch(&mut self, pairs: &PairSet) -> Result<EpochLosses, Error> {
         self.epoch_observed(pairs, |_, _, _| Ok(()))
     }
@@ -159,7 +160,7 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
     /// done and to do; its time does not count.
     ///
     /// # Errors
-    /// As [`GanTrainer::epoch`], or what `observe` gives.
+    /// As [`GanTrainer::epoch`], or the error of `observe`.
     pub fn epoch_observed<E: From<Error>>(
         &mut self,
         pairs: &PairSet,
@@ -203,7 +204,7 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
         Ok(losses)
     }
 
-    /// [`Error::NotFiniteWeights`] where a weight is no number.
+    /// Returns [`Error::NotFiniteWeights`] if a weight is NaN or infinite.
     pub(crate) fn check_weights(&self, epoch: usize) -> Result<(), Error> {
         match self.networks()?.broken() {
             None => Ok(()),

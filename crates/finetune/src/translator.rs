@@ -17,7 +17,7 @@ pub trait ImageTranslator {
     fn translate(&self, photo: Tensor<4>, pass: Pass) -> Result<Tensor<4>, Error>;
 }
 
-/// (photo, edited photo) → logits, large where it takes the pair for a real one.
+/// (photo, edited photo) → logits, large if it takes the pair for a real one.
 pub trait PairDiscriminator: Critic {
     /// `[B, 3, S, S]` twice → `[B, 1, H, W]`.
     ///

@@ -32,7 +32,7 @@ fn trainer(start: &NamedTensors, recipe: Recipe) -> ConceptTrainer {
 fn a_nan_in_a_weight_is_named_at_the_first_step() {
     let start = base(&tiny()).read_weights().unwrap();
     let name = "res2.conv1.lora_A.weight";
-    // Where the discriminator judges first, its loss is the first to fail; the layer is the generator's.
+    // If the discriminator judges first, its loss is the first to fail; the layer is the generator's.
     for (gan_weight, network) in [(0.0, "generator"), (1.0, "discriminator")] {
         let recipe = Recipe {
             gan_weight,
@@ -61,7 +61,7 @@ fn a_nan_in_a_weight_is_named_at_the_first_step() {
 }
 
 #[test]
-fn a_run_that_diverges_keeps_its_last_good_state_and_goes_on_from_it() {
+fn a_run_that_diverges_keeps_its_last_good_state_and_continues_from_it() {
     let dir = tempfile::tempdir().unwrap();
     let pairs = negatives(16, 6);
     let start = base(&tiny()).read_weights().unwrap();

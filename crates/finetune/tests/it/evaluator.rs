@@ -112,7 +112,7 @@ fn one_pair_has_no_spread() {
 }
 
 #[test]
-fn outputs_that_are_no_numbers_are_an_error() {
+fn nan_outputs_are_an_error() {
     let generator = base(&tiny());
     let held_out = Evaluator::new(&Pooled, &own(&generator, 3)).unwrap();
     let mut broken = base(&tiny());

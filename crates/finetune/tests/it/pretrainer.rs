@@ -260,7 +260,7 @@ fn impossible_configurations_name_the_field() {
 }
 
 #[test]
-fn nothing_to_learn_from_and_no_numbers_are_errors() {
+fn empty_sets_and_nan_losses_are_errors() {
     let mut trainer = Pretrainer::new(base(&tiny()), config(), &test_device::device()).unwrap();
     let none = || Tensor::<4>::zeros([0, 3, 16, 16], &test_device::device());
     let empty = PretrainConcept {

@@ -1,4 +1,4 @@
-//! Where weights start from: zero, mean, nearest, random.
+//! The starts: zero, mean, nearest, random.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Interrupted runs go on to the same bits.
+//! Interrupted runs continue to the same bits.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -105,7 +105,7 @@ fn saving_in_every_epoch_changes_nothing_and_keeps_one_state() {
 }
 
 #[test]
-fn what_a_killed_save_leaves_is_ignored_and_removed() {
+fn leftovers_of_a_killed_save_are_ignored_and_removed() {
     let dir = tempfile::tempdir().unwrap();
     let mut trainer = resume(recipe(), dir.path()).unwrap();
     train(&mut trainer, 1);

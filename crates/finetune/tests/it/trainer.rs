@@ -127,7 +127,7 @@ fn measuring_between_epochs_changes_nothing() {
 }
 
 #[test]
-fn another_start_is_where_training_begins() {
+fn training_begins_at_the_given_start() {
     let pairs = negatives(16, 4);
     let start = run(recipe(), &pairs, 2);
     let base = base(&tiny());
@@ -254,7 +254,7 @@ fn impossible_recipes_name_the_field() {
 }
 
 #[test]
-fn losses_that_are_no_numbers_stop_the_epoch() {
+fn a_nan_loss_stops_the_epoch() {
     let poison = |t: &Tensor<4>| {
         t.clone().slice_assign(
             [0..1, 0..1, 5..6, 5..6],
@@ -316,7 +316,7 @@ fn losses_that_are_no_numbers_stop_the_epoch() {
 }
 
 #[test]
-fn without_pairs_there_is_nothing_to_train_on() {
+fn an_empty_pair_set_is_an_error() {
     match PairSet::new(&[], 16, &test_device::device()) {
         Err(Error::NoPairs { needed, .. }) => assert_eq!(needed, 1),
         other => panic!("{:?}", other.map(drop)),
