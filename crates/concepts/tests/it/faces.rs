@@ -127,7 +127,7 @@ fn photos_are_cropped_to_the_largest_face() {
 }
 
 #[test]
-fn other_files_are_no_models() {
+fn other_files_are_refused_as_models() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("model.bin");
     assert!(matches!(

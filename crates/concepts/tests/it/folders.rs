@@ -118,7 +118,7 @@ fn aligned_files_are_cut_in_two() {
 }
 
 #[test]
-fn split_folders_are_read_where_present() {
+fn split_folders_are_read_if_present() {
     let dir = tempfile::tempdir().unwrap();
     write_pairs(dir.path(), &[pair("x", 8)]).unwrap();
     assert_eq!(read_pair_splits(dir.path(), 8).unwrap(), None);
@@ -223,7 +223,7 @@ fn images_of_a_pair_must_have_one_size() {
         }
         other => panic!("{other}"),
     }
-    // Pairs may differ among each other.
+    // Different pairs may have different sizes.
     write_pairs(dir.path(), &[pair("a", 8), pair("b", 24)]).unwrap();
     assert_eq!(read_pairs(dir.path(), 8).unwrap().len(), 2);
 }
@@ -267,7 +267,7 @@ fn oversized_headers_are_refused_before_decoding() {
 #[test]
 fn a_header_that_its_file_cannot_fill_is_refused_before_decoding() {
     let dir = tempfile::tempdir().unwrap();
-    // 300 MB by claim, of a file of 57 bytes.
+    // A file of 57 bytes that claims 300 MB.
     fs::write(dir.path().join("a.png"), png_header(10_000, 10_000)).unwrap();
     let error = read_photos(dir.path(), 8).unwrap_err();
     assert!(matches!(error, Error::Truncated { .. }), "{error}");
@@ -276,14 +276,14 @@ fn a_header_that_its_file_cannot_fill_is_refused_before_decoding() {
         text.contains("a.png") && text.contains("cannot hold"),
         "{text}"
     );
-    // A plain picture of the best packed kind there is passes.
+    // A uniform picture, which compresses best, passes.
     let plain = RgbImage::new(4000, 4000);
     plain.save(dir.path().join("a.png")).unwrap();
     assert_eq!(read_photos(dir.path(), 8).unwrap().len(), 1);
 }
 
 #[test]
-fn senseless_sizes_are_refused() {
+fn invalid_sizes_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     save(&dir.path().join("a.png"), 8, 8);
     for size in [0, 16_385, usize::MAX] {

@@ -256,7 +256,7 @@ fn panes_have_bars_between_them() {
 }
 
 #[test]
-fn senseless_parameters_do_not_panic() {
+fn invalid_parameters_do_not_panic() {
     let image = RgbImage::from_fn(9, 5, |x, y| Rgb([x as u8 * 20, y as u8 * 40, 7]));
     for v in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -3.0, 0.0, 1e30] {
         let colour = [1, 2, 3];

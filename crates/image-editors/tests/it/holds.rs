@@ -1,4 +1,4 @@
-//! A server that asks to wait holds back every request to it, whoever's.
+//! A server that asks to wait holds back every request to it, whoever sends it.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -119,7 +119,7 @@ fn parallel_requests_wait_with_the_one_that_was_told() {
 }
 
 #[test]
-fn another_fault_holds_nobody_else() {
+fn other_faults_hold_back_no_other_request() {
     let (server, times) = server(busy(500, None));
     let http = HttpSettings {
         first_wait: Duration::from_secs(2),

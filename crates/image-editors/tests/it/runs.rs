@@ -13,7 +13,7 @@ use image_editors::quality::{NoReference, QualityScore};
 use image_editors::run::{EditConcept, EditRecord, EditRun, EditSettings, NamedImage};
 use serde_json::{Value, json};
 
-/// Turns by the seed, and fails at photos whose name it is told through their first pixel.
+/// Marks its edits with the seed, and fails for the photo whose first pixel is `fails_at`.
 struct Fake {
     name: &'static str,
     blur: f32,
@@ -62,7 +62,7 @@ impl ImageEditor for Fake {
     }
 
     fn parameters(&self) -> Value {
-        // Numbers that only come back from a file as they were where all their digits are read.
+        // Numbers that survive a file only if all their digits are read.
         json!({ "version": self.version, "strength": 0.46f32, "cfg": 3.9f32, "noise": 0.49f32 })
     }
 }
@@ -330,7 +330,7 @@ fn the_best_editor_wins_and_can_be_looked_at() {
     run.run(&|_| {}).unwrap();
     let best = run.choose(&concepts[0], &NoReference).unwrap();
     let ranking: Vec<&str> = best.ranking.iter().map(|e| e.editor.as_str()).collect();
-    // The lazy one's edits are the sharpest, but it left one out.
+    // The lazy editor's edits are the sharpest, but it left one photo out.
     assert_eq!(ranking, ["sharp", "soft", "lazy"]);
     assert!(best.ranking[0].mean > best.ranking[1].mean);
     assert_eq!((best.editor.as_str(), best.pairs().len()), ("sharp", 3));

@@ -231,7 +231,7 @@ fn the_budget_holds_over_runs() {
     let (_, stop) = generate(&server, &path, budget(1000)).unwrap();
     assert_eq!(stop, Stop::Complete);
 
-    // Not a request is sent whose longest answer would cost more than there is.
+    // No request is sent whose longest answer would exceed the budget.
     let server = Server::start(|_, request| test_server::chat::serve(request));
     let budget = Budget {
         price: Price {
@@ -250,7 +250,7 @@ fn the_budget_holds_over_runs() {
 fn failed_requests_count_as_spent() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.jsonl");
-    // The server does the work, and its answers get lost.
+    // The server does the work, but its answers get lost.
     let server = Server::start(|_, _| Reply::Drop);
     let budget = Budget {
         price: Price {

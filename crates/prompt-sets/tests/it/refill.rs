@@ -1,4 +1,4 @@
-//! What filters take away is asked for again: a bounded number of times, resumably, within the budget.
+//! What filters remove is replaced: in a bounded number of rounds, resumably, within the budget.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -39,12 +39,12 @@ const WORDS: [&str; 24] = [
     "painter",
 ];
 
-/// Says words that it was not told of, each in `ways` wordings that mean the same.
+/// Answers with words that the question does not name, each in `ways` wordings of the same meaning.
 struct Model {
     ways: usize,
     words: usize,
     asked: Mutex<Vec<ChatRequest>>,
-    /// Requests after which it fails.
+    /// The number of requests after which it fails.
     lives: AtomicUsize,
 }
 
@@ -153,7 +153,7 @@ fn distinct(set: &PromptSet) -> usize {
 }
 
 #[test]
-fn what_filters_took_is_asked_for_again() {
+fn removed_concepts_are_replaced() {
     let dir = tempfile::tempdir().unwrap();
     let model = Model::new(24, 2);
     let done = run(&model, &dir.path().join("a"), 12, 5, Budget::default()).unwrap();
@@ -202,7 +202,7 @@ fn rounds_are_bounded_and_the_shortfall_says_why() {
         have.push(short.have);
     }
     assert!(have[0] < have[1] && have[1] < have[2], "{have:?}");
-    // With rounds enough it is complete.
+    // With enough rounds it is complete.
     let model = Model::new(24, 4);
     let done = run(
         &model,
@@ -217,12 +217,12 @@ fn rounds_are_bounded_and_the_shortfall_says_why() {
 }
 
 #[test]
-fn a_model_that_has_no_more_is_left_alone() {
+fn a_model_without_new_answers_is_not_asked_again() {
     let dir = tempfile::tempdir().unwrap();
     let model = Model::new(5, 1);
     let done = run(&model, &dir.path().join("a"), 12, 5, Budget::default()).unwrap();
     assert_eq!((done.stop, done.set.concepts.len()), (Stop::Dry, 5));
-    // Three questions without an answer, and no rounds of them.
+    // Three questions without a new answer, and no further rounds.
     assert_eq!((model.requests(), done.refill.rounds()), (4, 0));
     let wanted = [(Category::Character, 12)];
     let text = done.refill.shortfalls(&done.set, &wanted)[0].to_string();
@@ -233,7 +233,7 @@ fn a_model_that_has_no_more_is_left_alone() {
 }
 
 #[test]
-fn interrupted_rounds_go_on_and_nothing_is_asked_twice() {
+fn interrupted_rounds_resume_and_nothing_is_asked_twice() {
     let dir = tempfile::tempdir().unwrap();
     let whole_model = Model::new(24, 3);
     let whole = run(
@@ -264,7 +264,7 @@ fn interrupted_rounds_go_on_and_nothing_is_asked_twice() {
         *model.asked.lock().unwrap(),
         *whole_model.asked.lock().unwrap()
     );
-    // Once more: all is there.
+    // Once more: every answer is in the journal.
     run(&model, &path, 15, 20, Budget::default()).unwrap();
     assert_eq!(model.requests(), whole_model.requests());
 }
@@ -285,7 +285,7 @@ fn the_budget_ends_the_rounds() {
     for _ in 0..2 {
         let done = run(&model, &path, 20, 50, most(Some(3), None)).unwrap();
         assert_eq!((done.stop, model.requests()), (Stop::Budget, 3));
-        // What the last answer brought is filtered all the same.
+        // The last answer is filtered as well.
         assert_eq!(distinct(&done.set), done.set.concepts.len());
         let wanted = [(Category::Character, 20)];
         let text = done.refill.shortfalls(&done.set, &wanted)[0].to_string();

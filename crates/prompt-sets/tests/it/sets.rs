@@ -93,7 +93,7 @@ fn the_papers_size_in_less_than_a_minute() {
 }
 
 #[test]
-fn a_draw_depends_on_its_seed_and_has_no_doubles() {
+fn a_draw_depends_on_its_seed_and_has_no_duplicates() {
     let set = paper();
     let draw = |seed| -> Vec<String> {
         let rules = CombineRules {
@@ -110,7 +110,7 @@ fn a_draw_depends_on_its_seed_and_has_no_doubles() {
 }
 
 #[test]
-fn holding_out_is_by_category_and_seed_and_not_by_order() {
+fn holding_out_depends_on_category_and_seed_but_not_on_order() {
     let set = paper();
     let test = texts(&set, Split::Test);
     for (category, count) in [
@@ -226,7 +226,7 @@ fn planted_leaks_are_found() {
         likeness("zombie, drawing with burnt wood"),
         Some(Likeness::Contained)
     );
-    // Up to plurals also as a part.
+    // As a part, too, up to plurals.
     for part in [
         "detailed charcoal sketches",
         "zombie, charcoals sketches",
@@ -257,7 +257,7 @@ fn planted_leaks_are_found() {
     assert!(matches!(leaks[1].likeness, Likeness::Near(cosine) if cosine > 0.99));
     assert_eq!(leaks[1].held_out.concept, "charcoal sketch");
 
-    // The switch for parts.
+    // Parts can be ignored.
     let strict = LeakSettings {
         contained: false,
         ..LeakSettings::default()
@@ -333,7 +333,7 @@ fn training_concepts_that_leak_are_dropped() {
 }
 
 #[test]
-fn near_duplicates_go_and_the_first_stays() {
+fn the_first_of_near_duplicates_is_kept() {
     let mut set = PromptSet::default();
     let texts = ["undead nurse", "zombie nurse", "zombie sailor"].map(str::to_owned);
     set.add(Category::Character, &texts, &Screening::default());
