@@ -63,6 +63,6 @@ pub(crate) fn claim_folder(args: &Args, bench: &Bench) -> Result<()> {
 
 fn generator_digest(generator: &Path) -> Result<String> {
     Ok(tensor_file::digest::file_sha256(
-        &generator.join(weight_diffusion::WeightGenerator::WEIGHTS_FILE),
+        generator.join(weight_diffusion::WeightGenerator::WEIGHTS_FILE),
     )?)
 }

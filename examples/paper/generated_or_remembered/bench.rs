@@ -121,10 +121,7 @@ impl Bench<'_> {
                 .measure(&adapt(&self.base.generator, weights)?)?
                 .frechet)
         };
-        let tokens = self
-            .predictor
-            .encoder()
-            .tokens(&concept.prompt)?;
+        let tokens = self.predictor.encoder().tokens(&concept.prompt)?;
         let predicted = self.predict(&tokens)?;
         let trained = self.trained(&pairs)?;
         let outputs = self.outputs(&predicted)?;

@@ -25,7 +25,7 @@ fn a_base_comes_back_to_the_bit() {
         let base = BaseGenerator::load(&folder, &device).unwrap();
         assert_eq!(base.config, config);
         assert_eq!(base.digest, digest);
-        assert_eq!(digest, file_sha256(&folder.join(WEIGHTS)).unwrap());
+        assert_eq!(digest, file_sha256(folder.join(WEIGHTS)).unwrap());
         let photo = tensor([2, 3, 16, 16], 2, &device);
         let run = |g: &HybridGenerator| {
             let g = g.clone().valid();

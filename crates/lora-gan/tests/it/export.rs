@@ -25,7 +25,7 @@ fn an_export_is_the_merged_network() {
         let base = back.forward_base(photo.clone(), None, Pass::Eval).unwrap();
         assert!(distance(base, run(&generator)) < 1e-5);
 
-        let (tensors, _) = load_safetensors(&dir.path().join("model.safetensors")).unwrap();
+        let (tensors, _) = load_safetensors(dir.path().join("model.safetensors")).unwrap();
         assert_eq!(tensors["stem.conv.weight"].shape[..2], [4, 3]);
         assert_eq!(tensors["res1.conv2.norm.running_var"].shape, [8]);
         // PyTorch's order for a transposed convolution: input, output.
