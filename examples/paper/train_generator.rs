@@ -129,7 +129,7 @@ fn train_generator(args: &Args) -> Result<()> {
             (rest, Some(held_out))
         }
     };
-    let unet = args.unet(zoo.layout(), text.spec().width);
+    let unet = args.unet(zoo.layout(), text.id().width);
     let training = GeneratorTraining {
         zoo: &zoo,
         held_out: held_out.as_ref(),

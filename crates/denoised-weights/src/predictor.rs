@@ -154,7 +154,7 @@ fn check_parts(
     base: &BaseGenerator,
     encoder: &PromptEncoder,
 ) -> Result<()> {
-    generator.check_encoder(&encoder.spec())?;
+    generator.check_encoder(&encoder.id())?;
     generator.check_layout(&adapter_layout(base, generator.layout().block_size())?)?;
     if generator.base_digest() != base.digest {
         return Err(Error::OtherBase {

@@ -34,7 +34,7 @@ pub fn pretraining_concepts(
         .map(|concept| encoder.tokens(&concept.prompt))
         .collect::<Result<Vec<_>>>()?;
     let tokens: Vec<&EncodedPrompt> = tokens.iter().collect();
-    let texts = TextCondition::from_host(&tokens, encoder.spec().width, device)
+    let texts = TextCondition::from_host(&tokens, encoder.id().width, device)
         .map_err(weight_diffusion::Error::from)?;
     (concepts.iter().enumerate())
         .map(|(i, concept)| {

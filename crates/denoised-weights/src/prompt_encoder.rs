@@ -43,7 +43,7 @@ impl PromptEncoder {
     }
 
     /// The encoder's identity, which a weight generator trained on its tokens records.
-    pub fn spec(&self) -> EncoderId {
+    pub fn id(&self) -> EncoderId {
         self.encoder.id()
     }
 

@@ -89,7 +89,7 @@ impl Bench<'_> {
             ground_truth,
         });
         let tokens = self.text.tokens(&entry.prompt)?;
-        let encoder = self.text.spec();
+        let encoder = self.text.id();
         let groups = self.base.generator.layer_groups();
         let subject = Subject {
             groups: &groups,

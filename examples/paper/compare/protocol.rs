@@ -46,7 +46,7 @@ pub(crate) fn claim_folder(args: &Args, bench: &Bench) -> Result<()> {
         &serde_json::json!({
             "base": bench.predictor.base().digest,
             "generator": generator,
-            "text_encoder": bench.predictor.encoder().spec().digest,
+            "text_encoder": bench.predictor.encoder().id().digest,
             "zoo_entries": bench.zoo.entries().len(),
             "pairs": args.pairs,
             "validation": args.validation,

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use burn::tensor::Device;
-use serde::Serialize;
-use tensor_file::digest::sha256_hex;
 use weight_diffusion::train::{Objective, StepStats, Trainer, Validation};
-use weight_diffusion::encoded_text::EncoderId;
 use weight_diffusion::{BlockSource, Precision, TrainConfig, UNet1dConfig, WeightGenerator};
 
 use super::metrics_log::{LossCurves, Metric, MetricsLog};
+use super::progress::RunningMean;
+use super::trained_on::DATA_FILE;
+use super::{TrainedOn, TrainingEvent, TrainingReport};
 use crate::Error;
 use crate::error::Result;
 use crate::run::{RunLock, claim, discard};
@@ -24,144 +24,6 @@ pub struct TrainingFolder {
     pub save_every: u64,
     /// Precision of the written weights.
     pub precision: Precision,
-}
-
-/// The figures of a training.
-#[derive(Debug, Clone, Serialize)]
-pub struct TrainingReport {
-    /// Networks of the zoo.
-    pub networks: usize,
-    /// Concepts of the zoo.
-    pub concepts: usize,
-    /// Blocks of a network.
-    pub blocks: usize,
-    /// Optimizer steps taken in all.
-    pub steps: u64,
-    /// Seconds of this run; earlier interrupted ones do not count.
-    pub seconds_this_run: f64,
-    /// Running mean of the loss at the end.
-    pub last_loss: f64,
-    /// Mean norm of the zoo's networks.
-    pub zoo_norm_mean: f64,
-    /// Standard deviation of the zoo's norms.
-    pub zoo_norm_std: f64,
-    /// The last evaluation on held-out concepts, if there were any.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub held_out: Option<Validation>,
-}
-
-/// The progress of a training.
-#[derive(Debug, Clone, Copy)]
-pub enum TrainingEvent {
-    /// The training set is read.
-    Data {
-        /// Networks of the zoo.
-        networks: usize,
-        /// Its concepts.
-        concepts: usize,
-        /// Blocks of a network.
-        blocks: usize,
-        /// Weights of a block.
-        block_size: usize,
-    },
-    /// Training starts, or continues after `done` steps of an earlier run.
-    Begin {
-        /// Steps in all.
-        steps: u64,
-        /// Steps done.
-        done: u64,
-    },
-    /// A step was taken.
-    Step {
-        /// Its figures.
-        stats: StepStats,
-        /// Running mean of the loss.
-        mean_loss: f64,
-    },
-    /// The loss on held-out concepts was taken.
-    HeldOut(Validation),
-    /// The last step is done.
-    End,
-}
-
-impl TrainingEvent {
-    /// [`TrainingEvent::Data`] of a data set.
-    pub(super) fn data(dataset: &dyn BlockSource) -> Self {
-        Self::Data {
-            networks: dataset.networks(),
-            concepts: dataset.text_count(),
-            blocks: dataset.layout().blocks(),
-            block_size: dataset.layout().block_size(),
-        }
-    }
-}
-
-/// The name, beside the trainer's state, of the file that says what it was trained on.
-const DATA_FILE: &str = "data.json";
-
-/// What a training learns from, so that one of something else does not continue from its state.
-#[derive(Debug, Clone, Serialize)]
-pub struct TrainedOn {
-    networks: usize,
-    texts: usize,
-    encoder: EncoderId,
-    /// The loss beside the one on blocks, or in its place.
-    loss: Option<String>,
-    held_out: Vec<String>,
-    /// Over the normaliser's statistics and the networks' norms.
-    weights_sha256: String,
-}
-
-impl TrainedOn {
-    /// The networks and prompts of `dataset`, encoded by `encoder`. `loss` names a loss other than the paper's, with all
-    /// that it depends on, and `held_out` the prompts kept for validation.
-    ///
-    /// # Errors
-    /// Returns [`Error::Json`] if the statistics have no JSON form.
-    pub fn new(
-        dataset: &dyn BlockSource,
-        encoder: EncoderId,
-        loss: Option<String>,
-        held_out: Vec<String>,
-    ) -> Result<Self> {
-        let weights = serde_json::to_vec(&(dataset.normalizer(), dataset.norm()));
-        let weights = weights.map_err(|source| Error::Json {
-            path: DATA_FILE.into(),
-            source,
-        })?;
-        Ok(Self {
-            networks: dataset.networks(),
-            texts: dataset.text_count(),
-            encoder,
-            loss,
-            held_out,
-            weights_sha256: sha256_hex(&weights),
-        })
-    }
-}
-
-/// Exponential mean of a noisy loss; NaN before the first value.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct RunningMean(f64);
-
-impl RunningMean {
-    pub(crate) fn new() -> Self {
-        Self(f64::NAN)
-    }
-
-    /// Adds a value; gives the mean.
-    pub(crate) fn add(&mut self, value: f64) -> f64 {
-        self.0 = if self.0.is_nan() {
-            value
-        } else {
-            0.98 * self.0 + 0.02 * value
-        };
-        self.0
-    }
-
-    pub(crate) fn get(self) -> f64 {
-        self.0
-    }
 }
 
 impl TrainingFolder {
@@ -311,7 +173,8 @@ mod tests {
         TensorSpec,
     };
     use weight_diffusion::encoded_text::EncodedPrompt;
-use weight_diffusion::{BlockDataset, BlockTrainer};
+    use weight_diffusion::encoded_text::EncoderId;
+    use weight_diffusion::{BlockDataset, BlockTrainer};
 
     fn dataset(scale: f32, networks: usize) -> BlockDataset {
         let spec = TensorSpec {

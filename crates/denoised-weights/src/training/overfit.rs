@@ -99,110 +99,132 @@ pub fn overfit(
     device: &Device,
     observe: &mut dyn FnMut(TrainingEvent),
 ) -> Result<Overfitted> {
-    let Overfitting { subject, cut, .. } = *overfitting;
-    let name = format!("overfit-rule{}-{}", cut.rule_number(), cut.block_size);
-    let layout = Layout::new(&name, subject.groups.to_vec(), cut.rule, cut.block_size)?;
-    let unet = UNet1dConfig {
-        block_size: cut.block_size,
-        context_width: subject.encoder.width,
-        ..overfitting.unet.clone()
-    };
-    let train = TrainConfig {
-        batch_size: (WEIGHTS_PER_STEP / cut.block_size).max(1),
-        micro_batch: (WEIGHTS_PER_PART / cut.block_size).max(1),
-        ..overfitting.train.clone()
-    };
-    let flat = layout.encode(subject.weights)?;
+    let run = Run::new(overfitting, folder, device)?;
     let finished = folder.dir.join(WeightGenerator::CONFIG_FILE).exists();
     let begun = finished || folder.dir.join("state").exists();
-    let run = serde_json::json!({
-        "train": train,
-        "unet": unet,
-        "encoder": subject.encoder,
-        "base": subject.base_digest,
-        "norm": norm(subject.weights),
-        "combined": combined.as_ref().map(|combined| (combined.weight, combined.pairs)),
-    });
-    claim(&folder.dir.join("run.json"), begun, &run)?;
+    let identity = run.identity(combined.as_ref());
+    claim(&folder.dir.join("run.json"), begun, &identity)?;
     if finished {
-        // A process killed after it wrote the generator left its state.
-        discard(&folder.dir.join("state"))?;
-        let generator = WeightGenerator::load(&folder.dir, device)?;
-        generator.check_layout(&layout)?;
-        return Ok(Overfitted {
-            generator,
-            train_seconds: 0.0,
-            loss: None,
-        });
+        run.stored()
+    } else {
+        run.learn(combined, observe)
     }
-    // The mean of a single network is the network: statistics per tensor leave something to learn.
-    let normalizer = Normalizer::fit(&layout, Normalization::PerLayer, [flat.as_slice()])?;
-    let texts = vec![subject.text.clone()];
-    let width = subject.encoder.width;
-    let dataset = BlockDataset::new(layout.clone(), normalizer, texts, width, vec![(0, flat)])?;
-    let loss =
-        (combined.as_ref()).map(|combined| format!("network loss times {}", combined.weight));
-    let data = TrainedOn::new(&dataset, subject.encoder.clone(), loss, Vec::new())?;
-    let _lock = folder.lock()?;
-    let run = Run {
-        train: &train,
-        unet: &unet,
-        dataset: &dataset,
-        data: &data,
-        folder,
-        device,
-    };
-    let (model, report) = match combined {
-        None => run.take(|trainer: &mut BlockTrainer| trainer.step(&dataset), observe)?,
-        Some(CombinedLoss { loss, weight, .. }) => run.take(
-            |trainer: &mut CombinedTrainer| trainer.step(&dataset, loss, weight, 1),
-            observe,
-        )?,
-    };
-    let generator = WeightGenerator::new(
-        model,
-        layout,
-        dataset.normalizer().clone(),
-        subject.encoder.clone(),
-        dataset.norm(),
-        subject.base_digest,
-        SampleOptions::noise_end(&unet.schedule),
-    )?;
-    folder.finish(&generator)?;
-    Ok(Overfitted {
-        generator,
-        train_seconds: report.seconds_this_run,
-        loss: Some(report.last_loss),
-    })
 }
 
 /// A training on one network.
 struct Run<'a> {
-    train: &'a TrainConfig,
-    unet: &'a UNet1dConfig,
-    dataset: &'a BlockDataset,
-    data: &'a TrainedOn,
+    subject: &'a Subject<'a>,
+    layout: Layout,
+    unet: UNet1dConfig,
+    train: TrainConfig,
     folder: &'a TrainingFolder,
     device: &'a Device,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    fn new(
+        overfitting: &Overfitting<'a>,
+        folder: &'a TrainingFolder,
+        device: &'a Device,
+    ) -> Result<Self> {
+        let Overfitting { subject, cut, .. } = *overfitting;
+        let name = format!("overfit-rule{}-{}", cut.rule_number(), cut.block_size);
+        Ok(Self {
+            subject,
+            layout: Layout::new(&name, subject.groups.to_vec(), cut.rule, cut.block_size)?,
+            unet: UNet1dConfig {
+                block_size: cut.block_size,
+                context_width: subject.encoder.width,
+                ..overfitting.unet.clone()
+            },
+            train: TrainConfig {
+                batch_size: (WEIGHTS_PER_STEP / cut.block_size).max(1),
+                micro_batch: (WEIGHTS_PER_PART / cut.block_size).max(1),
+                ..overfitting.train.clone()
+            },
+            folder,
+            device,
+        })
+    }
+
+    fn identity(&self, combined: Option<&CombinedLoss<'_>>) -> serde_json::Value {
+        serde_json::json!({
+            "train": self.train,
+            "unet": self.unet,
+            "encoder": self.subject.encoder,
+            "base": self.subject.base_digest,
+            "norm": norm(self.subject.weights),
+            "combined": combined.map(|combined| (combined.weight, combined.pairs)),
+        })
+    }
+
+    /// The generator that an earlier run finished.
+    fn stored(&self) -> Result<Overfitted> {
+        // A process killed after it wrote the generator left its state.
+        discard(&self.folder.dir.join("state"))?;
+        let generator = WeightGenerator::load(&self.folder.dir, self.device)?;
+        generator.check_layout(&self.layout)?;
+        Ok(Overfitted {
+            generator,
+            train_seconds: 0.0,
+            loss: None,
+        })
+    }
+
+    fn learn(
+        &self,
+        combined: Option<CombinedLoss<'_>>,
+        observe: &mut dyn FnMut(TrainingEvent),
+    ) -> Result<Overfitted> {
+        let (subject, layout) = (self.subject, &self.layout);
+        let flat = layout.encode(subject.weights)?;
+        // The mean of a single network is the network: statistics per tensor leave something to learn.
+        let normalizer = Normalizer::fit(layout, Normalization::PerLayer, [flat.as_slice()])?;
+        let texts = vec![subject.text.clone()];
+        let width = subject.encoder.width;
+        let dataset = BlockDataset::new(layout.clone(), normalizer, texts, width, vec![(0, flat)])?;
+        let loss =
+            (combined.as_ref()).map(|combined| format!("network loss times {}", combined.weight));
+        let data = TrainedOn::new(&dataset, subject.encoder.clone(), loss, Vec::new())?;
+        let _lock = self.folder.lock()?;
+        let (model, report) = match combined {
+            None => {
+                let step = |trainer: &mut BlockTrainer| trainer.step(&dataset);
+                self.take(&dataset, &data, step, observe)?
+            }
+            Some(CombinedLoss { loss, weight, .. }) => {
+                let step = |trainer: &mut CombinedTrainer| trainer.step(&dataset, loss, weight, 1);
+                self.take(&dataset, &data, step, observe)?
+            }
+        };
+        let generator = WeightGenerator::new(
+            model,
+            layout.clone(),
+            dataset.normalizer().clone(),
+            subject.encoder.clone(),
+            dataset.norm(),
+            subject.base_digest,
+            SampleOptions::noise_end(&self.unet.schedule),
+        )?;
+        self.folder.finish(&generator)?;
+        Ok(Overfitted {
+            generator,
+            train_seconds: report.seconds_this_run,
+            loss: Some(report.last_loss),
+        })
+    }
+
     /// Takes all steps, from the state that an earlier run left; gives the averaged network.
     fn take<O: Objective>(
         &self,
+        dataset: &BlockDataset,
+        data: &TrainedOn,
         step: impl FnMut(&mut Trainer<O>) -> Result<StepStats, weight_diffusion::Error>,
         observe: &mut dyn FnMut(TrainingEvent),
     ) -> Result<(UNet1d, TrainingReport)> {
-        let Self {
-            train,
-            unet,
-            dataset,
-            device,
-            ..
-        } = *self;
+        let (train, unet, device) = (&self.train, &self.unet, self.device);
         let fresh = || Trainer::new(train.clone(), unet, dataset.spec(), train.seed, device);
-        let mut trainer =
-            (self.folder).resume_or(train, unet, dataset, self.data, device, fresh)?;
+        let mut trainer = (self.folder).resume_or(train, unet, dataset, data, device, fresh)?;
         let report = (self.folder).run(&mut trainer, dataset, step, |_| Ok(None), observe)?;
         Ok((trainer.ema_model(), report))
     }

@@ -54,7 +54,7 @@ impl ZooRecords {
                 Normalizer::fit(&layout, Normalization::Elementwise, flats)?
             }
         };
-        let width = encoder.spec().width;
+        let width = encoder.id().width;
         Ok(Self {
             dataset: BlockDataset::new(layout, normalizer, texts, width, entries)?,
             concepts,
@@ -82,7 +82,7 @@ pub fn open_records(
         Some(normalizer) => Statistics::Given(normalizer.clone()),
         None => Statistics::Fit(Normalization::Elementwise),
     };
-    let width = encoder.spec().width;
+    let width = encoder.id().width;
     let blocks =
         StreamedBlocks::open(zoo, statistics, width, |prompt| Ok(encoder.tokens(prompt)?))?;
     Ok(Box::new(blocks))

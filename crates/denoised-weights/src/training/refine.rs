@@ -82,7 +82,7 @@ pub fn refine(
         "edits of {n_pairs} pairs at {size} pixels from generator {}",
         file_sha256(&start)?
     );
-    let data = TrainedOn::new(dataset, encoder.spec(), Some(what), Vec::new())?;
+    let data = TrainedOn::new(dataset, encoder.id(), Some(what), Vec::new())?;
     let _lock = folder.lock()?;
     let mut trainer = folder.resume_or(&config, unet.config(), dataset, &data, device, || {
         DictionaryTrainer::from_model(config.clone(), unet, dataset.spec(), device)
@@ -98,7 +98,7 @@ pub fn refine(
         trainer.ema_model(),
         layout.clone(),
         generator.normalizer().clone(),
-        encoder.spec(),
+        encoder.id(),
         generator.zoo_norm(),
         zoo.base_digest(),
         generator.defaults(),

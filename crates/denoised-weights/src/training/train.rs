@@ -68,7 +68,7 @@ pub fn train(
         .map(|entry| entry.prompt.as_str())
         .collect();
     let prompts = prompts.into_iter().map(str::to_owned).collect();
-    let data = TrainedOn::new(dataset, encoder.spec(), None, prompts)?;
+    let data = TrainedOn::new(dataset, encoder.id(), None, prompts)?;
     let _lock = folder.lock()?;
     let mut trainer = folder
         .resume_or(config, unet, dataset, &data, device, || {
@@ -89,7 +89,7 @@ pub fn train(
         trainer.best_model(),
         layout.clone(),
         dataset.normalizer().clone(),
-        encoder.spec(),
+        encoder.id(),
         dataset.norm(),
         zoo.base_digest(),
         *defaults,

@@ -54,7 +54,7 @@ fn unet(zoo: &Zoo, encoder: &PromptEncoder) -> UNet1dConfig {
     UNet1dConfig {
         base_channels: 16,
         block_size: zoo.layout().block_size(),
-        context_width: encoder.spec().width,
+        context_width: encoder.id().width,
         dictionary: Some(DictionarySize {
             blocks: zoo.layout().blocks(),
             entries: 4,
