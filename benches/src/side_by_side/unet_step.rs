@@ -6,7 +6,9 @@ use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use weight_blocks::module::gradients_to_named;
 use weight_blocks::{HostTensor, NamedTensors, load_named, module_to_named};
 use weight_diffusion::encoded_text::TextCondition;
-use weight_diffusion::{BlockDataset, BlockSource, BlockTrainer, TrainConfig, UNet1d, UNet1dConfig};
+use weight_diffusion::{
+    BlockDataset, BlockSource, BlockTrainer, TrainConfig, UNet1d, UNet1dConfig,
+};
 
 use super::{Task, files};
 use crate::{BLOCK_SIZE, Result, random};

@@ -9,7 +9,10 @@ use lora_gan::PatchGanConfig;
 use weight_blocks::{GroupingRule, Normalization, Normalizer, WeightSpace};
 use weight_diffusion::data::NormStats;
 use weight_diffusion::encoded_text::{EncodedPrompt, EncoderId};
-use weight_diffusion::{BlockDataset, BlockSource, BlockTrainer, NoiseSchedule, Parameterization, Precision, SampleOptions, TrainConfig, UNet1d, UNet1dConfig, WeightGenerator};
+use weight_diffusion::{
+    BlockDataset, BlockSource, BlockTrainer, NoiseSchedule, Parameterization, Precision,
+    SampleOptions, TrainConfig, UNet1d, UNet1dConfig, WeightGenerator,
+};
 
 use super::adapters::generator;
 use super::zoos::{WIDTH, layout, weights};

@@ -9,9 +9,9 @@ use weight_blocks::{
     BlockReader, Checkpoint, ConceptRecord, GroupingRule, HostTensor, LayerGroup, LayerKind,
     Layout, LoraFile, NamedTensors, Normalization, TensorRole, TensorSpec, WeightSpace, Zoo,
 };
+use weight_diffusion::StreamedBlocks;
 use weight_diffusion::data::Statistics;
 use weight_diffusion::encoded_text::EncodedPrompt;
-use weight_diffusion::StreamedBlocks;
 
 use super::{reseal, target, text, written};
 use crate::run::Target;
@@ -93,9 +93,7 @@ fn read_zoo(dir: &Path) -> Result<(), String> {
         }
     }
     for kind in [Normalization::PerLayer, Normalization::Elementwise] {
-        let encode = |prompt: &str| {
-            Ok(EncodedPrompt::new(vec![prompt.len() as f32; WIDTH], 1))
-        };
+        let encode = |prompt: &str| Ok(EncodedPrompt::new(vec![prompt.len() as f32; WIDTH], 1));
         let data = StreamedBlocks::open(&zoo, Statistics::Fit(kind), WIDTH, encode);
         let record = data.and_then(|data| {
             let mut block = vec![0.0; zoo.layout().block_size()];
