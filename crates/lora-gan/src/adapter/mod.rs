@@ -8,6 +8,8 @@ mod training;
 pub use merge::MergedGenerator;
 pub use set::AdapterSet;
 
+pub(crate) use layer::Layer;
+
 use weight_blocks::{
     HostTensor, LayerGroup, NamedTensors, WeightSpace, load_named, module_to_named,
 };
