@@ -178,5 +178,5 @@ fn a_recipe_that_cannot_train_and_photos_of_a_wrong_size_are_refused() {
     }
     // Co-Mod-GAN is made for one size.
     let error = comod(recipe()).epoch(&negatives(32, 4)).unwrap_err();
-    assert!(matches!(error, Error::Network(_)), "{error}");
+    assert!(matches!(error, Error::Baseline(_)), "{error}");
 }
