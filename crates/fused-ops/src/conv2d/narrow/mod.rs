@@ -4,7 +4,9 @@
 //! Gathering the large side for it would copy each value for every tap of the kernel, and then multiply the copy with a
 //! few rows only. `down.rs` and `gradient.rs` leave the large side where it is.
 //!
-//! `times_of_both_ways` below times both ways around the thresholds.
+//! The thresholds agree with `times_of_both_ways` below. In one run on two cores, multiplying first took 14 to 92 % of the
+//! usual time within them, 61 to 125 % with 32 channels, and 146 to 181 % with more. The narrow gradient took 13 to 86 %
+//! of the usual time at a ratio of at least 4, and 69 to 109 % at 2.
 
 mod down;
 mod gradient;
@@ -15,11 +17,12 @@ use super::finish::Finish;
 use super::geometry::Geometry;
 use super::products::{down, small_shares, weight_gradient};
 
-/// The small side is narrow if the large side has at least this many channels for each of its own.
+/// The small side is narrow if the large side has at least this many channels for each of its own. See
+/// `times_of_both_ways`.
 const NARROW_RATIO: usize = 4;
 
 /// Most channels of a small side whose products are moved: with more, the usual product has rows enough to pay for the
-/// gathering.
+/// gathering. See `times_of_both_ways`.
 const MOST_MOVED: usize = 16;
 
 /// Whether the small side has few channels.
