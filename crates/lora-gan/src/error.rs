@@ -94,7 +94,7 @@ pub enum Error {
         expected: &'static str,
     },
     /// A base or an exported generator has another format version.
-    #[error("{}: format version {found}, but this build reads {expected}; make it again", path.display())]
+    #[error("{}: format version {found}, but this build reads {expected}; write it again with this version", path.display())]
     Version {
         /// The file.
         path: PathBuf,
