@@ -97,7 +97,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// What does not fit.
-        source: weight_blocks::Error,
+        source: Box<weight_blocks::Error>,
     },
     /// A configuration describes a network that is too large for the weight file beside it.
     #[error("{}: has {bytes} bytes, too few for a network of {values} values; it is truncated, or the configuration beside it is damaged", path.display())]

@@ -175,7 +175,10 @@ impl WeightGenerator {
             let name = name.clone();
             return Err(Error::MissingTensor { path, name });
         }
-        let unet = load_named(unet, &weights).map_err(|source| Error::Misfit { path, source })?;
+        let unet = load_named(unet, &weights).map_err(|source| Error::Misfit {
+            path,
+            source: Box::new(source),
+        })?;
         let trained_norm = manifest.trained_norm;
         let generator = Self::new(
             unet,
