@@ -49,7 +49,7 @@
 //!     println!("epoch {}: L1 {:.3}", losses.epoch, losses.l1);
 //! })?;
 //! base.save_adapter("adapter.safetensors".as_ref(), &adapter)?;
-//! # assert!(std::fs::metadata("adapter.safetensors")?.len() > 100_000);
+//! # assert!(std::fs::metadata("adapter.safetensors")?.len() > 80_000);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

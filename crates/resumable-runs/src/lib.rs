@@ -10,7 +10,7 @@
 //! let record = dir.path().join("edits/a.json"); // creates the folder
 //! write_json(&record, &["sha256", &sha256_hex(b"pixels")])?;
 //! assert_eq!(read_json::<Vec<String>>(&record)?.len(), 2);
-//! # Ok::<(), resumable_runs::Error>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! | task | items |

@@ -32,8 +32,8 @@ pub(crate) use dual::Dual;
 /// let photo = Tensor::<4>::ones([1, 3, 64, 64], &device);
 /// let (real, fake) = (photo.clone().mul_scalar(0.5), photo.clone().mul_scalar(-0.5));
 /// let loss = GanLoss::NonSaturating.discriminator(
-///     judge.forward(photo.clone(), real.clone()),
-///     judge.forward(photo.clone(), fake),
+///     judge.forward(photo.clone(), real.clone())?,
+///     judge.forward(photo.clone(), fake)?,
 /// );
 /// let gradients = (loss + r1_penalty(&judge, photo, real, 10.0)?).backward();
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -27,7 +27,7 @@ pub enum FeatureDistance {
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use lora_gan::{FeatureDistance, FeatureMaps, PerceptualLoss};
+/// use lora_gan::losses::{FeatureDistance, FeatureMaps, PerceptualLoss};
 ///
 /// struct Pixels;
 /// impl FeatureMaps for Pixels {
