@@ -19,19 +19,3 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The result of the programs' functions: any error, whose message says what to do.
 pub type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_fresh_concepts_are_in_no_list() -> crate::Result<()> {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/data/fresh_concepts.json");
-        let fresh = concepts::read_concepts(path.as_ref())?;
-        assert_eq!(fresh.len(), 5);
-        for concept in &fresh {
-            for shipped in concepts::art_concepts() {
-                assert!(shipped.prompt != concept.prompt && shipped.edit != concept.edit);
-            }
-        }
-        Ok(())
-    }
-}

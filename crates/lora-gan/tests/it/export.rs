@@ -80,7 +80,10 @@ fn imports_that_do_not_fit_are_refused() {
         ),
         ("shape", config("\"edge_kernel\": 3", "\"edge_kernel\": 5")),
         ("`heads`", config("\"heads\": 2", "\"heads\": 3")),
-        ("format version 7", config("\"version\": 1", "\"version\": 7")),
+        (
+            "format version 7",
+            config("\"version\": 1", "\"version\": 7"),
+        ),
         ("format", config("lora-gan/hybrid", "lora-gan/other")),
         (
             "config.json",
