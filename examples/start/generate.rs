@@ -10,12 +10,15 @@ use std::time::Instant;
 
 use clap::Parser;
 use concepts::read_photos;
-use denoised_weights::PhotoEditor;
 use denoised_weights::export::export_pytorch;
+use denoised_weights::weights::{mix, norm, with_strength};
+use denoised_weights::{AdapterPredictor, PhotoEditor};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, display, parse, run};
 use denoised_weights_examples::options::{ModelArgs, SampleArgs};
 use serde::Serialize;
+use weight_blocks::NamedTensors;
+use weight_diffusion::Prediction;
 
 /// Predict the LoRA weights of a prompt and write them as safetensors; with --apply, also edit photos with
 /// them, before any fine-tuning.
@@ -26,8 +29,20 @@ struct Args {
     #[command(flatten)]
     model: ModelArgs,
     /// The concept, in words.
-    #[arg(long)]
-    prompt: String,
+    #[arg(long, required_unless_present = "adapter")]
+    prompt: Option<String>,
+    /// Take this adapter, as `your_style` writes it, in place of a prediction.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["prompt", "mix"])]
+    adapter: Option<PathBuf>,
+    /// Mix with the adapter predicted for a second concept.
+    #[arg(long, value_name = "PROMPT")]
+    mix: Option<String>,
+    /// Share of the second concept, 0 to 1.
+    #[arg(long, default_value_t = 0.5, requires = "mix")]
+    share: f32,
+    /// How much of the adapter's effect to keep: 0 is the base alone, 1 the adapter, up to 4.
+    #[arg(long, default_value_t = 1.0)]
+    strength: f32,
     /// Where to write the adapter.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -47,7 +62,11 @@ struct Args {
 
 #[derive(Serialize)]
 struct Report {
-    prompt: String,
+    prompt: Option<String>,
+    adapter: Option<PathBuf>,
+    mix: Option<String>,
+    share: Option<f32>,
+    strength: f32,
     out: PathBuf,
     load_seconds: f64,
     predict_seconds: f64,
@@ -69,21 +88,25 @@ fn generate(args: &Args) -> Result<()> {
     let (base, generator) = (predictor.base(), predictor.generator());
     let load_seconds = started.elapsed().as_secs_f64();
 
-    let options = args.sampling.options(generator, args.common.seed);
     let started = Instant::now();
-    let prediction = predictor.predict_with(&args.prompt, &options)?;
+    let (adapter, prediction) = make(args, &predictor)?;
+    let adapter = with_strength(base, &adapter, args.strength)?;
     let predict_seconds = started.elapsed().as_secs_f64();
-    base.save_adapter(&args.out, &prediction.weights)?;
+    base.save_adapter(&args.out, &adapter)?;
 
     let report = Report {
         prompt: args.prompt.clone(),
+        adapter: args.adapter.clone(),
+        mix: args.mix.clone(),
+        share: args.mix.is_some().then_some(args.share),
+        strength: args.strength,
         out: args.out.clone(),
         load_seconds,
         predict_seconds,
-        norm: prediction.norm,
-        zoo_norm_mean: prediction.zoo_norm_mean,
-        zoo_norm_std: prediction.zoo_norm_std,
-        warning: prediction.norm_warning(),
+        norm: norm(&adapter),
+        zoo_norm_mean: generator.zoo_norm().mean,
+        zoo_norm_std: generator.zoo_norm().std,
+        warning: prediction.and_then(|prediction| prediction.norm_warning()),
     };
     println!(
         "{}: {} blocks in {predict_seconds:.3} s (loading took {load_seconds:.3} s); norm {:.2}, the zoo's {:.2} ± {:.2}",
@@ -97,7 +120,7 @@ fn generate(args: &Args) -> Result<()> {
         eprintln!("warning: {warning}");
     }
     if let (Some(photos), Some(images)) = (&args.apply, &args.images) {
-        let editor = PhotoEditor::new(base, &prediction.weights)?;
+        let editor = PhotoEditor::new(base, &adapter)?;
         let count = editor.edit_folder(photos, images)?;
         println!("{count} photos edited into {}", display(images));
     }
@@ -107,8 +130,28 @@ fn generate(args: &Args) -> Result<()> {
         let photo = photos
             .first()
             .ok_or("there is no photo to edit for the check")?;
-        export_pytorch(base, &prediction.weights, &photo.image, dir)?;
+        export_pytorch(base, &adapter, &photo.image, dir)?;
         println!("exported into {}", display(dir));
     }
     args.common.write_json(&report)
+}
+
+/// The adapter of a file, or the predicted one, mixed if asked for; and the prediction for the first prompt.
+fn make(args: &Args, predictor: &AdapterPredictor) -> Result<(NamedTensors, Option<Prediction>)> {
+    if let Some(path) = &args.adapter {
+        return Ok((predictor.base().load_adapter(path)?, None));
+    }
+    let options = args
+        .sampling
+        .options(predictor.generator(), args.common.seed);
+    let prompt = args.prompt.as_deref().unwrap_or_default();
+    let prediction = predictor.predict_with(prompt, &options)?;
+    let adapter = match &args.mix {
+        Some(other) => {
+            let other = predictor.predict_with(other, &options)?;
+            mix(&prediction.weights, &other.weights, args.share)?
+        }
+        None => prediction.weights.clone(),
+    };
+    Ok((adapter, Some(prediction)))
 }

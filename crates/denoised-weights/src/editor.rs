@@ -74,7 +74,11 @@ impl PhotoEditor {
         Ok(photos.len())
     }
 
-    fn edit_fitted(&self, photos: &[&RgbImage]) -> Result<Vec<RgbImage>> {
+    /// The edits of photos that are S×S pixels already, in one batch.
+    ///
+    /// # Errors
+    /// Returns [`Error::FineTune`] if there is no photo, or one has another size.
+    pub fn edit_fitted(&self, photos: &[&RgbImage]) -> Result<Vec<RgbImage>> {
         let photos = images_to_tensor(photos, self.size, &self.device)?;
         Ok(tensor_to_images(translate(&self.network, &photos)?))
     }

@@ -20,6 +20,24 @@ pub enum Error {
         /// Digest of the base at hand.
         found: String,
     },
+    /// A share or strength that is out of its range.
+    #[error("{what} is {value}; give a number from 0 to {max}")]
+    Share {
+        /// What the number is for.
+        what: &'static str,
+        /// The number.
+        value: f32,
+        /// The largest one.
+        max: f32,
+    },
+    /// Adapters that cannot be mixed.
+    #[error(
+        "{name}: the adapters do not both have this tensor in the same shape; mix adapters of one base"
+    )]
+    OtherTensors {
+        /// The tensor.
+        name: String,
+    },
     /// A prompt that can be compared with no other.
     #[error("there is no other prompt than {prompt:?} to compare it with")]
     NoOtherPrompt {

@@ -30,7 +30,7 @@ pub fn export_pytorch(
     base.generator.export(&dir.join("base"))?;
     let network = adapt(&base.generator, adapter)?;
     network.export(dir)?;
-    network.save_peft(&dir.join("peft"), Some(&base.digest))?;
+    export_peft(base, adapter, &dir.join("peft"))?;
 
     let device = network.devices().into_iter().next().unwrap_or_default();
     let photo = images_to_tensor(&[photo], base.config.image_size, &device)?;
@@ -43,4 +43,14 @@ pub fn export_pytorch(
     }
     save_safetensors(dir.join("check.safetensors"), &check, &BTreeMap::new())?;
     Ok(())
+}
+
+/// Writes `adapter` alone as a folder that PEFT loads onto the exported `base`
+/// ([`HybridGenerator::save_peft`](lora_gan::HybridGenerator::save_peft)).
+///
+/// # Errors
+/// Returns [`Error::Weights`](crate::Error::Weights) if the adapter does not fit the base, and
+/// [`Error::Network`](crate::Error::Network) if a file cannot be written.
+pub fn export_peft(base: &BaseGenerator, adapter: &NamedTensors, dir: &Path) -> Result<()> {
+    Ok(adapt(&base.generator, adapter)?.save_peft(dir, Some(&base.digest))?)
 }

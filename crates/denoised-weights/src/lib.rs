@@ -59,7 +59,10 @@
 //! | --- | --- |
 //! | predict an adapter | [`AdapterPredictor`], [`PromptEncoder`], [`Assets`] |
 //! | edit photos | [`PhotoEditor`] |
+//! | mix adapters, set their strength | [`weights::mix`], [`weights::with_strength`] |
+//! | which training prompts a prompt is like | [`PromptNeighbours`] |
 //! | fine-tune on pairs, from any start | [`fine_tune()`], [`pairs`], [`starts`] |
+//! | pause a fine-tuning and continue it later | [`SavedFineTuning`] |
 //! | collect concepts into a zoo | [`collecting::Collector`] |
 //! | train, refine or overfit a weight generator | [`training`] |
 //! | pretrain a base | [`pretraining`] |
@@ -79,6 +82,7 @@ mod editor;
 mod error;
 pub mod export;
 mod fine_tune;
+mod neighbours;
 pub mod pairs;
 mod predictor;
 pub mod pretraining;
@@ -91,7 +95,8 @@ pub mod weights;
 pub use assets::Assets;
 pub use editor::PhotoEditor;
 pub use error::Error;
-pub use fine_tune::fine_tune;
+pub use fine_tune::{SavedFineTuning, fine_tune};
+pub use neighbours::{Neighbour, PromptNeighbours};
 pub use predictor::AdapterPredictor;
 pub use prompt_encoder::PromptEncoder;
 

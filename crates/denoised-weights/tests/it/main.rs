@@ -1,6 +1,7 @@
 //! The integration tests, in one binary: each links Burn.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod adapting;
 mod collecting;
 mod common;
 mod editing;

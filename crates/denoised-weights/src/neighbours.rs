@@ -1,0 +1,111 @@
+//! Which prompts of a zoo a prompt is like.
+
+use std::collections::BTreeMap;
+
+use weight_blocks::Zoo;
+
+use crate::error::Result;
+use crate::{Error, PromptEncoder};
+
+/// The share of a zoo's own prompts that count as far from the others.
+const FAR_SHARE: f64 = 0.01;
+
+/// A concept of a zoo, and how similar its prompt is to another one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Neighbour {
+    /// Name of the concept.
+    pub concept: String,
+    /// Its prompt.
+    pub prompt: String,
+    /// Cosine of the angle between the encoder's pooled vectors, 1 for equal prompts.
+    pub similarity: f32,
+}
+
+/// The prompts of a zoo as vectors.
+pub struct PromptNeighbours {
+    /// Sorted by concept.
+    concepts: Vec<(String, String, Vec<f32>)>,
+    far_below: f32,
+}
+
+impl PromptNeighbours {
+    /// Encodes the prompt of each concept of the zoo.
+    ///
+    /// # Errors
+    /// Returns [`Error::Text`] if the encoder knows no word of a prompt, and [`Error::FineTune`] if the zoo is empty.
+    pub fn of_zoo(zoo: &Zoo, encoder: &PromptEncoder) -> Result<Self> {
+        let prompts: BTreeMap<&str, &str> = (zoo.entries().iter())
+            .map(|entry| (entry.concept.as_str(), entry.prompt.as_str()))
+            .collect();
+        let concepts = prompts
+            .into_iter()
+            .map(|(name, prompt)| Ok((name.to_owned(), prompt.to_owned(), encoder.pooled(prompt)?)))
+            .collect::<Result<Vec<_>>>()?;
+        if concepts.is_empty() {
+            return Err(Error::from(finetune::Error::EmptyZoo));
+        }
+        let far_below = far_below(&concepts);
+        Ok(Self {
+            concepts,
+            far_below,
+        })
+    }
+
+    /// The number of concepts.
+    pub fn len(&self) -> usize {
+        self.concepts.len()
+    }
+
+    /// Whether there are no concepts; never the case.
+    pub fn is_empty(&self) -> bool {
+        self.concepts.is_empty()
+    }
+
+    /// The `count` concepts whose prompts are most similar to `prompt`, the most similar first.
+    ///
+    /// # Errors
+    /// Returns [`Error::Text`] if the encoder knows no word of the prompt.
+    pub fn nearest(
+        &self,
+        encoder: &PromptEncoder,
+        prompt: &str,
+        count: usize,
+    ) -> Result<Vec<Neighbour>> {
+        let own = encoder.pooled(prompt)?;
+        let mut found: Vec<(f32, usize)> = (self.concepts.iter().enumerate())
+            .map(|(index, (_, _, vector))| (dot(&own, vector), index))
+            .collect();
+        found.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let named = |(similarity, index): (f32, usize)| Neighbour {
+            concept: self.concepts[index].0.clone(),
+            prompt: self.concepts[index].1.clone(),
+            similarity,
+        };
+        Ok(found.into_iter().take(count).map(named).collect())
+    }
+
+    /// A prompt whose nearest neighbour is less similar than this is far from all that the zoo holds: of the zoo's own
+    /// prompts, one in a hundred is as far from all others.
+    pub fn far_below(&self) -> f32 {
+        self.far_below
+    }
+}
+
+/// The similarity that [`FAR_SHARE`] of the prompts do not reach with any other.
+fn far_below(concepts: &[(String, String, Vec<f32>)]) -> f32 {
+    let mut nearest: Vec<f32> = (concepts.iter())
+        .map(|(_, prompt, vector)| {
+            let others = concepts.iter().filter(|other| other.1 != *prompt);
+            others
+                .map(|other| dot(vector, &other.2))
+                .fold(-1.0, f32::max)
+        })
+        .collect();
+    nearest.sort_by(f32::total_cmp);
+    let at = (nearest.len() as f64 * FAR_SHARE) as usize;
+    nearest.get(at).copied().unwrap_or(-1.0)
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}

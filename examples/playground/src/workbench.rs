@@ -1,0 +1,174 @@
+//! The loaded model, and what the page asks of it.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use concepts::images::{encode_png, fit_image};
+use concepts::read_photos;
+use denoised_weights::pairs::spread;
+use denoised_weights::weights::{mix, with_strength};
+use denoised_weights::{AdapterPredictor, Assets, Error, Neighbour, PhotoEditor, PromptNeighbours};
+use image::RgbImage;
+use weight_blocks::NamedTensors;
+
+/// Photographs of the samples.
+const SAMPLES: usize = 8;
+
+/// Neighbours that are named.
+const NEIGHBOURS: usize = 4;
+
+/// A sample photograph at the base's size.
+pub(crate) struct Sample {
+    pub(crate) name: String,
+    pub(crate) image: RgbImage,
+    pub(crate) png: Vec<u8>,
+}
+
+/// A loaded model with its zoo's prompts and sample photographs.
+pub struct Workbench {
+    predictor: AdapterPredictor,
+    neighbours: PromptNeighbours,
+    samples: Vec<Sample>,
+    paths: Assets,
+}
+
+/// What an adapter is made from.
+#[derive(Debug, Clone)]
+pub(crate) enum Recipe {
+    /// Predicted, and mixed with that of a second prompt by a share.
+    Prompt(String, Option<(String, f32)>),
+    /// The file of a trained style.
+    Trained(PathBuf),
+}
+
+/// A predicted or trained adapter.
+pub(crate) struct Made {
+    pub(crate) adapter: NamedTensors,
+    pub(crate) seconds: f64,
+    /// For people.
+    pub(crate) warnings: Vec<String>,
+    pub(crate) neighbours: Vec<Neighbour>,
+}
+
+impl Workbench {
+    /// Takes a loaded model and reads the zoo's prompts and the sample photographs of `paths`.
+    ///
+    /// # Errors
+    /// Returns the error of the zoo or of the photographs.
+    pub fn new(predictor: AdapterPredictor, paths: Assets) -> Result<Self, Error> {
+        let zoo = paths.open_zoo(predictor.base())?;
+        let neighbours = PromptNeighbours::of_zoo(&zoo, predictor.encoder())?;
+        let samples = samples(&paths.photos, predictor.base().config.image_size)?;
+        Ok(Self {
+            predictor,
+            neighbours,
+            samples,
+            paths,
+        })
+    }
+
+    /// Pixels a side of the images that the base takes.
+    pub(crate) fn size(&self) -> usize {
+        self.predictor.base().config.image_size
+    }
+
+    pub(crate) fn predictor(&self) -> &AdapterPredictor {
+        &self.predictor
+    }
+
+    pub(crate) fn paths(&self) -> &Assets {
+        &self.paths
+    }
+
+    pub(crate) fn samples(&self) -> &[Sample] {
+        &self.samples
+    }
+
+    /// The number of concepts that the weight generator learned from.
+    pub(crate) fn concepts(&self) -> usize {
+        self.neighbours.len()
+    }
+
+    /// `image` at the base's size.
+    pub(crate) fn fit(&self, image: RgbImage) -> Result<RgbImage, Error> {
+        Ok(fit_image(image, self.size())?)
+    }
+
+    /// The adapter of `recipe` at `strength`.
+    pub(crate) fn make(&self, recipe: &Recipe, strength: f32) -> Result<Made, Error> {
+        let base = self.predictor.base();
+        let started = Instant::now();
+        let (mut warnings, mut neighbours) = (Vec::new(), Vec::new());
+        let full = match recipe {
+            Recipe::Trained(path) => base.load_adapter(path)?,
+            Recipe::Prompt(prompt, second) => {
+                let mut adapter = self.predictor.predict(prompt)?.weights;
+                if let Some((other, share)) = second {
+                    adapter = mix(&adapter, &self.predictor.predict(other)?.weights, *share)?;
+                }
+                adapter
+            }
+        };
+        let seconds = started.elapsed().as_secs_f64();
+        if let Recipe::Prompt(prompt, second) = recipe {
+            let prompts = std::iter::once(prompt).chain(second.iter().map(|second| &second.0));
+            for prompt in prompts {
+                let near =
+                    (self.neighbours).nearest(self.predictor.encoder(), prompt, NEIGHBOURS)?;
+                warnings.extend(self.far(prompt, &near));
+                if neighbours.is_empty() {
+                    neighbours = near;
+                }
+            }
+        }
+        Ok(Made {
+            adapter: with_strength(base, &full, strength)?,
+            seconds,
+            warnings,
+            neighbours,
+        })
+    }
+
+    /// A warning if even the most similar training prompt is less similar than training prompts are to each other.
+    fn far(&self, prompt: &str, neighbours: &[Neighbour]) -> Option<String> {
+        let nearest = neighbours.first()?;
+        (nearest.similarity < self.neighbours.far_below()).then(|| {
+            format!(
+                "“{prompt}” is far from everything that the model was trained on: the most similar training prompt, \
+                 “{}”, has similarity {:.2}, and nearly all prompts that it knows have {:.2} or more. The picture may \
+                 have little to do with your words.",
+                nearest.prompt,
+                nearest.similarity,
+                self.neighbours.far_below()
+            )
+        })
+    }
+
+    /// Edits photographs of the base's size.
+    pub(crate) fn edit(
+        &self,
+        adapter: &NamedTensors,
+        photos: &[&RgbImage],
+    ) -> Result<Vec<RgbImage>, Error> {
+        if photos.is_empty() {
+            return Ok(Vec::new());
+        }
+        PhotoEditor::new(self.predictor.base(), adapter)?.edit_fitted(photos)
+    }
+}
+
+/// One photograph of each of several sources.
+fn samples(dir: &Path, size: usize) -> Result<Vec<Sample>, Error> {
+    let mut photos = read_photos(dir, size)?;
+    photos.dedup_by(|a, b| a.source == b.source);
+    spread(&photos, SAMPLES, 0.5)
+        .into_iter()
+        .map(|photo| {
+            Ok(Sample {
+                name: photo.source.replace('-', " "),
+                png: encode_png(&photo.image, &photo.path)?,
+                image: photo.image,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,151 @@
+//! Prompts, and what one takes away.
+
+use std::io::{Cursor, Read};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use denoised_weights::burn::tensor::Device;
+use denoised_weights::{AdapterPredictor, Assets, PhotoEditor};
+use serde_json::{Value, json};
+
+use crate::client::{Server, photo, png};
+
+fn edited(server: &Server, job: &Value) -> Vec<Vec<u8>> {
+    let reply = server.post("/api/edit", job);
+    assert_eq!(
+        reply.status,
+        200,
+        "{}",
+        String::from_utf8_lossy(&reply.body)
+    );
+    let images = reply.json()["images"].as_array().unwrap().clone();
+    let decode = |image: &Value| STANDARD.decode(image.as_str().unwrap()).unwrap();
+    images.iter().map(decode).collect()
+}
+
+#[test]
+fn the_page_edits_with_the_same_pixels_as_the_library() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::open(dir.path());
+    let about = server.get("/api/about").json();
+    assert_eq!(
+        (about["size"].as_u64(), about["concepts"].as_u64()),
+        (Some(64), Some(316))
+    );
+    assert_eq!(about["samples"].as_array().unwrap().len(), 8);
+
+    let sample = server.get("/api/samples/3").body;
+    let picture = image::load_from_memory(&sample).unwrap().into_rgb8();
+    let assets = Assets::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets"));
+    let predictor = AdapterPredictor::load(&assets, &Device::flex()).unwrap();
+    let prediction = predictor.predict("teal charcoal sketch").unwrap();
+    let editor = PhotoEditor::new(predictor.base(), &prediction.weights).unwrap();
+    let expected = png(&editor.edit(picture.clone()).unwrap());
+
+    let job = |photos: Value| json!({"prompt": " teal charcoal sketch ", "photos": photos});
+    let own = json!({"png": STANDARD.encode(&sample)});
+    let images = edited(&server, &job(json!([{"sample": 3}, own])));
+    assert!(images[0] == expected && images[1] == expected);
+    // A large photograph is cut and resized once, by the server.
+    let large = server.request(
+        "POST".parse().unwrap(),
+        "/api/photo",
+        png(&photo(300, 200, 1)),
+    );
+    let fitted = image::load_from_memory(&large.body).unwrap();
+    assert_eq!((fitted.width(), fitted.height()), (64, 64));
+}
+
+#[test]
+fn strength_and_mix_change_the_picture_and_the_command() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::open(dir.path());
+    let job = |extra: Value| {
+        let mut job = json!({"prompt": "oil painting", "photos": [{"sample": 0}]});
+        job.as_object_mut()
+            .unwrap()
+            .extend(extra.as_object().unwrap().clone());
+        job
+    };
+    let second = |share: f64| json!({"mix": {"prompt": "night vision camera", "share": share}});
+    let full = edited(&server, &job(json!({})));
+    assert_eq!(edited(&server, &job(json!({"strength": 1.0}))), full);
+    assert_eq!(edited(&server, &job(second(0.0))), full);
+    assert_ne!(edited(&server, &job(second(0.5))), full);
+    assert_ne!(edited(&server, &job(json!({"strength": 0.5}))), full);
+    let reply = server.post("/api/edit", &job(second(0.25))).json();
+    let command = reply["command"].as_str().unwrap();
+    assert!(
+        command.contains("--mix 'night vision camera' --share 0.25"),
+        "{command}"
+    );
+    let error = server
+        .post("/api/edit", &job(json!({"strength": 9.0})))
+        .refused(422);
+    assert!(error.contains("from 0 to 4"), "{error}");
+}
+
+#[test]
+fn neighbours_are_named_and_far_prompts_warned_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::open(dir.path());
+    let ask = |prompt: &str| server.post("/api/edit", &json!({"prompt": prompt}));
+    let near = ask("teal charcoal sketch").json();
+    assert!(near["warnings"].as_array().unwrap().is_empty());
+    let nearest = near["nearest"].as_array().unwrap();
+    assert!(nearest[0]["prompt"].as_str().unwrap().contains("charcoal"));
+    assert!(nearest[0]["similarity"].as_f64() > nearest[3]["similarity"].as_f64());
+    let far = ask("quarterly report of the audit committee").json();
+    let warning = far["warnings"][0].as_str().unwrap();
+    assert!(warning.contains("far from everything"), "{warning}");
+    assert!(ask("").refused(422).contains("few words"));
+    assert!(ask(&"x".repeat(400)).refused(422).contains("300"));
+}
+
+#[test]
+fn adapters_and_photographs_are_taken_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::open(dir.path());
+    let job = json!({"prompt": "teal charcoal sketch", "photos": [{"sample": 0}, {"sample": 1}]});
+    let reply = server.post("/api/take/adapter", &job);
+    let path = dir.path().join("taken.safetensors");
+    std::fs::write(&path, &reply.body).unwrap();
+    let assets = Assets::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets"));
+    let predictor = AdapterPredictor::load(&assets, &Device::flex()).unwrap();
+    let taken = predictor.base().load_adapter(&path).unwrap();
+    assert_eq!(
+        taken,
+        predictor.predict("teal charcoal sketch").unwrap().weights
+    );
+
+    let mut archive =
+        zip::ZipArchive::new(Cursor::new(server.post("/api/take/peft", &job).body)).unwrap();
+    let names: Vec<_> = archive.file_names().map(str::to_owned).collect();
+    for name in ["adapter_config.json", "adapter_model.safetensors"] {
+        assert!(names.iter().any(|found| found == name), "{names:?}");
+    }
+    let mut config = String::new();
+    archive
+        .by_name("adapter_config.json")
+        .unwrap()
+        .read_to_string(&mut config)
+        .unwrap();
+    assert!(config.contains("\"LORA\""));
+
+    let mut archive =
+        zip::ZipArchive::new(Cursor::new(server.post("/api/take/photos", &job).body)).unwrap();
+    let mut first = Vec::new();
+    archive
+        .by_name("photo-01.png")
+        .unwrap()
+        .read_to_end(&mut first)
+        .unwrap();
+    assert_eq!(archive.len(), 2);
+    assert_eq!(first, edited(&server, &job)[0]);
+    assert!(
+        server
+            .post("/api/take/photos", &json!({"prompt": "x y"}))
+            .status
+            .is_client_error()
+    );
+}
