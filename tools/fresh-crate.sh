@@ -70,8 +70,10 @@ edition = "2024"
 [dependencies]
 bytes = "*"
 ciborium = "*"
+futures-core = "*"
 log = { version = "*", features = ["std"] }
 portable-atomic = "*"
+serde_core = "*"
 TOML
 cp Cargo.lock "$work/Cargo.lock"
 

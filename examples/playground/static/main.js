@@ -33,7 +33,7 @@ function theme(name) {
   const chosen = THEMES.includes(name) ? name : "system";
   if (chosen === "system") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = chosen;
-  at("theme").textContent = `Theme: ${chosen}`;
+  at("theme").lastElementChild.textContent = chosen;
   localStorage.setItem("theme", chosen);
 }
 theme(localStorage.getItem("theme"));

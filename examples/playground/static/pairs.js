@@ -136,7 +136,7 @@ export async function start() {
   at("remove-bad").addEventListener("click", () => drop(rows.filter((row) => row.problem).map((row) => row.number)));
   at("remove-all").addEventListener("click", () => drop(rows.map((row) => row.number)));
   if (!draft()) return;
-  const known = await post(`/api/drafts/${draft()}/remove`, { numbers: [] }).catch(() => null);
+  const known = await get(`/api/drafts/${draft()}`).catch(() => null);
   if (known) show(known.rows);
   else forget();
 }

@@ -162,7 +162,7 @@ export async function start() {
   const about = await get("/api/about");
   limit = about.max_photos;
   about.samples.forEach((name, i) => add(name, { sample: i }, `/api/samples/${i}`));
-  if (photos.length) choose(Math.min(4, photos.length - 1));
+  if (photos.length) choose(Math.min(1, photos.length - 1));
   at("ideas").append(...IDEAS.map((idea) => {
     const button = make("button", { type: "button", textContent: idea });
     button.addEventListener("click", () => { prompt.value = idea; changed(); });

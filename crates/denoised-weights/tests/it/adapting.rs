@@ -8,7 +8,7 @@ use denoised_weights::{
 };
 use finetune::{PairSet, Zero};
 use image::RgbImage;
-use weight_blocks::WeightSpace;
+use weight_blocks::{NamedTensors, WeightSpace};
 
 use crate::common::{SIZE, assets, photo, tiny_base, tiny_recipe};
 
@@ -27,7 +27,7 @@ fn strength_leads_from_the_base_to_the_adapter() {
     let adapter = predictor.predict("teal charcoal sketch").unwrap().weights;
     let other = predictor.predict("oil painting").unwrap().weights;
     let photo = photo(64, 64, 3);
-    let edit = |weights| {
+    let edit = |weights: &NamedTensors| {
         let editor = PhotoEditor::new(base, weights).unwrap();
         editor.edit(photo.clone()).unwrap()
     };

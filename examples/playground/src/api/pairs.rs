@@ -39,12 +39,13 @@ pub(super) async fn open(State(shared): State<Arc<Shared>>) -> Response {
     json(&Opened { id: drafts.open() })
 }
 
-pub(super) async fn rows(
-    State(shared): State<Arc<Shared>>,
-    Path(id): Path<u64>,
-) -> Result<Response> {
-    let rows = with_draft(&shared, id, |draft| Ok(draft.rows()))?;
-    Ok(json(&Rows { rows }))
+/// The pairs of a set, or null if the server no longer has it: no error, since a page asks when it is loaded.
+pub(super) async fn rows(State(shared): State<Arc<Shared>>, Path(id): Path<u64>) -> Response {
+    let rows = with_draft(&shared, id, |draft| Ok(draft.rows()));
+    match rows {
+        Ok(rows) => json(&Rows { rows }),
+        Err(_) => json(&()),
+    }
 }
 
 pub(super) async fn close(State(shared): State<Arc<Shared>>, Path(id): Path<u64>) -> Response {

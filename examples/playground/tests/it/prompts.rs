@@ -120,10 +120,7 @@ fn adapters_and_photographs_are_taken_away() {
 
     let mut archive =
         zip::ZipArchive::new(Cursor::new(server.post("/api/take/peft", &job).body)).unwrap();
-    let names: Vec<_> = archive.file_names().map(str::to_owned).collect();
-    for name in ["adapter_config.json", "adapter_model.safetensors"] {
-        assert!(names.iter().any(|found| found == name), "{names:?}");
-    }
+    assert!(archive.by_name("adapter_model.safetensors").is_ok());
     let mut config = String::new();
     archive
         .by_name("adapter_config.json")
