@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::{Error, PromptEncoder};
 
 /// The share of a zoo's own prompts that count as far from the others.
-const FAR_SHARE: f64 = 0.01;
+const FAR_SHARE: f64 = 0.05;
 
 /// A concept of a zoo, and how similar its prompt is to another one.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,7 +85,7 @@ impl PromptNeighbours {
     }
 
     /// A prompt whose nearest neighbour is less similar than this is far from all that the zoo holds: of the zoo's own
-    /// prompts, one in a hundred is as far from all others.
+    /// prompts, one in twenty is as far from all others.
     pub fn far_below(&self) -> f32 {
         self.far_below
     }

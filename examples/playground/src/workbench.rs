@@ -135,8 +135,7 @@ impl Workbench {
         (nearest.similarity < self.neighbours.far_below()).then(|| {
             format!(
                 "“{prompt}” is far from everything that the model was trained on: the most similar training prompt, \
-                 “{}”, has similarity {:.2}, and nearly all prompts that it knows have {:.2} or more. The picture may \
-                 have little to do with your words.",
+                 “{}”, has similarity {:.2}. Below {:.2}, the picture may have little to do with your words.",
                 nearest.prompt,
                 nearest.similarity,
                 self.neighbours.far_below()

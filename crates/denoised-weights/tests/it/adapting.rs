@@ -92,6 +92,8 @@ fn held_out_prompts_are_near_the_zoo_and_foreign_ones_are_far() {
         "quarterly report of the audit committee",
         "my cousin plays football",
         "a dog with three legs",
+        "van gogh",
+        "low poly render",
     ] {
         let similarity = similarity(prompt);
         assert!(
