@@ -13,10 +13,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::api;
+use crate::drafts::Drafts;
 use crate::guard::{Access, guard};
 use crate::limits;
 use crate::training::Trainings;
-use crate::uploads::Drafts;
 use crate::workbench::Workbench;
 
 /// What all requests share.
@@ -122,8 +122,11 @@ impl Listener for Limited {
             // Axum's own accept waits and tries again if the system refuses.
             let (stream, address) = Listener::accept(&mut self.listener).await;
             let _ = stream.set_nodelay(true);
-            let _permit = permit;
-            return (Connection { stream, _permit }, address);
+            let connection = Connection {
+                stream,
+                _permit: permit,
+            };
+            return (connection, address);
         }
     }
 

@@ -96,7 +96,8 @@ pub(super) async fn report(
     State(shared): State<Arc<Shared>>,
     Path(id): Path<u32>,
 ) -> Result<Response> {
-    take::report(&*shared.trainings.get(id)?)
+    let run = shared.trainings.get(id)?;
+    take::report(&run)
 }
 
 pub(super) async fn picture(
