@@ -31,6 +31,10 @@
 mod comfy;
 mod config;
 mod error;
+// Set by cargo-fuzz.
+#[allow(unexpected_cfgs)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod inference;
 mod multipart;
 mod one_request;

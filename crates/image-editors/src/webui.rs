@@ -209,7 +209,7 @@ impl ImageEditor for WebUiEditor {
 }
 
 /// The first of `images`. The ControlNet extension may append the maps that it detected.
-fn first_image(bytes: &[u8]) -> Result<RgbImage, ServerError> {
+pub(crate) fn first_image(bytes: &[u8]) -> Result<RgbImage, ServerError> {
     let value = read_json(bytes)?;
     let text = value
         .get("images")

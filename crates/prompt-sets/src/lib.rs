@@ -52,6 +52,10 @@ pub mod chat;
 pub mod combine;
 pub mod embed;
 mod error;
+// Set by cargo-fuzz.
+#[allow(unexpected_cfgs)]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod generate;
 pub mod leak;
 mod normal;

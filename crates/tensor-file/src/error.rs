@@ -26,6 +26,22 @@ pub enum Error {
         /// The largest size that is read.
         limit: u64,
     },
+    /// A text file is not in UTF-8 but in an encoding of two or four bytes a character.
+    #[error("{}: the text is in {encoding}; save it as UTF-8", path.display())]
+    TextEncoding {
+        /// The file.
+        path: PathBuf,
+        /// The encoding.
+        encoding: &'static str,
+    },
+    /// A text file holds bytes that are not UTF-8.
+    #[error("{}: line {line} is not UTF-8; is the file in Latin-1 or Windows-1252? Save it as UTF-8", path.display())]
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+        /// The line of the first such byte, from 1.
+        line: usize,
+    },
     /// A file is not a safetensors file, or only part of one.
     #[error("{}: not a complete safetensors file ({source}); is it truncated? Restore it or make it again", path.display())]
     Safetensors {

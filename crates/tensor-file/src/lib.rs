@@ -13,6 +13,7 @@ mod named;
 #[cfg(feature = "pytorch")]
 mod pytorch;
 mod tensor;
+mod text;
 mod write;
 
 pub use error::{Error, HeaderError};
@@ -23,4 +24,5 @@ pub use named::{load_safetensors, save_safetensors};
 pub use pytorch::PytorchError;
 pub use safetensors::Dtype;
 pub use tensor::{HostTensor, NamedTensors};
+pub use text::decode_text;
 pub use write::SafetensorsWriter;

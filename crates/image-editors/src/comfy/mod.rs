@@ -1,7 +1,7 @@
 //! ComfyUI: workflows, jobs, answers.
 
 mod editor;
-mod reply;
+pub(crate) mod reply;
 mod workflow;
 
 pub use editor::{ComfyEditor, ComfySettings};

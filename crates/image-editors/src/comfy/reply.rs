@@ -6,22 +6,22 @@ use serde_json::{Map, Value};
 
 /// An image on the server.
 #[derive(Debug)]
-pub(super) struct Output {
-    pub(super) filename: String,
-    pub(super) subfolder: String,
-    pub(super) kind: String,
+pub(crate) struct Output {
+    pub(crate) filename: String,
+    pub(crate) subfolder: String,
+    pub(crate) kind: String,
 }
 
 /// What the server's history says about a job.
 #[derive(Debug)]
-pub(super) enum Job {
+pub(crate) enum Job {
     Unknown,
     Done(Output),
     Failed(ServerError),
 }
 
 /// A UUID (version 8, RFC 9562) from the first bytes of a digest. Newer servers accept nothing else.
-pub(super) fn job_id(digest: &[u8; 32], attempt: u32) -> String {
+pub(crate) fn job_id(digest: &[u8; 32], attempt: u32) -> String {
     let hash = sha256_parts(&[digest, &attempt.to_le_bytes()]);
     let mut bytes: [u8; 16] = [0; 16];
     bytes.copy_from_slice(&hash[..16]);
@@ -39,7 +39,7 @@ pub(super) fn job_id(digest: &[u8; 32], attempt: u32) -> String {
 }
 
 /// `{"name": ..., "subfolder": ..., "type": "input"}`.
-pub(super) fn uploaded_name(body: &[u8]) -> Result<String, ServerError> {
+pub(crate) fn uploaded_name(body: &[u8]) -> Result<String, ServerError> {
     let value = json(body)?;
     let name = value
         .get("name")
@@ -53,7 +53,7 @@ pub(super) fn uploaded_name(body: &[u8]) -> Result<String, ServerError> {
 }
 
 /// `{"prompt_id": ..., "number": ..., "node_errors": {}}`.
-pub(super) fn queued_id(body: &[u8]) -> Result<String, ServerError> {
+pub(crate) fn queued_id(body: &[u8]) -> Result<String, ServerError> {
     let value = json(body)?;
     value
         .get("prompt_id")
@@ -64,7 +64,7 @@ pub(super) fn queued_id(body: &[u8]) -> Result<String, ServerError> {
 }
 
 /// `{"queue_running": [[number, id, ...], ...], "queue_pending": [...]}`.
-pub(super) fn in_queue(body: &[u8], id: &str) -> Result<bool, ServerError> {
+pub(crate) fn in_queue(body: &[u8], id: &str) -> Result<bool, ServerError> {
     let value = json(body)?;
     let mut found = false;
     for part in ["queue_running", "queue_pending"] {
@@ -80,7 +80,7 @@ pub(super) fn in_queue(body: &[u8], id: &str) -> Result<bool, ServerError> {
 }
 
 /// `{}` before the job is done, then `{ID: {"outputs": {NODE: {"images": [...]}}, "status": {...}}}`.
-pub(super) fn read_history(body: &[u8], id: &str, node: Option<&str>) -> Result<Job, ServerError> {
+pub(crate) fn read_history(body: &[u8], id: &str, node: Option<&str>) -> Result<Job, ServerError> {
     let value = json(body)?;
     if !value.is_object() {
         return Err(bad_reply("the history is not an object"));

@@ -14,7 +14,7 @@ const REGEX: [char; 12] = ['*', '+', '?', '[', ']', '(', ')', '{', '}', '|', '\\
 
 /// The fields of PEFT's `LoraConfig` that this crate writes; others are ignored when it is read.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct PeftConfig {
+pub(crate) struct PeftConfig {
     pub(super) peft_type: String,
     #[serde(default)]
     pub(super) task_type: Option<String>,
@@ -51,7 +51,7 @@ fn none() -> String {
 }
 
 impl PeftConfig {
-    pub(super) fn read(path: &Path) -> Result<Self, Error> {
+    pub(crate) fn read(path: &Path) -> Result<Self, Error> {
         let fail = |source| {
             Err(Error::Peft {
                 path: path.to_owned(),
@@ -77,7 +77,7 @@ impl PeftConfig {
     }
 
     /// Alpha of the PyTorch module `module`, as PEFT's `alpha_pattern` gives it.
-    pub(super) fn alpha(&self, module: &str) -> Result<f64, PeftError> {
+    pub(crate) fn alpha(&self, module: &str) -> Result<f64, PeftError> {
         let mut found: Option<f64> = None;
         for (pattern, alpha) in self.alpha_pattern.iter().flatten() {
             if pattern.contains(REGEX) {

@@ -118,7 +118,7 @@ impl ChatModel for ChatClient {
     }
 }
 
-fn read_completion(body: &[u8]) -> Result<ChatReply, ServerError> {
+pub(crate) fn read_completion(body: &[u8]) -> Result<ChatReply, ServerError> {
     let value = read_json(body)?;
     // Some servers answer 200 with an error in the body.
     if let Some(error) = value.get("error").filter(|error| !error.is_null()) {

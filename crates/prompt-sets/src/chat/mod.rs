@@ -1,7 +1,7 @@
 //! Chat models: the trait, and a client of OpenAI-compatible servers.
 
 #[cfg(feature = "http")]
-mod client;
+pub(crate) mod client;
 
 #[cfg(feature = "http")]
 pub use client::{ChatClient, ChatSettings};

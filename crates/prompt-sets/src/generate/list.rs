@@ -2,7 +2,7 @@
 
 /// The entries of an answer: a JSON array of strings, or one entry per line, without bullets, numbers and quotation marks.
 /// Thoughts in `<think>`, finished or not, are ignored, and so is the last line of an answer that was cut.
-pub(super) fn entries(text: &str, cut: bool, most: usize) -> Vec<String> {
+pub(crate) fn entries(text: &str, cut: bool, most: usize) -> Vec<String> {
     let text = match text.rsplit_once("</think>") {
         Some((_, answer)) => answer,
         None => text,

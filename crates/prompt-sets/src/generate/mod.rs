@@ -4,7 +4,7 @@ mod budget;
 mod estimate;
 mod generator;
 mod journal;
-mod list;
+pub(crate) mod list;
 mod outcome;
 mod paraphrases;
 mod refill;

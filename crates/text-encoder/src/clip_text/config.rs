@@ -63,13 +63,13 @@ impl Pooling {
 
 /// A checked configuration.
 #[derive(Debug)]
-pub(super) struct Config {
-    pub(super) vocabulary: usize,
+pub(crate) struct Config {
+    pub(crate) vocabulary: usize,
     pub(super) width: usize,
     pub(super) inner: usize,
     pub(super) blocks: usize,
     pub(super) heads: usize,
-    pub(super) positions: usize,
+    pub(crate) positions: usize,
     pub(super) activation: Activation,
     pub(super) epsilon: f64,
     pub(super) pooling: Pooling,
@@ -77,7 +77,7 @@ pub(super) struct Config {
 
 impl Config {
     /// Parses a text tower's configuration, or a whole CLIP model's with its `text_config`.
-    pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Self, Error> {
+    pub(crate) fn parse(bytes: &[u8], path: &Path) -> Result<Self, Error> {
         let mut value: Value = read_json(bytes, path)?;
         let file = path.display().to_string();
         let wrong = |field, found: String, expected: &str| Error::Config {

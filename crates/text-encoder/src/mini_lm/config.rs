@@ -82,8 +82,8 @@ impl Default for Pooling {
 
 /// A checked configuration.
 #[derive(Debug)]
-pub(super) struct Config {
-    pub(super) vocabulary: usize,
+pub(crate) struct Config {
+    pub(crate) vocabulary: usize,
     pub(super) width: usize,
     pub(super) inner: usize,
     pub(super) blocks: usize,
@@ -93,14 +93,14 @@ pub(super) struct Config {
     pub(super) activation: Activation,
     pub(super) epsilon: f64,
     /// Most tokens of a prompt, `[CLS]` and `[SEP]` included.
-    pub(super) max_tokens: usize,
+    pub(crate) max_tokens: usize,
     /// Whether prompts are lower-cased before the tokenizer sees them.
     pub(super) lower_case: bool,
 }
 
 impl Config {
     /// Reads `config.json`, and `sentence_bert_config.json` and `1_Pooling/config.json` if they are there.
-    pub(super) fn load(dir: &Path, digest: &mut CheckpointDigest) -> Result<Self, Error> {
+    pub(crate) fn load(dir: &Path, digest: &mut CheckpointDigest) -> Result<Self, Error> {
         let path = dir.join("config.json");
         let bytes = read_small(&path)?;
         digest.bytes("config.json", &bytes);

@@ -1,6 +1,6 @@
 //! Sentence encoders of the BERT family from a folder.
 
-mod config;
+pub(crate) mod config;
 mod network;
 
 use std::path::Path;
