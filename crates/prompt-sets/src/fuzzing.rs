@@ -7,13 +7,18 @@ pub use readers::*;
 mod readers {
     use crate::generate::list;
 
-    /// The answer in the body of a chat server's reply.
+    /// The answer in the body of a chat server's reply, if it is one.
     ///
     /// # Errors
-    /// Returns the message of the error.
+    /// Returns the message of the error, or what the reply is in place of an answer.
     #[cfg(feature = "http")]
     pub fn completion(body: &[u8]) -> Result<crate::chat::ChatReply, String> {
-        crate::chat::client::read_completion(body).map_err(|error| error.to_string())
+        use crate::chat::completion::{Completion, read_completion};
+
+        match read_completion(body).map_err(|error| error.to_string())? {
+            Completion::Answer(reply) => Ok(reply),
+            other => Err(format!("{other:?}")),
+        }
     }
 
     /// The entries of a chat model's answer, at most `most`.

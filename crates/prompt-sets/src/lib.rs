@@ -59,6 +59,7 @@ pub mod fuzzing;
 pub mod generate;
 pub mod leak;
 mod normal;
+mod reasoning;
 mod sample;
 pub mod screen;
 mod set;

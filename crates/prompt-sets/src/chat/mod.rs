@@ -1,7 +1,9 @@
 //! Chat models: the trait, and a client of OpenAI-compatible servers.
 
 #[cfg(feature = "http")]
-pub(crate) mod client;
+mod client;
+#[cfg(feature = "http")]
+pub(crate) mod completion;
 
 #[cfg(feature = "http")]
 pub use client::{ChatClient, ChatSettings};

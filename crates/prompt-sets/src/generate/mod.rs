@@ -1,6 +1,7 @@
 //! Concepts and paraphrases from a chat model, within a budget and resumably.
 
 mod budget;
+mod entry;
 mod estimate;
 mod generator;
 mod journal;
