@@ -8,7 +8,8 @@ mod readers {
     use image::RgbImage;
     use model_server_client::ServerError;
 
-    use crate::comfy::reply::{Job, in_queue, queued_id, read_history, uploaded_name};
+    use crate::comfy::history::{Job, read_history};
+    use crate::comfy::reply::{in_queue, queued_id, uploaded_name};
     use crate::{reply, webui};
 
     /// The image in the JSON of the web UI's reply.

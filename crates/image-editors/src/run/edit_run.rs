@@ -8,6 +8,7 @@ use resumable_runs::{Lock, remove_abandoned, sha256_parts, workers};
 
 use super::attempts::Attempts;
 use super::best::{self, BestEdits};
+use super::choice::Choice;
 use super::record::{EditRecord, image_digest};
 use super::task::{EditConcept, EditEvent, EditPlan, EditSettings, EditSummary, NamedImage};
 use crate::Error;
@@ -106,8 +107,7 @@ impl<'a> EditRun<'a> {
         attempts.summary(results)
     }
 
-    /// The editor whose edits for `concept` have the highest mean score among those that edited the most photos, with its
-    /// pairs and all editors' scores.
+    /// The best edits for `concept` by `score`, with their pairs, the editors that made them and all editors' scores.
     ///
     /// # Errors
     /// Returns [`Error::UnknownConcept`], [`Error::NoEdits`] if there is no edit yet, the errors of reading an edit, and
@@ -116,6 +116,7 @@ impl<'a> EditRun<'a> {
         &self,
         concept: &EditConcept,
         score: &dyn QualityScore,
+        choice: Choice,
     ) -> Result<BestEdits, Error> {
         let index = self
             .concepts
@@ -136,7 +137,8 @@ impl<'a> EditRun<'a> {
                     continue;
                 };
                 if self.keeps(task, &record) {
-                    let edited = read_image(&self.path(task, "png"))?;
+                    let path = self.path(task, "png");
+                    let edited = read_image(&path).map_err(concepts::Error::from)?;
                     edits.push((record, photo, edited));
                 }
             }
@@ -146,7 +148,7 @@ impl<'a> EditRun<'a> {
                 path: self.out.join(&concept.name).join("edits"),
             });
         }
-        best::choose(concept, edits, self.photos, score)
+        best::choose(concept, edits, self.photos, score, choice)
     }
 
     /// Removes the temporary files of killed runs.
