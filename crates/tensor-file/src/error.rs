@@ -67,6 +67,26 @@ pub enum Error {
         /// The tensor's name.
         name: String,
     },
+    /// A file holds no tensors under a key.
+    #[error("{}: there is no `{key}` in it; it has {keys}", path.display())]
+    MissingPart {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// The keys that there are.
+        keys: String,
+    },
+    /// Two tensors have the same name once the parts are left out that wrappers put into names.
+    #[error("{}: tensors `{name}` and `{other}` are the same tensor of the network; remove one of them", path.display())]
+    DuplicateTensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's name.
+        name: String,
+        /// The other one's.
+        other: String,
+    },
     /// A tensor's type is not a float that can be read.
     #[error("{}: tensor `{name}` is of type {dtype:?}; F64, F32, F16 and BF16 can be read", path.display())]
     Dtype {
@@ -160,6 +180,12 @@ pub enum HeaderError {
     /// The header is not valid JSON, or its types, shapes and offsets contradict each other.
     #[error("invalid header: {0}")]
     Invalid(#[from] serde_json::Error),
+    /// Two tensors or two entries of the metadata have one name.
+    #[error("the name {name:?} is given twice")]
+    Duplicate {
+        /// The name.
+        name: String,
+    },
     /// The tensors take more or fewer bytes than the file has after its header.
     #[error("{tensors} bytes of tensors, {found} in the file")]
     TensorBytes {

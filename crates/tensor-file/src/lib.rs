@@ -10,6 +10,7 @@ mod file;
 mod header;
 mod limit;
 mod named;
+mod parts;
 #[cfg(feature = "pytorch")]
 mod pytorch;
 mod tensor;
