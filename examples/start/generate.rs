@@ -10,10 +10,10 @@ use std::time::Instant;
 
 use clap::Parser;
 use concepts::read_photos;
-use denoised_weights::PhotoEditor;
-use denoised_weights::export::export_pytorch;
+use denoised_weights::export::{export_pytorch, exported_files};
+use denoised_weights::{PhotoEditor, plan_edits};
 use denoised_weights_examples::Result;
-use denoised_weights_examples::cli::{Common, display, parse, run};
+use denoised_weights_examples::cli::{Common, display, parse, prompt, run};
 use denoised_weights_examples::options::{ModelArgs, SampleArgs};
 use serde::Serialize;
 
@@ -26,7 +26,7 @@ struct Args {
     #[command(flatten)]
     model: ModelArgs,
     /// The concept, in words.
-    #[arg(long)]
+    #[arg(long, value_parser = prompt)]
     prompt: String,
     /// Where to write the adapter.
     #[arg(long, value_name = "FILE")]
@@ -36,7 +36,8 @@ struct Args {
     /// Edit the photos of this folder with the predicted adapter.
     #[arg(long, value_name = "DIR", requires = "images")]
     apply: Option<PathBuf>,
-    /// Folder for the edited photos (PNG).
+    /// Folder for the edited photos, NAME.png each; it must be another folder than that of --apply. Photos whose names
+    /// differ only in the extension keep it: dog.jpg.png, dog.png.png.
     #[arg(long, value_name = "DIR", requires = "apply")]
     images: Option<PathBuf>,
     /// Export for PyTorch: the adapted base to DIR, base and adapter apart to DIR/base and DIR/peft, and
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
 }
 
 fn generate(args: &Args) -> Result<()> {
+    args.check_places()?;
     let device = args.common.device()?;
     let started = Instant::now();
     let predictor = args.model.load_predictor(&device)?;
@@ -111,4 +113,20 @@ fn generate(args: &Args) -> Result<()> {
         println!("exported into {}", display(dir));
     }
     args.common.write_json(&report)
+}
+
+impl Args {
+    /// Refuses outputs that would replace photos, files of the model or one another.
+    fn check_places(&self) -> Result<()> {
+        let mut places = self.model.places().writes(&self.out);
+        if let (Some(photos), Some(images)) = (&self.apply, &self.images) {
+            let plan = plan_edits(photos, images)?;
+            places = places.reads_all(plan.iter().map(|edit| &edit.photo));
+            places = places.writes_all(plan.iter().map(|edit| &edit.edited));
+        }
+        if let Some(dir) = &self.export {
+            places = places.writes_all(exported_files(dir));
+        }
+        self.common.check_places(places)
+    }
 }

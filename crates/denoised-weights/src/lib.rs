@@ -58,7 +58,7 @@
 //! | task | start at |
 //! | --- | --- |
 //! | predict an adapter | [`AdapterPredictor`], [`PromptEncoder`], [`Assets`] |
-//! | edit photos | [`PhotoEditor`] |
+//! | edit photos | [`PhotoEditor`], [`plan_edits`] |
 //! | fine-tune on pairs, from any start | [`fine_tune()`], [`pairs`], [`starts`] |
 //! | collect concepts into a zoo | [`collecting::Collector`] |
 //! | train, refine or overfit a weight generator | [`training`] |
@@ -75,6 +75,7 @@
 mod assets;
 pub mod collecting;
 pub mod comparison;
+mod edit_plan;
 mod editor;
 mod error;
 pub mod export;
@@ -89,6 +90,7 @@ pub mod training;
 pub mod weights;
 
 pub use assets::Assets;
+pub use edit_plan::{PlannedEdit, plan_edits};
 pub use editor::PhotoEditor;
 pub use error::Error;
 pub use fine_tune::fine_tune;

@@ -26,6 +26,17 @@ pub struct ConceptPairs {
     pub test: PairSet,
     /// Some test pairs as images, for pictures.
     pub shown: Vec<(RgbImage, RgbImage)>,
+    /// How many pairs there were to take these from.
+    pub given: PairsGiven,
+}
+
+/// How many pairs there are for a concept, of which [`PairCounts`] takes some.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PairsGiven {
+    /// Training pairs.
+    pub train: usize,
+    /// Test pairs.
+    pub test: usize,
 }
 
 /// How many pairs a run takes; fewer if there are fewer.
@@ -52,6 +63,10 @@ impl ConceptPairs {
         size: usize,
         device: &Device,
     ) -> Result<Self> {
+        let given = PairsGiven {
+            train: train.len(),
+            test: measure.len(),
+        };
         let train = edit_photos(&spread(train, counts.train, 0.0), concept);
         let test = edit_photos(&spread(measure, counts.test, 0.0), concept);
         let shown = spread(&test, counts.shown, 0.5);
@@ -61,6 +76,7 @@ impl ConceptPairs {
             train: PairSet::new(&train, size, device)?,
             test: PairSet::new(&test, size, device)?,
             shown,
+            given,
         })
     }
 
@@ -84,6 +100,10 @@ impl ConceptPairs {
                 test: test.len(),
             });
         }
+        let given = PairsGiven {
+            train: train.len(),
+            test: test.len(),
+        };
         let train = spread(&train, counts.train, 0.0);
         let test = spread(&test, counts.test, 0.0);
         let shown = spread(&test, counts.shown, 0.5);
@@ -93,6 +113,7 @@ impl ConceptPairs {
             train: PairSet::new(&train, size, device)?,
             test: PairSet::new(&test, size, device)?,
             shown,
+            given,
         })
     }
 
