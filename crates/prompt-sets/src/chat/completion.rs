@@ -135,26 +135,76 @@ mod tests {
         let parts = json!([{ "type": "thinking", "thinking": "hm" }, { "type": "text", "text": "oil" },
             { "type": "text", "text": "\nBatik" }]);
         for content in [json!("oil\nBatik"), parts] {
-            let reply = answer(json!({ "content": content, "reasoning_content": "hm" }), "stop");
+            let reply = answer(
+                json!({ "content": content, "reasoning_content": "hm" }),
+                "stop",
+            );
             assert_eq!((reply.text.as_str(), reply.cut), ("oil\nBatik", false));
-            assert_eq!((reply.prompt_tokens, reply.completion_tokens), (Some(3), Some(7)));
+            assert_eq!(
+                (reply.prompt_tokens, reply.completion_tokens),
+                (Some(3), Some(7))
+            );
         }
         assert!(answer(json!({ "content": "oil" }), "length").cut);
         assert!(answer(json!({ "content": "oil\nBa" }), "content_filter").cut);
-        assert!(read(json!({ "content": null }), "stop", 0).unwrap_err().is_transient());
+        assert!(
+            read(json!({ "content": null }), "stop", 0)
+                .unwrap_err()
+                .is_transient()
+        );
     }
 
     #[test]
     fn answers_that_are_all_reasoning_are_told() {
         for (message, finish, hidden, place) in [
-            (json!({ "content": null, "reasoning_content": "hm" }), "length", 0, "reasoning_content"),
-            (json!({ "content": "", "reasoning": "hm" }), "stop", 0, "\"reasoning\""),
-            (json!({ "content": " \n", "thinking": "hm" }), "stop", 0, "thinking"),
-            (json!({ "content": [{ "type": "thinking", "thinking": [] }] }), "length", 0, "parts"),
-            (json!({ "content": "" }), "length", 1024, "1024 hidden tokens"),
-            (json!({ "content": "" }), "length", 0, "nothing that is shown"),
-            (json!({ "content": "<think>oil\nBatik" }), "length", 0, "<think>"),
-            (json!({ "content": "<thought>oil</thought>\n" }), "stop", 0, "<think>"),
+            (
+                json!({ "content": null, "reasoning_content": "hm" }),
+                "length",
+                0,
+                "reasoning_content",
+            ),
+            (
+                json!({ "content": "", "reasoning": "hm" }),
+                "stop",
+                0,
+                "\"reasoning\"",
+            ),
+            (
+                json!({ "content": " \n", "thinking": "hm" }),
+                "stop",
+                0,
+                "thinking",
+            ),
+            (
+                json!({ "content": [{ "type": "thinking", "thinking": [] }] }),
+                "length",
+                0,
+                "parts",
+            ),
+            (
+                json!({ "content": "" }),
+                "length",
+                1024,
+                "1024 hidden tokens",
+            ),
+            (
+                json!({ "content": "" }),
+                "length",
+                0,
+                "nothing that is shown",
+            ),
+            (
+                json!({ "content": "<think>oil\nBatik" }),
+                "length",
+                0,
+                "<think>",
+            ),
+            (
+                json!({ "content": "<thought>oil</thought>\n" }),
+                "stop",
+                0,
+                "<think>",
+            ),
         ] {
             match read(message.clone(), finish, hidden) {
                 Ok(Completion::InReasoning(found)) => assert!(found.contains(place), "{found}"),
@@ -166,8 +216,16 @@ mod tests {
     #[test]
     fn refusals_are_told() {
         for (message, finish, why) in [
-            (json!({ "content": null, "refusal": "I can't help with that." }), "stop", "can't help"),
-            (json!({ "content": null }), "content_filter", "content filter"),
+            (
+                json!({ "content": null, "refusal": "I can't help with that." }),
+                "stop",
+                "can't help",
+            ),
+            (
+                json!({ "content": null }),
+                "content_filter",
+                "content filter",
+            ),
             (json!({ "content": "" }), "content_filter", "content filter"),
         ] {
             match read(message.clone(), finish, 0) {
