@@ -22,11 +22,10 @@ pub(crate) fn accept(
     asked: (u32, u32),
 ) -> Result<RgbImage, ServerError> {
     check_size(image.dimensions(), photo.dimensions(), asked)?;
-    if spread(&image) < FLAT && spread(photo) >= TEXTURED {
-        let [red, green, blue] = mean(&image).map(|value| value.round() as u8);
+    if let Some(colour) = only_colour(&image, photo) {
         return Err(bad_reply(format!(
-            "the image is of one colour (#{red:02x}{green:02x}{blue:02x}), which is no edit of the photo: a content \
-             filter blackened it, or the model computed NaN (half precision; for AUTOMATIC1111 see --no-half-vae)"
+            "the image is of one colour ({colour}), which is no edit of the photo: a content filter blackened it, or the \
+             model computed NaN (half precision; for AUTOMATIC1111 see --no-half-vae)"
         )));
     }
     if image.dimensions() == photo.dimensions() {
@@ -39,6 +38,15 @@ pub(crate) fn accept(
         height,
         FilterType::Lanczos3,
     ))
+}
+
+/// The colour of an image in one colour, if `photo` is not in one colour, too: `#000000`.
+pub(crate) fn only_colour(image: &RgbImage, photo: &RgbImage) -> Option<String> {
+    if spread(image) >= FLAT || spread(photo) < TEXTURED {
+        return None;
+    }
+    let [red, green, blue] = mean(image).map(|value| value.round() as u8);
+    Some(format!("#{red:02x}{green:02x}{blue:02x}"))
 }
 
 fn check_size(

@@ -9,9 +9,10 @@ use resumable_runs::{Lock, remove_abandoned, sha256_parts, workers};
 use super::attempts::Attempts;
 use super::best::{self, BestEdits};
 use super::choice::Choice;
-use super::record::{EditRecord, image_digest};
+use super::record::{EditRecord, VERSION, image_digest};
 use super::task::{EditConcept, EditEvent, EditPlan, EditSettings, EditSummary, NamedImage};
 use crate::Error;
+use crate::accept::only_colour;
 use crate::quality::QualityScore;
 
 /// All edits of concepts × photos × editors.
@@ -200,7 +201,7 @@ impl<'a> EditRun<'a> {
         // 32 bits, the range of seeds that all servers accept.
         let seed = u32::from_le_bytes([digest[0], digest[1], digest[2], digest[3]]);
         EditRecord {
-            version: 1,
+            version: VERSION,
             concept: concept.name.clone(),
             prompt: concept.prompt.clone(),
             photo: photo.clone(),
@@ -214,7 +215,12 @@ impl<'a> EditRun<'a> {
     }
 
     fn keeps(&self, task: Task, found: &EditRecord) -> bool {
-        found.same_task(&self.record(task)) && found.fits(&self.path(task, "png"))
+        let path = self.path(task, "png");
+        let photo = &self.photos[task.photo].image;
+        found.same_task(&self.record(task))
+            && found.fits(&path)
+            && (found.version == VERSION
+                || read_image(&path).is_ok_and(|edit| only_colour(&edit, photo).is_none()))
     }
 
     pub(super) fn make(&self, task: Task) -> Result<(), Error> {
@@ -228,6 +234,12 @@ impl<'a> EditRun<'a> {
                 editor: record.editor,
                 edited: edited.dimensions(),
                 photo: photo.dimensions(),
+            });
+        }
+        if let Some(colour) = only_colour(&edited, photo) {
+            return Err(Error::FlatEdit {
+                editor: record.editor,
+                colour,
             });
         }
         record.write(&edited, &self.path(task, "png"), &self.path(task, "json"))

@@ -215,6 +215,60 @@ fn failures_are_reported_and_tried_again() {
     assert_eq!((summary.failures.len(), summary.skipped), (2, 2));
 }
 
+/// Whatever the editor: an image of one colour is a failed edit, and one that an older version kept is made again.
+#[test]
+fn edits_of_one_colour_are_failures_and_are_not_kept() {
+    struct Black(AtomicUsize);
+    impl ImageEditor for Black {
+        fn name(&self) -> &str {
+            "black"
+        }
+        fn edit(&self, photo: &RgbImage, _: &str, _: u64) -> Result<RgbImage, concepts::Error> {
+            match self.0.fetch_add(1, Ordering::SeqCst) {
+                0 => Ok(RgbImage::new(photo.width(), photo.height())),
+                _ => Ok(photo.clone()),
+            }
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (concepts, photos) = ([concept("fog")], photos(2));
+    let black = Black(AtomicUsize::new(0));
+    let editors: [&(dyn ImageEditor + Sync); 1] = [&black];
+    let settings = EditSettings {
+        workers: 1,
+        ..EditSettings::default()
+    };
+    let run = EditRun::new(dir.path(), &concepts, &photos, &editors, settings).unwrap();
+    let summary = run.run(&|_| {}).unwrap();
+    assert_eq!((summary.made, summary.failures.len()), (1, 1));
+    let error = &summary.failures[0].error;
+    assert!(
+        matches!(error, Error::FlatEdit { colour, .. } if colour == "#000000"),
+        "{error}"
+    );
+    assert_eq!(run.run(&|_| {}).unwrap().made, 1);
+
+    // Records of version 1: one edit is black, and only it is made again.
+    let folder = dir.path().join("fog/edits/black");
+    for (photo, is_black) in [("p0", true), ("p1", false)] {
+        let path = folder.join(format!("{photo}.json"));
+        let mut record: EditRecord = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        assert_eq!(record.version, 2);
+        record.version = 1;
+        if is_black {
+            let image = folder.join(format!("{photo}.png"));
+            RgbImage::new(photos[0].image.width(), photos[0].image.height())
+                .save(&image)
+                .unwrap();
+            record.sha256 = resumable_runs::sha256_hex(&fs::read(&image).unwrap());
+        }
+        fs::write(&path, serde_json::to_vec(&record).unwrap()).unwrap();
+    }
+    assert_eq!((run.plan().done, run.plan().todo), (1, 1));
+    assert_eq!(run.run(&|_| {}).unwrap().made, 1);
+    assert_eq!(run.plan().todo, 0);
+}
+
 #[test]
 fn edits_are_made_side_by_side_and_paced() {
     /// Counts how many edits are under way, and how many were at most.
