@@ -8,21 +8,18 @@ mod readers {
     use std::path::Path;
 
     use crate::Error;
-    use crate::peft::config::PeftConfig;
+    use crate::peft::config::read;
 
-    /// Reads an `adapter_config.json` and asks for the alpha of `module`; what was read, as JSON.
+    /// Reads an `adapter_config.json` and asks for the alpha of `module`; what was read, as text.
     ///
     /// # Errors
     /// Returns [`Error::Peft`] and the errors of reading a file.
     pub fn adapter_config(path: &Path, module: &str) -> Result<String, Error> {
-        let config = PeftConfig::read(path)?;
-        let alpha = config.alpha(module).map_err(|source| Error::Peft {
+        let config = read(path)?;
+        let alpha = config.alpha_of(module).map_err(|source| Error::Peft {
             path: path.to_owned(),
-            source,
+            source: source.into(),
         })?;
-        serde_json::to_string(&(alpha, config)).map_err(|source| Error::Json {
-            path: path.to_owned(),
-            source,
-        })
+        Ok(format!("{alpha} {config:?}"))
     }
 }

@@ -12,7 +12,7 @@ use crate::files::JSON_LIMIT;
 
 /// The fields of PEFT's `LoraConfig` that this crate writes.
 #[derive(Debug, Serialize)]
-pub(crate) struct PeftConfig {
+pub(super) struct PeftConfig {
     pub(super) peft_type: String,
     pub(super) task_type: Option<String>,
     pub(super) inference_mode: bool,
@@ -32,7 +32,7 @@ pub(crate) struct PeftConfig {
 }
 
 /// Reads a folder's configuration.
-pub(super) fn read(path: &Path) -> Result<AdapterConfig, Error> {
+pub(crate) fn read(path: &Path) -> Result<AdapterConfig, Error> {
     let text = read_limited(path, JSON_LIMIT)?;
     AdapterConfig::parse(&text).map_err(|source| Error::Peft {
         path: path.to_owned(),

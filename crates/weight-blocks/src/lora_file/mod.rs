@@ -28,7 +28,7 @@ const JSON_LIMIT: u64 = 1 << 20;
 /// alphas can be mixed. The scale is alpha / rank by the `alpha` tensors of sd-scripts and diffusers; by
 /// `adapter_config.json` beside a file of PEFT, with rsLoRA and patterns of ranks and alphas; by PEFT's configurations in
 /// the header of a file of diffusers; and 1 for layers without any of them. [`LoraFile::save`] divides by the scale
-/// again and writes alphas and configuration as they were. A scale that these state in contradiction, a scale of 0, and
+/// again (loaded weights come back to one unit in the last place) and writes alphas and configuration as they were. A scale that these state in contradiction, a scale of 0, and
 /// adapters that are more than their factors (DoRA, PiSSA and others) are refused.
 ///
 /// ```
@@ -66,8 +66,8 @@ const JSON_LIMIT: u64 = 1 << 20;
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoraFile {
     groups: Vec<LayerGroup>,
-    /// With each layer's scale in its up factor.
-    weights: NamedTensors,
+    /// The factors as the file has them.
+    factors: NamedTensors,
     /// The scales, by the name of the up factor.
     scales: BTreeMap<String, f64>,
     /// Alphas as the file has them.
@@ -86,30 +86,31 @@ impl LoraFile {
     /// told or represented.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let file = TensorFile::open_safetensors(path)?;
-        let (alphas, mut weights) = read(&file)?;
+        let (alphas, factors) = read(&file)?;
         let fail = |source| Error::LoraFile {
             path: path.to_owned(),
             source: Box::new(source),
         };
-        let layers = layers::layers(&weights).map_err(fail)?;
+        let layers = layers::layers(&factors).map_err(fail)?;
         let peft = match scales::is_peft(path, &layers) {
             true => Some(read_config(path)?),
             false => None,
         };
         let config = peft.as_ref().map(|(_, config)| config);
         let scales = scales::scales(&layers, &alphas, file.metadata(), config).map_err(fail)?;
-        multiply(&mut weights, &scales, |value, scale| value * scale);
-        for (name, tensor) in &weights {
-            check_finite(path, name, &tensor.data)?;
-        }
-        Ok(Self {
+        let read = Self {
             groups: layers.into_iter().map(|layer| layer.group).collect(),
-            weights,
+            factors,
             scales,
             alphas,
             metadata: file.metadata().clone(),
             peft: peft.map(|(text, _)| text),
-        })
+        };
+        // The scale may be past what a value can take.
+        for (name, tensor) in &read.scaled(scaled) {
+            check_finite(path, name, &tensor.data)?;
+        }
+        Ok(read)
     }
 
     /// Writes the file in 32-bit floats under its own names, atomically. Alphas and the header's metadata are written as
@@ -120,13 +121,25 @@ impl LoraFile {
     /// Returns [`Error::File`] if a file cannot be written, and [`Error::LoraFile`] if there is an `adapter_config.json`
     /// that states other scales already.
     pub fn save(&self, path: &Path) -> Result<(), Error> {
-        let mut all = self.weights.clone();
-        multiply(&mut all, &self.scales, |value, scale| value / scale);
+        let mut all = self.factors.clone();
         all.extend(self.alphas.clone());
         if let Some(text) = &self.peft {
             write_config(path, text)?;
         }
         Ok(save_safetensors(path, &all, &self.metadata)?)
+    }
+
+    /// The factors, with `apply` to the values of each up factor and its scale.
+    fn scaled(&self, apply: fn(f32, f64) -> f32) -> NamedTensors {
+        let mut factors = self.factors.clone();
+        for (name, &scale) in &self.scales {
+            if let Some(tensor) = factors.get_mut(name) {
+                for value in &mut tensor.data {
+                    *value = apply(*value, scale);
+                }
+            }
+        }
+        factors
     }
 }
 
@@ -136,12 +149,13 @@ impl WeightSpace for LoraFile {
     }
 
     fn read_weights(&self) -> Result<NamedTensors, Error> {
-        Ok(self.weights.clone())
+        Ok(self.scaled(scaled))
     }
 
     fn load_weights(&mut self, weights: &NamedTensors) -> Result<(), Error> {
         check_tensors(&self.groups, weights)?;
-        self.weights = weights.clone();
+        self.factors = weights.clone();
+        self.factors = self.scaled(unscaled);
         Ok(())
     }
 }
@@ -165,19 +179,16 @@ fn read(file: &TensorFile<'_>) -> Result<(NamedTensors, NamedTensors), Error> {
     Ok((alphas, others))
 }
 
-/// Applies each scale to the values of its up factor.
-fn multiply(
-    weights: &mut NamedTensors,
-    scales: &BTreeMap<String, f64>,
-    apply: impl Fn(f64, f64) -> f64,
-) {
-    for (name, &scale) in scales {
-        if let Some(tensor) = weights.get_mut(name) {
-            for value in &mut tensor.data {
-                *value = apply(f64::from(*value), scale) as f32;
-            }
-        }
-    }
+fn scaled(value: f32, scale: f64) -> f32 {
+    (f64::from(value) * scale) as f32
+}
+
+/// The value that gives `value` with the scale, if there is one; the nearest one otherwise.
+fn unscaled(value: f32, scale: f64) -> f32 {
+    let nearest = (f64::from(value) / scale) as f32;
+    let around = [nearest, nearest.next_up(), nearest.next_down()];
+    let exact = around.into_iter().find(|v| scaled(*v, scale) == value);
+    exact.unwrap_or(nearest)
 }
 
 /// PEFT's configuration beside the weights in `path`.

@@ -296,3 +296,29 @@ fn configurations_in_the_header_of_diffusers_count() {
     let text = read(r#", "unet.use_dora": true"#, "").unwrap_err();
     assert!(text.contains("DoRA"), "{text}");
 }
+
+#[test]
+fn a_file_that_is_saved_again_is_the_same_to_the_bit() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("k.safetensors");
+    // 1/3 has no exact value.
+    let values: Vec<f32> = (0..3000).map(|i| (i as f32 * 0.37).sin() / 7.0).collect();
+    let mut file = SafetensorsWriter::new();
+    file.f32("x.lora_down.weight", &[3, 4], &values[..12])
+        .unwrap();
+    file.f32("x.lora_up.weight", &[1000, 3], &values).unwrap();
+    file.f32("x.alpha", &[], &[1.0]).unwrap();
+    file.write(&path).unwrap();
+    let mut file = LoraFile::open(&path).unwrap();
+    let copy = dir.path().join("copy.safetensors");
+    file.save(&copy).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), fs::read(&copy).unwrap());
+    let weights = file.read_weights().unwrap();
+    file.load_weights(&weights).unwrap();
+    assert_eq!(file.read_weights().unwrap(), weights);
+    file.save(&copy).unwrap();
+    assert_eq!(
+        LoraFile::open(&copy).unwrap().read_weights().unwrap(),
+        weights
+    );
+}
