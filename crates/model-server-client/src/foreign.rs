@@ -68,14 +68,15 @@ fn without_tags(text: &str) -> String {
 
 /// Server-sent events, or several JSON objects one after another.
 fn is_stream(bytes: &[u8]) -> bool {
-    let start = bytes.trim_ascii_start();
-    if [&b"data:"[..], b"event:"]
-        .iter()
-        .any(|field| start.starts_with(field))
-    {
+    // Comments (`: keep-alive`) may come first.
+    let mut fields = bytes
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.starts_with(b":") && !line.trim_ascii().is_empty());
+    let first = fields.next().unwrap_or_default();
+    if first.starts_with(b"data:") || first.starts_with(b"event:") {
         return true;
     }
-    let mut values = serde_json::Deserializer::from_slice(start).into_iter::<Value>();
+    let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<Value>();
     let mut object = || matches!(values.next(), Some(Ok(Value::Object(_))));
     object() && object()
 }
@@ -105,6 +106,7 @@ mod tests {
             ),
             ("data: {\"choices\": []}\n\ndata: [DONE]\n", "stream"),
             ("event: message\ndata: {}\n", "stream"),
+            (": keep-alive\n\ndata: {}\n", "stream"),
             ("{\"response\": \"a\"}\n{\"response\": \"b\"}\n", "stream"),
         ] {
             let found = message(body).unwrap_or_default();
