@@ -19,19 +19,7 @@ use crate::{Cut, Error};
 
 /// The same pixels as the crate `image`, which is built on this decoder.
 pub(crate) fn decode(bytes: &[u8], path: &Path, limits: ImageLimits) -> Result<Decoded, Error> {
-    let fail = |source: DecodeErrors| match source {
-        DecodeErrors::LargeDimensions(_) => Error::TooLarge {
-            path: path.to_owned(),
-            limits,
-        },
-        source => {
-            let hint = ImageFormatHint::Exact(ImageFormat::Jpeg);
-            Error::Decode {
-                path: path.to_owned(),
-                source: ImageError::Decoding(DecodingError::new(hint, source)),
-            }
-        }
-    };
+    let fail = |source| error_of(source, path, limits);
     // Headers are read leniently, because stray bytes between them change no pixel.
     let options = DecoderOptions::default()
         .set_strict_mode(false)
@@ -39,7 +27,6 @@ pub(crate) fn decode(bytes: &[u8], path: &Path, limits: ImageLimits) -> Result<D
         .set_max_height(limits.side as usize);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
     decoder.decode_headers().map_err(fail)?;
-
     let colours = match decoder.input_colorspace() {
         Some(ColorSpace::Luma) => ColorSpace::Luma,
         _ => ColorSpace::RGB,
@@ -52,10 +39,8 @@ pub(crate) fn decode(bytes: &[u8], path: &Path, limits: ImageLimits) -> Result<D
     };
     announced.check(bytes.len() as u64, path, limits)?;
 
-    let options = options
-        .set_strict_mode(true)
-        .jpeg_set_out_colorspace(colours);
-    decoder.set_options(options);
+    let options = options.set_strict_mode(true);
+    decoder.set_options(options.jpeg_set_out_colorspace(colours));
     let mut pixels = vec![0; announced.decoded as usize];
     decoder.decode_into(&mut pixels).map_err(fail)?;
     if ends_early(bytes, limits) {
@@ -64,20 +49,36 @@ pub(crate) fn decode(bytes: &[u8], path: &Path, limits: ImageLimits) -> Result<D
             source: Cut,
         });
     }
-    let (width, height) = (announced.width, announced.height);
-    let image = match colours {
-        ColorSpace::Luma => GrayImage::from_raw(width, height, pixels).map(DynamicImage::from),
-        _ => RgbImage::from_raw(width, height, pixels).map(DynamicImage::from),
-    };
+    let exif = decoder.exif();
     Ok(Decoded {
-        // The buffer was made for this size.
-        image: image.unwrap_or_default(),
-        orientation: decoder
-            .exif()
+        image: image_of(&announced, colours, pixels),
+        orientation: exif
             .and_then(|exif| Orientation::from_exif_chunk(exif))
             .unwrap_or(Orientation::NoTransforms),
         profile: decoder.icc_profile(),
     })
+}
+
+fn error_of(source: DecodeErrors, path: &Path, limits: ImageLimits) -> Error {
+    let path = path.to_owned();
+    match source {
+        DecodeErrors::LargeDimensions(_) => Error::TooLarge { path, limits },
+        source => {
+            let hint = ImageFormatHint::Exact(ImageFormat::Jpeg);
+            let source = ImageError::Decoding(DecodingError::new(hint, source));
+            Error::Decode { path, source }
+        }
+    }
+}
+
+fn image_of(size: &Announced, colours: ColorSpace, pixels: Vec<u8>) -> DynamicImage {
+    let (width, height) = (size.width, size.height);
+    let image = match colours {
+        ColorSpace::Luma => GrayImage::from_raw(width, height, pixels).map(DynamicImage::from),
+        _ => RgbImage::from_raw(width, height, pixels).map(DynamicImage::from),
+    };
+    // The buffer was made for this size.
+    image.unwrap_or_default()
 }
 
 /// Whether the end marker comes before the last pixel, as in a cut file that a program has closed. The decoder above takes
