@@ -41,7 +41,7 @@ pub(crate) struct Manifest {
     precision: Precision,
     pub(crate) unet: UNet1dConfig,
     pub(crate) layout: Layout,
-    normalizer: Normalizer,
+    pub(crate) normalizer: Normalizer,
     #[serde(rename = "text")]
     encoder: EncoderId,
     zoo_norm: NormStats,

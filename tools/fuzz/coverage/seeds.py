@@ -113,13 +113,13 @@ def tensors():
         return layers | (more or {})
 
     scale = {f"base.layers.{i}.attn.alpha": numpy.array(4, dtype=numpy.float32) for i in (2, 10)}
-    write("lora_file", "peft", safetensors(factors("lora_A.weight", "lora_B.weight"), {"format": "pt"}))
+    write("lora_file", "peft", safetensors(factors("lora_A.weight", "lora_B.weight"), {"format": "pt"}), 0)
     write("lora_file", "kohya", safetensors(factors("lora_down.weight", "lora_up.weight", scale),
-                                            {"ss_network_alpha": "4", "ss_network_dim": "2"}))
-    write("lora_file", "diffusers", safetensors(factors("lora.down.weight", "lora.up.weight")))
+                                            {"ss_network_alpha": "4", "ss_network_dim": "2"}), 0)
+    write("lora_file", "diffusers", safetensors(factors("lora.down.weight", "lora.up.weight")), 0)
     conv = {"down.lora_A.weight": numpy.full((2, 3, 3, 3), .5, numpy.float16),
             "down.lora_B.weight": numpy.full((4, 2, 1, 1), .5, numpy.float16)}
-    write("lora_file", "conv", safetensors(conv))
+    write("lora_file", "conv", safetensors(conv), 0)
 
 
 def arrays():
@@ -231,6 +231,10 @@ def replies():
 
 
 def manifests():
+    plain = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["attn"],
+             "alpha_pattern": {"layers.2.attn": 1.5}}
+    write("lora_file", "config", json.dumps(plain), 1)
+    write("peft_config", "plain", json.dumps(plain))
     config = json.loads(fixture("lora-gan/tests/fixtures/generator/peft/adapter_config.json"))
     write("peft_config", "peft", json.dumps(config))
     config.update(alpha_pattern={"conv": 4.0, "^encoder.0.conv": 2.0}, rank_pattern={"conv": 2},
