@@ -55,6 +55,7 @@ def images():
     turned = Image.Exif()
     turned[0x0112] = 6
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    srgb = srgb[:24] + struct.pack(">6H", 2026, 1, 1, 0, 0, 0) + srgb[36:]
     # The red and the blue primary exchanged.
     profile = bytearray(srgb)
     red, blue = profile.find(b"rXYZ"), profile.find(b"bXYZ")
