@@ -10,10 +10,10 @@ use crate::{Error, composed, file_name, is_hidden};
 const READ: [&str; 6] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp"];
 
 /// Other formats of images and photos, whose files are listed as unread.
-const UNREAD: [&str; 35] = [
+const UNREAD: [&str; 34] = [
     "apng", "arw", "avif", "bmp", "cr2", "cr3", "dds", "dib", "dng", "exr", "gif", "hdr", "heic",
-    "heif", "hif", "ico", "j2k", "jp2", "jxl", "nef", "npy", "orf", "pbm", "pcx", "pgm", "png8",
-    "pnm", "ppm", "psd", "raf", "rw2", "svg", "tga", "tif", "tiff",
+    "heif", "hif", "ico", "j2k", "jp2", "jxl", "nef", "npy", "orf", "pbm", "pcx", "pgm", "pnm",
+    "ppm", "psd", "raf", "rw2", "svg", "tga", "tif", "tiff",
 ];
 
 /// The images of a folder, by the extensions of their names, in capitals or not. [Hidden](is_hidden) files and folders are
