@@ -11,15 +11,34 @@ const TEXTURED: f64 = 4.0;
 /// How much a side may deviate from what was asked for. Servers round to multiples of 8 or, with 512 pixels, of 64.
 const ROUNDING: f64 = 0.125;
 
-/// `image` at the size of `photo`. `asked` is the size at which the server was told to work.
+/// The size at which a server was told to work.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked {
+    pub(crate) size: (u32, u32),
+    /// Whether the image may be larger, because the server may enlarge it.
+    pub(crate) enlarged: bool,
+}
+
+impl Asked {
+    /// `size`, or more.
+    pub(crate) fn at_least(size: (u32, u32)) -> Self {
+        Self {
+            size,
+            enlarged: true,
+        }
+    }
+}
+
+/// `image` at the size of `photo`.
 ///
 /// An image in one colour is refused if the photo is not in one colour, too: content filters answer with black, and so do
 /// models that compute NaN. Another attempt may bring a better one. An image of another shape, or smaller than what was
-/// asked for, is refused as well, and would come again; a larger one, as of a workflow that enlarges, is scaled down.
+/// asked for, is refused as well, and would come again; a larger one is scaled down if the server may enlarge, and is a
+/// grid of several images otherwise.
 pub(crate) fn accept(
     image: RgbImage,
     photo: &RgbImage,
-    asked: (u32, u32),
+    asked: Asked,
 ) -> Result<RgbImage, ServerError> {
     check_size(image.dimensions(), photo.dimensions(), asked)?;
     if let Some(colour) = only_colour(&image, photo) {
@@ -52,7 +71,7 @@ pub(crate) fn only_colour(image: &RgbImage, photo: &RgbImage) -> Option<String> 
 fn check_size(
     (width, height): (u32, u32),
     photo: (u32, u32),
-    asked: (u32, u32),
+    asked: Asked,
 ) -> Result<(), ServerError> {
     let part = |a: u32, b: u32| f64::from(a) / f64::from(b.max(1));
     let shape = part(width, height) / part(photo.0, photo.1);
@@ -62,11 +81,18 @@ fn check_size(
             photo.0, photo.1
         )));
     }
-    if part(width, asked.0).min(part(height, asked.1)) < 1.0 - ROUNDING {
+    let scale = part(width, asked.size.0).min(part(height, asked.size.1));
+    let (w, h) = asked.size;
+    if scale < 1.0 - ROUNDING {
         return Err(unusable(format!(
-            "the image is {width}x{height} pixels, although {}x{} were asked for; it would be blurred. Set the editor's \
-             \"side\" to what the server works at",
-            asked.0, asked.1
+            "the image is {width}x{height} pixels, although {w}x{h} were asked for; it would be blurred. Set the \
+             editor's \"side\" to what the server works at"
+        )));
+    }
+    if scale > 1.0 / (1.0 - ROUNDING) && !asked.enlarged {
+        return Err(unusable(format!(
+            "the image is {width}x{height} pixels, although {w}x{h} were asked for; is it a grid of several images? \
+             Switch the grid off at the server, and ask for one image (n_iter and batch_size 1)"
         )));
     }
     Ok(())
@@ -109,7 +135,7 @@ mod tests {
 
     #[test]
     fn one_colour_is_no_edit_of_a_photo_with_several() {
-        let asked = (64, 64);
+        let asked = Asked::at_least((64, 64));
         for colour in [[0; 3], [255; 3], [128, 64, 3]] {
             let mut flat = RgbImage::from_pixel(64, 64, Rgb(colour));
             // A few pixels make no picture.
@@ -130,14 +156,14 @@ mod tests {
 
     #[test]
     fn sizes_that_would_be_blurred_or_stretched_are_refused() {
-        let fit = |image: (u32, u32), photo_size: (u32, u32), asked| {
+        let fit = |image: (u32, u32), photo_size: (u32, u32), size| {
             accept(
                 photo(image.0, image.1),
                 &photo(photo_size.0, photo_size.1),
-                asked,
+                Asked::at_least(size),
             )
         };
-        for (image, size, asked) in [
+        for (image, size, working) in [
             ((64, 64), (64, 64), (64, 64)),
             // Rounded to multiples of 64.
             ((512, 640), (384, 510), (512, 680)),
@@ -146,7 +172,7 @@ mod tests {
             ((1024, 1024), (256, 256), (512, 512)),
         ] {
             assert_eq!(
-                fit(image, size, asked).unwrap().dimensions(),
+                fit(image, size, working).unwrap().dimensions(),
                 size,
                 "{image:?}"
             );
@@ -160,6 +186,17 @@ mod tests {
         assert!(!error.is_transient());
         // Not smaller than the photo, but smaller than what was asked for.
         assert!(fit((256, 256), (256, 256), (512, 512)).is_err());
+        // A web UI does not enlarge.
+        let exact = Asked {
+            enlarged: false,
+            ..Asked::at_least((64, 64))
+        };
+        assert!(accept(photo(72, 72), &photo(64, 64), exact).is_ok());
+        let error = accept(photo(128, 128), &photo(64, 64), exact).unwrap_err();
+        assert!(
+            error.to_string().contains("grid") && !error.is_transient(),
+            "{error}"
+        );
         for image in [(512, 384), (640, 512), (512, 640)] {
             let error = fit(image, (256, 256), (512, 512)).unwrap_err();
             assert!(

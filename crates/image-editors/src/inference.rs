@@ -4,6 +4,7 @@ use model_server_client::{Client, Credentials, HttpSettings, Request};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::accept::Asked;
 use crate::one_request::{self, Sent};
 use crate::{Error, reply, working_size};
 
@@ -119,7 +120,11 @@ impl ImageEditor for InferenceEditor {
             let body = self.body(png, size, prompt, seed);
             Sent {
                 request: Request::json("", &body),
-                asked: one_request::asked(&body["parameters"]["target_size"], size),
+                // The size is a wish, which a pipeline may not know.
+                asked: Asked::at_least(one_request::asked(
+                    &body["parameters"]["target_size"],
+                    size,
+                )),
             }
         };
         let side = self.settings.side;

@@ -4,14 +4,14 @@ use image::RgbImage;
 use model_server_client::{Client, Request, ServerError};
 use serde_json::Value;
 
-use crate::accept::accept;
+use crate::accept::{Asked, accept};
 use crate::error::editor_failed;
 use crate::working_size;
 
-/// A request, and the size of the image that it asks for.
+/// A request, and what image it asks for.
 pub(crate) struct Sent {
     pub(crate) request: Request,
-    pub(crate) asked: (u32, u32),
+    pub(crate) asked: Asked,
 }
 
 /// Scales `photo` so that its shorter side is `side`, sends it in the request that `request` makes of its PNG bytes and

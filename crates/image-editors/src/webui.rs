@@ -6,6 +6,7 @@ use model_server_client::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::accept::Asked;
 use crate::one_request::{self, Sent};
 use crate::{Error, reply, working_size};
 
@@ -201,7 +202,11 @@ impl ImageEditor for WebUiEditor {
             let body = self.body(png, size, prompt, seed);
             Sent {
                 request: Request::json("/sdapi/v1/img2img", &body),
-                asked: one_request::asked(&body, size),
+                asked: Asked {
+                    size: one_request::asked(&body, size),
+                    // Scripts such as "SD upscale".
+                    enlarged: body.get("script_name").is_some_and(|name| !name.is_null()),
+                },
             }
         };
         let side = self.settings.side;

@@ -12,7 +12,7 @@ use super::history::{Job, read_history};
 use super::reply::{in_queue, job_id, queued_id, uploaded_name};
 use super::result::Output;
 use super::workflow::{Inputs, Workflow};
-use crate::accept::accept;
+use crate::accept::{Asked, accept};
 use crate::error::editor_failed;
 use crate::multipart::{percent_encode, upload};
 use crate::{Error, reply, working_size};
@@ -64,8 +64,7 @@ enum Outcome {
 /// One edit.
 struct Work<'a> {
     photo: &'a RgbImage,
-    /// The size at which the server works.
-    size: (u32, u32),
+    asked: Asked,
     graph: Value,
     /// Of the uploaded photo and the graph.
     digest: [u8; 32],
@@ -185,7 +184,7 @@ impl ComfyEditor {
             percent_encode(&of.kind)
         );
         let error = match self.client.call(&Request::get(path), reply::image) {
-            Ok(answer) => match accept(answer.value, work.photo, work.size) {
+            Ok(answer) => match accept(answer.value, work.photo, work.asked) {
                 Ok(image) => return Ok(Outcome::Edited(image)),
                 Err(error) if error.is_transient() => error,
                 Err(error) => return Err(error),
@@ -275,7 +274,8 @@ impl ImageEditor for ComfyEditor {
                 });
                 self.run(&Work {
                     photo,
-                    size,
+                    // A workflow may enlarge.
+                    asked: Asked::at_least(size),
                     digest: sha256_parts(&[&png, graph.to_string().as_bytes()]),
                     graph,
                 })

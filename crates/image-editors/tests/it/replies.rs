@@ -195,6 +195,28 @@ fn a_grid_before_the_images_is_left_out() {
     let server = Server::start(move |_, _| ok(body.clone()));
     let edited = webui(&server).edit(&photo(64, 64), "fog", 3).unwrap();
     assert_eq!(edited, photo(64, 64));
+
+    // A grid alone is no edit, unless a script enlarges the images.
+    let grid = RgbImage::from_fn(128, 128, |x, y| Rgb([x as u8, y as u8, 9]));
+    let body = webui_body(&grid).to_string();
+    let server = Server::start(move |_, _| ok(body.clone()));
+    let (error, requests) = failure(&server, &webui(&server));
+    assert!(
+        error.contains("128x128") && error.contains("grid"),
+        "{error}"
+    );
+    assert_eq!(requests, 1);
+    let settings = WebUiSettings {
+        side: 64,
+        extra: json!({ "script_name": "SD upscale" })
+            .as_object()
+            .unwrap()
+            .clone(),
+        ..WebUiSettings::default()
+    };
+    let (http, none) = (hasty(), Credentials::none());
+    let editor = WebUiEditor::new("a", &server.address, settings, http, none).unwrap();
+    editor.edit(&photo(64, 64), "fog", 3).unwrap();
 }
 
 #[test]
