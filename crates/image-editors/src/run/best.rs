@@ -99,7 +99,7 @@ pub(super) fn choose(
     }
     if choice == Choice::PerImage {
         // Stable: equal numbers stay in the order of their means.
-        ranking.sort_by(|a, b| b.chosen.cmp(&a.chosen));
+        ranking.sort_by_key(|place| std::cmp::Reverse(place.chosen));
     }
     let mut best = BestEdits {
         concept: concept.name.clone(),
