@@ -149,9 +149,10 @@ pub fn zoo_files(dir: &Path) -> [PathBuf; 2] {
 /// # Errors
 /// If the folder cannot be listed.
 pub fn reads_pairs(places: Places, dir: &Path) -> Result<Places> {
-    let parts = ["input", "target", "train", "val", "test"];
-    let places = places.reads_all(parts.map(|part| dir.join(part)));
-    Ok(match image_files(dir)?.is_empty() {
+    let parts = ["input", "target", "train", "val", "test"].map(|part| dir.join(part));
+    let in_parts = parts.iter().any(|part| part.is_dir());
+    let places = places.reads_all(parts);
+    Ok(match in_parts || image_files(dir)?.is_empty() {
         true => places,
         false => places.reads_directly_in(dir),
     })
@@ -194,14 +195,17 @@ mod tests {
             places.writes(dir.path().join(output)).check()
         };
         std::fs::create_dir(dir.path().join("input")).unwrap();
-        check("grid.png").unwrap();
-        check("result/grid.png").unwrap();
+        let image = image::RgbImage::new(8, 4);
+        // The second time, there are the results of the first.
+        for _ in 0..2 {
+            check("grid.png").unwrap();
+            check("result/grid.png").unwrap();
+            image.save(dir.path().join("grid.png")).unwrap();
+        }
         assert!(check("input/grid.png").is_err());
         assert!(check("train/input/grid.png").is_err());
         // Side-by-side files: grid.png would be one of them.
-        image::RgbImage::new(8, 4)
-            .save(dir.path().join("0_AB.png"))
-            .unwrap();
+        std::fs::remove_dir(dir.path().join("input")).unwrap();
         assert!(check("grid.png").is_err());
         check("result/grid.png").unwrap();
     }
