@@ -31,9 +31,8 @@ impl Input {
         let folder = ImageFolder::open(path)?;
         if let Some(first) = folder.skipped().first() {
             log::warn!(
-                "{}: {} images do not count, here as for the Python clean-fid, because of their formats ({}), such as {}",
+                "{}: not counted because of their format, here as in the Python clean-fid: {}, such as {}",
                 display(path),
-                folder.skipped().len(),
                 count_by_format(folder.skipped()),
                 display(first)
             );
