@@ -153,3 +153,36 @@ fn read_train_and_test(dir: &Path, size: usize) -> Result<(ImagePairs, ImagePair
     }
     Ok((train, test))
 }
+
+#[cfg(test)]
+mod tests {
+    use concepts::{Pair, write_pairs};
+
+    use super::*;
+
+    fn pairs(count: u8) -> Vec<Pair> {
+        (0..count)
+            .map(|i| Pair {
+                name: i.to_string(),
+                input: RgbImage::new(8, 8),
+                target: RgbImage::from_pixel(8, 8, image::Rgb([i; 3])),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn pairs_are_measured_on_test_else_on_val_else_on_every_fifth() {
+        let dir = tempfile::tempdir().unwrap();
+        let counts = || {
+            let (train, test) = read_train_and_test(dir.path(), 8).unwrap();
+            (train.len(), test.len())
+        };
+        write_pairs(dir.path(), &pairs(10)).unwrap();
+        assert_eq!(counts(), (8, 2));
+        write_pairs(&dir.path().join("train"), &pairs(6)).unwrap();
+        write_pairs(&dir.path().join("val"), &pairs(4)).unwrap();
+        assert_eq!(counts(), (6, 4));
+        write_pairs(&dir.path().join("test"), &pairs(3)).unwrap();
+        assert_eq!(counts(), (6, 3));
+    }
+}

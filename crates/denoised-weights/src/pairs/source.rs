@@ -159,3 +159,37 @@ pub fn read_prompt(dir: &Path) -> Result<String> {
     }
     Ok(lines.join(" "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roots_of_concepts_are_read_as_folders_of_images_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        // None of the last three has a prompt.
+        let folders = [
+            "ink",
+            "cafe\u{301}",
+            ".ipynb_checkpoints",
+            "__MACOSX",
+            "@eaDir",
+        ];
+        for name in folders {
+            std::fs::create_dir(root.join(name)).unwrap();
+        }
+        for name in &folders[..2] {
+            std::fs::write(root.join(name).join("prompt.txt"), "a style\n").unwrap();
+        }
+        std::fs::write(root.join("notes.txt"), "no folder").unwrap();
+        let names = |only: &[&str]| {
+            let only: Vec<String> = only.iter().map(|&name| name.to_owned()).collect();
+            let found = training_sources(Some(root), &only).unwrap();
+            found.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&[]), ["café", "ink"]);
+        assert_eq!(names(&["café"]), ["café"]);
+        assert_eq!(names(&["ink", "ink"]), ["ink"]);
+    }
+}
