@@ -137,6 +137,7 @@ type ImagePairs = Vec<(RgbImage, RgbImage)>;
 fn read_train_and_test(dir: &Path, size: usize) -> Result<(ImagePairs, ImagePairs)> {
     if let Some(splits) = read_pair_splits(dir, size)? {
         let test = if splits.test.is_empty() {
+            log::warn!("{}: there is no test/; val/ is measured on", dir.display());
             splits.val
         } else {
             splits.test
