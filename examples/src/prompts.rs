@@ -1,5 +1,6 @@
 //! Lists of prompts.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use crate::Result;
@@ -18,16 +19,25 @@ pub struct NamedPrompt {
 /// prompt. Lines that begin with `#` are comments.
 ///
 /// # Errors
-/// Names the file and, if one is at fault, the line; a file without prompts is refused.
+/// Names the file and, if one is at fault, the line; a file without prompts is refused, and so are two prompts of one name.
 pub fn read(path: &Path) -> Result<Vec<NamedPrompt>> {
     let lines = read_lines(path)?;
     if lines.is_empty() {
         return Err(format!("{}: contains no prompt; write one per line", path.display()).into());
     }
-    let parsed = lines.iter().map(|line| {
-        parse(line).map_err(|why| format!("{}: {line:?}: {why}", path.display()).into())
-    });
-    parsed.collect()
+    let mut names = HashSet::new();
+    let mut prompts = Vec::new();
+    for line in &lines {
+        let fail = |why: &str| format!("{}: {line:?}: {why}", path.display());
+        let prompt = parse(line).map_err(fail)?;
+        if !names.insert(prompt.name.to_lowercase()) {
+            let why =
+                "another prompt has the same folder; write `NAME: PROMPT` with different names";
+            return Err(fail(why).into());
+        }
+        prompts.push(prompt);
+    }
+    Ok(prompts)
 }
 
 /// A name has no spaces, so that a prompt such as `oil portrait, light: soft` is not cut.
@@ -91,7 +101,13 @@ mod tests {
             let expected = (name.to_owned(), prompt.to_owned());
             assert_eq!(read_text(line).unwrap(), [expected]);
         }
-        for line in ["fog:", "???", "fog: "] {
+        for line in [
+            "fog:",
+            "???",
+            "fog: ",
+            "red fog\nRed fog!",
+            "A: fog\na: ice",
+        ] {
             assert!(read_text(line).is_err(), "{line}");
         }
     }
