@@ -38,10 +38,6 @@ mod discriminator;
 mod error;
 mod export;
 mod files;
-// Set by cargo-fuzz.
-#[allow(unexpected_cfgs)]
-#[doc(hidden)]
-pub mod fuzzing;
 mod generator;
 pub mod init;
 pub mod layers;

@@ -32,7 +32,7 @@ pub(super) struct PeftConfig {
 }
 
 /// Reads a folder's configuration.
-pub(crate) fn read(path: &Path) -> Result<AdapterConfig, Error> {
+pub(super) fn read(path: &Path) -> Result<AdapterConfig, Error> {
     let text = read_limited(path, JSON_LIMIT)?;
     AdapterConfig::parse(&text).map_err(|source| Error::Peft {
         path: path.to_owned(),

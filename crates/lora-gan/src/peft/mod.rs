@@ -1,6 +1,6 @@
 //! Adapters as PEFT folders: `adapter_config.json` and `adapter_model.safetensors`.
 
-pub(crate) mod config;
+mod config;
 mod error;
 mod read;
 mod tensors;
