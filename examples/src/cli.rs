@@ -157,7 +157,11 @@ fn advice(error: &str) -> Option<&'static str> {
         Some(
             "make room there or raise the limit, and run the same command again; what was saved so far is kept",
         )
-    } else if says(&["Read-only file system", "Permission denied"]) {
+    } else if says(&[
+        "Read-only file system",
+        "Permission denied",
+        "not permitted",
+    ]) {
         Some("give write access there, or choose another folder, and run the same command again")
     } else {
         None

@@ -72,6 +72,7 @@ pub(crate) fn check_places(args: &Args, concepts: &[EditConcept]) -> Result<()> 
         .map(|concept| args.out.join(&concept.name))
         .collect();
     let splits = SPLITS.map(|split| args.photos.join(split.folder()));
+    let splits = splits.into_iter().filter(|folder| folder.is_dir());
     Places::new()
         .reads_directly_in(&args.photos)
         .reads_all(splits)
