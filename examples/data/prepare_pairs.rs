@@ -12,6 +12,8 @@ use concepts::pairs::PairLayout;
 use concepts::{Concept, Pair, Split, art_concepts, find};
 use denoised_weights::pairs::{PhotoSplits, edit_photos, spread};
 use denoised_weights_examples::cli::{Common, display, parse, run};
+use denoised_weights_examples::files::Places;
+use denoised_weights_examples::limits::limit;
 use denoised_weights_examples::options::{AssetArgs, Layout};
 use denoised_weights_examples::progress::Progress;
 use denoised_weights_examples::{Result, files};
@@ -94,7 +96,14 @@ fn prepare(args: &Args) -> Result<()> {
         }
         return Ok(());
     }
-    let photos = PhotoSplits::read(&args.assets.paths().photos, args.size)?;
+    let photos = args.assets.paths().photos;
+    let places = Places::new()
+        .reads_directly_in(&photos)
+        .reads_all(&args.concepts)
+        .writes_all(chosen.iter().map(|concept| args.out.join(&concept.name)));
+    args.common.check_places(places)?;
+    let photos = PhotoSplits::read(&photos, args.size)?;
+    args.say_limits(&photos);
     let mut progress = Progress::new("pairs", chosen.len() as u64, 0);
     let mut report = Report {
         out: args.out.clone(),
@@ -137,6 +146,29 @@ impl Args {
             Which::All => true,
         };
         Ok(list.iter().filter(|c| wanted(c.split)).collect())
+    }
+
+    /// Says which photos are left out.
+    fn say_limits(&self, photos: &PhotoSplits) {
+        for (what, given, count, option) in [
+            (
+                "training photos",
+                photos.train.len(),
+                self.n_train,
+                "--n-train",
+            ),
+            (
+                "validation photos",
+                photos.validation.len(),
+                self.n_test,
+                "--n-test",
+            ),
+            ("test photos", photos.test.len(), self.n_test, "--n-test"),
+        ] {
+            if let Some(note) = limit(what, count, given, option) {
+                println!("{note}");
+            }
+        }
     }
 
     /// Writes the pairs of a concept for every split; returns their number.

@@ -4,16 +4,20 @@
 //! cargo run --release --example prepare_photos -- --photos ffhq/ --out out/photos --size 256
 //! ```
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use concepts::Split;
-use concepts::prepare::{Crop, FaceBoxes, Fractions, Identities, PrepareSettings, plan, prepare};
+use concepts::prepare::{
+    Crop, FaceBoxes, Fractions, Grouping, Identities, PrepareSettings, plan, prepare,
+};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{display, run};
+use denoised_weights_examples::files::Places;
 use denoised_weights_examples::progress::Progress;
 
 /// Crop photos to squares, resize them with an antialiasing filter and write
@@ -37,9 +41,12 @@ struct Args {
     /// Edge of a face's crop, relative to the longer edge of its box.
     #[arg(long, default_value_t = 1.8)]
     face_margin: f64,
-    /// Who is on which photo: JSON {"NAME.jpg": "person", ...} [default: every photograph is on its own].
+    /// Who is on which photo: JSON {"NAME.jpg": "person", ...} [default: --group-by decides].
     #[arg(long, value_name = "FILE")]
     identities: Option<PathBuf>,
+    /// Which photos stay in one split, if --identities does not say it.
+    #[arg(long, value_enum, default_value_t = GroupBy::Name)]
+    group_by: GroupBy,
     /// Share of the people or photographs to use for validation.
     #[arg(long, default_value_t = 0.1)]
     val: f64,
@@ -57,12 +64,26 @@ struct Args {
     dry_run: bool,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+enum GroupBy {
+    /// Files NAME-01.jpg, NAME-02.jpg are crops of one photograph NAME.
+    Name,
+    /// Each file is a photograph of its own.
+    File,
+}
+
 fn main() -> ExitCode {
     let args = Args::parse();
     run(|| main_with(&args))
 }
 
 fn main_with(args: &Args) -> Result<()> {
+    Places::new()
+        .reads_directly_in(&args.photos)
+        .reads_all(&args.faces)
+        .reads_all(&args.identities)
+        .writes_all(["manifest.json", "train", "val", "test"].map(|name| args.out.join(name)))
+        .check()?;
     let settings = PrepareSettings {
         size: args.size,
         crop: match &args.faces {
@@ -76,6 +97,10 @@ fn main_with(args: &Args) -> Result<()> {
             Some(file) => Identities::read(file)?,
             None => Identities::default(),
         },
+        grouping: match args.group_by {
+            GroupBy::Name => Grouping::Source,
+            GroupBy::File => Grouping::File,
+        },
         fractions: Fractions {
             validation: args.val,
             test: args.test,
@@ -85,9 +110,11 @@ fn main_with(args: &Args) -> Result<()> {
     };
     let planned = plan(&args.photos, &settings)?;
     let count = |split| planned.iter().filter(|photo| photo.split == split).count();
+    let groups: BTreeSet<&str> = planned.iter().map(|photo| photo.group.as_str()).collect();
     println!(
-        "{} photos: {} to train on, {} for validation, {} for test",
+        "{} photos of {} people or photographs: {} to train on, {} for validation, {} for test",
         planned.len(),
+        groups.len(),
         count(Split::Train),
         count(Split::Validation),
         count(Split::Test)

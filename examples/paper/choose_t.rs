@@ -17,6 +17,7 @@ use denoised_weights::pairs::{ConceptPairs, PairCounts, PhotoSplits, concepts_of
 use denoised_weights::training::timed_prediction;
 use denoised_weights::weights::{adapt, norm};
 use denoised_weights_examples::cli::{Common, display, parse, run};
+use denoised_weights_examples::limits::limit;
 use denoised_weights_examples::options::ModelArgs;
 use denoised_weights_examples::picture::{Chart, Line, write_chart};
 use denoised_weights_examples::progress::Progress;
@@ -88,8 +89,15 @@ struct PointReport {
 }
 
 fn choose(args: &Args) -> Result<()> {
-    let device = args.common.device()?;
     let assets = args.model.paths();
+    let outputs = ["choose_t.json", "choose_t.md", "choose_t.svg"];
+    let places = (args.model.places())
+        .reads(&assets.feature_network)
+        .reads_directly_in(&assets.photos)
+        .writes_all(outputs.map(|name| args.out.join(name)));
+    args.common.check_places(places)?;
+    files::check_writable(&args.out)?;
+    let device = args.common.device()?;
     let predictor = args.model.load_predictor(&device)?;
     let generator = predictor.generator();
     if generator.trained_norm().is_some() {
@@ -99,6 +107,10 @@ fn choose(args: &Args) -> Result<()> {
     }
     let network = assets.load_feature_network(&device)?;
     let photos = PhotoSplits::read(&assets.photos, predictor.base().config.image_size)?;
+    let found = photos.validation.len();
+    if let Some(note) = limit("validation photos", args.n_test, found, "--n-test") {
+        println!("{note}");
+    }
     let mut concepts = concepts_of(Split::Validation);
     concepts.truncate(args.limit.unwrap_or(usize::MAX));
     let options = args.options(generator.defaults());

@@ -14,7 +14,9 @@ use denoised_weights::collecting::{CollectEvent, CollectOptions, Collector};
 use denoised_weights::pairs::{ConceptSource, PairCounts, PhotoSplits, training_sources};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, display, parse, run};
-use denoised_weights_examples::options::AssetArgs;
+use denoised_weights_examples::files::Places;
+use denoised_weights_examples::limits::limit;
+use denoised_weights_examples::options::{AssetArgs, zoo_files};
 use denoised_weights_examples::progress::Progress;
 use finetune::Recipe;
 use serde::Serialize;
@@ -117,7 +119,14 @@ fn main() -> ExitCode {
     run(|| collect(&args))
 }
 
+/// What a concept's pairs are limited by.
+const LIMITED: [(&str, &str); 2] = [
+    ("training pairs", "--n-train"),
+    ("validation pairs", "--n-validation"),
+];
+
 fn collect(args: &Args) -> Result<()> {
+    args.check_places()?;
     let device = args.common.device()?;
     let assets = args.assets.paths();
     let base = assets.load_base(&device)?;
@@ -145,6 +154,14 @@ fn collect(args: &Args) -> Result<()> {
     let collected = collector.collect(&mine, photos.as_ref(), |event| match event {
         CollectEvent::Busy { concept } => {
             progress.line(&format!("{concept}: another process trains it"));
+        }
+        CollectEvent::Begin { concept, given } => {
+            let taken = [(given.train, args.n_train), (given.test, args.n_validation)];
+            for ((given, count), (what, option)) in taken.into_iter().zip(LIMITED) {
+                if let Some(note) = limit(what, count.min(given), given, option) {
+                    progress.line(&format!("{concept}: {note}"));
+                }
+            }
         }
         CollectEvent::Collected { concept, l1 } => {
             done += 1;
@@ -181,6 +198,23 @@ fn collect(args: &Args) -> Result<()> {
 }
 
 impl Args {
+    /// Refuses outputs that would replace pairs, photos, the base or one another.
+    fn check_places(&self) -> Result<()> {
+        let paths = self.assets.paths();
+        let places = Places::new()
+            .reads_all(paths.base_files())
+            .reads(&paths.feature_network)
+            .reads_all(&self.pairs)
+            .writes_all(zoo_files(&self.out))
+            .writes(self.out.join("work"))
+            .writes_all(self.small.iter().flat_map(|dir| zoo_files(dir)));
+        let places = match self.pairs {
+            Some(_) => places,
+            None => places.reads_directly_in(&paths.photos),
+        };
+        self.common.check_places(places)
+    }
+
     fn options(&self) -> CollectOptions {
         CollectOptions {
             recipe: Recipe {

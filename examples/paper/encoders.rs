@@ -11,6 +11,7 @@ use std::time::Instant;
 use clap::Parser;
 use concepts::{Concept, Split, art_concepts};
 use denoised_weights_examples::cli::{Common, parse, run};
+use denoised_weights_examples::files::Places;
 use denoised_weights_examples::options::TextArgs;
 use denoised_weights_examples::{Result, files};
 use serde::Serialize;
@@ -78,14 +79,18 @@ fn main() -> ExitCode {
 }
 
 fn encoders(args: &Args) -> Result<()> {
+    let choices = (args.text_encoder.iter().cloned())
+        .map(|text_encoder| TextArgs { text_encoder })
+        .collect::<Vec<_>>();
+    let places = Places::new()
+        .reads_all(choices.iter().filter_map(TextArgs::folder))
+        .writes_all(&args.markdown);
+    args.common.check_places(places)?;
     let device = args.common.device()?;
     let list = art_concepts();
     let prompts = args.throughput.map(|n| many_prompts(&list, n));
     let mut reports = Vec::new();
-    for folder in &args.text_encoder {
-        let choice = TextArgs {
-            text_encoder: folder.clone(),
-        };
+    for choice in &choices {
         let text = choice.load(&device)?;
         let encoder = text.encoder();
         let mut report = EncoderReport {

@@ -9,8 +9,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
-use denoised_weights::run::RunLock;
+use denoised_weights::run::{Lock, Places};
 use denoised_weights_examples::cli::{display, run};
+use denoised_weights_examples::options::zoo_files;
 use denoised_weights_examples::progress::Progress;
 use denoised_weights_examples::{Result, files};
 use serde::Serialize;
@@ -55,6 +56,11 @@ fn main() -> ExitCode {
 }
 
 fn merge(args: &Args) -> Result<()> {
+    Places::new()
+        .reads_all(args.zoos.iter().flat_map(|dir| zoo_files(dir)))
+        .writes_all(zoo_files(&args.into))
+        .writes_all(&args.json)
+        .check()?;
     let started = Instant::now();
     let parts = (args.zoos.iter())
         .map(|dir| Zoo::open(dir))
@@ -74,7 +80,7 @@ fn merge(args: &Args) -> Result<()> {
     }
     let mut zoo = Zoo::create(&args.into, first.layout(), first.base_digest())?;
     let work = args.into.join("work");
-    let lock = RunLock::try_take(&work.join("merge.lock"))?.ok_or_else(|| {
+    let lock = Lock::try_take(work.join("merge.lock"))?.ok_or_else(|| {
         format!(
             "{}: another process merges into this zoo; wait for it",
             display(&args.into)

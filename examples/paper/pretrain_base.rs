@@ -15,10 +15,12 @@ use denoised_weights::pairs::{PhotoSplits, concepts_of, spread};
 use denoised_weights::pretraining::{Pretraining, pretraining_concepts};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, display, parse, run};
+use denoised_weights_examples::files::Places;
+use denoised_weights_examples::limits::limit;
 use denoised_weights_examples::options::AssetArgs;
 use denoised_weights_examples::progress::Progress;
 use finetune::PretrainConfig;
-use lora_gan::GeneratorConfig;
+use lora_gan::{BaseGenerator, GeneratorConfig};
 use serde::Serialize;
 
 /// Train the base generator on the shipped training concepts. The text enters by cross-attention; without a
@@ -60,6 +62,16 @@ fn main() -> ExitCode {
 }
 
 fn pretrain(args: &Args) -> Result<()> {
+    let photos = args.assets.paths().photos;
+    let base = [
+        BaseGenerator::CONFIG_FILE,
+        BaseGenerator::WEIGHTS_FILE,
+        "state",
+    ];
+    let places = Places::new()
+        .reads_directly_in(&photos)
+        .writes_all(base.map(|name| args.out.join(name)));
+    args.common.check_places(places)?;
     let device = args.common.device()?;
     let pretraining = Pretraining {
         dir: args.out.clone(),
@@ -72,7 +84,10 @@ fn pretrain(args: &Args) -> Result<()> {
         save_every: args.save_every,
     };
     let size = pretraining.network.image_size;
-    let photos = PhotoSplits::read(&args.assets.paths().photos, size)?.train;
+    let photos = PhotoSplits::read(&photos, size)?.train;
+    if let Some(note) = limit("training photos", args.n_photos, photos.len(), "--n-photos") {
+        println!("{note}");
+    }
     let photos = spread(&photos, args.n_photos, 0.0);
     let concepts = concepts_of(Split::Train);
     let encoder = PromptEncoder::embedded()?;

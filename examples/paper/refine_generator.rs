@@ -12,7 +12,7 @@ use denoised_weights::pairs::{PhotoSplits, training_sources};
 use denoised_weights::training::{Refinement, refine, subset};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, parse, run};
-use denoised_weights_examples::options::ModelArgs;
+use denoised_weights_examples::options::{ModelArgs, zoo_files};
 use denoised_weights_examples::training::{TrainingArgs, TrainingProgress};
 use weight_blocks::Zoo;
 use weight_diffusion::TrainConfig;
@@ -57,8 +57,16 @@ fn main() -> ExitCode {
 }
 
 fn refine_generator(args: &Args) -> Result<()> {
-    let device = args.common.device()?;
     let assets = args.model.paths();
+    let places = (args.model.places())
+        .reads_all(zoo_files(&assets.zoo))
+        .reads_all(&args.pairs)
+        .writes_all(args.training.outputs());
+    args.common.check_places(match args.pairs {
+        Some(_) => places,
+        None => places.reads_directly_in(&assets.photos),
+    })?;
+    let device = args.common.device()?;
     let predictor = args.model.load_predictor(&device)?;
     let mut zoo = Zoo::open(&assets.zoo)?;
     if let Some(count) = args.concepts {

@@ -14,9 +14,11 @@ use concepts::{art_concepts, find};
 use denoised_weights::comparison::baselines::{Baseline, CURVE_FILE, Trained, train};
 use denoised_weights::comparison::{Comparison, Measurement};
 use denoised_weights::pairs::{ConceptPairs, PairCounts, PhotoSplits};
-use denoised_weights::run::{RunLock, claim};
+use denoised_weights::run::{claim, lock_training};
 use denoised_weights_examples::cli::{Common, display, one_of, parse, run};
-use denoised_weights_examples::options::AssetArgs;
+use denoised_weights_examples::files::Places;
+use denoised_weights_examples::limits::pair_limits;
+use denoised_weights_examples::options::{AssetArgs, reads_pairs};
 use denoised_weights_examples::picture::{Chart, Column, Line, write_chart, write_grid};
 use denoised_weights_examples::progress::Progress;
 use denoised_weights_examples::{Result, files};
@@ -86,6 +88,7 @@ struct Report {
 }
 
 fn baseline(args: &Args) -> Result<()> {
+    args.check_places()?;
     let device = args.common.device()?;
     let base = args.assets.paths().load_base(&device)?;
     let recipe = args.network.recipe();
@@ -101,9 +104,30 @@ fn baseline(args: &Args) -> Result<()> {
     let state = run.state();
     (args.network).check_batches(run.pairs.train.len(), run.recipe.batch_size)?;
     let begun = state.join(CURVE_FILE).exists();
-    let _lock = RunLock::of_training(&run.out)?;
+    let _lock = lock_training(&run.out)?;
     claim(&state.join("run.json"), begun, &run.identity()?)?;
     run.train(&base, &device)
+}
+
+impl Args {
+    fn out(&self) -> PathBuf {
+        (self.out.clone()).unwrap_or_else(|| Path::new("out").join(self.network.name()))
+    }
+
+    /// Refuses outputs that would replace pairs, photos, the base or one another.
+    fn check_places(&self) -> Result<()> {
+        let (paths, out) = (self.assets.paths(), self.out());
+        let places = Places::new()
+            .reads_all(paths.base_files())
+            .reads(&paths.feature_network)
+            .writes_all(
+                ["state", "report.json", "curve.svg", "grid.png"].map(|name| out.join(name)),
+            );
+        self.common.check_places(match &self.pairs {
+            Some(dir) => reads_pairs(places, dir)?,
+            None => places.reads_directly_in(&paths.photos),
+        })
+    }
 }
 
 /// A run, whatever the network is.
@@ -134,9 +158,8 @@ impl<'a> Run<'a> {
                 ConceptPairs::edited(concept, train, test, counts, size, device)?
             }
         };
-        let name = args.network.name();
         Ok(Self {
-            out: (args.out.clone()).unwrap_or_else(|| Path::new("out").join(name)),
+            out: args.out(),
             args,
             configs: args.network.configs(&recipe, base),
             recipe,
@@ -177,6 +200,9 @@ impl<'a> Run<'a> {
             self.pairs.train.len(),
             self.pairs.test.len(),
         );
+        for note in pair_limits(&self.pairs, ["--n-train", "--n-test"]) {
+            println!("{note}");
+        }
         let mut progress: Option<Progress> = None;
         let name = comparison.metric_name();
         let trained = train(self.args.network, &comparison, &state, |point| {

@@ -10,7 +10,8 @@ use std::process::ExitCode;
 use clap::{Parser, ValueEnum};
 use denoised_weights::training::{GeneratorTraining, hold_out, subset, train};
 use denoised_weights_examples::cli::{Common, parse, run};
-use denoised_weights_examples::options::TextArgs;
+use denoised_weights_examples::files::Places;
+use denoised_weights_examples::options::{TextArgs, zoo_files};
 use denoised_weights_examples::training::{TrainingArgs, TrainingProgress};
 use denoised_weights_examples::{Result, devices};
 use weight_blocks::{Layout, Zoo};
@@ -111,6 +112,11 @@ fn main() -> ExitCode {
 }
 
 fn train_generator(args: &Args) -> Result<()> {
+    let places = Places::new()
+        .reads_all(zoo_files(&args.zoo))
+        .reads_all(args.text.folder())
+        .writes_all(args.training.outputs());
+    args.common.check_places(places)?;
     let device = args.common.device()?;
     let others = (args.with_device.iter())
         .map(|name| devices::open(name))

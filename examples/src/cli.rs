@@ -10,6 +10,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser};
 
 use crate::devices::DeviceError;
+use crate::files::{Places, trimmed};
 use crate::{Result, devices};
 
 /// `--seed`, `--device`, `--json`.
@@ -37,6 +38,17 @@ impl Common {
     /// As [`devices::open`].
     pub fn device(&self) -> Result<Device, DeviceError> {
         devices::open(&self.device)
+    }
+
+    /// Checks where the program writes, the file of `--json` included, against what it reads, before anything is read.
+    ///
+    /// # Errors
+    /// As [`Places::check`], and if `--json` names a folder.
+    pub fn check_places(&self, places: Places) -> Result<()> {
+        if let Some(path) = self.json.as_ref().filter(|path| path.is_dir()) {
+            return Err(format!("--json {}: this is a folder; name a file", path.display()).into());
+        }
+        Ok(places.writes_all(&self.json).check()?)
     }
 
     /// Writes `value` to the file of `--json`, if it was given.
@@ -101,19 +113,15 @@ pub fn run(main: impl FnOnce() -> Result<()>) -> std::process::ExitCode {
     }
 }
 
-/// The lines of a text file, without empty ones and those that begin with `#`.
+/// Parses a prompt of the command line, so that an empty one is refused before anything begins.
 ///
 /// # Errors
-/// Names the file if it cannot be read.
-pub fn read_lines(path: &Path) -> Result<Vec<String>> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| format!("{}: cannot be read: {error}", path.display()))?;
-    Ok(text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .map(str::to_owned)
-        .collect())
+/// Says so if there is nothing but white space.
+pub fn prompt(text: &str) -> Result<String, String> {
+    match trimmed(text) {
+        "" => Err("it is empty; describe the concept in words".to_owned()),
+        prompt => Ok(prompt.to_owned()),
+    }
 }
 
 /// The time between two requests that `--per-minute` asks for; zero if it was not given.
@@ -149,7 +157,11 @@ fn advice(error: &str) -> Option<&'static str> {
         Some(
             "make room there or raise the limit, and run the same command again; what was saved so far is kept",
         )
-    } else if says(&["Read-only file system", "Permission denied"]) {
+    } else if says(&[
+        "Read-only file system",
+        "Permission denied",
+        "not permitted",
+    ]) {
         Some("give write access there, or choose another folder, and run the same command again")
     } else {
         None
@@ -159,6 +171,14 @@ fn advice(error: &str) -> Option<&'static str> {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn prompts_have_words() {
+        assert_eq!(prompt("\u{feff} red fog\r\n"), Ok("red fog".to_owned()));
+        for empty in ["", " \t", "\u{feff}\n"] {
+            assert!(prompt(empty).is_err_and(|error| error.contains("empty")));
+        }
+    }
 
     #[test]
     fn a_full_and_a_read_only_disk_get_advice() {

@@ -1,13 +1,16 @@
-//! The command-line plumbing that the example programs share: options, devices, progress, pictures.
+//! The command-line plumbing that the example programs share: options, devices, progress, pictures, and the check that
+//! nothing they write replaces what they read.
 //!
 //! The libraries never name a backend; [`cli::Common::device`] chooses one.
 
 pub mod cli;
 pub mod confirm;
 pub mod devices;
+pub mod limits;
 pub mod options;
 pub mod picture;
 pub mod progress;
+pub mod prompts;
 pub mod training;
 
 pub use denoised_weights::run as files;

@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use clap::{Args, ValueEnum};
+use concepts::images::image_files;
 use concepts::pairs::{Aligned, PairLayout};
 use denoised_weights::{AdapterPredictor, Assets, PromptEncoder};
 use weight_diffusion::{SampleOptions, WeightGenerator};
 
 use crate::Result;
+use crate::files::Places;
 
 /// The base generator, the photos, the zoo and the weight generator.
 #[derive(Debug, Clone, Args)]
@@ -58,15 +60,20 @@ pub struct TextArgs {
 const STATIC: &str = "static";
 
 impl TextArgs {
+    /// The encoder's folder; none for the one that is compiled in.
+    pub fn folder(&self) -> Option<&Path> {
+        (self.text_encoder != Path::new(STATIC)).then_some(self.text_encoder.as_path())
+    }
+
     /// Loads the encoder; one of a folder computes on `device`.
     ///
     /// # Errors
     /// As [`PromptEncoder::embedded`] and [`PromptEncoder::open`].
     pub fn load(&self, device: &Device) -> Result<PromptEncoder, denoised_weights::Error> {
-        if self.text_encoder == Path::new(STATIC) {
-            return PromptEncoder::embedded();
+        match self.folder() {
+            None => PromptEncoder::embedded(),
+            Some(dir) => PromptEncoder::open(dir, device),
         }
-        PromptEncoder::open(&self.text_encoder, device)
     }
 }
 
@@ -85,6 +92,15 @@ impl ModelArgs {
     /// The paths that the options name.
     pub fn paths(&self) -> Assets {
         self.assets.paths()
+    }
+
+    /// What a prediction reads: the files of the base and of the weight generator, and the text encoder.
+    pub fn places(&self) -> Places {
+        let paths = self.paths();
+        Places::new()
+            .reads_all(paths.base_files())
+            .reads_all(paths.weight_generator_files())
+            .reads_all(self.text.folder())
     }
 
     /// Loads the base, the text encoder and the weight generator at the same time.
@@ -122,6 +138,26 @@ impl SampleArgs {
     }
 }
 
+/// The files of a zoo.
+pub fn zoo_files(dir: &Path) -> [PathBuf; 2] {
+    ["zoo.json", "concepts"].map(|name| dir.join(name))
+}
+
+/// Adds what [`ConceptPairs::folder`](denoised_weights::pairs::ConceptPairs::folder) reads of a folder of pairs. Results
+/// may be written into the folder unless it holds side-by-side files, among which a picture would be taken for one.
+///
+/// # Errors
+/// If the folder cannot be listed.
+pub fn reads_pairs(places: Places, dir: &Path) -> Result<Places> {
+    let parts = ["input", "target", "train", "val", "test"].map(|part| dir.join(part));
+    let in_parts = parts.iter().any(|part| part.is_dir());
+    let places = places.reads_all(parts);
+    Ok(match in_parts || image_files(dir)?.is_empty() {
+        true => places,
+        false => places.reads_directly_in(dir),
+    })
+}
+
 /// `--layout`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Layout {
@@ -143,5 +179,34 @@ impl From<Layout> for PairLayout {
             Layout::AlignedReversed => Self::Aligned(Aligned::TargetLeft),
             Layout::Webdataset => Self::WebDataset,
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_lie_beside_pairs_and_not_among_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let check = |output: &str| {
+            let places = reads_pairs(Places::new(), dir.path()).unwrap();
+            places.writes(dir.path().join(output)).check()
+        };
+        std::fs::create_dir(dir.path().join("input")).unwrap();
+        let image = image::RgbImage::new(8, 4);
+        // The second time, there are the results of the first.
+        for _ in 0..2 {
+            check("grid.png").unwrap();
+            check("result/grid.png").unwrap();
+            image.save(dir.path().join("grid.png")).unwrap();
+        }
+        assert!(check("input/grid.png").is_err());
+        assert!(check("train/input/grid.png").is_err());
+        // Side-by-side files: grid.png would be one of them.
+        std::fs::remove_dir(dir.path().join("input")).unwrap();
+        assert!(check("grid.png").is_err());
+        check("result/grid.png").unwrap();
     }
 }

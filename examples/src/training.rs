@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use denoised_weights::training::{TrainingEvent, TrainingFolder, TrainingReport};
-use weight_diffusion::Precision;
+use weight_diffusion::{Precision, WeightGenerator};
 
 use crate::Result;
 use crate::cli::display;
@@ -38,6 +38,18 @@ impl TrainingArgs {
                 Precision::Half
             },
         }
+    }
+
+    /// What the training writes.
+    pub fn outputs(&self) -> Vec<PathBuf> {
+        let names = [
+            WeightGenerator::CONFIG_FILE,
+            WeightGenerator::WEIGHTS_FILE,
+            "metrics.jsonl",
+            "loss.svg",
+            "state",
+        ];
+        names.iter().map(|name| self.out.join(name)).collect()
     }
 
     /// Draws the losses, and says where the generator is.

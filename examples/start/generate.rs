@@ -10,11 +10,11 @@ use std::time::Instant;
 
 use clap::Parser;
 use concepts::read_photos;
-use denoised_weights::export::export_pytorch;
+use denoised_weights::export::{export_pytorch, exported_files};
 use denoised_weights::weights::{mix, norm, with_strength};
-use denoised_weights::{AdapterPredictor, PhotoEditor};
+use denoised_weights::{AdapterPredictor, PhotoEditor, plan_edits};
 use denoised_weights_examples::Result;
-use denoised_weights_examples::cli::{Common, display, parse, run};
+use denoised_weights_examples::cli::{Common, display, parse, prompt, run};
 use denoised_weights_examples::options::{ModelArgs, SampleArgs};
 use serde::Serialize;
 use weight_blocks::NamedTensors;
@@ -29,13 +29,13 @@ struct Args {
     #[command(flatten)]
     model: ModelArgs,
     /// The concept, in words.
-    #[arg(long, required_unless_present = "adapter")]
+    #[arg(long, required_unless_present = "adapter", value_parser = prompt)]
     prompt: Option<String>,
     /// Take this adapter, as `your_style` writes it, in place of a prediction.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["prompt", "mix"])]
     adapter: Option<PathBuf>,
     /// Mix with the adapter predicted for a second concept.
-    #[arg(long, value_name = "PROMPT")]
+    #[arg(long, value_name = "PROMPT", value_parser = prompt)]
     mix: Option<String>,
     /// Share of the second concept, 0 to 1.
     #[arg(long, default_value_t = 0.5, requires = "mix")]
@@ -51,7 +51,8 @@ struct Args {
     /// Edit the photos of this folder with the predicted adapter.
     #[arg(long, value_name = "DIR", requires = "images")]
     apply: Option<PathBuf>,
-    /// Folder for the edited photos (PNG).
+    /// Folder for the edited photos, NAME.png each; it must be another folder than that of --apply. Photos whose names
+    /// differ only in the extension keep it: dog.jpg.png, dog.png.png.
     #[arg(long, value_name = "DIR", requires = "apply")]
     images: Option<PathBuf>,
     /// Export for PyTorch: the adapted base to DIR, base and adapter apart to DIR/base and DIR/peft, and
@@ -82,6 +83,7 @@ fn main() -> ExitCode {
 }
 
 fn generate(args: &Args) -> Result<()> {
+    args.check_places()?;
     let device = args.common.device()?;
     let started = Instant::now();
     let predictor = args.model.load_predictor(&device)?;
@@ -154,4 +156,21 @@ fn make(args: &Args, predictor: &AdapterPredictor) -> Result<(NamedTensors, Opti
         None => prediction.weights.clone(),
     };
     Ok((adapter, Some(prediction)))
+}
+
+impl Args {
+    /// Refuses outputs that would replace photos, files of the model or one another.
+    fn check_places(&self) -> Result<()> {
+        let mut places = self.model.places().writes(&self.out);
+        places = places.reads_all(&self.adapter);
+        if let (Some(photos), Some(images)) = (&self.apply, &self.images) {
+            let plan = plan_edits(photos, images)?;
+            places = places.reads_all(plan.iter().map(|edit| &edit.photo));
+            places = places.writes_all(plan.iter().map(|edit| &edit.edited));
+        }
+        if let Some(dir) = &self.export {
+            places = places.writes_all(exported_files(dir));
+        }
+        self.common.check_places(places)
+    }
 }

@@ -10,12 +10,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clean_fid::FeatureNet;
-use denoised_weights::PhotoEditor;
 use denoised_weights::comparison::{Comparison, ComparisonReport, ConceptReport, Outcome};
 use denoised_weights::pairs::{ConceptPairs, PairCounts};
 use denoised_weights::starts::DenoisedStart;
-use denoised_weights_examples::cli::{Common, display, parse, run};
-use denoised_weights_examples::options::ModelArgs;
+use denoised_weights::{PhotoEditor, plan_edits};
+use denoised_weights_examples::cli::{Common, display, parse, prompt, run};
+use denoised_weights_examples::limits::pair_limits;
+use denoised_weights_examples::options::{ModelArgs, reads_pairs};
 use denoised_weights_examples::picture::{Column, write_grid};
 use denoised_weights_examples::progress::Progress;
 use denoised_weights_examples::{Result, files};
@@ -31,7 +32,7 @@ struct Args {
     #[command(flatten)]
     model: ModelArgs,
     /// The style, in words.
-    #[arg(long)]
+    #[arg(long, value_parser = prompt)]
     prompt: String,
     /// Your pairs: DIR/input/NAME.* and DIR/target/NAME.*, side-by-side files, or train/val/test
     /// subfolders of these. Without subfolders every fifth pair is kept for measuring.
@@ -40,6 +41,9 @@ struct Args {
     /// Maximum number of training pairs.
     #[arg(long, default_value_t = 64)]
     n_train: usize,
+    /// Maximum number of test pairs.
+    #[arg(long, default_value_t = 60)]
+    n_test: usize,
     /// Epochs.
     #[arg(long, default_value_t = 10)]
     epochs: usize,
@@ -57,12 +61,15 @@ fn main() -> ExitCode {
 }
 
 fn your_style(args: &Args) -> Result<()> {
+    args.check_places()?;
     let device = args.common.device()?;
     let predictor = args.model.load_predictor(&device)?;
+    // A prompt without a word that the encoder knows is refused before anything is trained.
+    predictor.encoder().tokens(&args.prompt)?;
     let base = predictor.base();
     let counts = PairCounts {
         train: args.n_train,
-        test: 60,
+        test: args.n_test,
         shown: 5,
     };
     let size = base.config.image_size;
@@ -74,6 +81,9 @@ fn your_style(args: &Args) -> Result<()> {
         ..Recipe::compact()
     };
     files::check_writable(&args.out)?;
+    for note in pair_limits(&pairs, ["--n-train", "--n-test"]) {
+        println!("{note}");
+    }
 
     let generator = predictor.generator();
     let mut options = generator.defaults();
@@ -90,7 +100,7 @@ fn your_style(args: &Args) -> Result<()> {
     base.save_adapter(&args.out.join("adapter.safetensors"), &outcome.trained)?;
     if let Some(photos) = &args.apply {
         let editor = PhotoEditor::new(base, &outcome.trained)?;
-        let count = editor.edit_folder(photos, &args.out.join("edited"))?;
+        let count = editor.edit_folder(photos, &args.edited())?;
         println!("{count} photos edited");
     }
     let quality = network.metric_name("frechet");
@@ -99,6 +109,31 @@ fn your_style(args: &Args) -> Result<()> {
     files::write_json(&args.out.join("report.json"), &report)?;
     println!("wrote {}", display(&args.out));
     args.common.write_json(&report)
+}
+
+impl Args {
+    fn edited(&self) -> PathBuf {
+        self.out.join("edited")
+    }
+
+    /// Refuses outputs that would replace pairs, photos, files of the model or one another.
+    fn check_places(&self) -> Result<()> {
+        let mut places = reads_pairs(self.model.places(), &self.pairs)?.writes_all(
+            [
+                "start.safetensors",
+                "adapter.safetensors",
+                "report.json",
+                "grid.png",
+            ]
+            .map(|name| self.out.join(name)),
+        );
+        if let Some(photos) = &self.apply {
+            let plan = plan_edits(photos, &self.edited())?;
+            places = places.reads_all(plan.iter().map(|edit| &edit.photo));
+            places = places.writes_all(plan.iter().map(|edit| &edit.edited));
+        }
+        self.common.check_places(places)
+    }
 }
 
 /// Writes grid.png and prints the figures; returns them for the report.

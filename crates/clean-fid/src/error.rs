@@ -11,7 +11,7 @@ use crate::networks::WeightError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file or folder could not be read.
+    /// A file could not be read.
     #[error("{}: {source}", path.display())]
     Io {
         /// The file.
@@ -19,6 +19,10 @@ pub enum Error {
         /// The operating system's error.
         source: std::io::Error,
     },
+
+    /// A folder of images could not be listed.
+    #[error(transparent)]
+    Folder(#[from] image_files::Error),
 
     /// A file could not be written.
     #[error(transparent)]
@@ -183,12 +187,14 @@ pub enum Error {
 
     /// A folder holds an image that the Python `clean-fid` would count, in a format that cannot be read here.
     #[error(
-        "{} has a format that cannot be read: convert it to PNG, or move it out of the folder",
+        "{} has a format that cannot be read: convert such files ({formats}) to PNG, or move them out of the folder",
         path.display()
     )]
     UnreadableImage {
-        /// The file.
+        /// The first such file.
         path: PathBuf,
+        /// How many there are, by format.
+        formats: String,
     },
 
     /// A folder holds no image.

@@ -39,6 +39,11 @@ fn main() -> ExitCode {
 }
 
 fn find(args: &Args) -> Result<(), concepts::Error> {
+    resumable_runs::Places::new()
+        .reads(&args.face_model)
+        .reads_directly_in(&args.photos)
+        .writes(&args.out)
+        .check()?;
     let detector = SeetaDetector::open(&args.face_model)?;
     let found = FaceBoxes::detect(&args.photos, &detector, &|done, all, name| {
         println!("{done}/{all} {name}");

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use resumable_runs::Error as FileError;
 
-use crate::images::ImageLimits;
+use crate::images::ImageError;
 
 /// What can go wrong in this crate. Every message names the file or the name at fault and says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -12,14 +12,9 @@ pub enum Error {
     #[error(transparent)]
     File(#[from] FileError),
 
-    /// A file with an image's extension does not decode.
-    #[error("cannot decode {} as an image: {source}; replace the file or remove it", path.display())]
-    Decode {
-        /// The file.
-        path: PathBuf,
-        /// The decoder's answer.
-        source: image::ImageError,
-    },
+    /// An image file cannot be read, or a folder of images cannot be listed.
+    #[error(transparent)]
+    Image(#[from] ImageError),
 
     /// An image could not be written as PNG.
     #[error("cannot encode {} as PNG: {source}", path.display())]
@@ -30,38 +25,10 @@ pub enum Error {
         source: image::ImageError,
     },
 
-    /// An image's header announces more than the limits allow. Nothing was decoded.
-    #[error(
-        "{} is too large: the limits are {} pixels a side and {} MiB decoded; scale the file down first",
-        path.display(), limits.side, limits.bytes >> 20
-    )]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// The limits that it exceeds.
-        limits: ImageLimits,
-    },
-
-    /// An image's header announces more pixels than its file can hold. Nothing was decoded.
-    #[error(
-        "{} claims {width}x{height} pixels, which {length} bytes cannot hold; the file is truncated or damaged",
-        path.display()
-    )]
-    Truncated {
-        /// The file.
-        path: PathBuf,
-        /// The width that it claims, in pixels.
-        width: u32,
-        /// The height that it claims, in pixels.
-        height: u32,
-        /// The file's length in bytes.
-        length: u64,
-    },
-
     /// An image has no pixels.
     #[error("{} has no pixels; replace the file or remove it", path.display())]
     NoPixels {
-        /// The file, or the pair's name if it was to be written.
+        /// The place in the folder that was to be written, or what the image is.
         path: PathBuf,
     },
 
@@ -72,7 +39,7 @@ pub enum Error {
         path: PathBuf,
     },
 
-    /// A folder holds no jpg, jpeg, png or webp file.
+    /// A folder holds no image file.
     #[error(
         "the folder {} holds no image (jpg, jpeg, png or webp); add some, or pass the folder that holds them",
         path.display()
@@ -82,20 +49,49 @@ pub enum Error {
         path: PathBuf,
     },
 
+    /// A folder holds images, but none in a format that is read.
+    #[error(
+        "the folder {} holds no image in a format that is read, but {formats}; convert them to PNG, JPEG or WebP",
+        path.display()
+    )]
+    OnlyUnread {
+        /// The folder.
+        path: PathBuf,
+        /// How many images it holds, by format.
+        formats: String,
+    },
+
     /// A file of `input/` or `target/` has no file of the same stem in the other folder.
     #[error(
-        "{} has no partner of the same stem in {}; add it or remove the file",
-        path.display(), folder.display()
+        "{} has no partner of the same stem in {}{}; add it or remove the file",
+        path.display(), folder.display(), but_for_case(similar)
     )]
     MissingPartner {
         /// The file without a partner.
         path: PathBuf,
         /// The folder that lacks the partner.
         folder: PathBuf,
+        /// A stem there that differs only in upper and lower case.
+        similar: Option<String>,
     },
 
-    /// Two image files of one folder differ only in their extension, so their name is ambiguous.
-    #[error("{} and {} have the same stem; keep one of them", first.display(), second.display())]
+    /// The partner of a file of `input/` or `target/` is in a format that is not read.
+    #[error(
+        "{}, the partner of {}, is in a format that is not read; convert it to PNG, JPEG or WebP (its folder holds {formats})",
+        path.display(), partner.display()
+    )]
+    UnreadPartner {
+        /// The file that is not read.
+        path: PathBuf,
+        /// The file whose partner it is.
+        partner: PathBuf,
+        /// How many images in such formats the folder holds, by format.
+        formats: String,
+    },
+
+    /// Two image files of one folder differ only in their extension, or in how Unicode writes an accent, so their name is
+    /// ambiguous.
+    #[error("{} and {} have the same stem; keep or rename one of them", first.display(), second.display())]
     DuplicateStem {
         /// One file.
         first: PathBuf,
@@ -172,6 +168,17 @@ pub enum Error {
         suggestions: Vec<String>,
     },
 
+    /// The grammar has fewer different concepts than were asked for.
+    #[error(
+        "the grammar gave {found} different concepts, and not {wanted}; ask for fewer, or join the draws of several seeds"
+    )]
+    GrammarExhausted {
+        /// The requested number.
+        wanted: usize,
+        /// The number that was found.
+        found: usize,
+    },
+
     /// A list of concepts is empty.
     #[error("{} lists no concepts", path.display())]
     NoConcepts {
@@ -210,8 +217,9 @@ pub enum Error {
 
     /// The photos come from too few sources for the requested split.
     #[error(
-        "the photos come from {found} sources, and {validation} for validation and {test} for test leave none \
-         to train on; add photos or hold out fewer sources"
+        "the photos come from {found} {}, and {validation} for validation and {test} for test leave none to train on; \
+         {}add photos or hold out fewer sources",
+        if *found == 1 { "source" } else { "sources" }, numbered(largest)
     )]
     NotEnoughSources {
         /// Number of sources found.
@@ -220,6 +228,8 @@ pub enum Error {
         validation: usize,
         /// Number of sources requested for test.
         test: usize,
+        /// The source with the most photos and their number, if their file names made them one source.
+        largest: Option<(String, usize)>,
     },
 
     /// The shares of a split are not from 0 to below 1.
@@ -311,6 +321,24 @@ pub enum Error {
         /// What happened.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+fn but_for_case(similar: &Option<String>) -> String {
+    match similar {
+        Some(stem) => format!(" ({stem:?} there differs in upper and lower case)"),
+        None => String::new(),
+    }
+}
+
+fn numbered(largest: &Option<(String, usize)>) -> String {
+    match largest {
+        Some((source, count)) => format!(
+            "{count} files are named {source}-NN and therefore count as crops of one photograph: if each is a photograph of \
+             its own, name them {source}_NN, or let prepare_photos group them otherwise (--group-by file, or --identities); \
+             else "
+        ),
+        None => String::new(),
+    }
 }
 
 fn did_you_mean(suggestions: &[String]) -> String {

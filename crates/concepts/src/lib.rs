@@ -33,16 +33,18 @@
 //! | task | items |
 //! | --- | --- |
 //! | the shipped concepts, your own | [`art_concepts`], [`find`], [`read_concepts`], [`Concept`], [`Split`] |
+//! | endless concepts, drawn from a grammar | [`grammar`] |
 //! | an edit of your own | [`Op`], [`ops`] |
 //! | edit by prompt | [`ImageEditor`], [`ClassicalEditor`] |
 //! | photos | [`read_photos`], [`read_photo`], [`split_by_source`], [`Photo`], [`PhotoSplit`] |
 //! | folders of pairs | [`read_pairs`], [`write_pairs`], [`read_pair_splits`], [`Pair`], [`PairSplits`] |
 //! | pix2pix's aligned files, WebDataset | [`pairs`] |
 //! | photos of your own: crop, split, manifest | [`prepare`] |
-//! | single images, with limits | [`images`] |
+//! | single images with limits, lists of image files | [`images`] |
 //!
-//! Images are [`image::RgbImage`]: no tensors, no alpha channel (transparent pixels are laid over white), no colour
-//! management. JPEG, PNG and WebP files are read, up to 16,384 pixels a side and 512 MiB decoded; errors name the file.
+//! Images are [`image::RgbImage`]: no tensors, no alpha channel (transparent pixels are laid over white), in sRGB (images with
+//! another colour profile are converted). JPEG, PNG and WebP files are read, up to 16,384 pixels a side and 512 MiB decoded;
+//! errors name the file, also if it was cut short.
 //!
 //! Edits are deterministic: they draw no random numbers and add no grain. What a filter adds depends only on the photo and
 //! the place in it, so a network can learn it under an L1 loss. Radii and periods are given for 64-pixel images and grow
@@ -57,6 +59,7 @@ mod catalogue;
 mod concept;
 mod editor;
 mod error;
+pub mod grammar;
 pub mod images;
 pub mod ops;
 pub mod pairs;

@@ -1,7 +1,8 @@
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use image::RgbImage;
+use image_files::{composed, stem};
 
 use crate::{Error, images, random};
 
@@ -17,21 +18,23 @@ pub struct Photo {
 }
 
 impl Photo {
-    /// The stem of the photo's file.
+    /// The stem of the photo's file, in Unicode's composed form.
     pub fn name(&self) -> String {
-        images::stem(&self.path)
+        let stem = self.path.file_stem().unwrap_or_default();
+        composed(&stem.to_string_lossy())
     }
 }
 
 /// Reads the jpg, jpeg, png and webp files directly in `dir`, sorted by file name. Each is cropped to its centre
-/// square and resized to `size` x `size` pixels with an antialiasing filter.
+/// square and resized to `size` x `size` pixels with an antialiasing filter. Hidden files are skipped, and images in other
+/// formats are counted in a warning of the crate `log`.
 ///
 /// The part of a file's stem before its last `-NN` (digits) is its [source](Photo::source): `bridge-07.jpg` and
 /// `bridge-12.jpg` are crops of one photograph. A stem without such an ending is its own source.
 ///
 /// # Errors
-/// Returns [`Error::BadSize`], [`Error::MissingFolder`], [`Error::EmptyFolder`], and the errors of
-/// [`read_image`](images::read_image), which name the file.
+/// Returns [`Error::BadSize`], [`Error::MissingFolder`], [`Error::EmptyFolder`], [`Error::OnlyUnread`], and
+/// [`Error::Image`], which names the file.
 pub fn read_photos(dir: &Path, size: usize) -> Result<Vec<Photo>, Error> {
     let size = images::check_size(size)?;
     let found = images::image_files(dir)?;
@@ -46,14 +49,14 @@ pub fn read_photos(dir: &Path, size: usize) -> Result<Vec<Photo>, Error> {
 /// Reads one photo as [`read_photos`] does.
 ///
 /// # Errors
-/// Returns [`Error::BadSize`], and the errors of [`read_image`](images::read_image), which name the file.
+/// Returns [`Error::BadSize`], and [`Error::Image`], which names the file.
 pub fn read_photo(path: &Path, size: usize) -> Result<Photo, Error> {
     read(path.to_owned(), images::check_size(size)?)
 }
 
 fn read(path: PathBuf, size: u32) -> Result<Photo, Error> {
     Ok(Photo {
-        source: source(&images::stem(&path)),
+        source: source(&stem(&path)?),
         image: images::fit(images::read_image(&path)?, size),
         path,
     })
@@ -70,6 +73,21 @@ pub(crate) fn source(stem: &str) -> String {
         }
         _ => stem.to_owned(),
     }
+}
+
+/// How often each source occurs.
+pub(crate) fn counts<'a>(sources: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, usize> {
+    let mut counts = BTreeMap::new();
+    for source in sources {
+        *counts.entry(source).or_default() += 1;
+    }
+    counts
+}
+
+/// The source of the most photos, if it has more than one.
+pub(crate) fn largest(counts: BTreeMap<&str, usize>) -> Option<(String, usize)> {
+    let found = counts.into_iter().max_by_key(|&(_, count)| count)?;
+    (found.1 > 1).then(|| (found.0.to_owned(), found.1))
 }
 
 /// Indices into a list of photos, each ascending. No source appears in two of them.
@@ -97,16 +115,17 @@ pub fn split_by_source(
     test_sources: usize,
     seed: u64,
 ) -> Result<PhotoSplit, Error> {
-    let sources: BTreeSet<&str> = photos.iter().map(|photo| photo.source.as_str()).collect();
-    let mut sources: Vec<&str> = sources.into_iter().collect();
+    let counts = counts(photos.iter().map(|photo| photo.source.as_str()));
     let held_out = validation_sources.saturating_add(test_sources);
-    if held_out >= sources.len() {
+    if held_out >= counts.len() {
         return Err(Error::NotEnoughSources {
-            found: sources.len(),
+            found: counts.len(),
             validation: validation_sources,
             test: test_sources,
+            largest: largest(counts),
         });
     }
+    let mut sources: Vec<&str> = counts.into_keys().collect();
     random::shuffle(&mut sources, seed);
 
     let test = &sources[..test_sources];

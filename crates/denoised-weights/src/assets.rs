@@ -6,6 +6,7 @@ use burn::tensor::Device;
 use clean_fid::{EfficientNetLite0, EfficientNetLite0Config};
 use lora_gan::BaseGenerator;
 use weight_blocks::Zoo;
+use weight_diffusion::WeightGenerator;
 
 use crate::error::Result;
 
@@ -37,6 +38,17 @@ impl Assets {
             photos: dir.join("photos"),
             feature_network: dir.join("efficientnet-lite0/efficientnet-lite0.safetensors"),
         }
+    }
+
+    /// The files of the base.
+    pub fn base_files(&self) -> [PathBuf; 2] {
+        [BaseGenerator::CONFIG_FILE, BaseGenerator::WEIGHTS_FILE].map(|name| self.base.join(name))
+    }
+
+    /// The files of the weight generator.
+    pub fn weight_generator_files(&self) -> [PathBuf; 2] {
+        let names = [WeightGenerator::CONFIG_FILE, WeightGenerator::WEIGHTS_FILE];
+        names.map(|name| self.weight_generator.join(name))
     }
 
     /// Reads the frozen base onto `device`.

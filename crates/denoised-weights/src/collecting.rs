@@ -13,8 +13,8 @@ use weight_blocks::{Checkpoint, ConceptRecord, NamedTensors, WeightSpace, Zoo};
 
 use crate::Error;
 use crate::error::Result;
-use crate::pairs::{ConceptPairs, ConceptSource, PairCounts, PhotoSplits};
-use crate::run::{RunLock, discard};
+use crate::pairs::{ConceptPairs, ConceptSource, PairCounts, PairsGiven, PhotoSplits};
+use crate::run::{Lock, discard};
 use crate::weights::{BLOCK_SIZE, adapt, adapter_layout};
 
 /// How a concept's adapter is trained and measured.
@@ -35,6 +35,13 @@ pub enum CollectEvent<'a> {
     Busy {
         /// Name of the concept.
         concept: &'a str,
+    },
+    /// The training of the concept begins.
+    Begin {
+        /// Name of the concept.
+        concept: &'a str,
+        /// How many pairs there are for it, of which [`CollectOptions::counts`] takes some.
+        given: PairsGiven,
     },
     /// The concept is in the zoo.
     Collected {
@@ -129,6 +136,11 @@ impl<'a> Collector<'a> {
                 size,
                 &self.device,
             )?;
+            let given = pairs.given;
+            observe(CollectEvent::Begin {
+                concept: name,
+                given,
+            });
             let (record, weights) = self.train(name, &pairs)?;
             self.zoo.append(&record, &weights)?;
             self.clear(name, lock)?;
@@ -213,19 +225,18 @@ impl<'a> Collector<'a> {
         self.zoo.dir().join(WORK).join(format!("{name}.lock"))
     }
 
-    fn lock(&self, name: &str, wait: bool) -> Result<Option<RunLock>> {
+    fn lock(&self, name: &str, wait: bool) -> Result<Option<Lock>> {
         let path = self.lock_file(name);
-        if wait {
-            RunLock::wait(&path).map(Some)
-        } else {
-            RunLock::try_take(&path)
-        }
+        Ok(match wait {
+            true => Some(Lock::wait(path)?),
+            false => Lock::try_take(path)?,
+        })
     }
 
     /// Removes a finished concept's state, then its lock: a process that waits for it finds the concept in the zoo.
-    fn clear(&self, name: &str, lock: RunLock) -> Result<()> {
+    fn clear(&self, name: &str, lock: Lock) -> Result<()> {
         discard(&self.work(name))?;
-        lock.remove()
+        Ok(lock.remove()?)
     }
 
     /// [`Collector::clear`] after a process that was killed between appending the concept and clearing.
@@ -234,7 +245,7 @@ impl<'a> Collector<'a> {
         if !lock.exists() && !self.work(name).exists() {
             return Ok(());
         }
-        match RunLock::try_take(&lock)? {
+        match Lock::try_take(lock)? {
             Some(lock) => self.clear(name, lock),
             None => Ok(()),
         }

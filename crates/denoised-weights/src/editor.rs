@@ -5,13 +5,15 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::Device;
 use concepts::images::fit_image;
-use concepts::{read_photo, read_photos};
+use concepts::read_photo;
 use finetune::{images_to_tensor, tensor_to_images, translate};
 use image::{ImageFormat, RgbImage};
 use lora_gan::{BaseGenerator, HybridGenerator};
+use resumable_runs::Places;
 use weight_blocks::NamedTensors;
 
 use crate::Error;
+use crate::edit_plan::plan_edits;
 use crate::error::Result;
 use crate::run::{write_image, write_png};
 use crate::weights::adapt;
@@ -48,30 +50,33 @@ impl PhotoEditor {
     }
 
     /// Reads a photo (JPEG, PNG or WebP), edits it as [`PhotoEditor::edit`] does and writes the result in the format that
-    /// `edited`'s extension names.
+    /// `edited`'s extension names. The photo itself is never replaced.
     ///
     /// # Errors
     /// Returns [`Error::Concepts`] if the photo cannot be read, [`Error::EncodeImage`] or [`Error::File`] if the result
-    /// cannot be encoded or written.
+    /// cannot be encoded or written, and [`Error::Files`] if both paths lead to one file.
     pub fn edit_file(&self, photo: impl AsRef<Path>, edited: impl AsRef<Path>) -> Result<()> {
-        let edited = edited.as_ref();
+        let (photo, edited) = (photo.as_ref(), edited.as_ref());
         let format = format_of(edited)?;
-        let photo = read_photo(photo.as_ref(), self.size)?;
+        Places::new().reads(photo).writes(edited).check()?;
+        let photo = read_photo(photo, self.size)?;
         write_image(edited, &self.edit(photo.image)?, format)
     }
 
-    /// Edits the photos directly in `photos` into `edited/NAME.png`; gives their number.
+    /// Edits the photos directly in `photos` into `edited`, under the names of [`plan_edits`]; gives their number.
     ///
     /// # Errors
-    /// As [`PhotoEditor::edit_file`].
+    /// As [`plan_edits`], before anything is written, and as [`PhotoEditor::edit_file`].
     pub fn edit_folder(&self, photos: &Path, edited: &Path) -> Result<usize> {
-        let photos = read_photos(photos, self.size)?;
+        let plan = plan_edits(photos, edited)?;
+        let photos = (plan.iter())
+            .map(|edit| read_photo(&edit.photo, self.size))
+            .collect::<Result<Vec<_>, _>>()?;
         let images: Vec<_> = photos.iter().map(|photo| &photo.image).collect();
-        for (photo, image) in photos.iter().zip(self.edit_fitted(&images)?) {
-            let stem = photo.path.file_stem().unwrap_or_default();
-            write_png(&edited.join(stem).with_extension("png"), &image)?;
+        for (edit, image) in plan.iter().zip(self.edit_fitted(&images)?) {
+            write_png(&edit.edited, &image)?;
         }
-        Ok(photos.len())
+        Ok(plan.len())
     }
 
     /// The edits of photos that are S×S pixels already, in one batch.

@@ -102,8 +102,8 @@ pub enum Error {
         /// The system's answer.
         source: std::io::Error,
     },
-    /// An empty prompt.
-    #[error("{}: the file is empty; write the concept's text there", path.display())]
+    /// A file without a prompt.
+    #[error("{}: there is no text in the file, apart from comments; write the concept's text there", path.display())]
     EmptyPrompt {
         /// The file.
         path: PathBuf,
@@ -157,6 +157,15 @@ pub enum Error {
     /// A folder in which another process trains.
     #[error("{}: another process trains there; wait for it, or choose another folder", path.display())]
     Busy {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A folder in the place of a training's states, which would be removed when the training has ended.
+    #[error(
+        "{}: the folder holds no states of a training, and would be removed at the end of one; move it, or train into another folder",
+        path.display()
+    )]
+    ForeignState {
         /// The folder.
         path: PathBuf,
     },
@@ -260,6 +269,9 @@ pub enum Error {
     /// A file of tensors.
     #[error(transparent)]
     File(#[from] tensor_file::Error),
+    /// A text file, a lock, or an output that would replace an input.
+    #[error(transparent)]
+    Files(#[from] resumable_runs::Error),
     /// A weight generator, its training data or its training.
     #[error(transparent)]
     WeightGenerator(#[from] weight_diffusion::Error),

@@ -1,7 +1,7 @@
 //! Writing an adapted base for other frameworks.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use finetune::images_to_tensor;
@@ -12,6 +12,15 @@ use weight_blocks::{HostTensor, NamedTensors};
 
 use crate::error::Result;
 use crate::weights::adapt;
+
+/// The files and folders that [`export_pytorch`] writes into `dir`.
+pub fn exported_files(dir: &Path) -> [PathBuf; 5] {
+    ["config.json", "model.safetensors", CHECK, BASE, PEFT].map(|name| dir.join(name))
+}
+
+const CHECK: &str = "check.safetensors";
+const BASE: &str = "base";
+const PEFT: &str = "peft";
 
 /// Writes `base` with `adapter` for PyTorch: merged into `dir`, the base alone into `dir/base`, the adapter in PEFT's
 /// format into `dir/peft`, and `dir/check.safetensors` with `photo` and its edit to compare with. `tools/load_generator.py`
@@ -27,10 +36,10 @@ pub fn export_pytorch(
     photo: &RgbImage,
     dir: &Path,
 ) -> Result<()> {
-    base.generator.export(&dir.join("base"))?;
+    base.generator.export(&dir.join(BASE))?;
     let network = adapt(&base.generator, adapter)?;
     network.export(dir)?;
-    export_peft(base, adapter, &dir.join("peft"))?;
+    export_peft(base, adapter, &dir.join(PEFT))?;
 
     let device = network.devices().into_iter().next().unwrap_or_default();
     let photo = images_to_tensor(&[photo], base.config.image_size, &device)?;
@@ -41,7 +50,7 @@ pub fn export_pytorch(
         let data = image.into_data().iter::<f32>().collect();
         check.insert(name.into(), HostTensor::new(shape, data)?);
     }
-    save_safetensors(dir.join("check.safetensors"), &check, &BTreeMap::new())?;
+    save_safetensors(dir.join(CHECK), &check, &BTreeMap::new())?;
     Ok(())
 }
 

@@ -58,7 +58,7 @@
 //! | task | start at |
 //! | --- | --- |
 //! | predict an adapter | [`AdapterPredictor`], [`PromptEncoder`], [`Assets`] |
-//! | edit photos | [`PhotoEditor`] |
+//! | edit photos | [`PhotoEditor`], [`plan_edits`] |
 //! | mix adapters, set their strength | [`weights::mix`], [`weights::with_strength`] |
 //! | which training prompts a prompt is like | [`PromptNeighbours`] |
 //! | fine-tune on pairs, from any start | [`fine_tune()`], [`pairs`], [`starts`] |
@@ -78,6 +78,7 @@
 mod assets;
 pub mod collecting;
 pub mod comparison;
+mod edit_plan;
 mod editor;
 mod error;
 pub mod export;
@@ -93,6 +94,7 @@ pub mod training;
 pub mod weights;
 
 pub use assets::Assets;
+pub use edit_plan::{PlannedEdit, plan_edits};
 pub use editor::PhotoEditor;
 pub use error::Error;
 pub use fine_tune::{SavedFineTuning, fine_tune};

@@ -12,7 +12,7 @@ use weight_diffusion::encoded_text::{EncodedPrompt, TextCondition};
 use crate::PromptEncoder;
 use crate::error::Result;
 use crate::pairs::edit_photos;
-use crate::run::{RunLock, discard};
+use crate::run::{discard, lock_training};
 use crate::training::RunningMean;
 
 /// The concepts with their texts, each with all `photos` (`size`×`size` pixels) and their edits.
@@ -90,7 +90,7 @@ impl Pretraining {
         mut observe: impl FnMut(PretrainProgress),
     ) -> Result<String> {
         let states = self.dir.join("state");
-        let _lock = RunLock::of_training(&self.dir)?;
+        let _lock = lock_training(&self.dir)?;
         let network = HybridGenerator::new(&self.network, self.config.seed, device)?;
         let mut trainer = Pretrainer::resume(network, self.config.clone(), device, &states)?;
         let mut mean = RunningMean::new();

@@ -75,7 +75,7 @@ pub struct ComfyConfig {
     /// The shorter side of the uploaded photo, in pixels.
     #[serde(default = "default_side")]
     pub side: u32,
-    /// The node whose image is the result.
+    /// The node whose image is the result; needed if the workflow saves several, or only shows previews.
     #[serde(default)]
     pub output_node: Option<String>,
 }

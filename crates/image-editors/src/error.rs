@@ -59,6 +59,18 @@ pub enum Error {
         photo: (u32, u32),
     },
 
+    /// An editor returned an image of one colour for a photo of several.
+    #[error(
+        "the editor {editor} returned an image of one colour ({colour}), which is no edit of the photo; did a content \
+         filter withhold it?"
+    )]
+    FlatEdit {
+        /// The editor's name.
+        editor: String,
+        /// The colour, as `#000000`.
+        colour: String,
+    },
+
     /// A concept is not one of the run's.
     #[error("the run has no concept {name:?}")]
     UnknownConcept {

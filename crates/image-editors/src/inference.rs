@@ -4,7 +4,9 @@ use model_server_client::{Client, Credentials, HttpSettings, Request};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::{Error, one_request, reply, working_size};
+use crate::accept::Asked;
+use crate::one_request::{self, Sent};
+use crate::{Error, reply, working_size};
 
 /// What an [`InferenceEditor`] requests. The server's own defaults apply if a field is `None`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -114,7 +116,17 @@ impl ImageEditor for InferenceEditor {
     /// Returns [`concepts::Error::Editor`] if no attempt gave an image.
     fn edit(&self, photo: &RgbImage, prompt: &str, seed: u64) -> Result<RgbImage, concepts::Error> {
         // The address is the endpoint itself, so nothing is added to its path.
-        let request = |png: &[u8], size| Request::json("", &self.body(png, size, prompt, seed));
+        let request = |png: &[u8], size| {
+            let body = self.body(png, size, prompt, seed);
+            Sent {
+                request: Request::json("", &body),
+                // The size is a wish, which a pipeline may not know.
+                asked: Asked::at_least(one_request::asked(
+                    &body["parameters"]["target_size"],
+                    size,
+                )),
+            }
+        };
         let side = self.settings.side;
         one_request::edit(&self.name, &self.client, photo, side, request, reply::image)
     }

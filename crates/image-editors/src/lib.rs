@@ -1,4 +1,4 @@
-//! Image editors behind HTTP servers, and editing runs that choose the best of them.
+//! Image editors behind HTTP servers, and editing runs that choose the best of their edits.
 //!
 //! ```no_run
 //! use concepts::{ImageEditor, read_photos};
@@ -22,15 +22,20 @@
 //! | ComfyUI | [`ComfyEditor`], [`ComfySettings`], [`Workflow`] |
 //! | Hugging Face's image-to-image API | [`InferenceEditor`], [`InferenceSettings`] |
 //! | editors described in a file | [`EditorConfig`], [`EditorApi`] |
-//! | many photos, several editors, the best one | [`run`] |
+//! | many photos, several editors, the best edits | [`run`] |
 //! | how good an edit is | [`quality`], with CLIP if the feature `clip` is enabled |
 //!
 //! An editor that fails returns [`concepts::Error::Editor`], whose source is a [`ServerError`].
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod accept;
 mod comfy;
 mod config;
 mod error;
+// Set by cargo-fuzz.
+#[allow(unexpected_cfgs)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod inference;
 mod multipart;
 mod one_request;

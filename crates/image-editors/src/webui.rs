@@ -6,7 +6,9 @@ use model_server_client::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::{Error, one_request, reply, working_size};
+use crate::accept::Asked;
+use crate::one_request::{self, Sent};
+use crate::{Error, reply, working_size};
 
 /// One unit of the ControlNet extension, which gets the photo.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -197,7 +199,15 @@ impl ImageEditor for WebUiEditor {
     /// Returns [`concepts::Error::Editor`] if no attempt gave an image.
     fn edit(&self, photo: &RgbImage, prompt: &str, seed: u64) -> Result<RgbImage, concepts::Error> {
         let request = |png: &[u8], size| {
-            Request::json("/sdapi/v1/img2img", &self.body(png, size, prompt, seed))
+            let body = self.body(png, size, prompt, seed);
+            Sent {
+                request: Request::json("/sdapi/v1/img2img", &body),
+                asked: Asked {
+                    size: one_request::asked(&body, size),
+                    // Scripts such as "SD upscale".
+                    enlarged: body.get("script_name").is_some_and(|name| !name.is_null()),
+                },
+            }
         };
         let side = self.settings.side;
         one_request::edit(&self.name, &self.client, photo, side, request, first_image)
@@ -208,13 +218,28 @@ impl ImageEditor for WebUiEditor {
     }
 }
 
-/// The first of `images`. The ControlNet extension may append the maps that it detected.
-fn first_image(bytes: &[u8]) -> Result<RgbImage, ServerError> {
+/// The first of `images` that is not a grid of all. The ControlNet extension may append the maps that it detected.
+pub(crate) fn first_image(bytes: &[u8]) -> Result<RgbImage, ServerError> {
     let value = read_json(bytes)?;
-    let text = value
+    // JSON in a string.
+    let info = value.get("info").and_then(Value::as_str).unwrap_or("");
+    let info: Value = serde_json::from_str(info).unwrap_or_default();
+    for part in [&value, &value["parameters"], &info] {
+        if let Some(error) = reply::filtered(part) {
+            return Err(error);
+        }
+    }
+    let images = value
         .get("images")
-        .and_then(|images| images.get(0))
-        .and_then(Value::as_str)
-        .ok_or_else(|| bad_reply("no string in \"images\""))?;
-    reply::base64_image(text)
+        .and_then(Value::as_array)
+        .ok_or_else(|| bad_reply("no list \"images\""))?;
+    let first = info["index_of_first_image"].as_u64().unwrap_or(0);
+    let first = usize::try_from(first)
+        .ok()
+        .and_then(|first| images.get(first));
+    let text = match first.or(images.first()) {
+        Some(image) => image.as_str(),
+        None => return Err(bad_reply("the list \"images\" is empty")),
+    };
+    reply::base64_image(text.ok_or_else(|| bad_reply("\"images\" holds no string"))?)
 }

@@ -46,6 +46,11 @@ pub struct BaseGenerator {
 }
 
 impl BaseGenerator {
+    /// Name of the file of weights.
+    pub const WEIGHTS_FILE: &str = WEIGHTS;
+    /// Name of the file that describes them.
+    pub const CONFIG_FILE: &str = CONFIG;
+
     /// Writes the base weights of `generator` into the folder `dir` and gives their digest. LoRA factors are left out:
     /// the seed in the configuration gives the initial ones.
     ///

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, check_field};
 use crate::init::normal;
 use crate::norm::{Norm, NormKind};
-use crate::state_dict::{self, LayerNames};
+use crate::state_dict::{self, LayerNames, StateDictFile};
 
 /// Shape of a [`PatchGan`] (Isola et al., 2017, §6.1.2).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -205,9 +205,9 @@ impl PatchGan {
     ///
     /// # Errors
     /// Those of [`state_dict::load`].
-    pub fn load_state_dict(self, path: &Path) -> Result<Self, Error> {
+    pub fn load_state_dict(self, file: impl Into<StateDictFile>) -> Result<Self, Error> {
         let names = self.torch_names();
-        state_dict::load(self, &names, path)
+        state_dict::load(self, &names, file)
     }
 
     /// Writes the weights as safetensors under the original's names.

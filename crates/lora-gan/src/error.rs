@@ -129,6 +129,24 @@ pub enum Error {
         /// Digest that the adapter records.
         found: String,
     },
+    /// A file holds several state dicts, and none was named.
+    #[error("{}: it holds several state dicts that may be meant: {keys}; name one of them (`StateDictFile::part`)", path.display())]
+    SeveralStateDicts {
+        /// The file.
+        path: PathBuf,
+        /// Their keys.
+        keys: String,
+    },
+    /// A file holds objects of which none is the network's state dict.
+    #[error("{}: it holds {keys}, and none of them has the network's tensor `{name}`; does the configuration differ, or is it another network's?", path.display())]
+    NoStateDict {
+        /// The file.
+        path: PathBuf,
+        /// The objects' keys.
+        keys: String,
+        /// A tensor of the network, by its name in PyTorch.
+        name: String,
+    },
     /// A state dict lacks a tensor of the network.
     #[error("{}: tensor `{name}` is missing; does the configuration differ (number of blocks, norm, dropout, size)?", path.display())]
     MissingTensor {

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tensor_file::{atomic, read_limited};
+use tensor_file::{atomic, decode_text, read_limited};
 
 use crate::error::Error;
 
 /// No configuration of this crate or of PEFT comes near it.
-const JSON_LIMIT: u64 = 1 << 20;
+pub(crate) const JSON_LIMIT: u64 = 1 << 20;
 
 pub(crate) fn size(path: &Path) -> Result<u64, Error> {
     let metadata = std::fs::metadata(path).map_err(|source| io(path, source))?;
@@ -31,8 +31,8 @@ pub(crate) fn create_dir(dir: &Path) -> Result<(), Error> {
 }
 
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
-    let text = read_limited(path, JSON_LIMIT)?;
-    serde_json::from_slice(&text).map_err(|source| json(path, source))
+    let bytes = read_limited(path, JSON_LIMIT)?;
+    serde_json::from_str(decode_text(&bytes, path)?).map_err(|source| json(path, source))
 }
 
 pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {

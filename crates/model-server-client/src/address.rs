@@ -44,7 +44,7 @@ impl Address {
 }
 
 /// The address without what may be a secret: user and password, query and fragment.
-fn redacted(base: &str) -> String {
+pub(crate) fn redacted(base: &str) -> String {
     let start = base.find("://").map_or(0, |at| at + 3);
     let (head, tail) = match base.rfind('@') {
         Some(at) => (

@@ -27,6 +27,10 @@ pub(crate) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     if let Ok(seconds) = value.parse::<u64>() {
         return Some(Duration::from_secs(seconds));
     }
+    // Not in the RFC, but some servers send fractions.
+    if let Ok(seconds) = value.parse() {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
     let at = httpdate::parse_http_date(value).ok()?;
     Some(at.duration_since(now).unwrap_or_default())
 }
@@ -49,6 +53,9 @@ mod tests {
         assert_eq!(retry_after(date, later), Some(Duration::ZERO));
         assert_eq!(retry_after("soon", now), None);
         assert_eq!(retry_after("-1", now), None);
+        let fraction = retry_after("1.5", now);
+        assert_eq!(fraction, Some(Duration::from_millis(1500)));
+        assert_eq!(retry_after("inf", now), None);
     }
 
     #[test]

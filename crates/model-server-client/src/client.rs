@@ -1,6 +1,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use ureq::http::Response;
 
@@ -9,7 +9,8 @@ use crate::backoff::{backoff, retry_after};
 use crate::credentials::Credentials;
 use crate::host_gate::HostGate;
 use crate::redact::redact;
-use crate::reply;
+use crate::reply::{shorten, unusable};
+use crate::reported;
 use crate::request::{Body, Request};
 use crate::settings::HttpSettings;
 use crate::{ServerError, SetupError};
@@ -167,34 +168,39 @@ impl Client {
     fn once(&self, request: &Request) -> Result<Vec<u8>, ServerError> {
         self.sent.fetch_add(1, Ordering::Relaxed);
         let mut response = self.send(request).map_err(|error| self.translate(error))?;
-        let status = response.status().as_u16();
-        let asked = response
-            .headers()
-            .get("retry-after")
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| retry_after(value, SystemTime::now()));
-        if let Some(asked) = asked.filter(|_| matches!(status, 429 | 503)) {
+        let head = Head::of(&response);
+        if let Some(asked) = head.asked.filter(|_| matches!(head.status, 429 | 503)) {
             // Before the body is read, so that no other request slips through in the meantime.
             self.gate.hold(asked);
         }
-        let announced = response.body().content_length();
         let body = response
             .body_mut()
             .with_config()
             .limit(self.settings.max_reply)
             .read_to_vec();
-        if !(200..300).contains(&status) {
+        if !(200..300).contains(&head.status) {
             // The status counts, even if its explanation got lost.
             let body = body.unwrap_or_default();
-            return Err(ServerError::Status {
-                status,
-                message: reply::explanation(&body),
-                // The body may say how long one model takes to load, which does not concern requests for others.
-                retry_after: asked.or_else(|| reply::estimated_time(&body)),
-            });
+            let location = head.location.as_deref();
+            return Err(reported::by_status(
+                head.status,
+                &body,
+                head.asked,
+                location,
+            ));
+        }
+        if let Some(encoding) = head.encoding {
+            return Err(unusable(format!(
+                "it is compressed with {}, which was not asked for; switch that off at the server or the proxy in front \
+                 of it",
+                shorten(&encoding)
+            )));
         }
         let body = body.map_err(|error| self.translate(error))?;
-        if announced.is_some_and(|length| length != body.len() as u64) {
+        if head
+            .announced
+            .is_some_and(|length| length != body.len() as u64)
+        {
             return Err(ServerError::Connection {
                 message: "the answer broke off".to_owned(),
             });
@@ -234,6 +240,36 @@ impl Client {
             error => ServerError::Connection {
                 message: format!("cannot talk to {}: {error}", self.base),
             },
+        }
+    }
+}
+
+/// What an answer's status and headers say.
+struct Head {
+    status: u16,
+    /// `Retry-After`.
+    asked: Option<Duration>,
+    /// Where it redirects to.
+    location: Option<String>,
+    /// How the body is still compressed. The library decodes gzip, and removes the header then.
+    encoding: Option<String>,
+    /// The length of the body.
+    announced: Option<u64>,
+}
+
+impl Head {
+    fn of(response: &Response<ureq::Body>) -> Self {
+        let text = |name| {
+            let value = response.headers().get(name)?;
+            value.to_str().ok().map(str::to_owned)
+        };
+        Self {
+            status: response.status().as_u16(),
+            asked: text("retry-after").and_then(|value| retry_after(&value, SystemTime::now())),
+            location: text("location"),
+            encoding: text("content-encoding")
+                .filter(|encoding| !encoding.eq_ignore_ascii_case("identity")),
+            announced: response.body().content_length(),
         }
     }
 }

@@ -43,6 +43,30 @@ pub enum ServerError {
         message: String,
     },
 
+    /// The answer cannot be used, and the same request would bring the same again.
+    #[error("the answer cannot be used: {message}")]
+    Unusable {
+        /// What is wrong with it, and what to do.
+        message: String,
+    },
+
+    /// A content filter withheld the answer.
+    #[error(
+        "a content filter withheld the answer ({message}); word the request differently, or use a model or server \
+         without that filter"
+    )]
+    Filtered {
+        /// What the server said, shortened.
+        message: String,
+    },
+
+    /// The account has no credit left, so that waiting does not help.
+    #[error("the account's quota is used up ({message}); raise it, and run again")]
+    QuotaUsedUp {
+        /// What the server said, shortened.
+        message: String,
+    },
+
     /// The server accepted a job and then failed at it.
     #[error("the job failed on the server: {message}")]
     Job {
@@ -83,6 +107,7 @@ impl ServerError {
             }
             Self::Timeout { .. } | Self::Connection { .. } | Self::BadReply { .. } => true,
             Self::TooLong { .. } | Self::Job { .. } | Self::LongWait { .. } => false,
+            Self::Unusable { .. } | Self::Filtered { .. } | Self::QuotaUsedUp { .. } => false,
             Self::GaveUp { .. } => false,
         }
     }
@@ -93,10 +118,13 @@ impl ServerError {
             Self::Timeout { .. }
             | Self::Connection { .. }
             | Self::BadReply { .. }
+            | Self::Unusable { .. }
+            // Azure charges for a filtered question as well.
+            | Self::Filtered { .. }
             | Self::TooLong { .. } => true,
             // What a gateway answers if it lost patience with the server behind it, or contact to it.
             Self::Status { status, .. } => matches!(status, 408 | 502 | 504 | 520..=524),
-            Self::Job { .. } | Self::LongWait { .. } => false,
+            Self::Job { .. } | Self::LongWait { .. } | Self::QuotaUsedUp { .. } => false,
             Self::GaveUp { unanswered, .. } => *unanswered > 0,
         }
     }

@@ -22,6 +22,15 @@ pub(crate) fn redact(credentials: &Credentials, error: ServerError) -> ServerErr
         ServerError::BadReply { message } => ServerError::BadReply {
             message: clean(message),
         },
+        ServerError::Unusable { message } => ServerError::Unusable {
+            message: clean(message),
+        },
+        ServerError::Filtered { message } => ServerError::Filtered {
+            message: clean(message),
+        },
+        ServerError::QuotaUsedUp { message } => ServerError::QuotaUsedUp {
+            message: clean(message),
+        },
         ServerError::Job { message } => ServerError::Job {
             message: clean(message),
         },

@@ -33,6 +33,39 @@ pub enum Error {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 
+    /// A chat model's answer is all reasoning.
+    #[cfg(feature = "http")]
+    #[error(
+        "the answer of {model} went into its reasoning ({place}), and no text is left; raise {limit}, which is {tokens}, \
+         or switch the reasoning off with a field of the request, such as reasoning_effort or chat_template_kwargs"
+    )]
+    InReasoning {
+        /// The model's name.
+        model: String,
+        /// Where the reasoning stands.
+        place: String,
+        /// The request's field that limits the answer.
+        limit: String,
+        /// The longest answer in tokens.
+        tokens: u32,
+        /// How many attempts may have been served, and charged for, this one included.
+        unanswered: u32,
+    },
+
+    /// A chat model, or a filter in front of it, refused to answer.
+    #[cfg(feature = "http")]
+    #[error(
+        "{model} refused to answer: {message}; change the templates of the questions, or use another model"
+    )]
+    Refused {
+        /// The model's name.
+        model: String,
+        /// What it said, shortened.
+        message: String,
+        /// How many attempts may have been served, and charged for, this one included.
+        unanswered: u32,
+    },
+
     /// A [`TextEmbedder`](crate::embed::TextEmbedder) failed.
     #[error("the texts cannot be embedded: {source}")]
     Embedder {
@@ -140,6 +173,8 @@ impl Error {
     pub(crate) fn unanswered(&self) -> u32 {
         match self {
             Self::Model { unanswered, .. } => *unanswered,
+            #[cfg(feature = "http")]
+            Self::InReasoning { unanswered, .. } | Self::Refused { unanswered, .. } => *unanswered,
             _ => 0,
         }
     }

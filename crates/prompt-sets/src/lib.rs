@@ -52,9 +52,14 @@ pub mod chat;
 pub mod combine;
 pub mod embed;
 mod error;
+// Set by cargo-fuzz.
+#[allow(unexpected_cfgs)]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod generate;
 pub mod leak;
 mod normal;
+mod reasoning;
 mod sample;
 pub mod screen;
 mod set;

@@ -15,16 +15,9 @@ pub enum Error {
         source: std::io::Error,
     },
 
-    /// A whole file cannot be read or written, or is larger than its limit.
+    /// A whole file cannot be read or written, is larger than its limit, or is a text in another encoding than UTF-8.
     #[error(transparent)]
     WholeFile(#[from] tensor_file::Error),
-
-    /// A text file holds bytes that are not UTF-8.
-    #[error("{} is not UTF-8 text; convert it", path.display())]
-    NotUtf8 {
-        /// The file.
-        path: PathBuf,
-    },
 
     /// A file does not hold the JSON that is expected, or a value cannot be written as JSON.
     #[error("{} is not the expected JSON: {source}", path.display())]
@@ -40,6 +33,76 @@ pub enum Error {
     Busy {
         /// The lock file that is held.
         path: PathBuf,
+    },
+
+    /// What would be written is what is read.
+    #[error(
+        "writing {} would replace {}, which is read; write to another place",
+        output.display(), input.display()
+    )]
+    OutputIsInput {
+        /// What would be written.
+        output: PathBuf,
+        /// The file or folder that is read.
+        input: PathBuf,
+    },
+
+    /// What would be written lies in a folder that is read.
+    #[error(
+        "{} would be written into {}, which is read; write to another place",
+        output.display(), folder.display()
+    )]
+    OutputInInput {
+        /// What would be written.
+        output: PathBuf,
+        /// The folder that is read.
+        folder: PathBuf,
+    },
+
+    /// What is read lies in a folder whose files are replaced.
+    #[error(
+        "{} is read, and the files in {} are replaced; write to another place",
+        input.display(), output.display()
+    )]
+    InputInOutput {
+        /// The file or folder that is read.
+        input: PathBuf,
+        /// The folder that would be written.
+        output: PathBuf,
+    },
+
+    /// Two of the files that would be written are one.
+    #[error(
+        "{} and {} would be one file (on many systems, names that differ only in upper and lower case are); \
+         give them different names",
+        first.display(), second.display()
+    )]
+    SameOutput {
+        /// What would be written first.
+        first: PathBuf,
+        /// What would replace it.
+        second: PathBuf,
+    },
+
+    /// A file that would be written among others that the run writes.
+    #[error(
+        "{} would be written into {}, which is for other results of the same run; write to another place",
+        output.display(), folder.display()
+    )]
+    OutputInOutput {
+        /// What would be written.
+        output: PathBuf,
+        /// The folder of the other results.
+        folder: PathBuf,
+    },
+
+    /// A file where a folder is needed.
+    #[error("{} is a file, and {} cannot be written below it; write to another place", file.display(), output.display())]
+    NotAFolder {
+        /// The file.
+        file: PathBuf,
+        /// What would be written.
+        output: PathBuf,
     },
 }
 

@@ -15,7 +15,9 @@
 //!
 //! | task | items |
 //! | --- | --- |
-//! | files with a size limit | [`read`], [`read_text`], [`read_json`] |
+//! | files with a size limit | [`read`], [`read_json`] |
+//! | texts, whatever editor wrote them | [`read_text`], [`read_lines`], [`trimmed`] |
+//! | outputs that replace neither inputs nor one another | [`Places`], [`same_place`] |
 //! | files that appear whole or not at all | [`write()`], [`write_json`], [`remove_abandoned`] |
 //! | one writer at a time | [`Lock`] |
 //! | digests that identify a task or a file | [`sha256_hex`], [`sha256_parts`], [`hex`] |
@@ -26,10 +28,15 @@ mod digest;
 mod error;
 mod files;
 mod lock;
+mod places;
 pub mod workers;
 
 pub use digest::sha256_parts;
 pub use error::{Error, io_error};
-pub use files::{create_dir, read, read_json, read_text, remove_abandoned, write, write_json};
+pub use files::{
+    create_dir, read, read_json, read_lines, read_text, remove_abandoned, trimmed, write,
+    write_json,
+};
 pub use lock::Lock;
+pub use places::{Places, same_place};
 pub use tensor_file::digest::{hex, sha256_hex};

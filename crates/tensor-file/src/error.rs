@@ -26,6 +26,22 @@ pub enum Error {
         /// The largest size that is read.
         limit: u64,
     },
+    /// A text file is not in UTF-8 but in an encoding of two or four bytes a character.
+    #[error("{}: the text is in {encoding}; save it as UTF-8", path.display())]
+    TextEncoding {
+        /// The file.
+        path: PathBuf,
+        /// The encoding.
+        encoding: &'static str,
+    },
+    /// A text file holds bytes that are not UTF-8.
+    #[error("{}: line {line} is not UTF-8; is the file in Latin-1 or Windows-1252? Save it as UTF-8", path.display())]
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+        /// The line of the first such byte, from 1.
+        line: usize,
+    },
     /// A file is not a safetensors file, or only part of one.
     #[error("{}: not a complete safetensors file ({source}); is it truncated? Restore it or make it again", path.display())]
     Safetensors {
@@ -50,6 +66,26 @@ pub enum Error {
         path: PathBuf,
         /// The tensor's name.
         name: String,
+    },
+    /// A file holds no tensors under a key.
+    #[error("{}: there is no `{key}` in it; it has {keys}", path.display())]
+    MissingPart {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// The keys that there are.
+        keys: String,
+    },
+    /// Two tensors have the same name once the parts are left out that wrappers put into names.
+    #[error("{}: tensors `{name}` and `{other}` are the same tensor of the network; remove one of them", path.display())]
+    DuplicateTensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's name.
+        name: String,
+        /// The other one's.
+        other: String,
     },
     /// A tensor's type is not a float that can be read.
     #[error("{}: tensor `{name}` is of type {dtype:?}; F64, F32, F16 and BF16 can be read", path.display())]
@@ -144,6 +180,12 @@ pub enum HeaderError {
     /// The header is not valid JSON, or its types, shapes and offsets contradict each other.
     #[error("invalid header: {0}")]
     Invalid(#[from] serde_json::Error),
+    /// Two tensors or two entries of the metadata have one name.
+    #[error("the name {name:?} is given twice")]
+    Duplicate {
+        /// The name.
+        name: String,
+    },
     /// The tensors take more or fewer bytes than the file has after its header.
     #[error("{tensors} bytes of tensors, {found} in the file")]
     TensorBytes {

@@ -1,11 +1,13 @@
 //! The header of a safetensors file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::io::Read;
 use std::ops::Range;
 
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use crate::HeaderError;
 
@@ -75,6 +77,11 @@ impl Header {
         }
         let mut json = vec![0; header as usize];
         reader.read_exact(&mut json)?;
+        // The format disallows it, but the parser below takes the last of equal names.
+        let Repeated(name) = serde_json::from_slice(&json).map_err(HeaderError::from)?;
+        if let Some(name) = name {
+            return Err(HeaderError::Duplicate { name }.into());
+        }
         let parsed: Metadata = serde_json::from_slice(&json).map_err(HeaderError::from)?;
         let start = PREFIX + header;
         let (tensors, found) = (parsed.data_len() as u64, length - start);
@@ -96,6 +103,44 @@ impl Header {
                 .collect(),
             start,
         })
+    }
+}
+
+/// The name of the metadata among those of the tensors.
+const METADATA: &str = "__metadata__";
+
+/// The first name that a JSON object gives twice, or that its metadata does.
+struct Repeated(Option<String>);
+
+impl<'de> Deserialize<'de> for Repeated {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Names)
+    }
+}
+
+struct Names;
+
+impl<'de> Visitor<'de> for Names {
+    type Value = Repeated;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Repeated, A::Error> {
+        let (mut names, mut repeated) = (BTreeSet::new(), None);
+        while let Some(name) = map.next_key::<String>()? {
+            if name == METADATA {
+                let inner: Option<Repeated> = map.next_value()?;
+                repeated = repeated.or(inner.and_then(|inner| inner.0));
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+            if !names.insert(name.clone()) {
+                repeated = repeated.or(Some(name));
+            }
+        }
+        Ok(Repeated(repeated))
     }
 }
 

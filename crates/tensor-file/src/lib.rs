@@ -10,9 +10,11 @@ mod file;
 mod header;
 mod limit;
 mod named;
+mod parts;
 #[cfg(feature = "pytorch")]
 mod pytorch;
 mod tensor;
+mod text;
 mod write;
 
 pub use error::{Error, HeaderError};
@@ -23,4 +25,5 @@ pub use named::{load_safetensors, save_safetensors};
 pub use pytorch::PytorchError;
 pub use safetensors::Dtype;
 pub use tensor::{HostTensor, NamedTensors};
+pub use text::decode_text;
 pub use write::SafetensorsWriter;

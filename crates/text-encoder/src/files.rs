@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use tensor_file::decode_text;
 
 use crate::Error;
 
@@ -27,9 +28,9 @@ pub(crate) fn read_optional(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     }
 }
 
-/// Parses a JSON object; `path` names the file in errors. Serde would take an array for a struct too.
+/// Parses a JSON object; `path` names the file in errors, and a byte order mark is no part of it. Serde would take an array for a struct too.
 pub(crate) fn read_json<T: DeserializeOwned>(bytes: &[u8], path: &Path) -> Result<T, Error> {
-    let object: Result<Map<String, Value>, _> = serde_json::from_slice(bytes);
+    let object: Result<Map<String, Value>, _> = serde_json::from_str(decode_text(bytes, path)?);
     object
         .and_then(|object| serde_json::from_value(Value::Object(object)))
         .map_err(|source| Error::Json {

@@ -41,6 +41,10 @@ mod digest;
 mod encoder;
 mod error;
 mod files;
+// Set by cargo-fuzz.
+#[allow(unexpected_cfgs)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod guard;
 mod host;
 #[cfg(feature = "hub")]

@@ -5,7 +5,8 @@
 //! flattened, concatenated, zero-padded and cut. This crate is that codec, with:
 //!
 //! - [`WeightSpace`]: a model (or file) that lists its layer groups and reads and loads them.
-//! - [`LoraFile`]: LoRA files of PEFT, diffusers and kohya's sd-scripts as such a space.
+//! - [`LoraFile`]: LoRA files of PEFT, diffusers and kohya's sd-scripts as such a space, each layer's scale included.
+//! - [`peft`]: PEFT's `adapter_config.json`.
 //! - [`Layout`]: groups + [`GroupingRule`] + block size; [`Layout::encode`] and [`Layout::decode`]
 //!   are inverses, bit for bit.
 //! - [`sinusoidal_encoding`]: the block index as the denoiser sees it (Eq. 2).
@@ -58,6 +59,7 @@ pub mod module;
 #[cfg(feature = "burn")]
 mod module_space;
 mod normalize;
+pub mod peft;
 mod space;
 pub mod zoo;
 

@@ -84,6 +84,10 @@
 pub mod data;
 pub mod diffusion;
 mod error;
+// Set by cargo-fuzz.
+#[allow(unexpected_cfgs)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod prediction;
 mod readback;
 mod storage;

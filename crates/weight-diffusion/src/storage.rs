@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use tensor_file::{NamedTensors, SafetensorsWriter, atomic, digest, load_safetensors};
+use tensor_file::{NamedTensors, SafetensorsWriter, atomic, decode_text, digest, load_safetensors};
 use weight_blocks::Layout;
 
 use crate::unet::parameter_count;
@@ -84,7 +84,8 @@ pub(crate) fn read_json<T: for<'de> Deserialize<'de>>(
         source,
     };
     let bytes = std::fs::read(path).map_err(|source| Error::io(path, source))?;
-    let found = serde_json::from_slice::<Versioned>(&bytes)
+    let text = decode_text(&bytes, path)?;
+    let found = serde_json::from_str::<Versioned>(text)
         .map_err(json)?
         .version;
     if found != version {
@@ -94,7 +95,7 @@ pub(crate) fn read_json<T: for<'de> Deserialize<'de>>(
             expected: version,
         });
     }
-    serde_json::from_slice(&bytes).map_err(json)
+    serde_json::from_str(text).map_err(json)
 }
 
 /// Checks that the weight file `path` has room for a network of `config`, at `width` bytes a value and

@@ -18,7 +18,7 @@ use crate::unet::{ComputePrecision, UNet1d, UNet1dConfig};
 use crate::{Error, Prediction};
 use encoded_text::{EncodedPrompt, EncoderId, TextCondition};
 
-const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 1;
 
 /// A trained denoiser with all that is needed to turn its blocks into weights.
 #[derive(Debug, Clone)]
@@ -35,13 +35,13 @@ pub struct WeightGenerator {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Manifest {
+pub(crate) struct Manifest {
     version: u32,
     sha256: String,
     precision: Precision,
-    unet: UNet1dConfig,
-    layout: Layout,
-    normalizer: Normalizer,
+    pub(crate) unet: UNet1dConfig,
+    pub(crate) layout: Layout,
+    pub(crate) normalizer: Normalizer,
     #[serde(rename = "text")]
     encoder: EncoderId,
     zoo_norm: NormStats,

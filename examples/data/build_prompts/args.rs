@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use denoised_weights_examples::Result;
-use denoised_weights_examples::cli::{interval, read_lines};
+use denoised_weights_examples::cli::interval;
 use denoised_weights_examples::confirm::Confirm;
+use denoised_weights_examples::files::{Places, read_lines};
 use model_server_client::{Credentials, HttpSettings};
 use prompt_sets::Category;
 use prompt_sets::chat::{ChatClient, ChatSettings};
 use prompt_sets::embed::{EmbeddingClient, TextEmbedder};
 use prompt_sets::generate::{Budget, GeneratorSettings, Price, Templates};
+use serde_json::Value;
 use text_encoder::{StaticEncoder, TextEncoder};
 
 /// Generate concepts and paraphrases with an OpenAI-compatible chat server, hold some concepts out,
@@ -37,6 +39,11 @@ pub(crate) struct Args {
     /// max_completion_tokens.
     #[arg(long, default_value = "max_tokens")]
     pub limit_field: String,
+    /// Further field of the request as NAME=VALUE, where VALUE is JSON or plain text; may be given several times.
+    /// reasoning_effort=low, or chat_template_kwargs={"enable_thinking":false}, keeps a model from using up the
+    /// answer with reasoning.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = field)]
+    pub request_field: Vec<(String, Value)>,
     /// Folder with system.txt, generate.txt, paraphrase.txt, art.txt, character.txt, facial.txt
     /// [default: the shipped texts].
     #[arg(long, value_name = "DIR")]
@@ -93,7 +100,7 @@ pub(crate) struct Args {
     /// Maximum number of requests, likewise.
     #[arg(long)]
     pub max_requests: Option<u64>,
-    /// Maximum length of an answer in tokens.
+    /// Maximum length of an answer in tokens, its reasoning included.
     #[arg(long, default_value_t = 1024)]
     pub answer_tokens: u32,
     /// Maximum number of requests begun per minute, not counting repeated attempts [default: no limit].
@@ -123,6 +130,24 @@ pub(crate) enum Embedder {
 }
 
 impl Args {
+    /// Refuses outputs that would replace lists or templates.
+    pub(crate) fn check_places(&self) -> Result<()> {
+        let outputs = [
+            "set.json",
+            "combinations.jsonl",
+            "report.json",
+            "answers.jsonl",
+        ];
+        let places = Places::new()
+            .reads_all(&self.templates)
+            .reads_all(&self.art_list)
+            .reads_all(&self.character_list)
+            .reads_all(&self.facial_list)
+            .reads_all(&self.conflicts)
+            .writes_all(outputs.map(|name| self.out.join(name)));
+        Ok(places.check()?)
+    }
+
     /// The prices of the server's tokens.
     pub(crate) fn price(&self) -> Price {
         Price {
@@ -147,6 +172,7 @@ impl Args {
         };
         let settings = ChatSettings {
             limit_field: self.limit_field.clone(),
+            extra: self.request_field.iter().cloned().collect(),
             ..ChatSettings::new(&self.model)
         };
         let client = ChatClient::new(address, settings, self.http(), self.credentials()?)?;
@@ -230,6 +256,17 @@ fn three(text: &str) -> Result<[usize; 3], String> {
     numbers
         .and_then(|numbers| numbers.try_into().ok())
         .ok_or_else(|| "give three numbers: art,character,facial".to_owned())
+}
+
+/// Parses `NAME=VALUE`.
+fn field(text: &str) -> Result<(String, Value), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => {
+            let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+            Ok((name.trim().to_owned(), value))
+        }
+        _ => Err("give NAME=VALUE".to_owned()),
+    }
 }
 
 /// Numbers by category.

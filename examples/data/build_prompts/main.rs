@@ -8,10 +8,12 @@
 mod args;
 mod stages;
 
+use std::error::Error;
 use std::process::ExitCode;
 
 use clap::Parser;
-use denoised_weights_examples::cli::{display, read_lines, run};
+use denoised_weights_examples::cli::{display, run};
+use denoised_weights_examples::files::read_lines;
 use denoised_weights_examples::{Result, files};
 use prompt_sets::generate::{Generator, Journal, Shortfall, Spent, Stop};
 use prompt_sets::screen::{Dropped, Screening};
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
 }
 
 fn build(args: &Args) -> Result<()> {
+    args.check_places()?;
     let mut stages = Stages::new(args)?;
     let mut set = PromptSet::default();
     stages.dropped.extend(add_lists(args, &mut set)?);
@@ -67,7 +70,8 @@ fn build(args: &Args) -> Result<()> {
     if !confirm(args, generator.as_ref(), &set, &journal)? {
         return Ok(());
     }
-    let leaks_removed = stages.fill(&mut set, generator.as_ref())?;
+    let filled = stages.fill(&mut set, generator.as_ref());
+    let leaks_removed = filled.map_err(with_options)?;
     let missing = match generator {
         Some(_) => stages.shortfalls(&set),
         None => Vec::new(),
@@ -93,6 +97,14 @@ fn build(args: &Args) -> Result<()> {
     files::write_json(&args.out.join("report.json"), &report)?;
     println!("done: {}", display(&args.out));
     Ok(())
+}
+
+/// `error` with the options that mend it.
+fn with_options(error: Box<dyn Error + Send + Sync>) -> Box<dyn Error + Send + Sync> {
+    if let Some(prompt_sets::Error::InReasoning { .. }) = error.downcast_ref() {
+        return format!("{error} (--answer-tokens and --request-field)").into();
+    }
+    error
 }
 
 /// Adds the lists of the command line; returns the lines that the screening refused.

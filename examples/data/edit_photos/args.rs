@@ -3,16 +3,16 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use concepts::{ClassicalEditor, ImageEditor};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::interval;
 use denoised_weights_examples::confirm::Confirm;
 use denoised_weights_examples::options::Layout;
-use image_editors::run::EditSettings;
+use image_editors::run::{Choice, EditSettings};
 use image_editors::{EditorConfig, HttpSettings};
 
-/// Edit photos for each prompt with each editor, and write the pairs of the best editor, a contact
+/// Edit photos for each prompt with each editor, and write the pairs of the best edits, a contact
 /// sheet and a record of every edit. After an interruption, the same command continues the run. Pairs
 /// that an earlier run wrote into the same folder are replaced; its edits are kept.
 ///
@@ -23,7 +23,8 @@ pub(crate) struct Args {
     /// Folder that prepare_photos wrote (with train/, val/ and test/), or any folder of photos.
     #[arg(long, value_name = "DIR")]
     pub photos: PathBuf,
-    /// Prompts, one per line; `NAME: PROMPT` names the folder, which is otherwise named after the prompt.
+    /// Prompts, one per line; `NAME: PROMPT`, with a NAME without spaces, names the folder, which is otherwise named after
+    /// the prompt. Lines that begin with `#` are comments.
     #[arg(long, value_name = "FILE")]
     pub prompts: PathBuf,
     /// JSON list of editors (docs/data.md) [default: the classical filters, which need no server].
@@ -59,9 +60,11 @@ pub(crate) struct Args {
     /// Duration of an edit in seconds, for the estimate [default: that of earlier edits].
     #[arg(long)]
     pub seconds: Option<f64>,
-    /// Folder of a whole CLIP model (config.json, model.safetensors, tokenizer.json): the best editor is
-    /// the one whose edits move in the direction of the prompt [default: the one with the sharpest, cleanest
-    /// edits].
+    /// What the best edit is chosen for: each photo, or one editor for all photos of a prompt.
+    #[arg(long, value_enum, default_value_t = Best::Image)]
+    pub best: Best,
+    /// Folder of a whole CLIP model (config.json, model.safetensors, tokenizer.json): the best edit is
+    /// the one that moves in the direction of the prompt [default: the sharpest, cleanest one].
     #[arg(long, value_name = "DIR")]
     pub clip: Option<PathBuf>,
     /// Text that describes the unedited photos to --clip.
@@ -75,6 +78,23 @@ pub(crate) struct Args {
     pub seed: u64,
     #[command(flatten)]
     pub confirm: Confirm,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Best {
+    /// The best edit of each photo, whichever editor made it, as in the paper
+    Image,
+    /// The editor that is best on average, for one manner throughout
+    Concept,
+}
+
+impl From<Best> for Choice {
+    fn from(best: Best) -> Self {
+        match best {
+            Best::Image => Self::PerImage,
+            Best::Concept => Self::PerConcept,
+        }
+    }
 }
 
 impl Args {

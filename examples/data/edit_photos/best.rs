@@ -1,4 +1,4 @@
-//! The choice of the best editor, and its pairs on disk.
+//! The choice of the best edits, and their pairs on disk.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -8,7 +8,7 @@ use concepts::pairs::PairLayout;
 use concepts::{Pair, Split};
 use denoised_weights_examples::{Result, files};
 use image_editors::quality::{ClipScore, NoReference, QualityScore};
-use image_editors::run::{BestEdits, EditConcept, EditorScore};
+use image_editors::run::{BestEdits, Choice, ChosenEdit, EditConcept, EditorScore};
 use serde::{Deserialize, Serialize};
 
 use crate::args::Args;
@@ -18,22 +18,30 @@ use crate::args::Args;
 struct BestReport<'a> {
     concept: &'a str,
     prompt: &'a str,
-    editor: &'a str,
     #[serde(flatten)]
     chosen_by: &'a ChosenBy,
     ranking: &'a [EditorScore],
+    /// Which editor made the edit of each photo.
+    chosen: &'a [ChosenEdit],
 }
 
-/// The score that chose the editor; scores of different kinds cannot be compared.
+/// How the edits were chosen; scores of different kinds cannot be compared.
 #[derive(PartialEq, Serialize, Deserialize)]
 struct ChosenBy {
+    /// Older reports do not say so, and chose an editor for all photos.
+    #[serde(default = "per_concept")]
+    choice: Choice,
     score: String,
     /// Digest of --clip's files and of --neutral.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     score_sha256: Option<String>,
 }
 
-/// The score that chooses the best editor, and how to name it.
+fn per_concept() -> Choice {
+    Choice::PerConcept
+}
+
+/// The score that chooses the best edits, and how to name it.
 pub(crate) struct Judge {
     pub score: Box<dyn QualityScore>,
     chosen_by: ChosenBy,
@@ -52,6 +60,7 @@ impl Judge {
         };
         Ok(Self {
             chosen_by: ChosenBy {
+                choice: args.best.into(),
                 score: score.name().to_owned(),
                 score_sha256: digest,
             },
@@ -59,13 +68,13 @@ impl Judge {
         })
     }
 
-    /// Prints a line if an earlier run into this folder chose by another score, since the choice is made anew.
+    /// Prints a line if an earlier run into this folder chose in another way, since the choice is made anew.
     fn compare(&self, concept: &EditConcept, best: &Path) {
         let found = std::fs::read(best).ok();
         let found = found.and_then(|bytes| serde_json::from_slice::<ChosenBy>(&bytes).ok());
         if let Some(found) = found.filter(|found| *found != self.chosen_by) {
             println!(
-                "{}: the editor was chosen by {}, and is now chosen by {}",
+                "{}: the edits were chosen by {}, and are now chosen by {}",
                 concept.name,
                 found.label(),
                 self.chosen_by.label()
@@ -76,15 +85,19 @@ impl Judge {
 
 impl ChosenBy {
     fn label(&self) -> String {
+        let each = match self.choice {
+            Choice::PerImage => "for each photo",
+            Choice::PerConcept => "for all photos of the prompt",
+        };
         let digest = self.score_sha256.as_deref().and_then(|hex| hex.get(..12));
         match digest {
-            Some(digest) => format!("{} {digest}", self.score),
-            None => self.score.clone(),
+            Some(digest) => format!("{} {digest} {each}", self.score),
+            None => format!("{} {each}", self.score),
         }
     }
 }
 
-/// Writes the pairs of the best editor in place of an earlier run's, and what was compared.
+/// Writes the pairs of the best edits in place of an earlier run's, and what was compared.
 pub(crate) fn write_best(
     args: &Args,
     concept: &EditConcept,
@@ -96,7 +109,7 @@ pub(crate) fn write_best(
     let layout = PairLayout::from(args.layout);
     let report = dir.join("best.json");
     judge.compare(concept, &report);
-    // It is written last, so that the pairs of the editor that it names are complete.
+    // It is written last, so that the pairs whose editors it names are complete.
     match std::fs::remove_file(&report) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             return Err(format!("{}: cannot be removed: {error}", report.display()).into());
@@ -119,14 +132,19 @@ pub(crate) fn write_best(
         &BestReport {
             concept: &concept.name,
             prompt: &concept.prompt,
-            editor: &best.editor,
             chosen_by: &judge.chosen_by,
             ranking: &best.ranking,
+            chosen: &best.chosen,
         },
     )?;
+    let editors: Vec<String> = (best.ranking.iter())
+        .map(|e| format!("{} {} of {} ({:.4})", e.editor, e.chosen, e.photos, e.mean))
+        .collect();
     println!(
-        "{}: {} ({} {:.4})",
-        concept.name, best.editor, best.score, best.ranking[0].mean
+        "{}: chosen by {}: {}",
+        concept.name,
+        best.score,
+        editors.join(", ")
     );
     Ok(())
 }

@@ -1,12 +1,18 @@
 //! Photos and prompts.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use concepts::pairs::PairLayout;
 use concepts::{Photo, Split, read_photos};
 use denoised_weights_examples::Result;
-use denoised_weights_examples::cli::read_lines;
+use denoised_weights_examples::files::Places;
+use denoised_weights_examples::prompts::{self, NamedPrompt, slug};
 use image_editors::run::{EditConcept, NamedImage};
+
+use crate::args::Args;
+
+const SPLITS: [Split; 3] = [Split::Train, Split::Validation, Split::Test];
 
 /// Reads the photos, and the split of each by its name; without subfolders all are training photos.
 pub(crate) fn read_split_photos(
@@ -40,33 +46,52 @@ pub(crate) fn read_split_photos(
 }
 
 /// Reads the prompts, one per line, with or without the name of the concept.
-pub(crate) fn read_prompts(path: &Path) -> Result<Vec<EditConcept>> {
-    let concepts: Vec<EditConcept> = read_lines(path)?
-        .into_iter()
-        .map(|line| match line.split_once(": ") {
-            Some((name, prompt)) => EditConcept {
-                name: name.trim().to_owned(),
-                prompt: prompt.trim().to_owned(),
-            },
-            None => EditConcept {
-                name: slug(&line),
-                prompt: line,
-            },
-        })
-        .collect();
-    if concepts.is_empty() {
-        return Err(format!("{}: contains no prompt; write one per line", path.display()).into());
-    }
-    Ok(concepts)
+pub(crate) fn read_concepts(path: &Path) -> Result<Vec<EditConcept>> {
+    let prompts = prompts::read(path)?.into_iter();
+    let concepts = prompts.map(|NamedPrompt { name, prompt }| EditConcept { name, prompt });
+    Ok(concepts.collect())
 }
 
-/// A folder's name for a prompt.
-fn slug(prompt: &str) -> String {
-    let words: Vec<String> = prompt
-        .to_lowercase()
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(str::to_owned)
+/// Says which part of each line was taken as the name of a folder, so that no prompt is cut unseen.
+pub(crate) fn print_names(concepts: &[EditConcept]) {
+    let named = concepts
+        .iter()
+        .filter(|concept| concept.name != slug(&concept.prompt));
+    for concept in named {
+        println!(
+            "folder {}: the prompt is {:?}",
+            concept.name, concept.prompt
+        );
+    }
+}
+
+/// Refuses to write where photos are, two concepts that share a folder, and folders with pairs that no earlier run wrote,
+/// since pairs are replaced.
+pub(crate) fn check_places(args: &Args, concepts: &[EditConcept]) -> Result<()> {
+    let folders: Vec<PathBuf> = (concepts.iter())
+        .map(|concept| args.out.join(&concept.name))
         .collect();
-    words.join("-")
+    let splits = SPLITS.map(|split| args.photos.join(split.folder()));
+    let splits = splits.into_iter().filter(|folder| folder.is_dir());
+    Places::new()
+        .reads_directly_in(&args.photos)
+        .reads_all(splits)
+        .reads(&args.prompts)
+        .reads_all(&args.editors)
+        .reads_all(&args.clip)
+        .writes_all(&folders)
+        .check()?;
+    for folder in folders
+        .iter()
+        .filter(|folder| !folder.join("edits").is_dir())
+    {
+        if let Some(pairs) = PairLayout::find(folder)?.first() {
+            return Err(format!(
+                "{}: this program did not write these pairs and would replace them; choose another --out",
+                pairs.display()
+            )
+            .into());
+        }
+    }
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! Edits photos with diffusion models behind servers and keeps the best editor for each concept.
+//! Edits photos with diffusion models behind servers and keeps the best edit of each photo.
 //!
 //! ```sh
 //! cargo run --release --example edit_photos -- \
@@ -23,7 +23,7 @@ use indicatif::HumanDuration;
 
 use args::Args;
 use best::{Judge, write_best};
-use inputs::{read_prompts, read_split_photos};
+use inputs::{check_places, print_names, read_concepts, read_split_photos};
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -31,7 +31,9 @@ fn main() -> ExitCode {
 }
 
 fn edit(args: &Args) -> Result<()> {
-    let concepts = read_prompts(&args.prompts)?;
+    let concepts = read_concepts(&args.prompts)?;
+    check_places(args, &concepts)?;
+    print_names(&concepts);
     let (photos, splits) = read_split_photos(&args.photos, args.size)?;
     let editors = args.editors()?;
     let editors: Vec<&(dyn ImageEditor + Sync)> = editors.iter().map(AsRef::as_ref).collect();
@@ -60,7 +62,7 @@ fn edit(args: &Args) -> Result<()> {
         None
     };
     for concept in &concepts {
-        match run.choose(concept, judge.score.as_ref()) {
+        match run.choose(concept, judge.score.as_ref(), args.best.into()) {
             Ok(best) => write_best(args, concept, &best, &judge, &splits)?,
             Err(image_editors::Error::NoEdits { .. }) => {
                 println!("{}: no edit, so no pairs", concept.name);

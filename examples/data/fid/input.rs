@@ -4,6 +4,7 @@ use std::path::Path;
 
 use clean_fid::distances::StatisticsAccumulator;
 use clean_fid::{Extractor, FeatureNet, FeatureSet, FeatureStatistics, ImageFolder};
+use concepts::images::count_by_format;
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::display;
 use denoised_weights_examples::progress::Progress;
@@ -28,6 +29,14 @@ impl Input {
             return Ok(Self::Statistics(FeatureStatistics::load(path)?));
         }
         let folder = ImageFolder::open(path)?;
+        if let Some(first) = folder.skipped().first() {
+            log::warn!(
+                "{}: not counted because of their format, here as in the Python clean-fid: {}, such as {}",
+                display(path),
+                count_by_format(folder.skipped()),
+                display(first)
+            );
+        }
         if let [only] = folder.files() {
             return Err(format!(
                 "{} is the only image in the folder; add images",

@@ -21,6 +21,7 @@ use clean_fid::{
 };
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, parse, run};
+use denoised_weights_examples::files::Places;
 use denoised_weights_examples::options::AssetArgs;
 use serde::Serialize;
 
@@ -43,6 +44,9 @@ struct Args {
     /// InceptionV3's weights: pytorch-fid's or torch-fidelity's .pth file, or a safetensors file.
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
+    /// The key of InceptionV3's weights in a checkpoint of several networks (params_ema, model.ema).
+    #[arg(long, value_name = "KEY", requires = "weights")]
+    weights_key: Option<String>,
     /// How images are resized for InceptionV3.
     #[arg(long, value_enum, default_value_t = Mode::Clean, requires = "weights")]
     mode: Mode,
@@ -103,6 +107,7 @@ fn fid(args: &Args) -> Result<()> {
     let keep = args.kernel.is_some() || args.manifold.is_some();
     let paths = [&args.dir_a, &args.dir_b];
     let inputs = [Input::open(paths[0], keep)?, Input::open(paths[1], keep)?];
+    args.check_places(&inputs)?;
     let network = network(args, &device)?;
     for (input, path) in inputs.iter().zip(paths) {
         input.check_width(path, network.as_ref())?;
@@ -138,11 +143,30 @@ fn fid(args: &Args) -> Result<()> {
     })
 }
 
+impl Args {
+    /// Refuses outputs that would replace images, statistics, weights or one another.
+    fn check_places(&self, inputs: &[Input]) -> Result<()> {
+        let places = inputs
+            .iter()
+            .fold(Places::new(), |places, input| match input {
+                Input::Folder(folder) => places.reads_all(folder.files()),
+                Input::Statistics(_) => places,
+            });
+        let statistics = [&self.dir_a, &self.dir_b].into_iter();
+        let places = places
+            .reads_all(statistics.filter(|path| !path.is_dir()))
+            .reads_all(&self.weights)
+            .writes_all(&self.save_statistics);
+        self.common.check_places(places)
+    }
+}
+
 fn network(args: &Args, device: &Device) -> Result<Box<dyn FeatureNet>> {
     Ok(match &args.weights {
         Some(path) => Box::new(
             InceptionV3Config::new()
                 .with_mode(args.mode.into())
+                .with_part(args.weights_key.clone())
                 .load(path, device)?,
         ),
         None => Box::new(

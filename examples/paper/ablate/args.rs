@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Parser;
+use denoised_weights::Assets;
 use denoised_weights::training::Cut;
+use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::Common;
-use denoised_weights_examples::options::ModelArgs;
+use denoised_weights_examples::options::{ModelArgs, zoo_files};
 use weight_blocks::GroupingRule;
 use weight_diffusion::unet::DictionarySize;
 use weight_diffusion::{TrainConfig, UNet1dConfig};
@@ -62,6 +64,17 @@ pub(crate) struct Args {
 }
 
 impl Args {
+    /// Refuses outputs that would replace photos, the zoo, the base or one another.
+    pub(crate) fn check_places(&self, assets: &Assets) -> Result<()> {
+        let places = (self.model.places())
+            .reads_all(zoo_files(&assets.zoo))
+            .reads(&assets.feature_network)
+            .reads_directly_in(&assets.photos)
+            .writes_all(["ablate.json", "tables.md"].map(|name| self.out.join(name)))
+            .writes_all(self.concepts.iter().map(|name| self.out.join(name)));
+        self.common.check_places(places)
+    }
+
     /// All block sizes with each of the rules.
     pub(crate) fn cuts(&self) -> impl Iterator<Item = Cut> {
         let sizes = &self.block_sizes;

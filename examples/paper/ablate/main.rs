@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use clean_fid::FeatureNet;
 use denoised_weights::pairs::PhotoSplits;
 use denoised_weights_examples::cli::{display, parse, run};
+use denoised_weights_examples::limits::limit;
 use denoised_weights_examples::{Result, files};
 
 use args::Args;
@@ -25,13 +26,19 @@ fn main() -> ExitCode {
 }
 
 fn ablate(args: &Args) -> Result<()> {
-    let device = args.common.device()?;
     let assets = args.model.paths();
+    args.check_places(&assets)?;
+    files::check_writable(&args.out)?;
+    let device = args.common.device()?;
     let base = assets.load_base(&device)?;
     let text = args.model.text.load(&device)?;
     let zoo = assets.open_zoo(&base)?;
     let network = assets.load_feature_network(&device)?;
     let photos = PhotoSplits::read(&assets.photos, base.config.image_size)?;
+    let found = photos.test.len();
+    if let Some(note) = limit("test photos", args.n_test, found, "--n-test") {
+        println!("{note}");
+    }
     let bench = Bench {
         args,
         device: &device,

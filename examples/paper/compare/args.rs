@@ -9,8 +9,9 @@ use denoised_weights::pairs::{ConceptSource, PairCounts};
 use denoised_weights::starts::StartKind;
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::Common;
-use denoised_weights_examples::options::ModelArgs;
+use denoised_weights_examples::options::{ModelArgs, zoo_files};
 use finetune::Recipe;
+use weight_diffusion::WeightGenerator;
 
 use crate::measure::Method;
 use crate::subjects;
@@ -87,6 +88,36 @@ impl Args {
             Some(root) => subjects::of_folders(root, self.prompts.as_deref()),
             None => Ok(subjects::of_list(self.measured())),
         }
+    }
+
+    /// Refuses outputs that would replace pairs, photos, files of the models or one another.
+    pub(crate) fn check_places(&self) -> Result<()> {
+        let paths = self.model.paths();
+        let also = (self.also.iter()).flat_map(|(_, dir)| {
+            let names = [WeightGenerator::CONFIG_FILE, WeightGenerator::WEIGHTS_FILE];
+            names.map(|name| dir.join(name))
+        });
+        let outputs = [
+            "runs",
+            "protocol.json",
+            "report.json",
+            "report.md",
+            "report.html",
+            "curves.svg",
+            "speedup.svg",
+            "grid.png",
+        ];
+        let places = (self.model.places())
+            .reads_all(zoo_files(&paths.zoo))
+            .reads_all(also)
+            .reads(&paths.feature_network)
+            .reads_all(&self.pairs)
+            .reads_all(&self.prompts)
+            .writes_all(outputs.map(|name| self.out.join(name)));
+        self.common.check_places(match self.pairs {
+            Some(_) => places,
+            None => places.reads_directly_in(&paths.photos),
+        })
     }
 
     /// The split of the concepts of the list, and of the photos that they are measured on.

@@ -35,6 +35,7 @@ fn main() -> ExitCode {
 }
 
 fn compare(args: &Args) -> Result<()> {
+    args.check_places()?;
     let mut subjects = args.subjects()?;
     // The prompts of all concepts, so that --limit does not change any run.
     let prompts: BTreeSet<String> = subjects.iter().map(|s| s.prompt().to_owned()).collect();
@@ -42,6 +43,15 @@ fn compare(args: &Args) -> Result<()> {
     let (methods, seeds) = (args.methods(), args.seeds());
     let device = args.common.device()?;
     let bench = protocol::open(args, prompts, device)?;
+    if methods
+        .iter()
+        .any(|method| !matches!(method, Method::Scratch(_)))
+    {
+        // A prompt without a word that the encoder knows is refused before anything is trained.
+        for subject in &subjects {
+            bench.predictor.encoder().tokens(subject.prompt())?;
+        }
+    }
     files::check_writable(&args.out)?;
     protocol::claim_folder(args, &bench)?;
     if !args.report_only {

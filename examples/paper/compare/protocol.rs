@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use burn::tensor::Device;
-use denoised_weights::run::{RunLock, claim};
+use denoised_weights::run::{Lock, claim};
 use denoised_weights_examples::Result;
 
 use crate::args::Args;
@@ -35,7 +35,7 @@ pub(crate) fn open(args: &Args, mut prompts: BTreeSet<String>, device: Device) -
 pub(crate) fn claim_folder(args: &Args, bench: &Bench) -> Result<()> {
     let generator = generator_digest(&args.model.paths().weight_generator)?;
     let path = args.out.join("protocol.json");
-    let _lock = RunLock::wait(&args.out.join("protocol.lock"))?;
+    let _lock = Lock::wait(args.out.join("protocol.lock"))?;
     for (name, dir) in &args.also {
         let path = args.out.join(format!("also-{name}.json"));
         claim(&path, path.exists(), &generator_digest(dir)?)?;

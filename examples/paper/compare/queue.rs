@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use denoised_weights::comparison::Measurement;
 use denoised_weights::pairs::{ConceptSource, PhotoSplits};
 use denoised_weights_examples::Result;
+use denoised_weights_examples::limits::pair_limits;
 use denoised_weights_examples::progress::Progress;
 
 use crate::args::Args;
@@ -62,6 +63,11 @@ pub(crate) fn measure_all(
         let (measured, counts, device) = (args.measured(), args.counts(), bench.predictor.device());
         let pairs = subject.pairs(photos.as_ref(), measured, counts, size, device)?;
         store.add_pairs(&pairs)?;
+        if seeds.first() == Some(&seed) {
+            for note in pair_limits(&pairs, ["--n-train", "--n-test"]) {
+                progress.line(&format!("{}: {note}", pairs.name));
+            }
+        }
         for method in missing {
             let label = format!("{} seed {seed} {}", pairs.name, method.name());
             let recipe = args.recipe(method, seed);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use denoised_weights::comparison::MethodReport;
 use denoised_weights::pairs::ConceptPairs;
-use denoised_weights::run::{RunLock, claim};
+use denoised_weights::run::{Lock, claim};
 use denoised_weights_examples::{Result, files};
 use image::RgbImage;
 use serde::de::DeserializeOwned;
@@ -54,13 +54,13 @@ impl Store {
     }
 
     /// Locks the folder, after waiting for the process that holds the lock.
-    pub(crate) fn lock(&self) -> Result<RunLock> {
-        Ok(RunLock::wait(&self.dir.join("lock"))?)
+    pub(crate) fn lock(&self) -> Result<Lock> {
+        Ok(Lock::wait(self.dir.join("lock"))?)
     }
 
     /// Locks the folder; none if another process holds the lock.
-    pub(crate) fn try_lock(&self) -> Result<Option<RunLock>> {
-        Ok(RunLock::try_take(&self.dir.join("lock"))?)
+    pub(crate) fn try_lock(&self) -> Result<Option<Lock>> {
+        Ok(Lock::try_take(self.dir.join("lock"))?)
     }
 
     pub(crate) fn method(&self, method: &str) -> Result<Option<MethodReport>> {

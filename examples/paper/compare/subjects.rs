@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use concepts::Split;
-use denoised_weights::pairs::{ConceptSource, concepts_of, read_prompt};
+use concepts::images::composed;
+use denoised_weights::pairs::{ConceptSource, concept_folders, concepts_of, read_prompt};
 use denoised_weights_examples::Result;
+use denoised_weights_examples::files::{read_json, trimmed};
 
 /// The held-out concepts of the list in `split`.
 pub(crate) fn of_list(split: Split) -> Vec<ConceptSource> {
@@ -29,44 +31,34 @@ pub(crate) fn of_folders(root: &Path, prompts: Option<&Path>) -> Result<Vec<Conc
 
 fn named_folders(root: &Path, file: &Path) -> Result<Vec<(PathBuf, String)>> {
     let fail = |message: String| format!("{}: {message}", file.display());
-    let text = std::fs::read(file).map_err(|e| {
-        fail(format!(
-            "{e}; give a JSON file that maps folders to prompts"
-        ))
+    let prompts: BTreeMap<String, String> = read_json(file).map_err(|error| {
+        format!(
+            "{error}; the file maps folders to prompts, such as {{\"sketches\": \"charcoal sketch\"}}"
+        )
     })?;
-    let prompts: BTreeMap<String, String> = serde_json::from_slice(&text).map_err(|e| {
-        fail(format!(
-            "{e}; the file maps folders to prompts, such as {{\"sketches\": \"charcoal sketch\"}}"
-        ))
-    })?;
+    let mut there = concept_folders(root)?;
     let mut folders = Vec::new();
     for (name, prompt) in prompts {
-        let dir = root.join(&name);
-        let plain = Path::new(&name).components().count() == 1 && !name.contains(['/', '\\']);
-        if !plain || name.starts_with('.') || !dir.is_dir() {
-            return Err(fail(format!("{name:?} is not a folder in {}", root.display())).into());
-        }
-        if prompt.trim().is_empty() {
+        let dir = there
+            .remove(&composed(&name))
+            .ok_or_else(|| fail(format!("{name:?} is not a folder in {}", root.display())))?;
+        let prompt = trimmed(&prompt);
+        if prompt.is_empty() {
             return Err(fail(format!("{name:?} has an empty prompt")).into());
         }
-        folders.push((dir, prompt.trim().to_owned()));
+        folders.push((dir, prompt.to_owned()));
     }
     Ok(folders)
 }
 
 fn all_folders(root: &Path) -> Result<Vec<(PathBuf, String)>> {
-    let fail = |e: std::io::Error| format!("{}: {e}", root.display());
-    let mut folders = Vec::new();
-    for entry in std::fs::read_dir(root).map_err(fail)? {
-        let dir = entry.map_err(fail)?.path();
-        let name = dir.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-        if dir.is_dir() && !name.starts_with('.') {
+    let folders = concept_folders(root)?.into_values();
+    folders
+        .map(|dir| {
             let prompt = read_prompt(&dir)?;
-            folders.push((dir, prompt));
-        }
-    }
-    folders.sort();
-    Ok(folders)
+            Ok((dir, prompt))
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -77,7 +69,7 @@ mod tests {
     #[test]
     fn folders_get_their_prompts_from_the_file_or_from_themselves() {
         let root = tempfile::tempdir().unwrap();
-        for name in ["b", "a", ".hidden"] {
+        for name in ["b", "a", ".hidden", "__MACOSX"] {
             std::fs::create_dir(root.path().join(name)).unwrap();
         }
         let error = of_folders(root.path(), None).err().unwrap().to_string();
@@ -94,7 +86,7 @@ mod tests {
         assert_eq!(names, [("a", "a sketch"), ("b", "b sketch")]);
 
         let file = root.path().join("prompts.json");
-        std::fs::write(&file, r#"{"b": " ink "}"#).unwrap();
+        std::fs::write(&file, "\u{feff}{\"b\": \" ink \"}\r\n").unwrap();
         let found = of_folders(root.path(), Some(&file)).unwrap();
         assert_eq!(
             (found.len(), found[0].name(), found[0].prompt()),

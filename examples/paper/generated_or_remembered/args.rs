@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Parser;
+use denoised_weights::Assets;
+use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::Common;
-use denoised_weights_examples::options::ModelArgs;
+use denoised_weights_examples::options::{ModelArgs, zoo_files};
 
 /// For each held-out concept, compare its predicted adapter with the closest adapter of the zoo, with the
 /// zoo's mean and with an adapter trained from zero: their weights, and their edits of test photos. Also
@@ -37,4 +39,22 @@ pub(crate) struct Args {
     /// Folder to write to; trained adapters are kept there and reused.
     #[arg(long, value_name = "DIR", default_value = "out/remembered")]
     pub out: PathBuf,
+}
+
+impl Args {
+    /// Refuses outputs that would replace photos, the zoo, files of the model or one another.
+    pub(crate) fn check_places(&self, assets: &Assets) -> Result<()> {
+        let outputs = [
+            "remembered.json",
+            "remembered.md",
+            "interpolation.png",
+            "trained",
+        ];
+        let places = (self.model.places())
+            .reads_all(zoo_files(&assets.zoo))
+            .reads(&assets.feature_network)
+            .reads_directly_in(&assets.photos)
+            .writes_all(outputs.map(|name| self.out.join(name)));
+        self.common.check_places(places)
+    }
 }

@@ -17,6 +17,7 @@ use concepts::Split;
 use denoised_weights::pairs::{PhotoSplits, concepts_of, spread};
 use denoised_weights::weights::distance;
 use denoised_weights_examples::cli::{display, parse, run};
+use denoised_weights_examples::limits::limit;
 use denoised_weights_examples::progress::Progress;
 use denoised_weights_examples::{Result, files};
 use finetune::{Initializer, ZooMean};
@@ -35,14 +36,27 @@ fn main() -> ExitCode {
 }
 
 fn compare(args: &Args) -> Result<()> {
-    let device = args.common.device()?;
     let assets = args.model.paths();
+    args.check_places(&assets)?;
+    files::check_writable(&args.out)?;
+    let device = args.common.device()?;
     let predictor = args.model.load_predictor(&device)?;
     let (base, generator) = (predictor.base(), predictor.generator());
     let zoo = Zoo::open(&assets.zoo)?;
     zoo.check(generator.layout(), &base.digest)?;
     let network = assets.load_feature_network(&device)?;
     let photos = PhotoSplits::read(&assets.photos, base.config.image_size)?;
+    for note in [
+        limit(
+            "training photos",
+            args.n_train,
+            photos.train.len(),
+            "--n-train",
+        ),
+        limit("test photos", args.n_test, photos.test.len(), "--n-test"),
+    ] {
+        note.iter().for_each(|note| println!("{note}"));
+    }
     let bench = Bench {
         args,
         options: SampleOptions {

@@ -55,6 +55,12 @@ impl From<concepts::Error> for Refusal {
     }
 }
 
+impl From<concepts::images::ImageError> for Refusal {
+    fn from(error: concepts::images::ImageError) -> Self {
+        Self::impossible(error.to_string())
+    }
+}
+
 /// For `map_err`: a failure of the server itself, which is logged with its cause.
 pub(crate) fn failed<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> Refusal {
     move |error| {

@@ -7,8 +7,8 @@ use concepts::{Split, art_concepts, find};
 use denoised_weights::pairs::{ConceptSource, PairCounts, PhotoSplits, concepts_of};
 use denoised_weights::starts::StartKind;
 use denoised_weights_examples::Result;
-use denoised_weights_examples::cli::{Common, one_of};
-use denoised_weights_examples::options::{ModelArgs, SampleArgs};
+use denoised_weights_examples::cli::{Common, one_of, prompt};
+use denoised_weights_examples::options::{ModelArgs, SampleArgs, reads_pairs, zoo_files};
 use finetune::Recipe;
 
 /// Predict a concept's LoRA weights from its text in one denoising step, fine-tune them, and train from
@@ -25,7 +25,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["prompt", "all_held_out", "validation"])]
     pub concept: Option<String>,
     /// Your own concept, in words; needs --pairs.
-    #[arg(long, requires = "pairs", conflicts_with_all = ["all_held_out", "validation"])]
+    #[arg(long, value_parser = prompt, requires = "pairs", conflicts_with_all = ["all_held_out", "validation"])]
     pub prompt: Option<String>,
     /// Your own pairs: DIR/input/NAME.* and DIR/target/NAME.*, side-by-side files, or train/val/test
     /// subfolders of these.
@@ -124,6 +124,32 @@ impl Args {
             _ => Split::Test,
         };
         Ok((vec![ConceptSource::List(concept.clone())], split))
+    }
+
+    /// Refuses outputs that would replace pairs, photos, files of the model or one another.
+    pub(crate) fn check_places(&self, sources: &[ConceptSource]) -> Result<()> {
+        let paths = self.model.paths();
+        let mut places = (self.model.places())
+            .reads_all(zoo_files(&paths.zoo))
+            .reads(&paths.feature_network);
+        places = match &self.pairs {
+            Some(dir) => reads_pairs(places, dir)?,
+            None => places.reads_directly_in(&paths.photos),
+        };
+        places = places.writes(self.out.join("report.json"));
+        places = match sources {
+            [_] => places.writes_all(
+                [
+                    "grid.png",
+                    "curves.svg",
+                    "start.safetensors",
+                    "adapter.safetensors",
+                ]
+                .map(|name| self.out.join(name)),
+            ),
+            _ => places.writes_all(sources.iter().map(|source| self.out.join(source.name()))),
+        };
+        self.common.check_places(places)
     }
 
     /// The photos to edit; none for --pairs.

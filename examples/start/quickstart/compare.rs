@@ -11,6 +11,7 @@ use denoised_weights::pairs::{ConceptPairs, concepts_of};
 use denoised_weights::starts::{StartKind, Starts};
 use denoised_weights::weights::zoo_distance;
 use denoised_weights_examples::Result;
+use denoised_weights_examples::limits::pair_limits;
 use denoised_weights_examples::picture::{Column, write_grid};
 use denoised_weights_examples::progress::Progress;
 use weight_blocks::Zoo;
@@ -38,6 +39,9 @@ impl Bench<'_> {
             "\n{} ({:?}): {train} training pairs, {test} test pairs",
             pairs.name, pairs.prompt
         );
+        for note in pair_limits(pairs, ["--n-train", "--n-test"]) {
+            println!("{note}");
+        }
         let recipe = args.recipe();
         let (base, device) = (predictor.base(), predictor.device());
         let comparison = Comparison::new(base, pairs, self.network, &recipe, device)?;

@@ -25,12 +25,17 @@ fn main() -> ExitCode {
 }
 
 fn quickstart(args: &Args) -> Result<()> {
+    let (sources, split) = args.sources()?;
+    args.check_places(&sources)?;
     let device = args.common.device()?;
     let assets = args.model.paths();
     let predictor = args.model.load_predictor(&device)?;
     let zoo = assets.open_zoo(predictor.base())?;
     let network = assets.load_feature_network(&device)?;
-    let (sources, split) = args.sources()?;
+    // A prompt without a word that the encoder knows is refused before anything is trained.
+    for source in &sources {
+        predictor.encoder().tokens(source.prompt())?;
+    }
     let size = predictor.base().config.image_size;
     let photos = args.photos(size)?;
     files::check_writable(&args.out)?;

@@ -24,13 +24,14 @@ use rand_chacha::ChaCha8Rng;
 /// Files by their paths inside a folder, with `/` between the parts.
 pub type Folder = BTreeMap<String, Vec<u8>>;
 
-/// The largest file that a mutation makes, in bytes.
+/// The largest file that a mutation makes, in bytes, unless [`Mutator::with_largest`] gives a limit.
 pub const LARGEST: usize = 8 << 20;
 
 /// A seeded source of mutations.
 #[derive(Debug)]
 pub struct Mutator {
     random: ChaCha8Rng,
+    largest: usize,
 }
 
 impl Mutator {
@@ -38,7 +39,17 @@ impl Mutator {
     pub fn new(seed: u64, case: u64) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(case);
-        Self { random }
+        Self {
+            random,
+            largest: LARGEST,
+        }
+    }
+
+    /// The same mutations, cut to `largest` bytes. With less than [`LARGEST`], nothing is packed that is far larger than
+    /// the file.
+    pub fn with_largest(mut self, largest: usize) -> Self {
+        self.largest = largest.min(LARGEST);
+        self
     }
 
     /// Changes one file of a folder, sometimes a few, sometimes their names; says what it did.
@@ -78,7 +89,7 @@ impl Mutator {
         let mut done = Vec::new();
         for _ in 0..self.rarely_more() {
             let how = self.once(bytes, other);
-            bytes.truncate(LARGEST);
+            bytes.truncate(self.largest);
             done.push(how);
         }
         done.join(", ")

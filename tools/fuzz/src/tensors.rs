@@ -41,6 +41,9 @@ impl Mutator {
 
     fn tensor(&mut self, tensors: &mut serde_json::Map<String, Value>) -> Option<String> {
         let names: Vec<String> = tensors.keys().cloned().collect();
+        if names.is_empty() {
+            return None;
+        }
         let (name, other) = (self.pick(&names).clone(), self.pick(&names).clone());
         let others = tensors.get(&other)?["data_offsets"].clone();
         let tensor = tensors.get_mut(&name)?.as_object_mut()?;

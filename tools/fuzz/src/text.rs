@@ -36,7 +36,7 @@ impl Mutator {
                 "another"
             }
             4 => {
-                let room = crate::LARGEST / 2 / line.len().max(1);
+                let room = self.largest / 2 / line.len().max(1);
                 lines.extend(std::iter::repeat_n(line, room.min(20_000)));
                 "many times"
             }

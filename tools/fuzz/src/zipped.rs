@@ -39,6 +39,9 @@ impl Mutator {
             }
             2 => {
                 bomb = *self.pick(&[1usize, 100, 300]);
+                if self.largest < crate::LARGEST {
+                    bomb = 0;
+                }
                 format!("{bomb} MiB of one byte in {name}")
             }
             _ => {

@@ -54,3 +54,12 @@ pub fn completion(text: &str) -> Reply {
     let shape = include_str!("../fixtures/chat_completion.json");
     ok(shape.replace("\"TEXT\"", &quoted))
 }
+
+/// An answer whose message and reason for its end are these.
+pub fn message(message: &Value, finish_reason: &str) -> Reply {
+    let mut body: Value =
+        serde_json::from_str(include_str!("../fixtures/chat_completion.json")).unwrap();
+    body["choices"][0]["message"] = message.clone();
+    body["choices"][0]["finish_reason"] = json!(finish_reason);
+    ok(body.to_string())
+}

@@ -2,6 +2,8 @@
 
 use image::{Rgb, RgbImage};
 
+use crate::gzip::crc32;
+
 pub fn photo(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         Rgb([(x * 3) as u8, (y * 5) as u8, (x ^ y) as u8])
@@ -32,14 +34,8 @@ pub fn png_header(width: u32, height: u32) -> Vec<u8> {
     bytes.extend(width.to_be_bytes());
     bytes.extend(height.to_be_bytes());
     bytes.extend([8, 2, 0, 0, 0]);
-    let mut crc = u32::MAX;
-    for byte in &bytes[12..] {
-        crc ^= u32::from(*byte);
-        for _ in 0..8 {
-            crc = (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg());
-        }
-    }
-    bytes.extend((!crc).to_be_bytes());
+    let crc = crc32(&bytes[12..]);
+    bytes.extend(crc.to_be_bytes());
     bytes.extend(b"\0\0\0\0IDAT\x35\xaf\x06\x1e");
     bytes
 }

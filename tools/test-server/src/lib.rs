@@ -4,12 +4,14 @@
 
 pub mod chat;
 pub mod comfy;
+mod gzip;
 mod images;
 #[cfg(unix)]
 pub mod kill;
 mod server;
 mod settings;
 
+pub use gzip::gzip;
 pub use images::{fake_edit, photo, png, png_header};
-pub use server::{Reply, Request, Server, json, ok, status};
+pub use server::{Reply, Request, Server, chunked, json, ok, status};
 pub use settings::{client_for, hasty, impatient, slow};

@@ -60,6 +60,8 @@ pub enum Reply {
     Slow(Duration, Box<Reply>),
     /// All headers and half of the body, then the connection ends.
     Truncated(Vec<u8>),
+    /// These bytes as they are, head and body, then the connection ends.
+    Raw(Vec<u8>),
     /// The connection ends at once.
     Drop,
     /// A body without a length that never ends.
@@ -72,6 +74,22 @@ pub fn ok(body: impl Into<Vec<u8>>) -> Reply {
 
 pub fn json(value: Value) -> Reply {
     ok(value.to_string())
+}
+
+/// Status 200 with this body in pieces of at most `size` bytes (`Transfer-Encoding: chunked`), of which the last, empty one
+/// is missing if `cut`.
+pub fn chunked(body: &[u8], size: usize, cut: bool) -> Reply {
+    let mut bytes =
+        b"HTTP/1.1 200 X\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    for piece in body.chunks(size) {
+        bytes.extend(format!("{:x}\r\n", piece.len()).into_bytes());
+        bytes.extend_from_slice(piece);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    if !cut {
+        bytes.extend_from_slice(b"0\r\n\r\n");
+    }
+    Reply::Raw(bytes)
 }
 
 pub fn status(code: u16, value: Value) -> Reply {
@@ -185,6 +203,9 @@ fn write(mut stream: &TcpStream, reply: Reply) {
         Reply::Truncated(body) => {
             let _ = stream.write_all(head(200, body.len(), &[]).as_bytes());
             let _ = stream.write_all(&body[..body.len() / 2]);
+        }
+        Reply::Raw(bytes) => {
+            let _ = stream.write_all(&bytes);
         }
         Reply::Drop => {}
         Reply::Endless => {

@@ -3,29 +3,25 @@
 use std::io::{Cursor, Read};
 use std::path::Path;
 
+use image::error::{DecodingError, ImageFormatHint};
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
+use image_files::{MAX_DECODED_BYTES, check_complete, plausible};
 
 use super::jpeg;
 use crate::{Error, Picture};
 
 /// Largest file that is read, and most memory that decoding one may take.
-pub(crate) const LIMIT: u64 = 512 << 20;
-
-/// Whether a file of so many bytes can hold an image that decodes to so many: a header may claim any size. A bit of a JPEG
-/// or PNG stands for at most 128 bytes; WebP exceeds that for large plain areas only.
-pub(crate) fn plausible(file: usize, decoded: u64) -> bool {
-    const SMALL: u64 = 8 << 20;
-    decoded <= SMALL || decoded / 1_100 <= file as u64
-}
+pub(crate) const LIMIT: u64 = MAX_DECODED_BYTES;
 
 impl Picture {
     /// Reads a PNG, JPEG or WebP file. The content decides, not the file's extension.
     ///
     /// Values are those of PIL's `convert("RGB")`: transparency is dropped, not blended; 16-bit colour keeps the high
     /// byte; 16-bit grey is clipped at 255; JPEG has the bytes of libjpeg-turbo, which PIL is built on, in grey, colour and
-    /// CMYK, sequential or progressive. An orientation in EXIF is not applied (PIL does not either).
+    /// CMYK, sequential or progressive. An orientation in EXIF is not applied, and a colour profile (Display P3, Adobe RGB)
+    /// is not converted: PIL does neither.
     ///
-    /// A JPEG file whose data is damaged or cut short is refused; PIL fills the gaps.
+    /// A file that was cut short, and a JPEG file whose data is damaged, is refused; PIL fills gaps within the data.
     ///
     /// # Errors
     ///
@@ -61,7 +57,12 @@ impl Picture {
         if bytes.len() as u64 > LIMIT {
             return Err(too_large());
         }
-        if image::guess_format(bytes).is_ok_and(|format| format == ImageFormat::Jpeg) {
+        let format = image::guess_format(bytes).ok();
+        check_complete(bytes).map_err(|cut| {
+            let hint = format.map_or(ImageFormatHint::Unknown, ImageFormatHint::Exact);
+            ImageError::Decoding(DecodingError::new(hint, cut))
+        })?;
+        if format == Some(ImageFormat::Jpeg) {
             let (rgb, width, height) = jpeg::decode(bytes)?;
             return Ok(Self::from_rgb8(&rgb, width, height));
         }
@@ -70,7 +71,7 @@ impl Picture {
             .map_err(ImageError::IoError)?
             .into_decoder()?;
         let size = decoder.total_bytes();
-        if size > LIMIT || !plausible(bytes.len(), size) {
+        if size > LIMIT || !plausible(bytes.len() as u64, size) {
             return Err(too_large());
         }
         Ok(convert(DynamicImage::from_decoder(decoder)?))

@@ -4,9 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use image::error::{DecodingError, ImageFormatHint};
 use image::{ImageError, ImageFormat};
+use image_files::plausible;
 use libjpeg_turbo_rs::{DecodeLimits, Decoder, FrameHeader, JpegError, PixelFormat};
 
-use super::decode::{LIMIT, plausible};
+use super::decode::LIMIT;
 
 /// Returns the bytes of red, green and blue, pixel by pixel; then width and height.
 pub(crate) fn decode(bytes: &[u8]) -> Result<(Vec<u8>, usize, usize), ImageError> {
@@ -30,7 +31,7 @@ fn try_decode(bytes: &[u8]) -> Result<(Vec<u8>, usize, usize), JpegError> {
     let frame = decoder.header();
     let inks = frame.components.len() == 4;
     let size = u64::from(frame.width) * u64::from(frame.height) * if inks { 4 } else { 3 };
-    if !plausible(bytes.len(), size) {
+    if !plausible(bytes.len() as u64, size) {
         let (width, height, length) = (frame.width, frame.height, bytes.len());
         return Err(JpegError::CorruptData(format!(
             "{width} x {height} pixels are beyond the limit of what {length} bytes can hold"

@@ -110,6 +110,58 @@ fn damaged_jpegs_are_refused_or_decoded() {
     assert!(error.to_string().contains("can hold"), "{error}");
 }
 
+/// Of every format and kind of JPEG: what is read from a part of a file is the picture of the whole file.
+#[test]
+fn a_prefix_is_the_same_picture_or_an_error() {
+    let mut files = Vec::new();
+    let formats = Fixture::open("decode.safetensors");
+    for name in ["grey.png", "palette.png", "lossless.webp", "lossy.webp"] {
+        files.push((name, formats.bytes(&format!("{name}/file")).0));
+    }
+    let jpegs = Fixture::open("jpeg.safetensors");
+    for name in [
+        "420-30-sequential",
+        "420-30-progressive",
+        "420-30-restarts",
+        "grey-85-sequential",
+        "ycck-20-progressive",
+    ] {
+        files.push((name, jpegs.bytes(&format!("{name}/file")).0));
+    }
+    for (name, file) in files {
+        let whole = Picture::decode(&file, name).unwrap();
+        let mut refused = 0;
+        for length in 0..file.len() {
+            match Picture::decode(&file[..length], "cut") {
+                Ok(picture) => {
+                    assert!(picture == whole, "{name}: other values from {length} bytes")
+                }
+                Err(error) => {
+                    assert!(matches!(error, Error::Image { .. }), "{name}: {error}");
+                    refused += 1;
+                }
+            }
+        }
+        // A few bytes at the end may hold no pixels.
+        assert!(refused + 20 > file.len(), "{name}: {refused} refused");
+    }
+}
+
+/// PIL's `convert("RGB")` ignores profiles, and so do FIDs that are computed with it.
+#[test]
+fn colour_profiles_are_ignored_as_pil_ignores_them() {
+    use image::ImageEncoder;
+    let mut file = Vec::new();
+    let mut encoder = image::codecs::png::PngEncoder::new(&mut file);
+    encoder
+        .set_icc_profile(b"Display P3, say".to_vec())
+        .unwrap();
+    let kind = image::ExtendedColorType::Rgb8;
+    encoder.write_image(&[200, 80, 40], 1, 1, kind).unwrap();
+    let picture = Picture::decode(&file, "p3.png").unwrap();
+    assert_eq!(picture.planes(), [200.0, 80.0, 40.0]);
+}
+
 #[test]
 fn damaged_files_are_refused() {
     let fixture = Fixture::open("decode.safetensors");

@@ -25,23 +25,58 @@ fn images_are_found_as_clean_fid_finds_them() {
     for name in ["b.png", "a/z.JPG", "a/deep/c.webp", "b.jpeg"] {
         write(&at(name));
     }
-    for name in [".hidden.png", ".folder/x.png", "readme.md", "png"] {
+    for name in [
+        ".hidden.png",
+        ".folder/x.png",
+        ".ipynb_checkpoints/b.png",
+        "__MACOSX/a/b.png",
+        "a/@eaDir/z.JPG/SYNOPHOTO_THUMB_M.jpg",
+        "readme.md",
+        "png",
+    ] {
         write(&at(name));
     }
     let folder = ImageFolder::open(root.path()).unwrap();
     let expected = ["a/deep/c.webp", "a/z.JPG", "b.jpeg", "b.png"].map(at);
     assert_eq!(folder.files(), expected);
+    assert!(folder.skipped().is_empty());
+    // Not counted, but not silently.
+    for name in ["animated.gif", "a/phone.HEIC", "web.jfif"] {
+        write(&at(name));
+    }
+    let folder = ImageFolder::open(root.path()).unwrap();
+    assert_eq!(folder.files(), expected);
+    let skipped = ["a/phone.HEIC", "animated.gif", "web.jfif"].map(at);
+    assert_eq!(folder.skipped(), skipped);
 
     write(&at("a/scan.TIF"));
     let error = ImageFolder::open(root.path()).unwrap_err();
     assert!(matches!(error, Error::UnreadableImage { .. }));
     assert!(error.to_string().contains("scan.TIF"), "{error}");
+    assert!(error.to_string().contains("1 tif"), "{error}");
     let error = ImageFolder::open(at("nowhere")).unwrap_err();
-    assert!(matches!(error, Error::Io { .. }));
+    assert!(matches!(error, Error::Folder(_)));
     assert!(error.to_string().contains("nowhere"), "{error}");
     fs::create_dir(at("empty")).unwrap();
     let error = ImageFolder::open(at("empty")).unwrap_err();
     assert!(matches!(error, Error::EmptyFolder { .. }), "{error}");
+}
+
+/// As `find -L`, and as Python's `glob`, which goes round a loop forty times.
+#[cfg(unix)]
+#[test]
+fn links_to_folders_are_followed_once_around() {
+    use std::os::unix::fs::symlink;
+    let root = tempfile::tempdir().unwrap();
+    let at = |name: &str| root.path().join(name);
+    for name in ["set/a.png", "elsewhere/b.png", "elsewhere/deep/c.png"] {
+        write(&at(name));
+    }
+    symlink(at("elsewhere"), at("set/more")).unwrap();
+    symlink(at("set"), at("elsewhere/deep/back")).unwrap();
+    let folder = ImageFolder::open(at("set")).unwrap();
+    let expected = ["set/a.png", "set/more/b.png", "set/more/deep/c.png"].map(at);
+    assert_eq!(folder.files(), expected);
 }
 
 /// The mean over each channel, which shows which images came, and in which order.

@@ -1,6 +1,6 @@
 //! Mean and covariance: against numpy and clean-fid, in batches, and in files.
 
-use std::io::Write;
+use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 
 use crate::common::{Fixture, assert_relative, fixture_path};
@@ -286,4 +286,39 @@ fn malformed_and_hostile_files_are_refused() {
     );
     let outcome = FeatureStatistics::load(&path);
     assert!(matches!(outcome, Err(Error::StatisticsValue { .. })));
+}
+
+/// Cut at every length, and each byte changed: the same statistics or an error, as the archive has checksums.
+#[test]
+fn damaged_files_are_refused_or_read_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("damaged.npz");
+    for name in ["statistics_stored.npz", "statistics_compressed.npz"] {
+        let whole = std::fs::read(fixture_path(name)).unwrap();
+        std::fs::write(&path, &whole).unwrap();
+        let read = || {
+            let found = FeatureStatistics::load(&path)?;
+            Ok::<_, Error>((found.mean().to_vec(), found.covariance().to_vec()))
+        };
+        let expected = read().unwrap();
+        // Changed and shortened in place: file systems write a file to the disk when it is emptied first.
+        let mut file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        let mut set = |at: usize, byte: u8| {
+            file.seek(SeekFrom::Start(at as u64)).unwrap();
+            file.write_all(&[byte]).unwrap();
+        };
+        for at in 0..whole.len() {
+            set(at, whole[at] ^ [0x01, 0x80, 0xff][at % 3]);
+            if let Ok(found) = read() {
+                assert_eq!(found, expected, "{name} changed at {at}");
+            }
+            set(at, whole[at]);
+        }
+        for length in (0..whole.len()).rev() {
+            file.set_len(length as u64).unwrap();
+            if let Ok(found) = read() {
+                assert_eq!(found, expected, "{name} cut to {length}");
+            }
+        }
+    }
 }

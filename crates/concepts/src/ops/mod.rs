@@ -1,5 +1,6 @@
 //! The stages that edits are made of.
 
+mod border;
 mod canvas;
 mod lines;
 mod paint;
@@ -207,6 +208,18 @@ pub enum Op {
         /// How dark it gets, from 0 to 1.
         depth: f32,
     },
+    /// Darkens the image towards its corners, with the square of the distance from the centre.
+    Vignette {
+        /// How dark the corners get, from 0 to 1.
+        amount: f32,
+    },
+    /// Covers the border by a frame of one colour.
+    Frame {
+        /// Width of the frame in pixels.
+        width: f32,
+        /// Red, green and blue.
+        colour: [u8; 3],
+    },
 }
 
 impl Op {
@@ -280,6 +293,10 @@ impl Op {
                 period: p,
                 depth,
             } => pattern::texture(&mut canvas, texture, period(p), depth),
+            Op::Vignette { amount } => border::vignette(&mut canvas, amount),
+            Op::Frame { width, colour } => {
+                border::frame(&mut canvas, length(width).round() as usize, colour);
+            }
         }
         canvas.into_image()
     }

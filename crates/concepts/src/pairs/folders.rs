@@ -1,7 +1,8 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use image::{RgbImage, imageops};
+use image_files::{count_by_format, stem};
 use resumable_runs as store;
 
 use super::Aligned;
@@ -23,17 +24,17 @@ pub struct Pair {
 
 /// Reads a folder of pairs, sorted by name. The folder has one of two layouts:
 ///
-/// - `dir/input/NAME.*` and `dir/target/NAME.*`, matched by NAME;
+/// - `dir/input/NAME.*` and `dir/target/NAME.*`, matched by NAME in Unicode's composed form;
 /// - pix2pix's aligned files: images directly in `dir`, each twice as wide as high, input on the left.
 ///
-/// Files are jpg, jpeg, png or webp; others and hidden ones are ignored. Both images of a pair must have the same
-/// dimensions; each is then cropped to its centre square and resized to `size` x `size` pixels with an antialiasing
-/// filter.
+/// Files are jpg, jpeg, png or webp; hidden ones and files that are no images are ignored, and images in other formats are
+/// counted in a warning of the crate `log`. Both images of a pair must have the same dimensions; each is then cropped to its
+/// centre square and resized to `size` x `size` pixels with an antialiasing filter.
 ///
 /// # Errors
 /// Returns [`Error::BadSize`]; [`Error::MissingFolder`] if `dir` or one of `input` and `target` does not exist;
-/// [`Error::EmptyFolder`]; [`Error::MissingPartner`]; [`Error::DuplicateStem`]; [`Error::PairSize`];
-/// [`Error::NotAligned`]; and the errors of [`read_image`](images::read_image), which name the file.
+/// [`Error::EmptyFolder`]; [`Error::OnlyUnread`]; [`Error::MissingPartner`]; [`Error::UnreadPartner`];
+/// [`Error::DuplicateStem`]; [`Error::PairSize`]; [`Error::NotAligned`]; and [`Error::Image`], which names the file.
 pub fn read_pairs(dir: &Path, size: usize) -> Result<Vec<Pair>, Error> {
     let size = images::check_size(size)?;
     let (input, target) = (dir.join(INPUT), dir.join(TARGET));
@@ -44,53 +45,98 @@ pub fn read_pairs(dir: &Path, size: usize) -> Result<Vec<Pair>, Error> {
     }
 }
 
-fn read_folders(input: &Path, target: &Path, size: u32) -> Result<Vec<Pair>, Error> {
-    let inputs = images::by_stem(images::image_files(input)?)?;
-    let mut targets = images::by_stem(images::image_files(target)?)?;
-    if inputs.is_empty() && targets.is_empty() {
-        return Err(Error::EmptyFolder {
-            path: input.to_owned(),
-        });
+/// The images of `input/` or `target/`.
+struct Side<'a> {
+    folder: &'a Path,
+    named: BTreeMap<String, PathBuf>,
+    unread: Vec<PathBuf>,
+}
+
+impl<'a> Side<'a> {
+    fn list(folder: &'a Path) -> Result<Self, Error> {
+        let found = images::list(folder)?;
+        Ok(Self {
+            folder,
+            named: images::by_stem(found.files)?,
+            unread: found.unread,
+        })
     }
-    // Check all names before decoding the first image.
-    let mut matched = Vec::with_capacity(inputs.len());
-    for (name, path) in inputs {
-        match targets.remove(&name) {
-            Some(partner) => matched.push((name, path, partner)),
-            None => {
-                return Err(Error::MissingPartner {
-                    path,
-                    folder: target.to_owned(),
-                });
-            }
+
+    /// Refuses the first of `others` that has no partner here.
+    fn check_partners(&self, others: &Self) -> Result<(), Error> {
+        let alone = others.named.iter();
+        match alone
+            .into_iter()
+            .find(|(name, _)| !self.named.contains_key(*name))
+        {
+            Some((name, path)) => Err(self.without(name, path)),
+            None => Ok(()),
         }
     }
-    if let Some(path) = targets.into_values().next() {
-        return Err(Error::MissingPartner {
-            path,
-            folder: input.to_owned(),
+
+    /// The error for a file that has no partner here.
+    fn without(&self, name: &str, partner: &Path) -> Error {
+        let is_it = |path: &&PathBuf| stem(path).is_ok_and(|stem| stem == name);
+        if let Some(path) = self.unread.iter().find(is_it) {
+            return Error::UnreadPartner {
+                path: path.clone(),
+                partner: partner.to_owned(),
+                formats: count_by_format(&self.unread),
+            };
+        }
+        let folded = name.to_lowercase();
+        let mut names = self.named.keys();
+        Error::MissingPartner {
+            path: partner.to_owned(),
+            folder: self.folder.to_owned(),
+            similar: names.find(|other| other.to_lowercase() == folded).cloned(),
+        }
+    }
+}
+
+fn read_folders(input: &Path, target: &Path, size: u32) -> Result<Vec<Pair>, Error> {
+    let (inputs, targets) = (Side::list(input)?, Side::list(target)?);
+    // Check all names before decoding the first image.
+    targets.check_partners(&inputs)?;
+    inputs.check_partners(&targets)?;
+    if inputs.named.is_empty() {
+        if inputs.unread.is_empty() {
+            return Err(Error::EmptyFolder {
+                path: input.to_owned(),
+            });
+        }
+        return Err(images::only_unread(input, &inputs.unread));
+    }
+    for side in [&inputs, &targets] {
+        images::warn_of_unread(side.folder, &side.unread);
+    }
+    let pairs = inputs.named.into_iter().zip(targets.named.into_values());
+    pairs
+        .map(|((name, input), target)| read_pair(name, input, target, size))
+        .collect()
+}
+
+fn read_pair(
+    name: String,
+    input_path: PathBuf,
+    target_path: PathBuf,
+    size: u32,
+) -> Result<Pair, Error> {
+    let input = images::read_image(&input_path)?;
+    let target = images::read_image(&target_path)?;
+    if input.dimensions() != target.dimensions() {
+        return Err(Error::PairSize {
+            input: input_path,
+            input_size: input.dimensions(),
+            target: target_path,
+            target_size: target.dimensions(),
         });
     }
-    matched
-        .into_iter()
-        .map(|(name, input_path, target_path)| {
-            let input = images::read_image(&input_path)?;
-            let target = images::read_image(&target_path)?;
-            if input.dimensions() != target.dimensions() {
-                return Err(Error::PairSize {
-                    input: input_path,
-                    input_size: input.dimensions(),
-                    target: target_path,
-                    target_size: target.dimensions(),
-                });
-            }
-            Ok(Pair {
-                name,
-                input: images::fit(input, size),
-                target: images::fit(target, size),
-            })
-        })
-        .collect()
+    Ok(Pair {
+        name,
+        input: images::fit(input, size),
+        target: images::fit(target, size),
+    })
 }
 
 pub(crate) fn read_halves(dir: &Path, size: u32, order: Aligned) -> Result<Vec<Pair>, Error> {
@@ -207,16 +253,16 @@ pub struct PairSplits {
     pub train: Vec<Pair>,
     /// Pairs to choose settings on; empty if there is no folder `val`.
     pub val: Vec<Pair>,
-    /// Pairs to report results on.
+    /// Pairs to report results on; empty if there is no folder `test`.
     pub test: Vec<Pair>,
 }
 
-/// Reads `dir/train`, `dir/val` and `dir/test`, each as [`read_pairs`] does; `val` may be missing. Returns `None` if `dir`
-/// has none of the three: read it with [`read_pairs`] and split it yourself.
+/// Reads `dir/train`, `dir/val` and `dir/test`, each as [`read_pairs`] does; one of `val` and `test` may be missing. Returns
+/// `None` if `dir` has none of the three: read it with [`read_pairs`] and split it yourself.
 ///
 /// # Errors
-/// Returns [`Error::MissingFolder`] if `dir` does not exist, or `train` or `test` is missing beside one of the others; and
-/// the errors of [`read_pairs`].
+/// Returns [`Error::MissingFolder`] if `dir` does not exist, `train` is missing beside one of the others, or both others are
+/// missing; and the errors of [`read_pairs`].
 pub fn read_pair_splits(dir: &Path, size: usize) -> Result<Option<PairSplits>, Error> {
     if !dir.is_dir() {
         return Err(Error::MissingFolder {
@@ -227,13 +273,13 @@ pub fn read_pair_splits(dir: &Path, size: usize) -> Result<Option<PairSplits>, E
     if ![&train, &val, &test].iter().any(|folder| folder.is_dir()) {
         return Ok(None);
     }
+    let read_if = |wanted: bool, folder: &Path| match wanted {
+        true => read_pairs(folder, size),
+        false => Ok(Vec::new()),
+    };
     Ok(Some(PairSplits {
         train: read_pairs(&train, size)?,
-        val: if val.is_dir() {
-            read_pairs(&val, size)?
-        } else {
-            Vec::new()
-        },
-        test: read_pairs(&test, size)?,
+        val: read_if(val.is_dir(), &val)?,
+        test: read_if(test.is_dir() || !val.is_dir(), &test)?,
     }))
 }

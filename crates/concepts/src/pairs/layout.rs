@@ -26,25 +26,41 @@ impl PairLayout {
     /// # Errors
     /// Returns [`Error::File`] if the folder cannot be listed or a file cannot be removed.
     pub fn clear(dir: &Path) -> Result<(), Error> {
-        let entries = match std::fs::read_dir(dir) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            entries => entries.map_err(io_error("list", dir))?,
-        };
-        for entry in entries {
-            let path = entry.map_err(io_error("list", dir))?.path();
-            let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
-                continue;
+        for path in Self::find(dir)? {
+            let removed = match path.is_dir() {
+                true => std::fs::remove_dir_all(&path),
+                false => std::fs::remove_file(&path),
             };
-            for split in [Split::Train, Split::Validation, Split::Test] {
-                let removed = match name.strip_prefix(split.folder()) {
-                    Some("") if path.is_dir() => std::fs::remove_dir_all(&path),
-                    Some(rest) if is_shard(rest) => std::fs::remove_file(&path),
-                    _ => continue,
-                };
-                removed.map_err(io_error("remove", &path))?;
-            }
+            removed.map_err(io_error("remove", &path))?;
         }
         Ok(())
+    }
+
+    /// The folders and shards that [`PairLayout::clear`] would remove.
+    ///
+    /// # Errors
+    /// Returns [`Error::File`] if the folder cannot be listed.
+    pub fn find(dir: &Path) -> Result<Vec<PathBuf>, Error> {
+        let entries = match std::fs::read_dir(dir) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(io_error("list", dir))?,
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(io_error("list", dir))?.path();
+            let name = path.file_name().and_then(|name| name.to_str());
+            let is_pairs = [Split::Train, Split::Validation, Split::Test].map(|split| {
+                match name.and_then(|name| name.strip_prefix(split.folder())) {
+                    Some("") => path.is_dir(),
+                    Some(rest) => is_shard(rest) && path.is_file(),
+                    None => false,
+                }
+            });
+            if is_pairs.contains(&true) {
+                found.push(path);
+            }
+        }
+        Ok(found)
     }
 
     /// Writes the pairs of one split below `dir`, and nothing if there are none. `prompt` goes into WebDataset's texts.
@@ -123,7 +139,9 @@ mod tests {
         for kept in ["prompt.txt", "train-1.tar", "other-000000.tar", "test"] {
             std::fs::write(dir.path().join(kept), "x").unwrap();
         }
+        assert_eq!(PairLayout::find(dir.path()).unwrap().len(), 2);
         PairLayout::clear(dir.path()).unwrap();
+        assert!(PairLayout::find(dir.path()).unwrap().is_empty());
         let mut left: Vec<String> = std::fs::read_dir(dir.path())
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())

@@ -1,9 +1,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use image_files::composed;
 use resumable_runs::{read_json, write_json};
 use serde::{Deserialize, Serialize};
 
+use super::split::find_by_name;
 use crate::{Error, suggest};
 
 /// A face in a photo, in pixels from the upper left corner of the upright photo.
@@ -50,8 +52,8 @@ impl FaceBoxes {
     /// Returns [`Error::File`] if the file cannot be read or is not such an object, and [`Error::BadFaceBox`] if a box has no
     /// area or a number that is not finite.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let boxes: Self = read_json(path)?;
-        for (name, face) in &boxes.0 {
+        let Self(boxes) = read_json(path)?;
+        for (name, face) in &boxes {
             let values = <[f64; 4]>::from(*face);
             if !values.iter().all(|v| v.is_finite()) || face.width <= 0.0 || face.height <= 0.0 {
                 return Err(Error::BadFaceBox {
@@ -60,7 +62,10 @@ impl FaceBoxes {
                 });
             }
         }
-        Ok(boxes)
+        let boxes = boxes.into_iter();
+        Ok(Self(
+            boxes.map(|(name, face)| (composed(&name), face)).collect(),
+        ))
     }
 
     /// Writes the file that [`read`](Self::read) reads.
@@ -82,7 +87,7 @@ impl FaceBoxes {
     }
 
     pub(super) fn insert(&mut self, name: &str, face: FaceBox) {
-        self.0.insert(name.to_owned(), face);
+        self.0.insert(composed(name), face);
     }
 
     /// The face in the file `name`.
@@ -90,10 +95,7 @@ impl FaceBoxes {
     /// # Errors
     /// [`Error::NoFaceBox`] with similar names if there is none.
     pub(super) fn find(&self, name: &str) -> Result<FaceBox, Error> {
-        let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-        self.0
-            .get(name)
-            .or_else(|| self.0.get(stem))
+        find_by_name(&self.0, name)
             .copied()
             .ok_or_else(|| Error::NoFaceBox {
                 photo: name.to_owned(),

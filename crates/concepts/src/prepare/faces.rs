@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use image::RgbImage;
+use image_files::file_name;
 
 use super::crop::{FaceBox, FaceBoxes};
 use crate::{Error, images};
@@ -50,8 +51,8 @@ impl FaceBoxes {
     /// ```
     ///
     /// # Errors
-    /// Returns [`Error::MissingFolder`], [`Error::EmptyFolder`], the errors of [`read_image`](images::read_image), which name
-    /// the photo, and the detector's errors.
+    /// Returns [`Error::MissingFolder`], [`Error::EmptyFolder`], [`Error::OnlyUnread`], [`Error::Image`], which names the
+    /// photo, and the detector's errors.
     pub fn detect(
         dir: &Path,
         detector: &dyn FaceDetector,
@@ -65,7 +66,7 @@ impl FaceBoxes {
         }
         let mut found = DetectedFaces::default();
         for (index, path) in photos.iter().enumerate() {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let name = file_name(path)?;
             let faces = detector.faces(&images::read_image(path)?)?;
             let area = |face: &FaceBox| face.width * face.height;
             let largest = faces
@@ -73,10 +74,10 @@ impl FaceBoxes {
                 .filter(|face| area(face) > 0.0 && area(face).is_finite())
                 .max_by(|a, b| area(a).total_cmp(&area(b)));
             match largest {
-                Some(face) => found.boxes.insert(&name, face),
-                None => found.without.push(name.clone().into_owned()),
+                Some(face) => found.boxes.insert(name, face),
+                None => found.without.push(name.to_owned()),
             }
-            observe(index + 1, photos.len(), &name);
+            observe(index + 1, photos.len(), name);
         }
         Ok(found)
     }

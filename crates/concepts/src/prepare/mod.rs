@@ -36,4 +36,4 @@ pub use manifest::{Manifest, PreparedPhoto};
 pub use photos::{PlannedPhoto, PrepareSettings, plan, prepare};
 #[cfg(feature = "faces")]
 pub use seeta::SeetaDetector;
-pub use split::{Fractions, Identities};
+pub use split::{Fractions, Grouping, Identities};

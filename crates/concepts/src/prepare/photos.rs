@@ -3,13 +3,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use image::imageops;
-use resumable_runs::{Lock, read, sha256_hex, workers, write, write_json};
+use image_files::{file_name, stem};
+use resumable_runs::{Lock, Places, read, sha256_hex, workers, write, write_json};
 
 use super::crop::Crop;
 use super::manifest::{Manifest, PreparedPhoto};
-use super::split::{Fractions, Identities, split_groups};
+use super::split::{Fractions, Grouping, Identities, split_groups};
 use crate::images::{self, ImageLimits, decode_image, encode_png};
-use crate::{Error, Split, pairs, photos};
+use crate::photos::{self, counts, largest};
+use crate::{Error, Split, pairs};
 
 /// How photos are prepared.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +22,8 @@ pub struct PrepareSettings {
     pub crop: Crop,
     /// The person in each photo.
     pub identities: Identities,
+    /// Which of the photos without a person belong together.
+    pub grouping: Grouping,
     /// Shares of the splits.
     pub fractions: Fractions,
     /// Seed of the split.
@@ -34,6 +38,7 @@ impl Default for PrepareSettings {
             size: 256,
             crop: Crop::Centre,
             identities: Identities::default(),
+            grouping: Grouping::default(),
             fractions: Fractions::default(),
             seed: 0,
             workers: 2,
@@ -61,9 +66,9 @@ const MAX_FILE: u64 = 256 << 20;
 ///
 /// # Errors
 /// Returns [`Error::BadSize`], [`Error::BadMargin`], [`Error::MissingFolder`], [`Error::EmptyFolder`],
-/// [`Error::DuplicateStem`], [`Error::BadName`], [`Error::BadFractions`], [`Error::NotEnoughSources`] if no photo would be
-/// left to train on, and [`Error::NoFaceBox`] for a photo
-/// without a face box if photos are cropped to faces.
+/// [`Error::OnlyUnread`], [`Error::DuplicateStem`], [`Error::BadName`], [`Error::BadFractions`],
+/// [`Error::NotEnoughSources`] if no photo would be left to train on, and [`Error::NoFaceBox`] for a photo without a face box
+/// if photos are cropped to faces.
 pub fn plan(dir: &Path, settings: &PrepareSettings) -> Result<Vec<PlannedPhoto>, Error> {
     images::check_size(settings.size)?;
     settings.crop.check()?;
@@ -74,18 +79,25 @@ pub fn plan(dir: &Path, settings: &PrepareSettings) -> Result<Vec<PlannedPhoto>,
         });
     }
     let mut groups = Vec::with_capacity(named.len());
+    // Groups that follow from the photos' names alone.
+    let mut sources = Vec::new();
     for (name, path) in &named {
         pairs::check_name(name)?;
-        let file = file_name(path);
+        let file = file_name(path)?;
         if let Crop::Face { boxes, .. } = &settings.crop {
-            boxes.find(&file)?;
+            boxes.find(file)?;
         }
-        groups.push(match settings.identities.find(&file) {
-            Some(person) => person.to_owned(),
-            None => photos::source(name),
+        groups.push(match (settings.identities.find(file), settings.grouping) {
+            (Some(person), _) => person.to_owned(),
+            (None, Grouping::Source) => {
+                sources.push(photos::source(name));
+                photos::source(name)
+            }
+            (None, Grouping::File) => name.clone(),
         });
     }
-    let splits = split_groups(&groups, settings.fractions, settings.seed)?;
+    let largest = largest(counts(sources.iter().map(String::as_str)));
+    let splits = split_groups(&groups, settings.fractions, settings.seed, largest)?;
     Ok(named
         .into_iter()
         .zip(groups)
@@ -103,9 +115,10 @@ pub fn plan(dir: &Path, settings: &PrepareSettings) -> Result<Vec<PlannedPhoto>,
 /// `out/manifest.json` last. `observe` gets the number of photos done and the name of the last one.
 ///
 /// # Errors
-/// Returns [`Error::File`] if another process prepares photos into `out` or a file cannot be written,
+/// Returns [`Error::File`] if a result would replace a photo, another process prepares photos into `out` or a file cannot
+/// be written,
 /// [`Error::ForeignPhoto`] if `out` holds an image that is not in this plan, which might put a photo into two splits, and
-/// the errors of [`read_image`](images::read_image), which name the photo.
+/// [`Error::Image`], which names the photo.
 pub fn prepare(
     plan: &[PlannedPhoto],
     out: &Path,
@@ -114,6 +127,7 @@ pub fn prepare(
 ) -> Result<Manifest, Error> {
     let size = images::check_size(settings.size)?;
     settings.crop.check()?;
+    check_places(plan, out)?;
     let _lock = Lock::take(out.join(".lock"))?;
     refuse_foreign_photos(plan, out)?;
 
@@ -158,23 +172,35 @@ fn prepare_one(
 ) -> Result<PreparedPhoto, Error> {
     let bytes = read(&photo.path, MAX_FILE)?;
     let image = decode_image(&bytes, &photo.path, ImageLimits::default())?;
-    let file = file_name(&photo.path);
-    let (x, y, side) = crop.square(&file, image.width(), image.height())?;
+    let file = file_name(&photo.path)?;
+    let (x, y, side) = crop.square(file, image.width(), image.height())?;
     let square = imageops::crop_imm(&image, x, y, side, side).to_image();
-    let path = out
-        .join(photo.split.folder())
-        .join(format!("{}.png", photo.name));
+    let path = prepared_path(photo, out);
     let png = encode_png(&images::fit(square, size), &path)?;
     write(&path, &png)?;
     Ok(PreparedPhoto {
         name: photo.name.clone(),
         split: photo.split,
         group: photo.group.clone(),
-        source_file: file,
+        source_file: file.to_owned(),
         source_sha256: sha256_hex(&bytes),
         crop: (x, y, side),
         sha256: sha256_hex(&png),
     })
+}
+
+fn prepared_path(photo: &PlannedPhoto, out: &Path) -> PathBuf {
+    let name = format!("{}.png", photo.name);
+    out.join(photo.split.folder()).join(name)
+}
+
+/// Refuses results that would replace photos or one another: `out` may hold the folder of the photos.
+fn check_places(plan: &[PlannedPhoto], out: &Path) -> Result<(), Error> {
+    let places = Places::new()
+        .reads_all(plan.iter().map(|photo| &photo.path))
+        .writes_all(plan.iter().map(|photo| prepared_path(photo, out)))
+        .writes(out.join("manifest.json"));
+    Ok(places.check()?)
 }
 
 fn refuse_foreign_photos(plan: &[PlannedPhoto], out: &Path) -> Result<(), Error> {
@@ -188,18 +214,11 @@ fn refuse_foreign_photos(plan: &[PlannedPhoto], out: &Path) -> Result<(), Error>
             .filter(|photo| photo.split == split)
             .map(|photo| photo.name.as_str())
             .collect();
-        for path in images::image_files(&dir)? {
-            if !ours.contains(images::stem(&path).as_str()) {
+        for path in images::list(&dir)?.files {
+            if !ours.contains(stem(&path)?.as_str()) {
                 return Err(Error::ForeignPhoto { path });
             }
         }
     }
     Ok(())
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
 }

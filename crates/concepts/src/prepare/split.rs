@@ -1,9 +1,11 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use image_files::composed;
 use resumable_runs::read_json;
 use serde::{Deserialize, Serialize};
 
+use crate::photos::counts;
 use crate::{Error, Split, random};
 
 /// The shares of the groups for validation and for test; the rest is for training. The default is the paper's 10 % and
@@ -25,8 +27,18 @@ impl Default for Fractions {
     }
 }
 
+/// Which photos belong together, if [`Identities`] does not say it: they stay in one split.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Grouping {
+    /// Those of one [source](crate::Photo::source): files `NAME-01`, `NAME-02` are crops of one photograph.
+    #[default]
+    Source,
+    /// Each file is a photograph of its own, whatever its name.
+    File,
+}
+
 /// The person in each photo: a JSON object `{"NAME.jpg": "person", ...}` whose keys are file names or stems. Photos that it
-/// does not name are grouped by their [source](crate::Photo::source).
+/// does not name are grouped by [`Grouping`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Identities(BTreeMap<String, String>);
@@ -37,16 +49,25 @@ impl Identities {
     /// # Errors
     /// Returns [`Error::File`] if the file cannot be read or is not such an object.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        Ok(read_json(path)?)
+        let Self(people) = read_json(path)?;
+        let people = people.into_iter();
+        Ok(Self(
+            people.map(|(name, who)| (composed(&name), who)).collect(),
+        ))
     }
 
     pub(super) fn find(&self, name: &str) -> Option<&str> {
-        let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-        self.0
-            .get(name)
-            .or_else(|| self.0.get(stem))
-            .map(String::as_str)
+        find_by_name(&self.0, name).map(String::as_str)
     }
+}
+
+/// What a table, whose keys are [composed] file names or stems, says of the file `name`.
+pub(super) fn find_by_name<'a, T>(table: &'a BTreeMap<String, T>, name: &str) -> Option<&'a T> {
+    let name = composed(name);
+    let stem = name
+        .rsplit_once('.')
+        .map_or(name.as_str(), |(stem, _)| stem);
+    table.get(&name).or_else(|| table.get(stem))
 }
 
 /// The split of each item, given the group of each: items of one group (one person, one photograph) stay together.
@@ -55,11 +76,12 @@ impl Identities {
 ///
 /// # Errors
 /// Returns [`Error::BadFractions`] for shares that are not from 0 to below 1, and [`Error::NotEnoughSources`] if no group
-/// would be left to train on.
+/// would be left to train on, which then names the group of `largest`.
 pub(super) fn split_groups(
     groups: &[String],
     fractions: Fractions,
     seed: u64,
+    largest: Option<(String, usize)>,
 ) -> Result<Vec<Split>, Error> {
     let valid = |share: f64| (0.0..1.0).contains(&share);
     if !valid(fractions.validation) || !valid(fractions.test) {
@@ -68,20 +90,21 @@ pub(super) fn split_groups(
             test: fractions.test,
         });
     }
-    let distinct: BTreeSet<&str> = groups.iter().map(String::as_str).collect();
-    let mut distinct: Vec<&str> = distinct.into_iter().collect();
+    let counts = counts(groups.iter().map(String::as_str));
     let count = |share: f64| {
-        let rounded = (share * distinct.len() as f64).round() as usize;
+        let rounded = (share * counts.len() as f64).round() as usize;
         if share > 0.0 { rounded.max(1) } else { 0 }
     };
     let (validation, test) = (count(fractions.validation), count(fractions.test));
-    if validation + test >= distinct.len() {
+    if validation + test >= counts.len() {
         return Err(Error::NotEnoughSources {
-            found: distinct.len(),
+            found: counts.len(),
             validation,
             test,
+            largest,
         });
     }
+    let mut distinct: Vec<&str> = counts.into_keys().collect();
     random::shuffle(&mut distinct, seed);
     let splits: BTreeMap<&str, Split> = distinct
         .into_iter()
@@ -107,7 +130,7 @@ mod tests {
     #[test]
     fn groups_stay_together() {
         let groups: Vec<String> = (0..1000).map(|i| format!("p{}", i % 100)).collect();
-        let splits = split_groups(&groups, Fractions::default(), 3).unwrap();
+        let splits = split_groups(&groups, Fractions::default(), 3, None).unwrap();
         let count = |split| splits.iter().filter(|s| **s == split).count();
         assert_eq!(
             (
@@ -121,11 +144,11 @@ mod tests {
             assert_eq!(splits[i], splits[i + 100]);
         }
         assert_ne!(
-            split_groups(&groups, Fractions::default(), 4).unwrap(),
+            split_groups(&groups, Fractions::default(), 4, None).unwrap(),
             splits
         );
         assert!(matches!(
-            split_groups(&groups[..2], Fractions::default(), 3),
+            split_groups(&groups[..2], Fractions::default(), 3, None),
             Err(Error::NotEnoughSources { found: 2, .. })
         ));
         assert!(
@@ -135,7 +158,8 @@ mod tests {
                     validation: f64::NAN,
                     test: 0.1
                 },
-                3
+                3,
+                None
             )
             .is_err()
         );

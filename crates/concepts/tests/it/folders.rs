@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use concepts::images::ImageError;
 use concepts::{
     Error, FileError, Pair, Photo, read_pair_splits, read_pairs, read_photos, split_by_source,
     write_pairs,
@@ -185,6 +186,7 @@ fn a_file_without_a_partner_is_named_on_either_side() {
             Error::MissingPartner {
                 path,
                 folder: searched,
+                similar: None,
             } => {
                 assert!(path.ends_with(format!("{alone}/b.png")));
                 assert!(searched.ends_with(folder));
@@ -243,7 +245,10 @@ fn unreadable_images_are_named() {
         let path = dir.path().join(name);
         fs::write(&path, content).unwrap();
         let error = read_photos(dir.path(), 8).unwrap_err();
-        assert!(matches!(error, Error::Decode { .. }), "{error}");
+        assert!(
+            matches!(error, Error::Image(ImageError::Decode { .. })),
+            "{error}"
+        );
         assert!(error.to_string().contains(name), "{error}");
         fs::remove_file(path).unwrap();
     }
@@ -257,7 +262,7 @@ fn oversized_headers_are_refused_before_decoding() {
         fs::write(dir.path().join("huge.png"), png_header(width, height)).unwrap();
         let error = read_photos(dir.path(), 8).unwrap_err();
         assert!(
-            matches!(error, Error::TooLarge { .. }),
+            matches!(error, Error::Image(ImageError::TooLarge { .. })),
             "{width}x{height}: {error}"
         );
         assert!(error.to_string().contains("huge.png"), "{error}");
@@ -270,7 +275,10 @@ fn a_header_that_its_file_cannot_fill_is_refused_before_decoding() {
     // A file of 57 bytes that claims 300 MB.
     fs::write(dir.path().join("a.png"), png_header(10_000, 10_000)).unwrap();
     let error = read_photos(dir.path(), 8).unwrap_err();
-    assert!(matches!(error, Error::Truncated { .. }), "{error}");
+    assert!(
+        matches!(error, Error::Image(ImageError::Truncated { .. })),
+        "{error}"
+    );
     let text = error.to_string();
     assert!(
         text.contains("a.png") && text.contains("cannot hold"),
@@ -322,16 +330,18 @@ fn a_file_in_place_of_the_folder_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
-    for error in [
-        write_pairs(&file, &[pair("a", 8)]).unwrap_err(),
-        read_photos(&file, 8).unwrap_err(),
-    ] {
-        assert!(
-            matches!(error, Error::File(FileError::Io { .. })),
-            "{error}"
-        );
-        assert!(error.to_string().contains("file"), "{error}");
-    }
+    let error = write_pairs(&file, &[pair("a", 8)]).unwrap_err();
+    assert!(
+        matches!(error, Error::File(FileError::Io { .. })),
+        "{error}"
+    );
+    assert!(error.to_string().contains("file"), "{error}");
+    let error = read_photos(&file, 8).unwrap_err();
+    assert!(
+        matches!(error, Error::Image(ImageError::Io { .. })),
+        "{error}"
+    );
+    assert!(error.to_string().contains("file"), "{error}");
 }
 
 #[test]
@@ -426,7 +436,11 @@ fn too_few_sources_are_refused() {
     assert!(split_by_source(&photos, 2, 2, 0).is_ok());
     for (validation, test) in [(2, 3), (0, 5), (usize::MAX, usize::MAX)] {
         match split_by_source(&photos, validation, test, 0).unwrap_err() {
-            Error::NotEnoughSources { found: 5, .. } => {}
+            Error::NotEnoughSources {
+                found: 5,
+                largest: Some((_, 3)),
+                ..
+            } => {}
             other => panic!("{other}"),
         }
     }

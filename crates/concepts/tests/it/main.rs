@@ -5,5 +5,7 @@ mod catalogue;
 #[cfg(feature = "faces")]
 mod faces;
 mod folders;
+mod foreign_folders;
+mod grammar;
 mod ops;
 mod prepare;

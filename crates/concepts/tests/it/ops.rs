@@ -240,6 +240,28 @@ fn textures_have_their_period_and_darken() {
 }
 
 #[test]
+fn a_vignette_darkens_the_corners_and_spares_the_centre() {
+    let white = RgbImage::from_pixel(64, 64, Rgb([200; 3]));
+    let dark = Op::Vignette { amount: 1.0 }.apply(&white);
+    let at = |x, y| dark.get_pixel(x, y).0[0];
+    assert_eq!((at(31, 31), at(32, 32)), (200, 200));
+    assert!(at(0, 0) < 10 && at(63, 0) == at(0, 0) && at(0, 63) == at(0, 0));
+    // Half of the squared distance of a corner, in the middle of an edge.
+    assert!((95..110).contains(&at(0, 31)), "{}", at(0, 31));
+}
+
+#[test]
+fn a_frame_covers_the_border_and_nothing_else() {
+    let white = RgbImage::from_pixel(64, 64, Rgb([200; 3]));
+    let colour = [10, 20, 30];
+    let framed = Op::Frame { width: 4.0, colour }.apply(&white);
+    for (x, y, pixel) in framed.enumerate_pixels() {
+        let inside = (4..60).contains(&x) && (4..60).contains(&y);
+        assert_eq!(pixel.0, if inside { [200; 3] } else { colour }, "{x}, {y}");
+    }
+}
+
+#[test]
 fn panes_have_bars_between_them() {
     let white = RgbImage::from_pixel(64, 64, Rgb([200; 3]));
     let glass = Op::Panes {
@@ -302,6 +324,8 @@ fn invalid_parameters_do_not_panic() {
             Op::Emboss { radius: v, gain: v },
             Op::Mosaic { period: v },
             Op::Panes { period: v, lead: v },
+            Op::Vignette { amount: v },
+            Op::Frame { width: v, colour },
         ];
         for screen in [
             Screen::Dots,

@@ -256,3 +256,31 @@ fn aligned_pairs_both_ways() {
         Err(Error::BadName { .. })
     ));
 }
+
+#[test]
+fn prepared_photos_replace_none_of_the_originals() {
+    let dir = tempfile::tempdir().unwrap();
+    let photos = dir.path().join("train");
+    fs::create_dir(&photos).unwrap();
+    let names = ["a.png", "b.png", "c.png", "d.png"];
+    for (index, name) in (0..).zip(names) {
+        picture(80, 60, index).save(photos.join(name)).unwrap();
+    }
+    let before = names.map(|name| fs::read(photos.join(name)).unwrap());
+    let planned = plan(&photos, &small()).unwrap();
+    let error = prepare(&planned, dir.path(), &small(), &|_, _| {}).unwrap_err();
+    assert!(error.to_string().contains("which is read"), "{error}");
+    assert_eq!(
+        names.map(|name| fs::read(photos.join(name)).unwrap()),
+        before
+    );
+    assert_eq!(
+        fs::read_dir(dir.path()).unwrap().count(),
+        1,
+        "nothing is created"
+    );
+    // Below the folder of the photos there is room, also the second time.
+    for _ in 0..2 {
+        prepare(&planned, &photos.join("prepared"), &small(), &|_, _| {}).unwrap();
+    }
+}

@@ -26,6 +26,17 @@ pub struct ConceptPairs {
     pub test: PairSet,
     /// Some test pairs as images, for pictures.
     pub shown: Vec<(RgbImage, RgbImage)>,
+    /// How many pairs there were to take these from.
+    pub given: PairsGiven,
+}
+
+/// How many pairs there are for a concept, of which [`PairCounts`] takes some.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PairsGiven {
+    /// Training pairs.
+    pub train: usize,
+    /// Test pairs.
+    pub test: usize,
 }
 
 /// How many pairs a run takes; fewer if there are fewer.
@@ -52,6 +63,10 @@ impl ConceptPairs {
         size: usize,
         device: &Device,
     ) -> Result<Self> {
+        let given = PairsGiven {
+            train: train.len(),
+            test: measure.len(),
+        };
         let train = edit_photos(&spread(train, counts.train, 0.0), concept);
         let test = edit_photos(&spread(measure, counts.test, 0.0), concept);
         let shown = spread(&test, counts.shown, 0.5);
@@ -61,6 +76,7 @@ impl ConceptPairs {
             train: PairSet::new(&train, size, device)?,
             test: PairSet::new(&test, size, device)?,
             shown,
+            given,
         })
     }
 
@@ -84,6 +100,10 @@ impl ConceptPairs {
                 test: test.len(),
             });
         }
+        let given = PairsGiven {
+            train: train.len(),
+            test: test.len(),
+        };
         let train = spread(&train, counts.train, 0.0);
         let test = spread(&test, counts.test, 0.0);
         let shown = spread(&test, counts.shown, 0.5);
@@ -93,6 +113,7 @@ impl ConceptPairs {
             train: PairSet::new(&train, size, device)?,
             test: PairSet::new(&test, size, device)?,
             shown,
+            given,
         })
     }
 
@@ -116,6 +137,7 @@ type ImagePairs = Vec<(RgbImage, RgbImage)>;
 fn read_train_and_test(dir: &Path, size: usize) -> Result<(ImagePairs, ImagePairs)> {
     if let Some(splits) = read_pair_splits(dir, size)? {
         let test = if splits.test.is_empty() {
+            log::warn!("{}: there is no test/; val/ is measured on", dir.display());
             splits.val
         } else {
             splits.test
@@ -131,4 +153,37 @@ fn read_train_and_test(dir: &Path, size: usize) -> Result<(ImagePairs, ImagePair
         }
     }
     Ok((train, test))
+}
+
+#[cfg(test)]
+mod tests {
+    use concepts::{Pair, write_pairs};
+
+    use super::*;
+
+    fn pairs(count: u8) -> Vec<Pair> {
+        (0..count)
+            .map(|i| Pair {
+                name: i.to_string(),
+                input: RgbImage::new(8, 8),
+                target: RgbImage::from_pixel(8, 8, image::Rgb([i; 3])),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn pairs_are_measured_on_test_else_on_val_else_on_every_fifth() {
+        let dir = tempfile::tempdir().unwrap();
+        let counts = || {
+            let (train, test) = read_train_and_test(dir.path(), 8).unwrap();
+            (train.len(), test.len())
+        };
+        write_pairs(dir.path(), &pairs(10)).unwrap();
+        assert_eq!(counts(), (8, 2));
+        write_pairs(&dir.path().join("train"), &pairs(6)).unwrap();
+        write_pairs(&dir.path().join("val"), &pairs(4)).unwrap();
+        assert_eq!(counts(), (6, 4));
+        write_pairs(&dir.path().join("test"), &pairs(3)).unwrap();
+        assert_eq!(counts(), (6, 3));
+    }
 }

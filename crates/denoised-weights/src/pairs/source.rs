@@ -1,15 +1,17 @@
 //! The training concepts, of the shipped list or of a user's folder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
+use concepts::images::{composed, subfolders};
 use concepts::{Concept, Split, art_concepts, find};
+use resumable_runs::read_lines;
 
 use super::concept_pairs::folder_name;
 use super::{ConceptPairs, PairCounts, PhotoSplits};
 use crate::Error;
-use crate::error::{Result, io};
+use crate::error::Result;
 
 /// Where a concept's pairs come from.
 pub enum ConceptSource {
@@ -70,7 +72,7 @@ impl ConceptSource {
 ///
 /// # Errors
 /// Returns [`Error::Concepts`] or [`Error::NoConceptFolder`] for an unknown name in `only`, [`Error::HeldOutConcept`] for
-/// a held-out one, [`Error::Io`] or [`Error::EmptyPrompt`] if a folder or prompt cannot be used, and
+/// a held-out one, [`Error::Concepts`] or [`Error::EmptyPrompt`] if a folder or prompt cannot be used, and
 /// [`Error::NoConcepts`] if nothing is found.
 pub fn training_sources(
     pairs: Option<&Path>,
@@ -106,41 +108,88 @@ fn of_list(only: &[String]) -> Result<BTreeMap<String, ConceptSource>> {
 }
 
 fn of_folder(root: &Path, only: &[String]) -> Result<BTreeMap<String, ConceptSource>> {
-    let mut found = BTreeMap::new();
-    for entry in std::fs::read_dir(root).map_err(io("read the folder", root))? {
-        let dir = entry.map_err(io("read the folder", root))?.path();
-        let name = dir
-            .file_name()
-            .and_then(|n| n.to_str())
-            .unwrap_or_default()
-            .to_owned();
-        if !dir.is_dir() || !(only.is_empty() || only.contains(&name)) {
-            continue;
-        }
-        let prompt = read_prompt(&dir)?;
-        found.insert(name, ConceptSource::Folder(dir, prompt));
+    let mut folders = concept_folders(root)?;
+    if !only.is_empty() {
+        let find = |name: &String| {
+            let name = composed(name);
+            match folders.remove(&name) {
+                Some(dir) => Ok((name, dir)),
+                None => Err(Error::NoConceptFolder {
+                    path: root.join(name),
+                }),
+            }
+        };
+        // A name may be given twice.
+        let only: BTreeSet<&String> = only.iter().collect();
+        folders = only.into_iter().map(find).collect::<Result<_>>()?;
     }
-    match only.iter().find(|name| !found.contains_key(*name)) {
-        Some(name) => Err(Error::NoConceptFolder {
-            path: root.join(name),
-        }),
-        None => Ok(found),
-    }
+    folders
+        .into_iter()
+        .map(|(name, dir)| {
+            let prompt = read_prompt(&dir)?;
+            Ok((name, ConceptSource::Folder(dir, prompt)))
+        })
+        .collect()
 }
 
-/// The text in a folder's `prompt.txt`.
+/// The folders of concepts directly in `root` with their names, in Unicode's composed form, sorted. Hidden folders
+/// (`.ipynb_checkpoints`, `__MACOSX`, `@eaDir`) are skipped, and links to folders are followed.
 ///
 /// # Errors
-/// Returns [`Error::NoPrompt`] or [`Error::EmptyPrompt`], which name the file, if it is missing or empty.
+/// Returns [`Error::Concepts`] if `root` cannot be read, or a name is not Unicode.
+pub fn concept_folders(root: &Path) -> Result<BTreeMap<String, PathBuf>> {
+    Ok(subfolders(root).map_err(concepts::Error::from)?)
+}
+
+/// The text in a folder's `prompt.txt`, on one line; lines that begin with `#` are comments.
+///
+/// # Errors
+/// Returns [`Error::NoPrompt`] or [`Error::EmptyPrompt`], which name the file, if it is missing or has no text, and
+/// [`Error::Files`] if it is not in UTF-8.
 pub fn read_prompt(dir: &Path) -> Result<String> {
     let path = dir.join("prompt.txt");
-    let text = std::fs::read_to_string(&path).map_err(|source| Error::NoPrompt {
-        path: path.clone(),
-        source,
+    let lines = read_lines(&path).map_err(|error| match error {
+        resumable_runs::Error::WholeFile(tensor_file::Error::Io { path, source }) => {
+            Error::NoPrompt { path, source }
+        }
+        other => other.into(),
     })?;
-    let prompt = text.trim().to_owned();
-    if prompt.is_empty() {
+    if lines.is_empty() {
         return Err(Error::EmptyPrompt { path });
     }
-    Ok(prompt)
+    Ok(lines.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roots_of_concepts_are_read_as_folders_of_images_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        // None of the last three has a prompt.
+        let folders = [
+            "ink",
+            "cafe\u{301}",
+            ".ipynb_checkpoints",
+            "__MACOSX",
+            "@eaDir",
+        ];
+        for name in folders {
+            std::fs::create_dir(root.join(name)).unwrap();
+        }
+        for name in &folders[..2] {
+            std::fs::write(root.join(name).join("prompt.txt"), "a style\n").unwrap();
+        }
+        std::fs::write(root.join("notes.txt"), "no folder").unwrap();
+        let names = |only: &[&str]| {
+            let only: Vec<String> = only.iter().map(|&name| name.to_owned()).collect();
+            let found = training_sources(Some(root), &only).unwrap();
+            found.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&[]), ["café", "ink"]);
+        assert_eq!(names(&["café"]), ["café"]);
+        assert_eq!(names(&["ink", "ink"]), ["ink"]);
+    }
 }

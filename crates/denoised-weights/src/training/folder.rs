@@ -13,7 +13,7 @@ use super::trained_on::DATA_FILE;
 use super::{TrainedOn, TrainingEvent, TrainingReport};
 use crate::Error;
 use crate::error::Result;
-use crate::run::{RunLock, claim, discard};
+use crate::run::{Lock, claim, discard, lock_training};
 
 /// Where a training writes the weight generator, and meanwhile its state.
 #[derive(Debug, Clone)]
@@ -34,9 +34,9 @@ impl TrainingFolder {
     /// Locks the folder; hold the lock from before [`TrainingFolder::resume_or`] to the end.
     ///
     /// # Errors
-    /// As [`RunLock::of_training`].
-    pub fn lock(&self) -> Result<RunLock> {
-        RunLock::of_training(&self.dir)
+    /// As [`lock_training`].
+    pub fn lock(&self) -> Result<Lock> {
+        lock_training(&self.dir)
     }
 
     /// The losses that the training has logged so far.

@@ -5,8 +5,8 @@ use std::path::Path;
 use burn::tensor::Device;
 use denoised_weights::Error;
 use denoised_weights::collecting::{CollectEvent, CollectOptions, Collector};
-use denoised_weights::pairs::{ConceptSource, PairCounts, training_sources};
-use denoised_weights::run::RunLock;
+use denoised_weights::pairs::{ConceptSource, PairCounts, read_prompt, training_sources};
+use denoised_weights::run::Lock;
 use weight_blocks::{NamedTensors, Zoo};
 
 use crate::common::{Quarters, pair_folder, tiny_base, tiny_recipe};
@@ -81,7 +81,7 @@ fn a_concept_that_another_process_trains_comes_last() {
     let zoo = dir.path().join("zoo");
     let base = tiny_base();
     let mut collector = open(&zoo, &base, 1).unwrap();
-    let mut other = RunLock::try_take(&zoo.join("work/fog.lock")).unwrap();
+    let mut other = Lock::try_take(zoo.join("work/fog.lock")).unwrap();
     assert!(other.is_some());
     let mut events = Vec::new();
     let trained = collector.collect(&sources, None, |event| match event {
@@ -89,6 +89,9 @@ fn a_concept_that_another_process_trains_comes_last() {
             events.push(format!("{concept} busy"));
             // The other process is killed.
             other = None;
+        }
+        CollectEvent::Begin { given, .. } => {
+            assert_eq!((given.train, given.test), (8, 2));
         }
         CollectEvent::Collected { concept, l1 } => {
             assert!(l1.is_finite());
@@ -124,10 +127,32 @@ fn concepts_without_pairs_photos_or_epochs_are_refused() {
     sources(&root);
     let missing = training_sources(Some(&root), &["rain".into()]);
     assert!(matches!(missing, Err(Error::NoConceptFolder { .. })));
-    std::fs::write(root.join("ink/prompt.txt"), " \n").unwrap();
+    std::fs::write(root.join("ink/prompt.txt"), "\u{feff} \n# nothing\r\n").unwrap();
     let empty = training_sources(Some(&root), &[]);
     assert!(matches!(empty, Err(Error::EmptyPrompt { .. })));
     std::fs::remove_file(root.join("ink/prompt.txt")).unwrap();
     let none = training_sources(Some(&root), &[]);
     assert!(matches!(none, Err(Error::NoPrompt { .. })));
+}
+
+#[test]
+fn a_prompt_is_read_as_any_editor_writes_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("prompt.txt");
+    for text in [
+        "ink drawing",
+        "\u{feff}ink drawing\r\n",
+        "# my style\nink drawing\n",
+        "\u{feff}# my style\r\nink\r\ndrawing\r\n",
+    ] {
+        std::fs::write(&path, text).unwrap();
+        assert_eq!(read_prompt(dir.path()).unwrap(), "ink drawing", "{text:?}");
+    }
+    let utf16: Vec<u8> = ("\u{feff}ink drawing\r\n".encode_utf16())
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    std::fs::write(&path, utf16).unwrap();
+    let error = read_prompt(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("UTF-16 (little-endian)"), "{error}");
+    assert!(error.contains("prompt.txt"), "{error}");
 }

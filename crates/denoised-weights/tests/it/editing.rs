@@ -1,7 +1,9 @@
 //! Editing photos and fine-tuning.
 
+use std::path::{Path, PathBuf};
+
 use denoised_weights::pairs::read_pair_set;
-use denoised_weights::{Error, PhotoEditor, fine_tune};
+use denoised_weights::{Error, PhotoEditor, fine_tune, plan_edits};
 use finetune::Zero;
 use weight_blocks::WeightSpace;
 
@@ -31,6 +33,101 @@ fn files_folders_and_images_are_edited_alike() {
     let error = editor.edit_file(photos.join("wide.png"), dir.path().join("one.txt"));
     assert!(matches!(error, Err(Error::EncodeImage { .. })));
     assert!(editor.edit(image::RgbImage::new(0, 4)).is_err());
+}
+
+/// Photos of which two pairs differ only after the first dot, or only in the extension.
+fn photos_with_equal_stems(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    std::fs::create_dir_all(dir).unwrap();
+    let names = ["cat.v1.jpg", "cat.v2.jpg", "dog.jpg", "dog.png"];
+    let save = |(seed, name): (u32, &str)| {
+        let path = dir.join(name);
+        photo(SIZE as u32, SIZE as u32, seed).save(&path).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        (path, bytes)
+    };
+    (0..).zip(names).map(save).collect()
+}
+
+fn unchanged(photos: &[(PathBuf, Vec<u8>)]) {
+    for (path, bytes) in photos {
+        assert_eq!(std::fs::read(path).unwrap(), *bytes, "{}", path.display());
+    }
+}
+
+#[test]
+fn photos_with_equal_stems_keep_files_of_their_own() {
+    let base = tiny_base();
+    let editor = PhotoEditor::new(&base, &base.generator.read_weights().unwrap()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let photos = dir.path().join("photos");
+    let files = photos_with_equal_stems(&photos);
+    // Twice: edits of an earlier run are replaced, and not taken for photos.
+    let edited = photos.join("edited");
+    for _ in 0..2 {
+        assert_eq!(editor.edit_folder(&photos, &edited).unwrap(), 4);
+    }
+    unchanged(&files);
+    let names = ["cat.v1.png", "cat.v2.png", "dog.jpg.png", "dog.png.png"];
+    for (name, (path, _)) in names.iter().zip(&files) {
+        let expected = editor.edit(concepts::read_photo(path, SIZE).unwrap().image);
+        let found = image::open(edited.join(name)).unwrap().to_rgb8();
+        assert_eq!(found, expected.unwrap(), "{name}");
+    }
+    assert_eq!(std::fs::read_dir(&edited).unwrap().count(), 4);
+
+    // One file on systems that do not tell upper case from lower case.
+    let shouted = dir.path().join("shouted");
+    std::fs::create_dir(&shouted).unwrap();
+    std::fs::copy(&files[2].0, shouted.join("Dog.jpg")).unwrap();
+    std::fs::copy(&files[3].0, shouted.join("dog.png")).unwrap();
+    let plan = plan_edits(&shouted, &edited).unwrap();
+    let names: Vec<_> = plan
+        .iter()
+        .map(|edit| edit.edited.file_name().unwrap())
+        .collect();
+    assert_eq!(names, ["Dog.jpg.png", "dog.png.png"]);
+}
+
+#[test]
+fn photos_are_never_replaced_by_their_edits() {
+    let base = tiny_base();
+    let editor = PhotoEditor::new(&base, &base.generator.read_weights().unwrap()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let photos = dir.path().join("photos");
+    let files = photos_with_equal_stems(&photos);
+    let linked = dir.path().join("linked");
+    std::os::unix::fs::symlink(&photos, &linked).unwrap();
+    for edited in [
+        photos.clone(),
+        photos.join("new/.."),
+        linked.clone(),
+        linked.join("."),
+    ] {
+        let error = editor.edit_folder(&photos, &edited).unwrap_err();
+        assert!(error.to_string().contains("which is read"), "{error}");
+    }
+    let dog = &files[3].0;
+    for edited in [
+        dog.clone(),
+        linked.join("dog.png"),
+        photos.join("../photos/dog.png"),
+    ] {
+        let error = editor.edit_file(dog, &edited).unwrap_err();
+        assert!(matches!(error, Error::Files(_)), "{error}");
+    }
+    // A photo that is a link into the folder of the edits.
+    let collected = dir.path().join("collected");
+    std::fs::create_dir(&collected).unwrap();
+    std::os::unix::fs::symlink(dog, collected.join("dog.png")).unwrap();
+    assert!(editor.edit_folder(&collected, &photos).is_err());
+    unchanged(&files);
+    let empty = dir.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    let error = editor
+        .edit_folder(&empty, &photos.join("edited"))
+        .unwrap_err();
+    assert!(matches!(error, Error::Concepts(_)), "{error}");
+    assert_eq!(std::fs::read_dir(&photos).unwrap().count(), 4);
 }
 
 #[test]

@@ -244,3 +244,31 @@ fn a_computed_rate_is_recognised() {
         resume(recipe(), dir.path()).unwrap();
     }
 }
+
+/// Each file of a state, cut off: an error, or the same state.
+#[test]
+fn a_state_that_is_cut_off_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut trainer = resume(recipe(), dir.path()).unwrap();
+    let expected = train(&mut trainer, 1);
+    trainer.save_state(dir.path()).unwrap();
+    let folder = dir.path().join("at-000001");
+    for file in names(&folder) {
+        let path = folder.join(&file);
+        let whole = fs::read(&path).unwrap();
+        let step = (whole.len() / 20).max(1);
+        let ends = [1, 2, 3, 4, 8, 16].map(|n| whole.len() - n);
+        for length in (0..whole.len()).step_by(step).chain(ends) {
+            fs::write(&path, &whole[..length]).unwrap();
+            match resume(recipe(), dir.path()) {
+                Err(error) => assert!(error.to_string().contains(&file), "{error}"),
+                Ok(found) => assert_eq!(found.adapter().unwrap(), expected, "{file} {length}"),
+            }
+        }
+        fs::write(&path, whole).unwrap();
+    }
+    assert_eq!(
+        resume(recipe(), dir.path()).unwrap().adapter().unwrap(),
+        expected
+    );
+}

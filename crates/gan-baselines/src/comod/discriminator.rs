@@ -15,7 +15,7 @@ use super::generator::check_photo;
 use super::minibatch_std::{minibatch_std, minibatch_std_dual};
 use crate::error::Error;
 use crate::penalties::{Critic, Dual};
-use lora_gan::state_dict;
+use lora_gan::state_dict::{self, StateDictFile};
 
 /// One size of the discriminator: two convolutions beside a filtered 1×1, summed and divided by √2.
 #[derive(Module, Debug)]
@@ -107,8 +107,8 @@ impl CoModDiscriminator {
     ///
     /// # Errors
     /// Returns the errors of [`lora_gan::state_dict::load`].
-    pub fn load_state_dict(self, path: &Path) -> Result<Self, Error> {
-        Ok(state_dict::load(self, &[], path)?)
+    pub fn load_state_dict(self, file: impl Into<StateDictFile>) -> Result<Self, Error> {
+        Ok(state_dict::load(self, &[], file)?)
     }
 
     /// Writes the weights as safetensors.

@@ -14,7 +14,7 @@ use super::synthesis::Synthesis;
 use crate::error::Error;
 use lora_gan::Pass;
 use lora_gan::init::normal;
-use lora_gan::state_dict;
+use lora_gan::state_dict::{self, StateDictFile};
 
 /// Latents z `[n, width]` from N(0, 1), drawn on the host from `seed`.
 pub fn latents(n: usize, width: usize, seed: u64, device: &Device) -> Tensor<2> {
@@ -82,8 +82,8 @@ impl CoModGenerator {
     ///
     /// # Errors
     /// Returns the errors of [`lora_gan::state_dict::load`].
-    pub fn load_state_dict(self, path: &Path) -> Result<Self, Error> {
-        Ok(state_dict::load(self, &[], path)?)
+    pub fn load_state_dict(self, file: impl Into<StateDictFile>) -> Result<Self, Error> {
+        Ok(state_dict::load(self, &[], file)?)
     }
 
     /// Writes the weights as safetensors.

@@ -15,7 +15,7 @@ use super::conv::{ConvLayer, Resize};
 use super::names::names;
 use crate::error::Error;
 use lora_gan::Pass;
-use lora_gan::state_dict;
+use lora_gan::state_dict::{self, StateDictFile};
 
 /// pix2pix's `ResnetGenerator`, equal to the one of `junyanz/pytorch-CycleGAN-and-pix2pix` in
 /// layers, initial distribution and names of its state dict.
@@ -118,9 +118,9 @@ impl ResnetGenerator {
     ///
     /// # Errors
     /// Returns the errors of [`lora_gan::state_dict::load`].
-    pub fn load_state_dict(self, path: &Path) -> Result<Self, Error> {
+    pub fn load_state_dict(self, file: impl Into<StateDictFile>) -> Result<Self, Error> {
         let names = names(self.blocks.len(), self.dropout);
-        Ok(state_dict::load(self, &names, path)?)
+        Ok(state_dict::load(self, &names, file)?)
     }
 
     /// Writes the weights as safetensors under the original's names; PyTorch loads it with

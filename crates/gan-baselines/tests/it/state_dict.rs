@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use gan_baselines::{Error, ResnetConfig, ResnetGenerator};
+use lora_gan::state_dict::StateDictFile;
 use lora_gan::{NormKind, Pass, PatchGan, PatchGanConfig};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -218,4 +219,125 @@ fn a_file_far_larger_than_the_network_is_not_read() {
     file.as_file().set_len(1 << 40).unwrap();
     let result = new(NormKind::Batch, 0.5).load_state_dict(file.path());
     assert!(message(result, file.path()).contains("more than the"));
+}
+
+/// The tensors of `resnet.pth` under the names that `rename` gives them, in each of its copies; and some of other objects.
+fn renamed(file: &Path, rename: &dyn Fn(&str) -> Vec<String>, others: &[&str]) {
+    let dir = tempfile::tempdir().unwrap();
+    let plain = dir.path().join("G.safetensors");
+    let generator = new(NormKind::Batch, 0.5).load_state_dict(&path("resnet.pth"));
+    generator.unwrap().save_state_dict(&plain).unwrap();
+    let mut tensors = BTreeMap::new();
+    for (name, tensor) in load_safetensors(&plain).unwrap().0 {
+        for copy in rename(&name) {
+            // The average differs from the weights.
+            let mut tensor = tensor.clone();
+            if copy.contains("ema") {
+                tensor.data.iter_mut().for_each(|value| *value *= 0.5);
+            }
+            tensors.insert(copy, tensor);
+        }
+    }
+    for name in others {
+        let tensor = HostTensor::new(vec![2], vec![0.0; 2]).unwrap();
+        tensors.insert((*name).to_owned(), tensor);
+    }
+    save_safetensors(file, &tensors, &BTreeMap::new()).unwrap();
+}
+
+/// A weight of the network, by which its copies are told apart.
+fn weight(generator: &ResnetGenerator) -> Vec<f32> {
+    let named = module_to_named(generator).unwrap();
+    named["stem.weight"].data.clone()
+}
+
+#[test]
+fn wrapped_names_load() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("G.safetensors");
+    let expected = new(NormKind::Batch, 0.5).load_state_dict(&path("resnet.pth"));
+    let expected = weight(&expected.unwrap());
+    for prefix in [
+        "_orig_mod.",
+        "module._orig_mod.",
+        "_orig_mod.module.",
+        "_fsdp_wrapped_module.",
+        "state_dict.",
+        "params.module.",
+        "checkpoint.netG._orig_mod.",
+    ] {
+        let rename = |name: &str| vec![format!("{prefix}{name}")];
+        renamed(&file, &rename, &[]);
+        let generator = new(NormKind::Batch, 0.5).load_state_dict(&file).unwrap();
+        assert_eq!(weight(&generator), expected, "{prefix}");
+    }
+    // A part of the network was compiled.
+    let rename = |name: &str| vec![name.replace("model.10.", "model.10._orig_mod.")];
+    renamed(&file, &rename, &["n_averaged"]);
+    let generator = new(NormKind::Batch, 0.5).load_state_dict(&file).unwrap();
+    assert_eq!(weight(&generator), expected);
+    // The same tensor twice.
+    renamed(
+        &file,
+        &|name| vec![name.to_owned(), format!("module.{name}")],
+        &[],
+    );
+    let text = message(new(NormKind::Batch, 0.5).load_state_dict(&file), &file);
+    assert!(text.contains("are the same tensor"), "{text}");
+}
+
+#[test]
+fn one_of_several_objects_is_taken_by_name_or_if_it_alone_fits() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("esrgan.safetensors");
+    let load = |part: Option<&str>| {
+        let place = StateDictFile::new(&file);
+        let place = match part {
+            Some(key) => place.part(key),
+            None => place,
+        };
+        new(NormKind::Batch, 0.5).load_state_dict(place)
+    };
+    // A discriminator beside it: only one fits.
+    let rename = |name: &str| vec![format!("netG.module.{name}")];
+    let others = [
+        "netD.model.0.weight",
+        "netD.model.1.weight",
+        "optimizer.state.0.exp_avg",
+    ];
+    renamed(&file, &rename, &others);
+    let generator = weight(&load(None).unwrap());
+    assert_eq!(weight(&load(Some("netG")).unwrap()), generator);
+    let text = message(load(Some("netG_A")), &file);
+    assert!(
+        text.contains("no `netG_A`") && text.contains("`netD`, `netG`, `optimizer`"),
+        "{text}"
+    );
+    let text = message(load(Some("netD")), &file);
+    assert!(text.contains("`netD.model."), "{text}");
+
+    // Two that fit: the weights and their average.
+    let rename = |name: &str| {
+        vec![
+            format!("params.{name}"),
+            format!("params_ema._orig_mod.{name}"),
+        ]
+    };
+    renamed(&file, &rename, &[]);
+    let text = message(load(None), &file);
+    assert!(text.contains("`params`, `params_ema`"), "{text}");
+    let (plain, average) = (
+        load(Some("params")).unwrap(),
+        load(Some("params_ema")).unwrap(),
+    );
+    assert_eq!(weight(&plain), generator);
+    assert_ne!(weight(&average), generator);
+
+    // None that fits.
+    renamed(&file, &|_| Vec::new(), &others);
+    let text = message(load(None), &file);
+    assert!(text.contains("`netD.model."), "{text}");
+    renamed(&file, &|_| Vec::new(), &["netD.main.0.weight", "epoch.a"]);
+    let text = message(load(None), &file);
+    assert!(text.contains("it holds `epoch`, `netD`"), "{text}");
 }

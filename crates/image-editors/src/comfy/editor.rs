@@ -8,8 +8,11 @@ use model_server_client::{
 use resumable_runs::{sha256_hex, sha256_parts};
 use serde_json::{Value, json};
 
-use super::reply::{Job, Output, in_queue, job_id, queued_id, read_history, uploaded_name};
+use super::history::{Job, read_history};
+use super::reply::{in_queue, job_id, queued_id, uploaded_name};
+use super::result::Output;
 use super::workflow::{Inputs, Workflow};
+use crate::accept::{Asked, accept};
 use crate::error::editor_failed;
 use crate::multipart::{percent_encode, upload};
 use crate::{Error, reply, working_size};
@@ -23,7 +26,8 @@ pub struct ComfySettings {
     pub negative_prompt: String,
     /// The shorter side of the uploaded photo, in pixels. Results are scaled back. Default: 512.
     pub side: u32,
-    /// The node whose image is the result. Default: the first node with one, saved images before previews.
+    /// The node whose image is the result, saved or previewed. Default: the only node that saves one. A workflow that saves
+    /// several, or only shows previews, needs it.
     pub output_node: Option<String>,
     /// Time between two looks at the server's queue. Default: 1 s.
     pub poll: Duration,
@@ -50,16 +54,29 @@ const MOST_JOBS: u32 = 10_000;
 /// What became of a job.
 enum Outcome {
     Edited(RgbImage),
-    /// It had failed before this call.
-    FailedBefore(ServerError),
-    Failed(ServerError),
+    /// It failed, perhaps before this call.
+    Failed {
+        before: bool,
+        error: ServerError,
+    },
+}
+
+/// One edit.
+struct Work<'a> {
+    photo: &'a RgbImage,
+    asked: Asked,
+    graph: Value,
+    /// Of the uploaded photo and the graph.
+    digest: [u8; 32],
 }
 
 /// ComfyUI: `/upload/image`, `/prompt`, `/history/{id}`, `/queue`, `/view`.
 ///
 /// The job's id is derived from the workflow, the photo, the prompt and the seed, and the server is asked for it before it
 /// is queued. After a broken connection or a killed run, the server's finished job is fetched instead of run again.
-/// (Servers from before mid-2025 choose ids themselves. There, such a job runs twice and one result is used.)
+/// (Servers from before mid-2025 choose ids themselves. There, such a job runs twice and one result is used.) A job that
+/// fails, or whose image is of one colour, is run again; one that somebody interrupts on the server is not, until the next
+/// call.
 ///
 /// ```no_run
 /// use concepts::ImageEditor;
@@ -85,8 +102,8 @@ impl ComfyEditor {
     /// An editor named `name` (for reports and file names) behind the server at `address`.
     ///
     /// # Errors
-    /// Returns an error if the name, the settings, the address or the credentials cannot work. The server is not
-    /// contacted.
+    /// Returns an error if the name, the settings, the address or the credentials cannot work, or if the workflow has no
+    /// such output node, or several that save an image and none is named. The server is not contacted.
     pub fn new(
         name: &str,
         address: &str,
@@ -96,6 +113,7 @@ impl ComfyEditor {
         credentials: Credentials,
     ) -> Result<Self, Error> {
         working_size::check(name, &settings.template, settings.side)?;
+        workflow.check_output(settings.output_node.as_deref())?;
         Ok(Self {
             name: name.to_owned(),
             client: Client::new(address, http, credentials)?,
@@ -104,17 +122,15 @@ impl ComfyEditor {
         })
     }
 
-    fn run(&self, png: &[u8], graph: &Value) -> Result<RgbImage, ServerError> {
-        let digest = sha256_parts(&[png, graph.to_string().as_bytes()]);
+    fn run(&self, work: &Work<'_>) -> Result<RgbImage, ServerError> {
         let (mut failed, mut last) = (0, None);
         // A failed job stays in the history under its id, so each attempt has a number that changes the id. Failures of
         // earlier calls do not count as attempts of this one.
         for number in 0..MOST_JOBS {
-            match self.job(&digest, number, graph)? {
+            match self.job(work, number)? {
                 Outcome::Edited(image) => return Ok(image),
-                Outcome::FailedBefore(error) => last = Some(error),
-                Outcome::Failed(error) => {
-                    failed += 1;
+                Outcome::Failed { before, error } => {
+                    failed += u32::from(!before);
                     last = Some(error);
                     if failed == self.client.settings().attempts {
                         break;
@@ -125,49 +141,63 @@ impl ComfyEditor {
         Err(last.unwrap_or_else(|| bad_reply("no attempt was made")))
     }
 
-    fn job(&self, digest: &[u8; 32], number: u32, graph: &Value) -> Result<Outcome, ServerError> {
+    fn job(&self, work: &Work<'_>, number: u32) -> Result<Outcome, ServerError> {
         let start = Instant::now();
-        let mut id = job_id(digest, number);
+        let mut id = job_id(&work.digest, number);
         // The queue before the history: a job moves from the one to the other, so in this order it cannot be missed.
         let known = if self.queued(&id)? {
             Job::Unknown
         } else {
             let job = self.history(&id)?;
             if matches!(job, Job::Unknown) {
-                id = self.submit(&id, graph)?;
+                id = self.submit(&id, &work.graph)?;
             }
             job
         };
-        let (output, before) = match known {
-            Job::Done(output) => (output, true),
-            Job::Failed(error) => return Ok(Outcome::FailedBefore(error)),
-            Job::Unknown => match self.wait(&id, start) {
-                Ok(output) => (output, false),
-                Err(error @ ServerError::Job { .. }) => return Ok(Outcome::Failed(error)),
-                Err(error) => return Err(error),
-            },
+        let before = !matches!(known, Job::Unknown);
+        let job = if before {
+            known
+        } else {
+            self.wait(&id, start)?
         };
+        match job {
+            Job::Done(output) => self.fetch(&output, work, before),
+            Job::Interrupted(error) if !before => Err(error),
+            Job::Failed(error) | Job::Interrupted(error) => Ok(Outcome::Failed { before, error }),
+            Job::Unknown => Ok(Outcome::Failed {
+                before,
+                error: ServerError::Job {
+                    message: "it is neither in the queue nor in the history; was the server restarted or its queue \
+                              cleared?"
+                        .to_owned(),
+                },
+            }),
+        }
+    }
+
+    /// Fetches the result of a job that ended `before` this call or in it.
+    fn fetch(&self, of: &Output, work: &Work<'_>, before: bool) -> Result<Outcome, ServerError> {
         let path = format!(
             "/view?filename={}&subfolder={}&type={}",
-            percent_encode(&output.filename),
-            percent_encode(&output.subfolder),
-            percent_encode(&output.kind)
+            percent_encode(&of.filename),
+            percent_encode(&of.subfolder),
+            percent_encode(&of.kind)
         );
-        match self.client.call(&Request::get(path), reply::image) {
-            Ok(answer) => Ok(Outcome::Edited(answer.value)),
+        let error = match self.client.call(&Request::get(path), reply::image) {
+            Ok(answer) => match accept(answer.value, work.photo, work.asked) {
+                Ok(image) => return Ok(Outcome::Edited(image)),
+                Err(error) if error.is_transient() => error,
+                Err(error) => return Err(error),
+            },
             // The history lists a file that somebody removed.
             Err(error) if matches!(error.last(), ServerError::Status { status: 404, .. }) => {
-                let error = ServerError::Job {
-                    message: format!("its result {:?} is gone", shorten(&output.filename)),
-                };
-                Ok(if before {
-                    Outcome::FailedBefore(error)
-                } else {
-                    Outcome::Failed(error)
-                })
+                ServerError::Job {
+                    message: format!("its result {:?} is gone", shorten(&of.filename)),
+                }
             }
-            Err(error) => Err(error),
-        }
+            Err(error) => return Err(error),
+        };
+        Ok(Outcome::Failed { before, error })
     }
 
     /// Queues the job. Returns the id by which the server knows it.
@@ -186,7 +216,8 @@ impl ComfyEditor {
             .map(|answer| answer.value)
     }
 
-    fn wait(&self, id: &str, start: Instant) -> Result<Output, ServerError> {
+    /// Waits until the job has left the queue.
+    fn wait(&self, id: &str, start: Instant) -> Result<Job, ServerError> {
         while self.queued(id)? {
             if start.elapsed().saturating_add(self.settings.poll) > self.settings.job_timeout {
                 return Err(ServerError::Timeout {
@@ -195,15 +226,7 @@ impl ComfyEditor {
             }
             std::thread::sleep(self.settings.poll);
         }
-        match self.history(id)? {
-            Job::Done(output) => Ok(output),
-            Job::Failed(error) => Err(error),
-            Job::Unknown => Err(ServerError::Job {
-                message: "it is neither in the queue nor in the history; was the server restarted or its queue \
-                          cleared?"
-                    .to_owned(),
-            }),
-        }
+        self.history(id)
     }
 
     fn history(&self, id: &str) -> Result<Job, ServerError> {
@@ -239,7 +262,6 @@ impl ImageEditor for ComfyEditor {
             &png,
             &[("type", "input"), ("overwrite", "true")],
         );
-        let (width, height) = photo.dimensions();
         self.client
             .call(&upload, uploaded_name)
             .and_then(|answer| {
@@ -250,7 +272,13 @@ impl ImageEditor for ComfyEditor {
                     seed,
                     size,
                 });
-                reply::fit(self.run(&png, &graph)?, width, height)
+                self.run(&Work {
+                    photo,
+                    // A workflow may enlarge.
+                    asked: Asked::at_least(size),
+                    digest: sha256_parts(&[&png, graph.to_string().as_bytes()]),
+                    graph,
+                })
             })
             .map_err(|error| editor_failed(&self.name, self.client.redact(error)))
     }

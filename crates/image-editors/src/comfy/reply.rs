@@ -1,27 +1,11 @@
-//! ComfyUI's job ids and answers.
+//! ComfyUI's job ids, and its answers about uploads and the queue.
 
-use model_server_client::{ServerError, bad_reply, json, shorten};
+use model_server_client::{ServerError, bad_reply, json};
 use resumable_runs::{hex, sha256_parts};
-use serde_json::{Map, Value};
-
-/// An image on the server.
-#[derive(Debug)]
-pub(super) struct Output {
-    pub(super) filename: String,
-    pub(super) subfolder: String,
-    pub(super) kind: String,
-}
-
-/// What the server's history says about a job.
-#[derive(Debug)]
-pub(super) enum Job {
-    Unknown,
-    Done(Output),
-    Failed(ServerError),
-}
+use serde_json::Value;
 
 /// A UUID (version 8, RFC 9562) from the first bytes of a digest. Newer servers accept nothing else.
-pub(super) fn job_id(digest: &[u8; 32], attempt: u32) -> String {
+pub(crate) fn job_id(digest: &[u8; 32], attempt: u32) -> String {
     let hash = sha256_parts(&[digest, &attempt.to_le_bytes()]);
     let mut bytes: [u8; 16] = [0; 16];
     bytes.copy_from_slice(&hash[..16]);
@@ -39,7 +23,7 @@ pub(super) fn job_id(digest: &[u8; 32], attempt: u32) -> String {
 }
 
 /// `{"name": ..., "subfolder": ..., "type": "input"}`.
-pub(super) fn uploaded_name(body: &[u8]) -> Result<String, ServerError> {
+pub(crate) fn uploaded_name(body: &[u8]) -> Result<String, ServerError> {
     let value = json(body)?;
     let name = value
         .get("name")
@@ -53,7 +37,7 @@ pub(super) fn uploaded_name(body: &[u8]) -> Result<String, ServerError> {
 }
 
 /// `{"prompt_id": ..., "number": ..., "node_errors": {}}`.
-pub(super) fn queued_id(body: &[u8]) -> Result<String, ServerError> {
+pub(crate) fn queued_id(body: &[u8]) -> Result<String, ServerError> {
     let value = json(body)?;
     value
         .get("prompt_id")
@@ -64,7 +48,7 @@ pub(super) fn queued_id(body: &[u8]) -> Result<String, ServerError> {
 }
 
 /// `{"queue_running": [[number, id, ...], ...], "queue_pending": [...]}`.
-pub(super) fn in_queue(body: &[u8], id: &str) -> Result<bool, ServerError> {
+pub(crate) fn in_queue(body: &[u8], id: &str) -> Result<bool, ServerError> {
     let value = json(body)?;
     let mut found = false;
     for part in ["queue_running", "queue_pending"] {
@@ -77,71 +61,6 @@ pub(super) fn in_queue(body: &[u8], id: &str) -> Result<bool, ServerError> {
             .any(|job| job.get(1).and_then(Value::as_str) == Some(id));
     }
     Ok(found)
-}
-
-/// `{}` before the job is done, then `{ID: {"outputs": {NODE: {"images": [...]}}, "status": {...}}}`.
-pub(super) fn read_history(body: &[u8], id: &str, node: Option<&str>) -> Result<Job, ServerError> {
-    let value = json(body)?;
-    if !value.is_object() {
-        return Err(bad_reply("the history is not an object"));
-    }
-    let Some(entry) = value.get(id) else {
-        return Ok(Job::Unknown);
-    };
-    if let Some(message) = failure(entry) {
-        return Ok(Job::Failed(ServerError::Job { message }));
-    }
-    let outputs = entry
-        .get("outputs")
-        .and_then(Value::as_object)
-        .ok_or_else(|| bad_reply("the job has no \"outputs\""))?;
-    let message = || match node {
-        Some(node) => format!("node {node} gave no image"),
-        None => "no node gave an image; does the workflow have a SaveImage node?".to_owned(),
-    };
-    Ok(match first_image(outputs, node) {
-        Some(image) => Job::Done(image),
-        None => Job::Failed(ServerError::Job { message: message() }),
-    })
-}
-
-/// The message of a job that failed.
-fn failure(entry: &Value) -> Option<String> {
-    let status = entry.get("status")?;
-    if status.get("status_str").and_then(Value::as_str) != Some("error") {
-        return None;
-    }
-    let message = status
-        .get("messages")
-        .and_then(Value::as_array)
-        .and_then(|messages| {
-            messages
-                .iter()
-                .find(|m| m.get(0).and_then(Value::as_str) == Some("execution_error"))
-        })
-        .and_then(|message| message.get(1)?.get("exception_message")?.as_str());
-    Some(shorten(message.unwrap_or("no message")))
-}
-
-/// The first image of a job's outputs, or of the output of `node`.
-fn first_image(outputs: &Map<String, Value>, node: Option<&str>) -> Option<Output> {
-    let mut images: Vec<Output> = outputs
-        .iter()
-        .filter(|(id, _)| node.is_none_or(|node| node == id.as_str()))
-        .filter_map(|(_, output)| output.get("images")?.as_array())
-        .flatten()
-        .filter_map(|image| {
-            let text = |key| image.get(key).and_then(Value::as_str).map(str::to_owned);
-            Some(Output {
-                filename: text("filename")?,
-                subfolder: text("subfolder").unwrap_or_default(),
-                kind: text("type").unwrap_or_else(|| "output".to_owned()),
-            })
-        })
-        .collect();
-    // Stable: previews ("temp") go after what was saved.
-    images.sort_by_key(|image| image.kind != "output");
-    images.into_iter().next()
 }
 
 #[cfg(test)]

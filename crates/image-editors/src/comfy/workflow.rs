@@ -4,6 +4,8 @@ use std::path::Path;
 use resumable_runs::read_text;
 use serde_json::Value;
 
+use super::result::order;
+use super::workflow_error::WorkflowError;
 use crate::Error;
 
 /// Placeholders that the editor replaces itself.
@@ -51,44 +53,6 @@ pub(super) struct Inputs<'a> {
     pub(super) negative_prompt: &'a str,
     pub(super) seed: u64,
     pub(super) size: (u32, u32),
-}
-
-/// Why a text is not a usable workflow.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum WorkflowError {
-    /// It is not JSON.
-    #[error("it is not JSON: {0}")]
-    Json(#[source] serde_json::Error),
-
-    /// It is not a JSON object of nodes.
-    #[error("it is not a JSON object of nodes")]
-    NotAnObject,
-
-    /// It is in the format of ComfyUI's user interface.
-    #[error("it is in the user interface's format; export it with \"Export (API)\"")]
-    InterfaceFormat,
-
-    /// A node has no `class_type` or no `inputs`.
-    #[error("node {node:?} has no class_type or no inputs")]
-    BadNode {
-        /// The node's id.
-        node: String,
-    },
-
-    /// A placeholder has no variable.
-    #[error("it has the placeholder {{{{{name}}}}}; give that variable a value")]
-    MissingVariable {
-        /// The placeholder's name.
-        name: String,
-    },
-
-    /// A placeholder that every workflow needs is missing.
-    #[error("it has no {{{{{name}}}}}; put that placeholder where the input goes")]
-    NoPlaceholder {
-        /// The placeholder's name.
-        name: &'static str,
-    },
 }
 
 /// Refuses what is not an object of nodes with a class and inputs.
@@ -153,6 +117,34 @@ impl Workflow {
     /// Returns the errors of [`new`](Self::new), and [`Error::File`] if the file cannot be read.
     pub fn read(path: &Path, variables: &BTreeMap<String, String>) -> Result<Self, Error> {
         Ok(Self::new(&read_text(path)?, variables)?)
+    }
+
+    /// Refuses an `output` that is no node, and several nodes that save an image if there is no `output`.
+    pub(super) fn check_output(&self, output: Option<&str>) -> Result<(), WorkflowError> {
+        let nodes = |keep: &dyn Fn(&Value) -> bool| {
+            let all = self.graph.as_object().into_iter().flatten();
+            let mut ids: Vec<String> = all
+                .filter(|(_, node)| keep(node))
+                .map(|(id, _)| id.clone())
+                .collect();
+            ids.sort_by_key(|id| order(id));
+            ids
+        };
+        if let Some(output) = output {
+            if self.graph.get(output).is_some() {
+                return Ok(());
+            }
+            return Err(WorkflowError::NoOutputNode {
+                node: output.to_owned(),
+                nodes: nodes(&|_| true),
+            });
+        }
+        let saves =
+            nodes(&|node| node.get("class_type").and_then(Value::as_str) == Some("SaveImage"));
+        if saves.len() > 1 {
+            return Err(WorkflowError::SeveralSaveNodes { nodes: saves });
+        }
+        Ok(())
     }
 
     pub(super) fn graph(&self) -> &Value {
@@ -256,6 +248,31 @@ mod tests {
             assert!(filled.contains("a {{seed}} sketch"), "{filled}");
             assert!(filled.contains("sd15.safetensors") && filled.contains("a.png"));
         }
+    }
+
+    #[test]
+    fn the_output_is_known_before_anything_is_sent() {
+        let text = Workflow::IMAGE_TO_IMAGE.trim_end().trim_end_matches('}');
+        let check = |more: &str, output| {
+            let text = format!("{text}, {more} }}");
+            let workflow = Workflow::new(&text, &checkpoint()).unwrap();
+            workflow
+                .check_output(output)
+                .map_err(|error| error.to_string())
+        };
+        let save =
+            "\"10\": { \"class_type\": \"SaveImage\", \"inputs\": { \"images\": [\"7\", 0] } }";
+        let show = save.replace("SaveImage", "PreviewImage");
+        let error = check(save, None).unwrap_err();
+        assert!(
+            error.contains("nodes 8, 10") && error.contains("output_node"),
+            "{error}"
+        );
+        check(save, Some("10")).unwrap();
+        check(&show, None).unwrap();
+        check(&show, Some("10")).unwrap();
+        let error = check(save, Some("11")).unwrap_err();
+        assert!(error.contains("1, 2, 3, 4, 5, 6, 7, 8, 10"), "{error}");
     }
 
     #[test]

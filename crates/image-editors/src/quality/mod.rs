@@ -14,7 +14,8 @@ pub use no_reference::NoReference;
 
 use crate::Error;
 
-/// How good an edit is; the editor with the highest mean wins.
+/// How good an edit is; the edit with the highest score is chosen, or the editor with the highest mean (see
+/// [`Choice`](crate::run::Choice)).
 pub trait QualityScore {
     /// A short name for reports.
     fn name(&self) -> &str;

@@ -2,49 +2,38 @@ use std::collections::BTreeMap;
 
 use concepts::Pair;
 use image::RgbImage;
-use serde::Serialize;
 
+use super::choice::{Choice, ChosenEdit, EditorScore};
 use super::record::EditRecord;
 use super::sheet;
 use super::task::{EditConcept, NamedImage};
 use crate::Error;
 use crate::quality::QualityScore;
 
-/// An editor's mean score over a concept's photos.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct EditorScore {
-    /// The editor.
-    pub editor: String,
-    /// Photos that it edited.
-    pub photos: usize,
-    /// The mean score.
-    pub mean: f64,
-}
-
-/// The edits of the best editor for a concept.
+/// The best edits for a concept.
 #[derive(Debug, Clone)]
 pub struct BestEdits {
     /// The concept's name.
     pub concept: String,
-    /// The editor that won.
-    pub editor: String,
     /// The score's name.
     pub score: String,
-    /// All editors, best first.
+    /// All editors, best first: with [`Choice::PerImage`] by the number of photos for which they were chosen.
     pub ranking: Vec<EditorScore>,
+    /// Which editor's edit was chosen for each photo, in the order of [`pairs`](Self::pairs).
+    pub chosen: Vec<ChosenEdit>,
     pairs: Vec<Pair>,
-    /// For each photo: the photo, then each editor's edit in the order of `ranking`.
+    /// For each photo: the photo, the chosen edit, then each editor's edit in the order of `ranking`.
     rows: Vec<Vec<Option<RgbImage>>>,
 }
 
 impl BestEdits {
-    /// The photos with the winner's edits.
+    /// The photos with the chosen edits.
     pub fn pairs(&self) -> &[Pair] {
         &self.pairs
     }
 
-    /// A contact sheet with a row for each of the first `rows` photos: the photo on the left, then the edits in the order of
-    /// [`ranking`](Self::ranking), so that the winner's are next to the photos. Tiles have `tile` × `tile` pixels.
+    /// A contact sheet with a row for each of the first `rows` photos: the photo on the left, then the chosen edit, then
+    /// all editors' edits in the order of [`ranking`](Self::ranking). Tiles have `tile` × `tile` pixels.
     ///
     /// # Errors
     /// Returns [`Error::SheetSize`] if the sheet would have no pixels, or more than 16,384 a side.
@@ -57,6 +46,38 @@ impl BestEdits {
             .collect();
         sheet::contact_sheet(&rows, tile)
     }
+
+    /// Adds the photo at `index` with the edit of `winner` and, for the sheet, all its edits.
+    fn add(
+        &mut self,
+        photo: &NamedImage,
+        index: usize,
+        winner: Option<&String>,
+        editors: &BTreeMap<String, Scored>,
+    ) {
+        let edit = |editor: &str| editors.get(editor)?.get(&index);
+        let tiles = self.ranking.iter().map(|place| edit(&place.editor));
+        let tiles: Vec<Option<RgbImage>> = tiles.map(|tile| Some(tile?.0.clone())).collect();
+        if tiles.iter().all(Option::is_none) {
+            return;
+        }
+        let best = winner.and_then(|editor| Some((editor, edit(editor)?)));
+        let target = best.map(|(_, (target, _))| target.clone());
+        let first = [Some(photo.image.clone()), target.clone()];
+        self.rows.push(first.into_iter().chain(tiles).collect());
+        if let (Some((editor, (_, score))), Some(target)) = (best, target) {
+            self.chosen.push(ChosenEdit {
+                photo: photo.name.clone(),
+                editor: editor.clone(),
+                score: *score,
+            });
+            self.pairs.push(Pair {
+                name: photo.name.clone(),
+                input: photo.image.clone(),
+                target,
+            });
+        }
+    }
 }
 
 /// An editor's edits with their scores, by the index of the photo.
@@ -68,32 +89,30 @@ pub(super) fn choose(
     edits: Vec<(EditRecord, usize, RgbImage)>,
     photos: &[NamedImage],
     score: &dyn QualityScore,
+    choice: Choice,
 ) -> Result<BestEdits, Error> {
-    let mut editors = score_edits(concept, edits, photos, score)?;
-    let ranking = rank(&editors);
-    let winner = ranking
-        .first()
-        .map(|best| best.editor.clone())
-        .unwrap_or_default();
-    let rows = rows(photos, &ranking, &editors);
-    let pairs = editors
-        .remove(&winner)
-        .unwrap_or_default()
-        .into_iter()
-        .map(|(index, (target, _))| Pair {
-            name: photos[index].name.clone(),
-            input: photos[index].image.clone(),
-            target,
-        })
-        .collect();
-    Ok(BestEdits {
+    let editors = score_edits(concept, edits, photos, score)?;
+    let mut ranking = rank(&editors);
+    let winners = winners(&editors, &ranking, photos.len(), choice);
+    for place in &mut ranking {
+        place.chosen = winners.values().filter(|won| **won == place.editor).count();
+    }
+    if choice == Choice::PerImage {
+        // Stable: equal numbers stay in the order of their means.
+        ranking.sort_by_key(|place| std::cmp::Reverse(place.chosen));
+    }
+    let mut best = BestEdits {
         concept: concept.name.clone(),
-        editor: winner,
         score: score.name().to_owned(),
         ranking,
-        pairs,
-        rows,
-    })
+        chosen: Vec::new(),
+        pairs: Vec::new(),
+        rows: Vec::new(),
+    };
+    for (index, photo) in photos.iter().enumerate() {
+        best.add(photo, index, winners.get(&index), &editors);
+    }
+    Ok(best)
 }
 
 fn score_edits(
@@ -120,13 +139,14 @@ fn score_edits(
     Ok(editors)
 }
 
-/// The editors, best first.
+/// The editors by their mean scores, best first.
 fn rank(editors: &BTreeMap<String, Scored>) -> Vec<EditorScore> {
     let mut ranking: Vec<EditorScore> = editors
         .iter()
         .map(|(editor, edits)| EditorScore {
             editor: editor.clone(),
             photos: edits.len(),
+            chosen: 0,
             mean: edits.values().map(|(_, value)| value).sum::<f64>() / edits.len() as f64,
         })
         .collect();
@@ -141,24 +161,27 @@ fn rank(editors: &BTreeMap<String, Scored>) -> Vec<EditorScore> {
     ranking
 }
 
-/// The rows of the contact sheet: each photo that has an edit, then its edits in the order of `ranking`.
-fn rows(
-    photos: &[NamedImage],
-    ranking: &[EditorScore],
+/// The editor whose edit is chosen, by the index of the photo. Of equal scores, that of the editor with the better mean.
+fn winners(
     editors: &BTreeMap<String, Scored>,
-) -> Vec<Vec<Option<RgbImage>>> {
-    photos
-        .iter()
-        .enumerate()
-        .filter(|(index, _)| editors.values().any(|edits| edits.contains_key(index)))
-        .map(|(index, photo)| {
-            let edits = ranking.iter().map(|place| {
-                let (edited, _) = editors.get(&place.editor)?.get(&index)?;
-                Some(edited.clone())
-            });
-            std::iter::once(Some(photo.image.clone()))
-                .chain(edits)
-                .collect()
-        })
-        .collect()
+    ranking: &[EditorScore],
+    photos: usize,
+    choice: Choice,
+) -> BTreeMap<usize, String> {
+    let candidates = match choice {
+        Choice::PerImage => ranking,
+        Choice::PerConcept => &ranking[..ranking.len().min(1)],
+    };
+    let score = |place: &EditorScore, photo: usize| {
+        let (_, score) = editors.get(&place.editor)?.get(&photo)?;
+        Some(*score)
+    };
+    let winner = |photo: usize| {
+        let scored = candidates
+            .iter()
+            .filter_map(|place| Some((place, score(place, photo)?)));
+        let best = scored.reduce(|best, next| if next.1 > best.1 { next } else { best });
+        best.map(|(place, _)| (photo, place.editor.clone()))
+    };
+    (0..photos).filter_map(winner).collect()
 }

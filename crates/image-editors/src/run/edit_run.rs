@@ -8,9 +8,11 @@ use resumable_runs::{Lock, remove_abandoned, sha256_parts, workers};
 
 use super::attempts::Attempts;
 use super::best::{self, BestEdits};
-use super::record::{EditRecord, image_digest};
+use super::choice::Choice;
+use super::record::{EditRecord, VERSION, image_digest};
 use super::task::{EditConcept, EditEvent, EditPlan, EditSettings, EditSummary, NamedImage};
 use crate::Error;
+use crate::accept::only_colour;
 use crate::quality::QualityScore;
 
 /// All edits of concepts × photos × editors.
@@ -106,8 +108,7 @@ impl<'a> EditRun<'a> {
         attempts.summary(results)
     }
 
-    /// The editor whose edits for `concept` have the highest mean score among those that edited the most photos, with its
-    /// pairs and all editors' scores.
+    /// The best edits for `concept` by `score`, with their pairs, the editors that made them and all editors' scores.
     ///
     /// # Errors
     /// Returns [`Error::UnknownConcept`], [`Error::NoEdits`] if there is no edit yet, the errors of reading an edit, and
@@ -116,6 +117,7 @@ impl<'a> EditRun<'a> {
         &self,
         concept: &EditConcept,
         score: &dyn QualityScore,
+        choice: Choice,
     ) -> Result<BestEdits, Error> {
         let index = self
             .concepts
@@ -136,7 +138,8 @@ impl<'a> EditRun<'a> {
                     continue;
                 };
                 if self.keeps(task, &record) {
-                    let edited = read_image(&self.path(task, "png"))?;
+                    let path = self.path(task, "png");
+                    let edited = read_image(&path).map_err(concepts::Error::from)?;
                     edits.push((record, photo, edited));
                 }
             }
@@ -146,7 +149,7 @@ impl<'a> EditRun<'a> {
                 path: self.out.join(&concept.name).join("edits"),
             });
         }
-        best::choose(concept, edits, self.photos, score)
+        best::choose(concept, edits, self.photos, score, choice)
     }
 
     /// Removes the temporary files of killed runs.
@@ -198,7 +201,7 @@ impl<'a> EditRun<'a> {
         // 32 bits, the range of seeds that all servers accept.
         let seed = u32::from_le_bytes([digest[0], digest[1], digest[2], digest[3]]);
         EditRecord {
-            version: 1,
+            version: VERSION,
             concept: concept.name.clone(),
             prompt: concept.prompt.clone(),
             photo: photo.clone(),
@@ -212,7 +215,12 @@ impl<'a> EditRun<'a> {
     }
 
     fn keeps(&self, task: Task, found: &EditRecord) -> bool {
-        found.same_task(&self.record(task)) && found.fits(&self.path(task, "png"))
+        let path = self.path(task, "png");
+        let photo = &self.photos[task.photo].image;
+        found.same_task(&self.record(task))
+            && found.fits(&path)
+            && (found.version == VERSION
+                || read_image(&path).is_ok_and(|edit| only_colour(&edit, photo).is_none()))
     }
 
     pub(super) fn make(&self, task: Task) -> Result<(), Error> {
@@ -226,6 +234,12 @@ impl<'a> EditRun<'a> {
                 editor: record.editor,
                 edited: edited.dimensions(),
                 photo: photo.dimensions(),
+            });
+        }
+        if let Some(colour) = only_colour(&edited, photo) {
+            return Err(Error::FlatEdit {
+                editor: record.editor,
+                colour,
             });
         }
         record.write(&edited, &self.path(task, "png"), &self.path(task, "json"))

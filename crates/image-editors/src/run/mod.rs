@@ -1,4 +1,4 @@
-//! Editing many photos with several editors, resumably, and choosing the best editor for each concept.
+//! Editing many photos with several editors, resumably, and choosing the best edit for each photo.
 //!
 //! ```
 //! use concepts::{ClassicalEditor, ImageEditor};
@@ -18,8 +18,8 @@
 //! assert_eq!((summary.made, summary.failures.len()), (1, 0));
 //! assert_eq!(run.plan().todo, 0); // a second run has nothing to do
 //!
-//! let best = run.choose(&concepts[0], &NoReference)?;
-//! assert_eq!(best.editor, "classical");
+//! let best = run.choose(&concepts[0], &NoReference, Choice::PerImage)?;
+//! assert_eq!((best.chosen[0].photo.as_str(), best.chosen[0].editor.as_str()), ("first", "classical"));
 //! let pairs = best.pairs(); // for concepts::write_pairs
 //! assert_eq!(pairs[0].name, "first");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -27,12 +27,14 @@
 
 mod attempts;
 mod best;
+mod choice;
 mod edit_run;
 mod record;
 mod sheet;
 mod task;
 
-pub use best::{BestEdits, EditorScore};
+pub use best::BestEdits;
+pub use choice::{Choice, ChosenEdit, EditorScore};
 pub use edit_run::EditRun;
 pub use record::EditRecord;
 pub use task::{

@@ -10,7 +10,7 @@ use crate::Error;
 /// What is known about an edit, stored beside it as `NAME.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EditRecord {
-    /// Version of this record: 1.
+    /// Version of this record: 2. Edits of version 1 were not checked for being of one colour.
     pub version: u32,
     /// The concept's name.
     pub concept: String,
@@ -32,6 +32,8 @@ pub struct EditRecord {
     pub sha256: String,
 }
 
+/// The version of new records.
+pub(super) const VERSION: u32 = 2;
 /// The largest record that is read, in bytes.
 const MAX_RECORD: u64 = 1 << 20;
 /// The largest edit that is read, in bytes.
@@ -41,6 +43,7 @@ impl EditRecord {
     /// Whether both describe the same task, regardless of its duration and result.
     pub(super) fn same_task(&self, other: &Self) -> bool {
         let task = |record: &Self| Self {
+            version: VERSION,
             seconds: 0.0,
             sha256: String::new(),
             ..record.clone()
@@ -52,7 +55,7 @@ impl EditRecord {
     /// made again.
     pub(super) fn find(path: &Path) -> Option<Self> {
         let record: Self = serde_json::from_slice(&read(path, MAX_RECORD).ok()?).ok()?;
-        (record.version == 1).then_some(record)
+        (1..=VERSION).contains(&record.version).then_some(record)
     }
 
     /// Whether the image at `path` is the one recorded.

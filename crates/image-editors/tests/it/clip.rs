@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use concepts::ImageEditor;
 use image::RgbImage;
 use image_editors::quality::{ClipError, ClipScore, NoReference, QualityScore};
-use image_editors::run::{EditConcept, EditRun, EditSettings, NamedImage};
+use image_editors::run::{Choice, EditConcept, EditRun, EditSettings, NamedImage};
 use serde_json::Value;
 
 const FILES: [&str; 4] = [
@@ -99,11 +99,13 @@ fn the_editor_whose_direction_fits_is_chosen() {
     let score = open(&fixture()).unwrap();
     let mut blind = Vec::new();
     for concept in &concepts {
-        let best = run.choose(concept, &score).unwrap();
-        assert_eq!(best.editor, concept.name);
+        let best = run.choose(concept, &score, Choice::PerImage).unwrap();
+        assert_eq!(best.chosen.len(), 3);
+        assert!(best.chosen.iter().all(|edit| edit.editor == concept.name));
         assert_eq!(best.score, "clip-direction");
         assert!(best.ranking[0].mean > best.ranking[1].mean + 0.2);
-        blind.push(run.choose(concept, &NoReference).unwrap().editor);
+        let best = run.choose(concept, &NoReference, Choice::PerConcept);
+        blind.push(best.unwrap().chosen[0].editor.clone());
     }
     // Without CLIP the prompt makes no difference.
     assert_eq!(blind[0], blind[1]);

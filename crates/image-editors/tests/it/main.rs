@@ -5,6 +5,7 @@
 mod clip;
 mod editors;
 mod holds;
+mod replies;
 mod runs;
 
 use std::error::Error;

@@ -10,7 +10,9 @@ use concepts::{ImageEditor, read_pairs, write_pairs};
 use image::{Rgb, RgbImage, imageops};
 use image_editors::Error;
 use image_editors::quality::{NoReference, QualityScore};
-use image_editors::run::{EditConcept, EditRecord, EditRun, EditSettings, NamedImage};
+use image_editors::run::{
+    BestEdits, Choice, EditConcept, EditRecord, EditRun, EditSettings, NamedImage,
+};
 use serde_json::{Value, json};
 
 /// Marks its edits with the seed, and fails for the photo whose first pixel is `fails_at`.
@@ -213,6 +215,60 @@ fn failures_are_reported_and_tried_again() {
     assert_eq!((summary.failures.len(), summary.skipped), (2, 2));
 }
 
+/// Whatever the editor: an image of one colour is a failed edit, and one that an older version kept is made again.
+#[test]
+fn edits_of_one_colour_are_failures_and_are_not_kept() {
+    struct Black(AtomicUsize);
+    impl ImageEditor for Black {
+        fn name(&self) -> &str {
+            "black"
+        }
+        fn edit(&self, photo: &RgbImage, _: &str, _: u64) -> Result<RgbImage, concepts::Error> {
+            match self.0.fetch_add(1, Ordering::SeqCst) {
+                0 => Ok(RgbImage::new(photo.width(), photo.height())),
+                _ => Ok(photo.clone()),
+            }
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (concepts, photos) = ([concept("fog")], photos(2));
+    let black = Black(AtomicUsize::new(0));
+    let editors: [&(dyn ImageEditor + Sync); 1] = [&black];
+    let settings = EditSettings {
+        workers: 1,
+        ..EditSettings::default()
+    };
+    let run = EditRun::new(dir.path(), &concepts, &photos, &editors, settings).unwrap();
+    let summary = run.run(&|_| {}).unwrap();
+    assert_eq!((summary.made, summary.failures.len()), (1, 1));
+    let error = &summary.failures[0].error;
+    assert!(
+        matches!(error, Error::FlatEdit { colour, .. } if colour == "#000000"),
+        "{error}"
+    );
+    assert_eq!(run.run(&|_| {}).unwrap().made, 1);
+
+    // Records of version 1: one edit is black, and only it is made again.
+    let folder = dir.path().join("fog/edits/black");
+    for (photo, is_black) in [("p0", true), ("p1", false)] {
+        let path = folder.join(format!("{photo}.json"));
+        let mut record: EditRecord = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        assert_eq!(record.version, 2);
+        record.version = 1;
+        if is_black {
+            let image = folder.join(format!("{photo}.png"));
+            RgbImage::new(photos[0].image.width(), photos[0].image.height())
+                .save(&image)
+                .unwrap();
+            record.sha256 = resumable_runs::sha256_hex(&fs::read(&image).unwrap());
+        }
+        fs::write(&path, serde_json::to_vec(&record).unwrap()).unwrap();
+    }
+    assert_eq!((run.plan().done, run.plan().todo), (1, 1));
+    assert_eq!(run.run(&|_| {}).unwrap().made, 1);
+    assert_eq!(run.plan().todo, 0);
+}
+
 #[test]
 fn edits_are_made_side_by_side_and_paced() {
     /// Counts how many edits are under way, and how many were at most.
@@ -308,13 +364,13 @@ fn names_that_leave_the_folder_are_refused() {
 }
 
 #[test]
-fn the_best_editor_wins_and_can_be_looked_at() {
+fn the_best_edit_of_each_photo_is_chosen_and_can_be_looked_at() {
     let dir = tempfile::tempdir().unwrap();
     let (concepts, photos) = ([concept("fog")], photos(3));
-    let mut lazy = Fake::new("lazy", 0.0);
-    lazy.fails_at = Some(1);
-    let (sharp, soft) = (Fake::new("sharp", 0.3), Fake::new("soft", 3.0));
-    let editors: [&(dyn ImageEditor + Sync); 3] = [&soft, &lazy, &sharp];
+    let mut sharp = Fake::new("sharp", 0.0);
+    sharp.fails_at = Some(1);
+    let (middle, soft) = (Fake::new("middle", 1.0), Fake::new("soft", 3.0));
+    let editors: [&(dyn ImageEditor + Sync); 3] = [&soft, &sharp, &middle];
     let run = EditRun::new(
         dir.path(),
         &concepts,
@@ -323,30 +379,76 @@ fn the_best_editor_wins_and_can_be_looked_at() {
         EditSettings::default(),
     )
     .unwrap();
-    assert!(matches!(
-        run.choose(&concepts[0], &NoReference),
-        Err(Error::NoEdits { .. })
-    ));
+    for choice in [Choice::PerImage, Choice::PerConcept] {
+        assert!(matches!(
+            run.choose(&concepts[0], &NoReference, choice),
+            Err(Error::NoEdits { .. })
+        ));
+    }
     run.run(&|_| {}).unwrap();
-    let best = run.choose(&concepts[0], &NoReference).unwrap();
-    let ranking: Vec<&str> = best.ranking.iter().map(|e| e.editor.as_str()).collect();
-    // The lazy editor's edits are the sharpest, but it left one photo out.
-    assert_eq!(ranking, ["sharp", "soft", "lazy"]);
-    assert!(best.ranking[0].mean > best.ranking[1].mean);
-    assert_eq!((best.editor.as_str(), best.pairs().len()), ("sharp", 3));
+    let best = run
+        .choose(&concepts[0], &NoReference, Choice::PerImage)
+        .unwrap();
+    let who = |best: &BestEdits| -> Vec<(String, String)> {
+        let chosen = best.chosen.iter();
+        chosen
+            .map(|c| (c.photo.clone(), c.editor.clone()))
+            .collect()
+    };
+    let pair = |photo: &str, editor: &str| (photo.to_owned(), editor.to_owned());
+    // Each photo has the sharpest edit that there is of it.
+    assert_eq!(
+        who(&best),
+        [
+            pair("p0", "sharp"),
+            pair("p1", "middle"),
+            pair("p2", "sharp")
+        ]
+    );
+    let places: Vec<(&str, usize, usize)> = best
+        .ranking
+        .iter()
+        .map(|e| (e.editor.as_str(), e.photos, e.chosen))
+        .collect();
+    assert_eq!(places, [("sharp", 2, 2), ("middle", 3, 1), ("soft", 3, 0)]);
+    for (pair, chosen) in best.pairs().iter().zip(&best.chosen) {
+        let edit = format!("fog/edits/{}/{}.png", chosen.editor, chosen.photo);
+        let edit = image::open(dir.path().join(edit)).unwrap().into_rgb8();
+        assert_eq!((&pair.name, &pair.target), (&chosen.photo, &edit));
+    }
 
     write_pairs(&dir.path().join("fog"), best.pairs()).unwrap();
     let pairs = read_pairs(&dir.path().join("fog"), 96).unwrap();
     assert_eq!(pairs, best.pairs());
     assert_eq!(pairs[1].input, photos[1].image);
 
+    // The photo, the chosen edit, the editors in their order.
     let sheet = best.sheet(2, 48).unwrap();
-    assert_eq!(sheet.dimensions(), (4 * 52 + 4, 2 * 52 + 4));
-    // The lazy editor's gap is grey.
+    assert_eq!(sheet.dimensions(), (5 * 52 + 4, 2 * 52 + 4));
+    let tile = |column: u32, row: u32| {
+        let at = |index: u32| 4 + index * 52;
+        imageops::crop_imm(&sheet, at(column), at(row), 48, 48).to_image()
+    };
+    assert_eq!(tile(1, 0), tile(2, 0));
+    assert_eq!(tile(1, 1), tile(3, 1));
+    // The gap of the editor that failed is grey.
+    assert_eq!(tile(2, 1).get_pixel(24, 24), &Rgb([200; 3]));
+
+    // One editor for all photos: the one that left none out.
+    let best = run
+        .choose(&concepts[0], &NoReference, Choice::PerConcept)
+        .unwrap();
     assert_eq!(
-        sheet.get_pixel(4 + 3 * 52 + 24, 4 + 52 + 24),
-        &Rgb([200; 3])
+        who(&best),
+        [
+            pair("p0", "middle"),
+            pair("p1", "middle"),
+            pair("p2", "middle")
+        ]
     );
+    let ranking: Vec<&str> = best.ranking.iter().map(|e| e.editor.as_str()).collect();
+    assert_eq!(ranking, ["middle", "soft", "sharp"]);
+    assert!(best.ranking[0].mean > best.ranking[1].mean);
 
     struct Nan;
     impl QualityScore for Nan {
@@ -357,5 +459,5 @@ fn the_best_editor_wins_and_can_be_looked_at() {
             Ok(f64::NAN)
         }
     }
-    assert!(run.choose(&concepts[0], &Nan).is_err());
+    assert!(run.choose(&concepts[0], &Nan, Choice::PerImage).is_err());
 }

@@ -4,38 +4,18 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PeftError {
-    /// The configuration is not one of a LoRA.
-    #[error("not a LoRA configuration of PEFT ({0})")]
-    Json(#[from] serde_json::Error),
-    /// The adapter is of another type.
-    #[error("peft_type is {found:?}; only \"LORA\" can be read")]
-    Type {
-        /// `peft_type`.
-        found: String,
-    },
-    /// The adapter uses DoRA.
-    #[error(
-        "use_dora is set, but DoRA's magnitudes cannot be represented; merge the adapter in PEFT"
-    )]
-    Dora,
-    /// The adapter trained biases.
-    #[error("biases were trained; only adapters with bias \"none\" can be read")]
-    Bias,
-    /// An alpha is given for a regular expression.
-    #[error("alpha_pattern `{pattern}` is a regular expression; write the modules' names out")]
-    Regex {
-        /// The pattern.
-        pattern: String,
-    },
-    /// Different alphas are given for one module.
-    #[error("two entries of alpha_pattern match `{module}`; remove one")]
-    AmbiguousAlpha {
-        /// The module.
-        module: String,
-    },
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] weight_blocks::peft::AdapterConfigError),
     /// A tensor is not one of the generator's.
     #[error("tensor `{name}` has no place in this generator")]
     UnknownTensor {
+        /// The tensor.
+        name: String,
+    },
+    /// A tensor is given under two names, or in two files.
+    #[error("tensor `{name}` is there twice, under another name or in another file of the folder")]
+    Twice {
         /// The tensor.
         name: String,
     },

@@ -3,17 +3,22 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use tensor_file::{HostTensor, NamedTensors};
+use tensor_file::NamedTensors;
+use weight_blocks::peft::AdapterConfig;
 use weight_blocks::{load_named, module_to_named};
 
-use super::config::PeftConfig;
+use super::config;
+use super::tensors::Stored;
 use super::{BASE, CONFIG, PREFIX, PeftError, TRANSPOSED, WEIGHTS, tensors};
 use crate::error::Error;
 use crate::generator::{HybridGenerator, LAYERS};
 use crate::layers::{LayerSet, LoraConfig, RankRule};
 
-/// How far a merged weight may be from base and update, relative to its largest value.
+/// How far statistics may be from the base's and a merged weight from base and update, relative to the largest value.
 const TOLERANCE: f32 = 1e-4;
+/// How much further a merged weight may be, in units of the rounding of the folder's tensors: it is rounded, and so are the
+/// two factors of its update, whose products may cancel.
+const ROUNDINGS: f32 = 4.0;
 
 impl HybridGenerator {
     /// This base with the adapter of a folder that PEFT or [`HybridGenerator::save_peft`] wrote: its
@@ -40,13 +45,15 @@ impl HybridGenerator {
 
 /// The folder's tensors under our names.
 struct Folder {
-    config: PeftConfig,
+    config: AdapterConfig,
     config_path: PathBuf,
     weights_path: PathBuf,
     factors: NamedTensors,
     norms: NamedTensors,
     /// Whole weights of transposed convolutions.
     wholes: NamedTensors,
+    /// The coarsest rounding of the folder's tensors.
+    rounding: f32,
 }
 
 impl Folder {
@@ -54,12 +61,13 @@ impl Folder {
         let mut folder = Self {
             config_path: dir.join(CONFIG),
             weights_path: dir.join(WEIGHTS),
-            config: PeftConfig::read(&dir.join(CONFIG))?,
+            config: config::read(&dir.join(CONFIG))?,
             factors: NamedTensors::new(),
             norms: NamedTensors::new(),
             wholes: NamedTensors::new(),
+            rounding: 0.0,
         };
-        let recorded = folder.config.base_model_name_or_path.as_deref();
+        let recorded = folder.config.base.as_deref();
         if let (Some(found), Some(expected)) = (recorded.and_then(|r| r.strip_prefix(BASE)), digest)
             && found != expected
         {
@@ -73,14 +81,15 @@ impl Folder {
         let values: usize = own.values().map(|tensor| tensor.data.len()).sum();
         // Room for factors of any sensible rank, and for the header.
         let limit = 8 * values as u64 + (64 << 20);
-        let mut all = tensors::read(&folder.weights_path, limit)?;
+        let all = tensors::read(&folder.weights_path, limit)?;
         let beside = dir.join(TRANSPOSED);
-        if beside.exists() {
-            all.extend(tensors::read(&beside, limit)?);
-        }
+        let beside = match beside.exists() {
+            true => tensors::read(&beside, limit)?,
+            false => BTreeMap::new(),
+        };
         let modules = (LAYERS.iter().map(|layer| (layer.torch_name(), layer.name))).collect();
-        for (name, tensor) in all {
-            folder.sort(&name, tensor, &modules, &own)?;
+        for (name, stored) in all.into_iter().chain(beside) {
+            folder.sort(&name, stored, &modules, &own)?;
         }
         folder.check_pairs()?;
         Ok(folder)
@@ -97,12 +106,16 @@ impl Folder {
     fn sort(
         &mut self,
         name: &str,
-        tensor: HostTensor,
+        Stored { tensor, rounding }: Stored,
         modules: &BTreeMap<String, &str>,
         own: &NamedTensors,
     ) -> Result<(), Error> {
+        self.rounding = self.rounding.max(rounding);
         let short = name.strip_prefix(PREFIX).unwrap_or(name);
         let no_place = || PeftError::UnknownTensor {
+            name: name.to_owned(),
+        };
+        let twice = || PeftError::Twice {
             name: name.to_owned(),
         };
         for factor in ["lora_A", "lora_B"] {
@@ -111,8 +124,10 @@ impl Folder {
                     return self.fail(no_place());
                 };
                 let ours = format!("{layer}.{factor}.weight");
-                self.factors.insert(ours, tensor);
-                return Ok(());
+                return match self.factors.insert(ours, tensor) {
+                    None => Ok(()),
+                    Some(_) => self.fail(twice()),
+                };
             }
         }
         let Some((module, part)) = short.rsplit_once('.') else {
@@ -130,13 +145,13 @@ impl Folder {
         match own.get(short) {
             Some(old) if is_norm && old.shape == tensor.shape => {
                 if part.starts_with("running_") {
-                    if far(&old.data, &tensor.data) {
+                    if far(&old.data, &tensor.data, TOLERANCE + rounding) {
                         return self.fail(PeftError::TrainedStatistics {
                             name: name.to_owned(),
                         });
                     }
-                } else {
-                    self.norms.insert(short.to_owned(), tensor);
+                } else if self.norms.insert(short.to_owned(), tensor).is_some() {
+                    return self.fail(twice());
                 }
                 Ok(())
             }
@@ -193,24 +208,23 @@ impl Folder {
             if rank != self.config.r.min(largest) {
                 ranks.insert(name.to_owned(), rank);
             }
-            let alpha = match self.config.alpha(&layer.torch_name()) {
-                Ok(alpha) => alpha,
-                Err(source) => {
-                    return Err(Error::Peft {
-                        path: self.config_path.clone(),
-                        source,
-                    });
-                }
-            };
-            if alpha != self.config.lora_alpha {
+            let module = layer.torch_name();
+            // Its value is left to this crate's own configuration, which resolves the same ranks and alphas.
+            let scale = self.config.scale(&module, rank);
+            let alpha = scale.and_then(|_| self.config.alpha_of(&module));
+            let alpha = alpha.map_err(|source| Error::Peft {
+                path: self.config_path.clone(),
+                source: source.into(),
+            })?;
+            if alpha != self.config.alpha {
                 alphas.insert(name.to_owned(), alpha);
             }
         }
         Ok(LoraConfig {
             rank: RankRule::Uniform(self.config.r),
-            alpha: Some(self.config.lora_alpha),
+            alpha: Some(self.config.alpha),
             use_rslora: self.config.use_rslora,
-            dropout: self.config.lora_dropout,
+            dropout: self.config.dropout,
             layers: if named.len() == LAYERS.len() {
                 LayerSet::All
             } else {
@@ -247,8 +261,9 @@ impl Folder {
             return Ok(());
         }
         let merged = module_to_named(&adapted.clone().merge_adapter())?;
+        let tolerance = TOLERANCE + ROUNDINGS * self.rounding;
         for (name, tensor) in &self.wholes {
-            if far(&merged[name].data, &tensor.data) {
+            if far(&merged[name].data, &tensor.data, tolerance) {
                 return self.fail(PeftError::Merged {
                     name: name.clone(),
                     factors: TRANSPOSED,
@@ -259,9 +274,9 @@ impl Folder {
     }
 }
 
-/// Whether two tensors differ by more than rounding.
-fn far(a: &[f32], b: &[f32]) -> bool {
+/// Whether two tensors differ by more than `tolerance`, relative to the largest value of the first.
+fn far(a: &[f32], b: &[f32], tolerance: f32) -> bool {
     let largest = a.iter().fold(0f32, |m, v| m.max(v.abs()));
     let apart = a.iter().zip(b).map(|(a, b)| (a - b).abs());
-    apart.fold(0f32, f32::max) > TOLERANCE * largest.max(1e-6)
+    apart.fold(0f32, f32::max) > tolerance * largest.max(1e-6)
 }

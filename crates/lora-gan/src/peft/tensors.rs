@@ -1,8 +1,9 @@
 //! `adapter_model.safetensors`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use tensor_file::{NamedTensors, SafetensorsWriter, load_safetensors};
+use tensor_file::{Dtype, HostTensor, NamedTensors, SafetensorsWriter, TensorFile};
 
 use crate::error::Error;
 use crate::files::check_size;
@@ -23,8 +24,25 @@ pub(super) fn write(path: &Path, tensors: &NamedTensors, counters: &[String]) ->
     Ok(writer.write(path)?)
 }
 
-/// The float tensors of a file of at most `limit` bytes.
-pub(super) fn read(path: &Path, limit: u64) -> Result<NamedTensors, Error> {
+/// A tensor of a file, and how far rounding to its type may have moved a value, relative to it.
+pub(super) struct Stored {
+    pub(super) tensor: HostTensor,
+    pub(super) rounding: f32,
+}
+
+/// The float tensors of a file of at most `limit` bytes, by name.
+pub(super) fn read(path: &Path, limit: u64) -> Result<BTreeMap<String, Stored>, Error> {
     check_size(path, limit)?;
-    Ok(load_safetensors(path)?.0)
+    let file = TensorFile::open_safetensors(path)?;
+    let rounding = |name: &str| match file.get(name).map(|tensor| tensor.dtype) {
+        // One unit in the last place: some programs cut bits off in place of rounding.
+        Some(Dtype::F16) => 1.0 / 1024.0,
+        Some(Dtype::BF16) => 1.0 / 128.0,
+        _ => 0.0,
+    };
+    let stored = |(name, tensor): (String, HostTensor)| {
+        let rounding = rounding(&name);
+        (name, Stored { tensor, rounding })
+    };
+    Ok(file.read_all()?.into_iter().map(stored).collect())
 }

@@ -138,10 +138,10 @@ impl Folder {
             lora_bias: false,
             bias: "none".into(),
             fan_in_fan_out: false,
-            target_modules: std::mem::take(&mut self.targets).into(),
-            modules_to_save: Some(std::mem::take(&mut self.saved)),
-            rank_pattern: Some(rank_pattern),
-            alpha_pattern: Some(alpha_pattern),
+            target_modules: std::mem::take(&mut self.targets),
+            modules_to_save: std::mem::take(&mut self.saved),
+            rank_pattern,
+            alpha_pattern,
         })
     }
 }

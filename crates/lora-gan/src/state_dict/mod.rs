@@ -1,5 +1,6 @@
 //! PyTorch state dicts of the reference implementations, read and written under their own names.
 
+mod parts;
 mod rename;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,8 @@ use weight_blocks::{load_named, module_to_named};
 
 use crate::error::Error;
 use crate::files::check_size;
+pub use parts::StateDictFile;
+use parts::choose;
 use rename::{from_torch, to_torch};
 
 /// The names of one convolution and of the norm that follows it.
@@ -35,29 +38,51 @@ pub fn save<M: Module>(module: &M, names: &[LayerNames], path: &Path) -> Result<
 }
 
 /// Replaces the weights of `module` with those of a file: safetensors, or, with the feature `pytorch`, a
-/// `.pth` state dict, zipped or from before PyTorch 1.6. The file must hold exactly the module's tensors.
+/// `.pth` state dict, zipped or from before PyTorch 1.6. It must hold exactly the module's tensors.
 ///
-/// Counters of batch norms (`num_batches_tracked`) and running statistics of instance norms are skipped.
+/// A file of several objects (`netG` and `netD`, `params` and `params_ema`, weights beside an optimiser's state) is read as
+/// well: the object that is named with [`StateDictFile::part`], or else the only one that fits. What `DataParallel`,
+/// `torch.compile` and other wrappers put into names does not count. Counters (`num_batches_tracked`, `n_averaged`) and
+/// running statistics of instance norms are skipped.
+///
+/// ```no_run
+/// use burn::tensor::Device;
+/// use lora_gan::state_dict::StateDictFile;
+/// use lora_gan::{PatchGan, PatchGanConfig};
+///
+/// # fn main() -> Result<(), lora_gan::Error> {
+/// let critic = PatchGan::new(&PatchGanConfig::pix2pix(), 0, &Device::flex())?;
+/// let critic = critic.load_state_dict(StateDictFile::new("latest.pth").part("netD"))?;
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
-/// Returns [`Error::File`] if the file cannot be read, is damaged, is far too large for the network, or holds a value
-/// that is NaN or infinite; [`Error::MissingTensor`], [`Error::UnknownTensor`] or [`Error::TensorShape`] if its tensors
-/// are not the network's; and [`Error::NoPytorch`] for a `.pth` file without the feature `pytorch`.
-pub fn load<M: Module>(module: M, names: &[LayerNames], path: &Path) -> Result<M, Error> {
+/// Returns [`Error::File`] if the file cannot be read, is damaged, is far too large for the network, holds a value
+/// that is NaN or infinite, or does not have the part that is named; [`Error::SeveralStateDicts`] or
+/// [`Error::NoStateDict`] if no part is named and the file holds several, or none; [`Error::MissingTensor`],
+/// [`Error::UnknownTensor`] or [`Error::TensorShape`] if its tensors are not the network's; and [`Error::NoPytorch`] for a
+/// `.pth` file without the feature `pytorch`.
+pub fn load<M: Module>(
+    module: M,
+    names: &[LayerNames],
+    file: impl Into<StateDictFile>,
+) -> Result<M, Error> {
     let expected = to_torch(module_to_named(&module)?, names);
-    let tensors = read(path, &expected)?;
+    let tensors = read(&file.into(), &expected)?;
     Ok(load_named(module, &from_torch(tensors, names))?)
 }
 
-/// The tensors of the file at `path`, which must be those of `expected` in name and shape. Names and shapes are
+/// The tensors of a file, which must be those of `expected` in name and shape. Names and shapes are
 /// compared before any tensor is read.
-fn read(path: &Path, expected: &NamedTensors) -> Result<NamedTensors, Error> {
+fn read(place: &StateDictFile, expected: &NamedTensors) -> Result<NamedTensors, Error> {
     let values: usize = expected.values().map(|tensor| tensor.data.len()).sum();
-    // Eight bytes a value, and room for names and for what is skipped.
-    check_size(path, 8 * values as u64 + (16 << 20))?;
-    let file = open(path)?;
+    // Eight bytes a value, for the network and the objects that are saved with it (its average, a discriminator, both
+    // optimisers' moments); room for names and for what is skipped.
+    check_size(&place.path, 64 * values as u64 + (16 << 20))?;
+    let file = open(&place.path)?;
     let mut tensors = NamedTensors::new();
-    for (name, source) in match_names(&file, expected)? {
+    for (name, source) in choose(&file, place.part.as_deref(), expected)? {
         let data = file.read_finite(&source)?;
         let shape = expected[&name].shape.clone();
         tensors.insert(name, HostTensor::new(shape, data)?);
@@ -80,49 +105,10 @@ fn open(path: &Path) -> Result<TensorFile<'static>, Error> {
     })
 }
 
-/// The file's name of each expected tensor; refuses missing, unknown and misshapen ones.
-fn match_names(
-    file: &TensorFile<'_>,
-    expected: &NamedTensors,
-) -> Result<BTreeMap<String, String>, Error> {
-    let path = || file.path().to_owned();
-    let mut found = BTreeMap::new();
-    for tensor in file.tensors() {
-        // `nn.DataParallel` puts `module.` before every name.
-        let name = tensor.name.strip_prefix("module.").unwrap_or(tensor.name);
-        match expected.get(name) {
-            Some(own) if own.shape == tensor.shape => {
-                found.insert(name.to_owned(), tensor.name.to_owned());
-            }
-            Some(own) => {
-                return Err(Error::TensorShape {
-                    path: path(),
-                    name: name.to_owned(),
-                    found: tensor.shape.to_vec(),
-                    expected: own.shape.clone(),
-                });
-            }
-            None if is_skipped(name, expected) => {}
-            None => {
-                return Err(Error::UnknownTensor {
-                    path: path(),
-                    name: name.to_owned(),
-                });
-            }
-        }
-    }
-    match expected.keys().find(|name| !found.contains_key(*name)) {
-        None => Ok(found),
-        Some(name) => Err(Error::MissingTensor {
-            path: path(),
-            name: name.clone(),
-        }),
-    }
-}
-
 /// Counters of batch norms, and statistics of instance norms, which are not used.
 fn is_skipped(name: &str, expected: &NamedTensors) -> bool {
     match name.rsplit_once('.') {
+        None => name == "n_averaged",
         Some((_, "num_batches_tracked")) => true,
         Some((_, "running_mean" | "running_var")) => {
             !expected.keys().any(|name| name.ends_with("running_mean"))

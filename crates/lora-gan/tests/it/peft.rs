@@ -6,7 +6,8 @@ use std::path::Path;
 
 use crate::common::{bits, distance, small, small_paper, tensor, trained};
 use lora_gan::{Error, GeneratorConfig, HybridGenerator, LayerSet, LoraConfig, Pass, RankRule};
-use tensor_file::{HostTensor, NamedTensors, load_safetensors, save_safetensors};
+use safetensors::tensor::TensorView;
+use tensor_file::{Dtype, HostTensor, NamedTensors, load_safetensors, save_safetensors};
 use weight_blocks::WeightSpace;
 
 const CONFIG: &str = "adapter_config.json";
@@ -194,6 +195,27 @@ fn what_does_not_fit_is_refused_by_name() {
         ("DoRA", refused(|d| edit_config(d, "use_dora", true.into()))),
         ("bias", refused(|d| edit_config(d, "bias", "all".into()))),
         (
+            "pissa_niter_4",
+            refused(|d| edit_config(d, "init_lora_weights", "pissa_niter_4".into())),
+        ),
+        (
+            "`kasa_config`",
+            refused(|d| edit_config(d, "kasa_config", serde_json::json!({"beta": 0.1}))),
+        ),
+        (
+            "rank 2, but r and rank_pattern say 3",
+            refused(|d| edit_config(d, "r", 3.into())),
+        ),
+        (
+            "is there twice",
+            refused(|d| {
+                edit_tensors(d, |t| {
+                    let tensor = t[name].clone();
+                    t.insert("stem.conv.lora_A.weight".into(), tensor);
+                })
+            }),
+        ),
+        (
             "LOHA",
             refused(|d| edit_config(d, "peft_type", "LOHA".into())),
         ),
@@ -243,4 +265,98 @@ fn a_folder_says_nothing_of_frozen_layers() {
     });
     let error = only.save_peft(dir.path(), None).unwrap_err();
     assert!(error.to_string().contains("PEFT needs"), "{error}");
+}
+
+/// PEFT subtracts such an initialisation from the base, so its factors are wrong on the base itself.
+#[test]
+fn a_folder_that_changed_its_base_is_refused() {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/peft-pissa");
+    let base =
+        HybridGenerator::new(&GeneratorConfig::compact(), 0, &test_device::device()).unwrap();
+    let text = base.load_peft(&fixture, None).unwrap_err().to_string();
+    assert!(
+        text.contains("adapter_config.json: init_lora_weights is \"pissa\""),
+        "{text}"
+    );
+    // The same with PEFT's default initialisation is a plain LoRA.
+    let dir = tempfile::tempdir().unwrap();
+    for name in [CONFIG, WEIGHTS] {
+        fs::copy(fixture.join(name), dir.path().join(name)).unwrap();
+    }
+    edit_config(dir.path(), "init_lora_weights", true.into());
+    base.load_peft(dir.path(), None).unwrap();
+}
+
+/// Writes the folder's tensors again in a narrower type.
+fn narrow(dir: &Path, dtype: Dtype) {
+    for name in [WEIGHTS, TRANSPOSED] {
+        let path = dir.join(name);
+        let tensors = load_floats(&path);
+        let bytes = |values: &[f32]| -> Vec<u8> {
+            let value = |v: &f32| match dtype {
+                Dtype::F16 => half::f16::from_f32(*v).to_le_bytes(),
+                _ => half::bf16::from_f32(*v).to_le_bytes(),
+            };
+            values.iter().flat_map(value).collect()
+        };
+        let stored: BTreeMap<String, (Vec<usize>, Vec<u8>)> = (tensors.into_iter())
+            .map(|(name, t)| (name, (t.shape, bytes(&t.data))))
+            .collect();
+        let views = stored.iter().map(|(name, (shape, bytes))| {
+            let view = TensorView::new(dtype, shape.clone(), bytes).unwrap();
+            (name.clone(), view)
+        });
+        let file = safetensors::serialize(views.collect::<Vec<_>>(), None).unwrap();
+        fs::write(path, file).unwrap();
+    }
+}
+
+#[test]
+fn a_folder_of_half_precision_is_compared_with_the_base_in_half_precision() {
+    let (base, adapted) = pair(LoraConfig::rank(2));
+    for dtype in [Dtype::F16, Dtype::BF16] {
+        let dir = tempfile::tempdir().unwrap();
+        adapted.save_peft(dir.path(), None).unwrap();
+        narrow(dir.path(), dtype);
+        let back = base.load_peft(dir.path(), None).unwrap();
+        let photo = tensor([1, 3, 16, 16], 4, &test_device::device());
+        let run = |g: &HybridGenerator| g.forward(photo.clone(), None, Pass::Eval).unwrap();
+        let apart = distance(run(&back), run(&adapted));
+        assert!(apart > 0.0 && apart < 0.1, "{dtype:?}: {apart}");
+        // Statistics that were trained are still refused.
+        let path = dir.path().join(WEIGHTS);
+        let mut tensors = load_floats(&path);
+        let mean = "base_model.model.stem.norm.running_mean";
+        tensors.get_mut(mean).unwrap().data[0] += 0.5;
+        save_safetensors(&path, &tensors, &BTreeMap::new()).unwrap();
+        narrow(dir.path(), dtype);
+        let text = base.load_peft(dir.path(), None).unwrap_err().to_string();
+        assert!(text.contains("running_mean"), "{text}");
+    }
+}
+
+/// Each file of the folder, cut at every length: an error, or the same adapter.
+#[test]
+fn a_folder_that_is_cut_off_is_refused() {
+    let (base, adapted) = pair(LoraConfig {
+        layers: LayerSet::Named(vec!["transformer.attn1.to_q".into(), "up3".into()]),
+        ..LoraConfig::rank(1)
+    });
+    let dir = tempfile::tempdir().unwrap();
+    adapted.save_peft(dir.path(), None).unwrap();
+    let expected = adapted.read_weights().unwrap();
+    for name in [CONFIG, WEIGHTS, TRANSPOSED] {
+        let path = dir.path().join(name);
+        let whole = fs::read(&path).unwrap();
+        // Every length in the text; of the weights, the header, and some lengths beyond it.
+        let step = if name == CONFIG { 1 } else { 7 };
+        let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+        for length in (0..whole.len()).rev().step_by(step) {
+            file.set_len(length as u64).unwrap();
+            if let Ok(back) = base.load_peft(dir.path(), None) {
+                assert_eq!(back.read_weights().unwrap(), expected, "{name} {length}");
+            }
+        }
+        fs::write(&path, &whole).unwrap();
+    }
 }

@@ -1,8 +1,7 @@
-use model_server_client::{
-    Client, Credentials, HttpSettings, Request, ServerError, bad_reply, json as read_json, shorten,
-};
+use model_server_client::{Client, Credentials, HttpSettings, Request};
 use serde_json::{Map, Value, json};
 
+use super::completion::{Completion, read_completion};
 use super::{ChatModel, ChatReply, ChatRequest};
 use crate::Error;
 
@@ -103,46 +102,33 @@ impl ChatModel for ChatClient {
         for (key, value) in &self.settings.extra {
             body[key] = value.clone();
         }
+        let model = || self.settings.model.clone();
         let answer = self
             .client
             .call(&Request::json("/chat/completions", &body), read_completion)
             .map_err(|error| Error::Model {
-                model: self.settings.model.clone(),
+                model: model(),
                 unanswered: error.unanswered(),
                 source: error.into(),
             })?;
-        Ok(ChatReply {
-            unanswered: answer.unanswered,
-            ..answer.value
-        })
+        let unanswered = answer.unanswered;
+        match answer.value {
+            Completion::Answer(reply) => Ok(ChatReply {
+                unanswered,
+                ..reply
+            }),
+            Completion::InReasoning(place) => Err(Error::InReasoning {
+                model: model(),
+                place,
+                limit: self.settings.limit_field.clone(),
+                tokens: request.max_tokens,
+                unanswered: unanswered + 1,
+            }),
+            Completion::Refused(message) => Err(Error::Refused {
+                model: model(),
+                message,
+                unanswered: unanswered + 1,
+            }),
+        }
     }
-}
-
-fn read_completion(body: &[u8]) -> Result<ChatReply, ServerError> {
-    let value = read_json(body)?;
-    // Some servers answer 200 with an error in the body.
-    if let Some(error) = value.get("error").filter(|error| !error.is_null()) {
-        return Err(bad_reply(shorten(&error.to_string())));
-    }
-    let choice = value
-        .get("choices")
-        .and_then(|choices| choices.get(0))
-        .ok_or_else(|| bad_reply("no \"choices\""))?;
-    let text = choice
-        .get("message")
-        .and_then(|message| message.get("content"))
-        .and_then(Value::as_str)
-        .ok_or_else(|| bad_reply("the first choice has no text"))?;
-    let tokens = |key| {
-        value
-            .get("usage")
-            .and_then(|usage| usage.get(key)?.as_u64())
-    };
-    Ok(ChatReply {
-        text: text.to_owned(),
-        cut: choice.get("finish_reason").and_then(Value::as_str) == Some("length"),
-        prompt_tokens: tokens("prompt_tokens"),
-        completion_tokens: tokens("completion_tokens"),
-        unanswered: 0,
-    })
 }

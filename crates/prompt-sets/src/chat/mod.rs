@@ -2,6 +2,8 @@
 
 #[cfg(feature = "http")]
 mod client;
+#[cfg(feature = "http")]
+pub(crate) mod completion;
 
 #[cfg(feature = "http")]
 pub use client::{ChatClient, ChatSettings};

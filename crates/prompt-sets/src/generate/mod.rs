@@ -1,10 +1,11 @@
 //! Concepts and paraphrases from a chat model, within a budget and resumably.
 
 mod budget;
+mod entry;
 mod estimate;
 mod generator;
 mod journal;
-mod list;
+pub(crate) mod list;
 mod outcome;
 mod paraphrases;
 mod refill;

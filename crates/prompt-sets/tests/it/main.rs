@@ -4,4 +4,6 @@
 #[cfg(feature = "http")]
 mod chat;
 mod refill;
+#[cfg(feature = "http")]
+mod replies;
 mod sets;

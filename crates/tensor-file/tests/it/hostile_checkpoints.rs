@@ -1,6 +1,6 @@
 //! Small PyTorch files that ask for much memory.
 
-use std::io::Write;
+use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use tensor_file::{Error, PytorchError, TensorFile};
@@ -34,7 +34,25 @@ fn archive(dir: &Path, pickle: &[u8], method: CompressionMethod) -> PathBuf {
 
 /// `{"w": tensor}` of any shape and strides, over a storage of four floats.
 fn tensor(shape: &[u8], strides: &[u8]) -> Vec<u8> {
-    let mut pickle = b"\x80\x02}(X\x01\0\0\0wctorch._utils\n_rebuild_tensor_v2\n((".to_vec();
+    let name = b"X\x01\0\0\0w".to_vec();
+    [
+        b"\x80\x02}(".to_vec(),
+        name,
+        rebuilt(shape, strides),
+        b"u.".to_vec(),
+    ]
+    .concat()
+}
+
+/// A string as pickle writes it.
+fn string(text: &str) -> Vec<u8> {
+    let length = (text.len() as u32).to_le_bytes();
+    [b"X", &length[..], text.as_bytes()].concat()
+}
+
+/// A tensor of any shape and strides, over a storage of four floats.
+fn rebuilt(shape: &[u8], strides: &[u8]) -> Vec<u8> {
+    let mut pickle = b"ctorch._utils\n_rebuild_tensor_v2\n((".to_vec();
     pickle
         .extend(b"X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x04tQK\0");
     for tuple in [shape, strides] {
@@ -42,7 +60,7 @@ fn tensor(shape: &[u8], strides: &[u8]) -> Vec<u8> {
         pickle.extend(tuple.iter().flat_map(|&number| [b'K', number]));
         pickle.push(b't');
     }
-    pickle.extend(b"\x89ccollections\nOrderedDict\n)RtRu.");
+    pickle.extend(b"\x89ccollections\nOrderedDict\n)RtR");
     pickle
 }
 
@@ -153,4 +171,81 @@ fn other_files_are_refused_with_a_reason() {
         refusal(&file(dir.path(), &tar)),
         PytorchError::Tar
     ));
+}
+
+/// `torch.save({"params": {"w": …}, "params_ema": {"_orig_mod.w": …}, "iter": 5}, path)`.
+fn several() -> Vec<u8> {
+    let dict = |name: &str, shape: &[u8], strides: &[u8]| {
+        let parts = [
+            b"}(".to_vec(),
+            string(name),
+            rebuilt(shape, strides),
+            b"u".to_vec(),
+        ];
+        parts.concat()
+    };
+    [
+        b"\x80\x02}(".to_vec(),
+        string("params"),
+        dict("w", &[2, 2], &[2, 1]),
+        string("params_ema"),
+        dict("_orig_mod.w", &[2, 2], &[1, 2]),
+        string("iter"),
+        b"K\x05u.".to_vec(),
+    ]
+    .concat()
+}
+
+#[test]
+fn objects_in_a_checkpoint_are_told_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = archive(dir.path(), &several(), CompressionMethod::Stored);
+    let file = TensorFile::open(&path).unwrap();
+    assert_eq!(file.keys(), ["params", "params_ema"]);
+    assert_eq!(file.parts_with("w"), ["params", "params_ema"]);
+    let average = file.part("params_ema").unwrap();
+    assert_eq!(average["w"], "params_ema._orig_mod.w");
+    assert_eq!(file.read(&average["w"]).unwrap(), [1.0, 3.0, 2.0, 4.0]);
+    match file.part("netG") {
+        Err(Error::MissingPart { keys, .. }) => assert_eq!(keys, "`params`, `params_ema`"),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Cut at every length, and each byte changed: the same tensors or an error, as the archive has checksums.
+#[test]
+fn a_damaged_archive_is_refused_or_reads_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    for method in [CompressionMethod::Stored, CompressionMethod::Deflated] {
+        let path = archive(dir.path(), &several(), method);
+        let whole = std::fs::read(&path).unwrap();
+        let read = || {
+            let file = TensorFile::open_pytorch(&path)?;
+            let names: Vec<String> = file.tensors().map(|t| t.name.to_owned()).collect();
+            let values = names.iter().map(|name| file.read(name));
+            let values = values.collect::<Result<Vec<_>, _>>()?;
+            Ok::<_, Error>((names, values))
+        };
+        let expected = read().unwrap();
+        assert_eq!(expected.0.len(), 2);
+        // Changed and shortened in place: file systems write a file to the disk when it is emptied first.
+        let mut file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        let mut set = |at: usize, byte: u8| {
+            file.seek(SeekFrom::Start(at as u64)).unwrap();
+            file.write_all(&[byte]).unwrap();
+        };
+        for at in 0..whole.len() {
+            set(at, whole[at] ^ [0x01, 0x80, 0xff][at % 3]);
+            if let Ok(found) = read() {
+                assert_eq!(found, expected, "{method} changed at {at}");
+            }
+            set(at, whole[at]);
+        }
+        for length in (0..whole.len()).rev() {
+            file.set_len(length as u64).unwrap();
+            if let Ok(found) = read() {
+                assert_eq!(found, expected, "{method} cut to {length}");
+            }
+        }
+    }
 }

@@ -414,3 +414,30 @@ fn an_atomic_write_replaces_and_leaves_nothing_else() {
     assert!(atomic::write(&folder, b"x").is_err());
     assert_eq!(names(dir.path()).len(), 2);
 }
+
+#[test]
+fn a_name_given_twice_is_refused() {
+    // Of one type each, so that either reading of the second file would be valid.
+    let twice = [
+        r#"{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#,
+        r#"{"w":{"dtype":"F16","shape":[2],"data_offsets":[0,4]},"w":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}"#,
+        r#"{"__metadata__":{"w":"1","w":"2"},"v":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#,
+    ];
+    for header in twice {
+        let length = (header.len() as u64).to_le_bytes();
+        let bytes = [&length[..], header.as_bytes(), &[0; 4]].concat();
+        match TensorFile::from_bytes("twice.safetensors", bytes) {
+            Err(Error::Safetensors {
+                source: HeaderError::Duplicate { name },
+                ..
+            }) => assert_eq!(name, "w"),
+            other => panic!("{other:?}"),
+        }
+    }
+    // A tensor's name may also be an entry of the metadata.
+    let header =
+        r#"{"__metadata__":{"w":"1"},"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#;
+    let length = (header.len() as u64).to_le_bytes();
+    let bytes = [&length[..], header.as_bytes(), &[0; 4]].concat();
+    TensorFile::from_bytes("once.safetensors", bytes).unwrap();
+}

@@ -63,13 +63,13 @@ impl Pooling {
 
 /// A checked configuration.
 #[derive(Debug)]
-pub(super) struct Config {
-    pub(super) vocabulary: usize,
+pub(crate) struct Config {
+    pub(crate) vocabulary: usize,
     pub(super) width: usize,
     pub(super) inner: usize,
     pub(super) blocks: usize,
     pub(super) heads: usize,
-    pub(super) positions: usize,
+    pub(crate) positions: usize,
     pub(super) activation: Activation,
     pub(super) epsilon: f64,
     pub(super) pooling: Pooling,
@@ -77,7 +77,7 @@ pub(super) struct Config {
 
 impl Config {
     /// Parses a text tower's configuration, or a whole CLIP model's with its `text_config`.
-    pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Self, Error> {
+    pub(crate) fn parse(bytes: &[u8], path: &Path) -> Result<Self, Error> {
         let mut value: Value = read_json(bytes, path)?;
         let file = path.display().to_string();
         let wrong = |field, found: String, expected: &str| Error::Config {
@@ -93,8 +93,12 @@ impl Config {
                 return Err(wrong("model_type", found, "clip or clip_text_model"));
             }
         }
-        if let Some(text) = value.get_mut("text_config").filter(|t| t.is_object()) {
-            value = text.take();
+        // `transformers` puts the older name before the newer one.
+        for name in ["text_config_dict", "text_config"] {
+            if let Some(text) = value.get_mut(name).filter(|t| t.is_object()) {
+                value = text.take();
+                break;
+            }
         }
         let json = |source| Error::Json {
             file: file.clone(),
@@ -174,6 +178,18 @@ mod tests {
         .unwrap();
         assert_eq!((config.width, config.heads, config.blocks), (768, 12, 12));
         assert_eq!((config.positions, config.pooling), (77, Pooling::LargestId));
+    }
+
+    #[test]
+    fn the_older_name_of_the_text_part_comes_first() {
+        let config = parse(
+            r#"{"text_config":{"hidden_size":768,"num_attention_heads":12},
+                "text_config_dict":{"hidden_size":24,"num_attention_heads":2}}"#,
+        )
+        .unwrap();
+        assert_eq!((config.width, config.heads), (24, 2));
+        let config = parse(r#"{"text_config":{"hidden_size":48},"text_config_dict":null}"#);
+        assert_eq!(config.unwrap().width, 48);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! CLIP's text encoder from a Hugging Face folder.
 
-mod config;
+pub(crate) mod config;
 mod tower;
 
 use std::path::{Path, PathBuf};

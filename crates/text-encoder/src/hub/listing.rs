@@ -1,5 +1,7 @@
 //! What a model's page lists, and which of it an encoder needs.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
 /// The answer to `/api/models/NAME/revision/REVISION?blobs=true`, as far as it is used.
@@ -27,14 +29,18 @@ pub(super) struct Lfs {
 pub(super) const CONFIG: &str = "config.json";
 pub(super) const WEIGHTS: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
 const TOKENIZER: &str = "tokenizer.json";
-const OLDER_TOKENIZER: [&str; 5] = [
+const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+const OLDER_TOKENIZER: [&str; 4] = [
     "vocab.json",
     "merges.txt",
     "vocab.txt",
-    "tokenizer_config.json",
     "special_tokens_map.json",
 ];
-const SENTENCE: [&str; 2] = ["sentence_bert_config.json", "1_Pooling/config.json"];
+const SENTENCE: [&str; 3] = [
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+    "modules.json",
+];
 
 impl Listing {
     fn has(&self, file: &str) -> bool {
@@ -47,12 +53,42 @@ impl Listing {
             true => &[TOKENIZER],
             false => &OLDER_TOKENIZER,
         };
-        let weights = WEIGHTS.into_iter().find(|file| self.has(file));
-        let names = [CONFIG].into_iter().chain(SENTENCE);
-        let names = names.chain(tokenizer.iter().copied()).chain(weights);
+        let weights = self.weights_in("");
+        let names = [CONFIG].into_iter().chain(SENTENCE).map(str::to_owned);
+        let tokenizer = [TOKENIZER_CONFIG]
+            .into_iter()
+            .chain(tokenizer.iter().copied());
+        let names = names
+            .chain(self.modules())
+            .chain(tokenizer.map(str::to_owned));
         names
+            .chain(weights)
             .filter_map(|name| self.siblings.iter().find(|s| s.rfilename == name))
             .collect()
+    }
+
+    /// Configuration and weights in the folders of sentence-transformers' modules: `1_Pooling`, `2_Dense`.
+    fn modules(&self) -> Vec<String> {
+        let is_module = |folder: &str| {
+            let number = folder.split_once('_').map_or("", |(number, _)| number);
+            !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
+        };
+        let folders: BTreeSet<&str> = (self.siblings.iter())
+            .filter_map(|file| Some(file.rfilename.rsplit_once('/')?.0))
+            .filter(|folder| is_module(folder) && !folder.contains('/'))
+            .collect();
+        let files = |folder: &str| {
+            let folder = format!("{folder}/");
+            let weights = self.weights_in(&folder);
+            [format!("{folder}{CONFIG}")].into_iter().chain(weights)
+        };
+        folders.into_iter().flat_map(files).collect()
+    }
+
+    /// The weights in a folder, as loading chooses them.
+    fn weights_in(&self, folder: &str) -> Option<String> {
+        let mut names = WEIGHTS.iter().map(|file| format!("{folder}{file}"));
+        names.find(|name| self.has(name))
     }
 
     /// What every encoder has and this model has not.
@@ -112,7 +148,33 @@ mod tests {
             [
                 "config.json",
                 "1_Pooling/config.json",
+                "tokenizer_config.json",
                 "tokenizer.json",
+                "model.safetensors"
+            ]
+        );
+        assert_eq!(
+            wanted(&[
+                "config.json",
+                "model.safetensors",
+                "modules.json",
+                "config_sentence_transformers.json",
+                "1_Pooling/config.json",
+                "2_Dense/config.json",
+                "2_Dense/pytorch_model.bin",
+                "2_Dense/model.safetensors",
+                "onnx/model.onnx",
+                "onnx/config.json",
+                "vocab.txt",
+            ]),
+            [
+                "config.json",
+                "config_sentence_transformers.json",
+                "modules.json",
+                "1_Pooling/config.json",
+                "2_Dense/config.json",
+                "2_Dense/model.safetensors",
+                "vocab.txt",
                 "model.safetensors"
             ]
         );

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::modules::{Modules, Step};
 use crate::Error;
 use crate::digest::CheckpointDigest;
 use crate::files::{read_json, read_optional, read_small};
@@ -25,6 +26,8 @@ struct Fields {
     hidden_act: String,
     layer_norm_eps: f64,
     position_embedding_type: String,
+    is_decoder: bool,
+    add_cross_attention: bool,
 }
 
 impl Default for Fields {
@@ -41,6 +44,8 @@ impl Default for Fields {
             hidden_act: "gelu".into(),
             layer_norm_eps: 1e-12,
             position_embedding_type: "absolute".into(),
+            is_decoder: false,
+            add_cross_attention: false,
         }
     }
 }
@@ -51,6 +56,8 @@ impl Default for Fields {
 struct Sentence {
     max_seq_length: Option<usize>,
     do_lower_case: bool,
+    transformer_task: Option<String>,
+    module_output_name: Option<String>,
 }
 
 /// `1_Pooling/config.json`, in the form of flags or the newer one of names: every mode but the mean must be off.
@@ -82,8 +89,8 @@ impl Default for Pooling {
 
 /// A checked configuration.
 #[derive(Debug)]
-pub(super) struct Config {
-    pub(super) vocabulary: usize,
+pub(crate) struct Config {
+    pub(crate) vocabulary: usize,
     pub(super) width: usize,
     pub(super) inner: usize,
     pub(super) blocks: usize,
@@ -93,23 +100,29 @@ pub(super) struct Config {
     pub(super) activation: Activation,
     pub(super) epsilon: f64,
     /// Most tokens of a prompt, `[CLS]` and `[SEP]` included.
-    pub(super) max_tokens: usize,
+    pub(crate) max_tokens: usize,
     /// Whether prompts are lower-cased before the tokenizer sees them.
     pub(super) lower_case: bool,
+    /// What becomes of the mean of the tokens.
+    pub(super) steps: Vec<Step>,
+    /// P.
+    pub(super) pooled: usize,
 }
 
 impl Config {
-    /// Reads `config.json`, and `sentence_bert_config.json` and `1_Pooling/config.json` if they are there.
-    pub(super) fn load(dir: &Path, digest: &mut CheckpointDigest) -> Result<Self, Error> {
+    /// Reads `config.json`; `modules.json`, the configuration of the pooling and `sentence_bert_config.json` if they are
+    /// there; and the layers after the pooling.
+    pub(crate) fn load(dir: &Path, digest: &mut CheckpointDigest) -> Result<Self, Error> {
         let path = dir.join("config.json");
         let bytes = read_small(&path)?;
         digest.bytes("config.json", &bytes);
         let fields: Fields = read_json(&bytes, &path)?;
         check(&fields, &path)?;
 
-        let pooling_path = dir.join("1_Pooling").join("config.json");
+        let modules = Modules::load(dir, fields.hidden_size, digest)?;
+        let pooling_path = dir.join(&modules.pooling).join("config.json");
         if let Some(bytes) = read_optional(&pooling_path)? {
-            digest.bytes("1_Pooling/config.json", &bytes);
+            digest.bytes(&format!("{}/config.json", modules.pooling), &bytes);
             check_pooling(&read_json(&bytes, &pooling_path)?, &pooling_path)?;
         }
         let sentence_path = dir.join("sentence_bert_config.json");
@@ -120,6 +133,7 @@ impl Config {
             }
             None => Sentence::default(),
         };
+        check_sentence(&sentence, &sentence_path)?;
         let positions = fields.max_position_embeddings;
         let max_tokens = sentence.max_seq_length.unwrap_or(positions);
         if !(3..=positions).contains(&max_tokens) {
@@ -146,11 +160,13 @@ impl Config {
             epsilon: fields.layer_norm_eps,
             max_tokens,
             lower_case: sentence.do_lower_case,
+            pooled: modules.outs().unwrap_or(fields.hidden_size),
+            steps: modules.steps,
         })
     }
 }
 
-fn wrong(path: &Path, field: &'static str, found: String, expected: String) -> Error {
+pub(super) fn wrong(path: &Path, field: &'static str, found: String, expected: String) -> Error {
     Error::Config {
         file: path.display().to_string(),
         field,
@@ -170,6 +186,15 @@ fn check(fields: &Fields, path: &Path) -> Result<(), Error> {
     ] {
         if found != expected {
             return Err(wrong(path, field, found.clone(), expected.into()));
+        }
+    }
+    for (field, found) in [
+        ("is_decoder", fields.is_decoder),
+        ("add_cross_attention", fields.add_cross_attention),
+    ] {
+        if found {
+            let expected = "false: only encoders are computed".into();
+            return Err(wrong(path, field, "true".into(), expected));
         }
     }
     for (field, size, least) in [
@@ -198,6 +223,29 @@ fn check(fields: &Fields, path: &Path) -> Result<(), Error> {
         let found = fields.layer_norm_eps.to_string();
         let expected = "between 0 and 1".into();
         return Err(wrong(path, "layer_norm_eps", found, expected));
+    }
+    Ok(())
+}
+
+/// The last hidden states are what is pooled.
+fn check_sentence(sentence: &Sentence, path: &Path) -> Result<(), Error> {
+    for (field, found, expected) in [
+        (
+            "transformer_task",
+            &sentence.transformer_task,
+            "feature-extraction",
+        ),
+        (
+            "module_output_name",
+            &sentence.module_output_name,
+            "token_embeddings",
+        ),
+    ] {
+        if let Some(found) = found
+            && found != expected
+        {
+            return Err(wrong(path, field, found.clone(), expected.into()));
+        }
     }
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! Sentence encoders of the BERT family from a folder.
 
-mod config;
+pub(crate) mod config;
+mod dense;
+mod modules;
 mod network;
 
 use std::path::Path;
@@ -17,6 +19,7 @@ use crate::tokens::TokenIds;
 use crate::weights::Weights;
 use crate::{Error, TextEncoder};
 use config::Config;
+use modules::Step;
 use network::Network;
 
 /// A frozen sentence encoder: BERT, the mean over its tokens, L2-normalised, as `sentence-transformers` computes
@@ -29,7 +32,9 @@ use network::Network;
 /// - Tokens: the last hidden states, C = 384 for MiniLM, `[CLS]` and `[SEP]` included; at most `max_seq_length` of
 ///   `sentence_bert_config.json` (256), which overrides the length in `tokenizer.json`, as in
 ///   `sentence-transformers`.
-/// - Pooled: the mean over all real tokens, divided by its Euclidean norm.
+/// - Pooled: the mean over all real tokens, divided by its Euclidean norm. `Dense` and `Normalize` of `modules.json` are
+///   applied before; a layer is part of the digest. Other modules, other kinds of pooling and a prompt that precedes
+///   every text (`default_prompt_name`) are refused.
 ///
 /// A prompt without any known token (only emoji, for example) is [`Error::EmptyPrompt`].
 ///
@@ -48,13 +53,16 @@ use network::Network;
 pub struct MiniLm {
     pipeline: Pipeline,
     network: Network,
+    steps: Vec<Step>,
+    /// P.
+    pooled: usize,
 }
 
 impl MiniLm {
     /// Reads `config.json`, the weights (`model.safetensors`, or `pytorch_model.bin`) and the tokenizer
     /// (`tokenizer.json`, or `vocab.txt` with `tokenizer_config.json` and `special_tokens_map.json` if they exist)
-    /// from a folder, and `sentence_bert_config.json` and `1_Pooling/config.json` if they exist. No code in a
-    /// PyTorch file is run.
+    /// from a folder; `sentence_bert_config.json`, and `modules.json` with the folders that it names, if they exist. No
+    /// code in a PyTorch file is run.
     ///
     /// # Errors
     ///
@@ -83,13 +91,18 @@ impl MiniLm {
                 meaningless: tokenizer.special().clone(),
                 tokenizer,
                 lower_case: config.lower_case,
-                name: format!("bert-mean-{}", config.width),
+                name: match config.pooled == config.width && !has_layer(&config.steps) {
+                    true => format!("bert-mean-{}", config.width),
+                    false => format!("bert-mean-{}-dense-{}", config.width, config.pooled),
+                },
                 digest: digest.finish(),
                 width: config.width,
                 max_tokens: config.max_tokens,
                 batch: DEFAULT_BATCH,
             },
             network,
+            steps: config.steps,
+            pooled: config.pooled,
         })
     }
 
@@ -119,7 +132,7 @@ impl MiniLm {
         let width = self.pipeline.width;
         let rows = tokens.chunks((batch.length * width).max(1)).zip(&lengths);
         let pooled = rows
-            .map(|(row, n)| mean(&row[..n * width], width))
+            .map(|(row, n)| pool(&row[..n * width], width, &self.steps))
             .collect();
         if !keep {
             tokens.clear();
@@ -141,6 +154,10 @@ impl TextEncoder for MiniLm {
         self.pipeline.width
     }
 
+    fn pooled_width(&self) -> usize {
+        self.pooled
+    }
+
     fn max_tokens(&self) -> usize {
         self.pipeline.max_tokens
     }
@@ -157,16 +174,35 @@ impl TextEncoder for MiniLm {
     }
 }
 
-/// The mean of rows of `width` values, of norm 1.
-fn mean(rows: &[f32], width: usize) -> Vec<f32> {
+fn has_layer(steps: &[Step]) -> bool {
+    steps.iter().any(|step| matches!(step, Step::Dense(_)))
+}
+
+/// The mean of rows of `width` values after all steps, of norm 1.
+fn pool(rows: &[f32], width: usize, steps: &[Step]) -> Vec<f32> {
     let mut sum = vec![0f64; width];
     for row in rows.chunks(width.max(1)) {
         for (s, &value) in sum.iter_mut().zip(row) {
             *s += f64::from(value);
         }
     }
-    // The count cancels out when dividing by the norm.
-    let norm = sum.iter().map(|s| s * s).sum::<f64>().sqrt();
+    // Without a layer the count cancels out when dividing by the norm.
+    if has_layer(steps) {
+        let count = (rows.len() / width.max(1)).max(1) as f64;
+        sum.iter_mut().for_each(|s| *s /= count);
+        for step in steps {
+            match step {
+                Step::Normalize => sum = unit(&sum).collect(),
+                Step::Dense(dense) => sum = dense.forward(&sum),
+            }
+        }
+    }
+    unit(&sum).map(|value| value as f32).collect()
+}
+
+/// The values divided by their Euclidean norm.
+fn unit(values: &[f64]) -> impl Iterator<Item = f64> {
+    let norm = values.iter().map(|v| v * v).sum::<f64>().sqrt();
     let norm = if norm > 0.0 { norm } else { 1.0 };
-    sum.iter().map(|s| (s / norm) as f32).collect()
+    values.iter().map(move |value| value / norm)
 }

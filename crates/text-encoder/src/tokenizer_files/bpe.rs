@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
+use tensor_file::decode_text;
 
 use super::declared::Declared;
-use super::{Assembled, id_of, text};
+use super::{Assembled, id_of};
 use crate::Error;
 use crate::digest::CheckpointDigest;
 use crate::files::{read_json, read_optional, read_small};
@@ -39,8 +40,7 @@ pub(super) fn assemble(dir: &Path, digest: &mut CheckpointDigest) -> Result<Asse
     digest.bytes("vocab.json", &vocabulary);
     digest.bytes("merges.txt", &merges);
     let vocabulary: Map<String, Value> = read_json(&vocabulary, &vocabulary_path)?;
-    let merges = text(merges, &merges_path)?;
-    let merges: Vec<&str> = merges
+    let merges: Vec<&str> = decode_text(&merges, &merges_path)?
         .lines()
         .filter(|line| !line.starts_with("#version") && !line.trim().is_empty())
         .collect();

@@ -2,15 +2,17 @@
 
 mod bpe;
 mod declared;
+mod overrides;
 mod word_piece;
 
 use std::path::Path;
 
 use serde_json::{Map, Value};
+use tensor_file::decode_text;
 
 use crate::Error;
 use crate::digest::CheckpointDigest;
-use crate::files::read_optional;
+use crate::files::{read_json, read_optional};
 use crate::tokens::PromptTokenizer;
 
 /// The files that hold a model's tokenizer if there is no `tokenizer.json`.
@@ -43,6 +45,9 @@ pub(crate) fn load(
     let (bytes, file) = match read_optional(&path)? {
         Some(bytes) => {
             digest.bytes("tokenizer.json", &bytes);
+            if wanted.family == Family::Bert {
+                overrides::check(dir, &read_json(&bytes, &path)?)?;
+            }
             (bytes, path.display().to_string())
         }
         None => {
@@ -57,7 +62,8 @@ pub(crate) fn load(
             (bytes, assembled.files)
         }
     };
-    let tokenizer = PromptTokenizer::parse(&bytes, &file, wanted.max_tokens, wanted.vocabulary)?;
+    let json = decode_text(&bytes, Path::new(&file))?.as_bytes();
+    let tokenizer = PromptTokenizer::parse(json, &file, wanted.max_tokens, wanted.vocabulary)?;
     if tokenizer.rows() > wanted.vocabulary {
         return Err(Error::VocabularyMismatch {
             weights: wanted.config.display().to_string(),
@@ -82,13 +88,5 @@ fn id_of(vocabulary: &Map<String, Value>, token: &str, path: &Path) -> Result<u6
     id.ok_or_else(|| Error::Tokenizer {
         file: path.display().to_string(),
         message: format!("it has no token {token:?}"),
-    })
-}
-
-/// A file's bytes as text.
-fn text(bytes: Vec<u8>, path: &Path) -> Result<String, Error> {
-    String::from_utf8(bytes).map_err(|e| Error::Tokenizer {
-        file: path.display().to_string(),
-        message: e.to_string(),
     })
 }

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
+use tensor_file::decode_text;
 
 use super::declared::Declared;
-use super::{Assembled, id_of, text};
+use super::{Assembled, id_of};
 use crate::Error;
 use crate::digest::CheckpointDigest;
 use crate::files::read_optional;
@@ -31,7 +32,7 @@ pub(super) fn assemble(dir: &Path, digest: &mut CheckpointDigest) -> Result<Asse
     };
     digest.bytes("vocab.txt", &bytes);
     // One token per line, whose number is the id; if a token occurs twice, the last one counts.
-    let vocabulary: Map<String, Value> = text(bytes, &path)?
+    let vocabulary: Map<String, Value> = decode_text(&bytes, &path)?
         .lines()
         .enumerate()
         .map(|(id, token)| (token.to_owned(), json!(id)))

@@ -12,6 +12,7 @@ mod hub_server;
 mod minilm;
 mod older_files;
 mod open_encoder;
+mod sentence_modules;
 #[cfg(feature = "embedded")]
 mod static_encoder;
 mod static_files;

@@ -114,6 +114,15 @@ fn prefixed_and_lower_casing_folders_work() {
     let mut tokenizer: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     tokenizer["normalizer"]["lowercase"] = json!(false);
     fs::write(&path, serde_json::to_vec(&tokenizer).unwrap()).unwrap();
+    // `transformers` would lower-case: its configuration comes before the tokenizer's file.
+    let error = MiniLm::from_dir(dir.path(), &test_device::device()).unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("do_lower_case is true, expected false"),
+        "{text}"
+    );
+    let declared = dir.path().join("tokenizer_config.json");
+    fs::write(&declared, r#"{"do_lower_case": false}"#).unwrap();
     let cased = MiniLm::from_dir(dir.path(), &test_device::device()).unwrap();
     assert_ne!(
         cased.token_ids(&prompt).unwrap(),

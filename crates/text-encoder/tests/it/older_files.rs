@@ -191,6 +191,33 @@ fn word_pieces_are_those_of_hugging_face() {
 }
 
 #[test]
+fn byte_order_marks_and_line_ends_of_windows_are_no_part_of_a_folder() {
+    let plain = with_vocabulary(&serde_json::json!({}));
+    let prompts = ["a portrait in charcoal", "red fog, blue hour"];
+    let expected = bert(plain.path()).unwrap().encode(&prompts).unwrap();
+    let dir = with_vocabulary(&serde_json::json!({}));
+    for name in ["config.json", "tokenizer_config.json", "vocab.txt"] {
+        let path = dir.path().join(name);
+        let text = fs::read_to_string(&path).unwrap().replace('\n', "\r\n");
+        fs::write(&path, format!("\u{feff}{text}")).unwrap();
+    }
+    assert_eq!(
+        bert(dir.path()).unwrap().encode(&prompts).unwrap(),
+        expected
+    );
+
+    let path = dir.path().join("vocab.txt");
+    let text = fs::read_to_string(&path).unwrap();
+    let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    fs::write(&path, utf16).unwrap();
+    let error = bert(dir.path()).unwrap_err().to_string();
+    assert!(
+        error.contains("UTF-16") && error.contains("vocab.txt"),
+        "{error}"
+    );
+}
+
+#[test]
 fn damaged_vocabularies_are_refused_or_load_but_never_panic() {
     let dir = with_vocabulary(&serde_json::json!({}));
     let path = dir.path().join("vocab.txt");

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use tensor_file::atomic;
+use tensor_file::{atomic, decode_text};
 
 use crate::{Error, Layout};
 
@@ -347,7 +347,8 @@ fn versioned<T: for<'de> Deserialize<'de>>(
         what,
         source,
     };
-    let Version { version } = serde_json::from_slice(bytes).map_err(invalid)?;
+    let text = decode_text(bytes, path)?;
+    let Version { version } = serde_json::from_str(text).map_err(invalid)?;
     if version != VERSION {
         return Err(Error::Version {
             path: path.to_owned(),
@@ -355,7 +356,7 @@ fn versioned<T: for<'de> Deserialize<'de>>(
             expected: VERSION,
         });
     }
-    serde_json::from_slice(bytes).map_err(invalid)
+    serde_json::from_str(text).map_err(invalid)
 }
 
 fn check_name(name: &str) -> Result<(), Error> {

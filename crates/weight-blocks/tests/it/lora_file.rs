@@ -28,6 +28,8 @@ fn write(dir: &Path, tensors: &[(&str, &[usize])]) -> PathBuf {
 #[test]
 fn peft_files_group_by_layer_in_natural_order() {
     let dir = tempfile::tempdir().unwrap();
+    let config = r#"{"peft_type": "LORA", "r": 2, "lora_alpha": 2}"#;
+    std::fs::write(dir.path().join("adapter_config.json"), config).unwrap();
     let path = write(
         dir.path(),
         &[
@@ -64,9 +66,9 @@ fn kohya_files_keep_alpha_and_metadata() {
     let path = write(
         dir.path(),
         &[
-            ("lora_unet_mid_attn1_to_q.alpha", &[]),
             ("lora_unet_mid_attn1_to_q.lora_down.weight", &[4, 6]),
             ("lora_unet_mid_attn1_to_q.lora_up.weight", &[8, 4]),
+            ("lora_unet_mid_attn1_to_q.alpha", &[]),
             ("lora_unet_mid_conv1.lora_down.weight", &[4, 3, 3, 3]),
             ("lora_unet_mid_conv1.lora_up.weight", &[5, 4, 1, 1]),
         ],
@@ -125,4 +127,9 @@ fn tensors_that_are_not_lora_factors_are_named() {
     assert!(text.contains("same factor"), "{text}");
     let text = why(&[("x.alpha", &[])]);
     assert!(text.contains("no LoRA factors"), "{text}");
+    let text = why(&[("x.lora_A.weight", &[0, 5]), ("x.lora_B.weight", &[5, 0])]);
+    assert!(
+        text.contains("`x.lora_A.weight`") && text.contains("no values"),
+        "{text}"
+    );
 }

@@ -4,7 +4,9 @@
 mod block_reader;
 mod codec;
 mod common;
+mod cut_files;
 mod lora_file;
+mod lora_scales;
 #[cfg(feature = "burn")]
 mod module_space;
 mod normalize;

@@ -259,3 +259,32 @@ fn sizes_out_of_proportion_to_the_file_are_refused_before_anything_is_allocated(
     });
     assert!(matches!(layout, Error::LayoutTooLarge { .. }), "{layout}");
 }
+
+#[test]
+fn a_generator_that_is_cut_off_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let generator = generator();
+    generator.save(dir.path(), Precision::Full).unwrap();
+    let expected = predict(&generator, &generator.defaults());
+    for (file, lengths) in [
+        (WeightGenerator::CONFIG_FILE, usize::MAX),
+        (WeightGenerator::WEIGHTS_FILE, 50),
+    ] {
+        let path = dir.path().join(file);
+        let whole = std::fs::read(&path).unwrap();
+        let step = (whole.len() / lengths).max(1);
+        let cut = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        for length in (0..whole.len()).rev().step_by(step) {
+            cut.set_len(length as u64).unwrap();
+            // Without the line's end it is the same.
+            if let Ok(found) = WeightGenerator::load(dir.path(), &device()) {
+                assert_eq!(
+                    predict(&found, &found.defaults()),
+                    expected,
+                    "{file} {length}"
+                );
+            }
+        }
+        std::fs::write(&path, whole).unwrap();
+    }
+}

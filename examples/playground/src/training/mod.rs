@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 
 use concepts::Pair;
 use denoised_weights::Error;
-use denoised_weights::run::{RunLock, discard};
+use denoised_weights::run::{Lock, discard};
 
 use crate::limits;
 use crate::refusal::{Refusal, Result, failed};
@@ -31,7 +31,7 @@ pub(crate) struct Trainings {
     work: Condvar,
     closing: AtomicBool,
     worker: Mutex<Option<JoinHandle<()>>>,
-    _lock: RunLock,
+    _lock: Lock,
 }
 
 /// The value of a lock, whatever became of the thread that held it.
@@ -45,7 +45,7 @@ impl Trainings {
         let busy = || Error::Busy {
             path: dir.to_owned(),
         };
-        let lock = RunLock::try_take(&dir.join("lock"))?.ok_or_else(busy)?;
+        let lock = Lock::try_take(&dir.join("lock"))?.ok_or_else(busy)?;
         let runs = files::read_all(dir)?;
         let runs = runs.into_iter().map(|run| (run.id(), Arc::new(run)));
         let trainings = Arc::new(Self {

@@ -37,6 +37,9 @@ pub struct ClipVisionConfig {
     /// Entries of the features.
     #[config(default = 512)]
     pub outputs: usize,
+    /// The key of the weights in a checkpoint that holds several networks. Without it, they may be under any key if they
+    /// are there once.
+    pub part: Option<String>,
 }
 
 impl ClipVisionConfig {
@@ -69,7 +72,8 @@ impl ClipVisionConfig {
             file: WeightFile::open(path.as_ref())?,
             device: device.clone().inner(),
         };
-        filler.file.seek("vision_model.embeddings.class_embedding");
+        let anchor = "vision_model.embeddings.class_embedding";
+        filler.file.seek(anchor, self.part.as_deref())?;
         let network = self.build(&mut filler)?;
         for other in ["text_model.", "text_projection.", "logit_scale"] {
             filler.file.skip_all(other);

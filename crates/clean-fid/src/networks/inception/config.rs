@@ -20,6 +20,9 @@ pub struct InceptionV3Config {
     /// takes `2x - 1`, as `pytorch-fid` does, the others `(255x - 128) / 128`.
     #[config(default = "ResizeMode::Clean")]
     pub mode: ResizeMode,
+    /// The key of the weights in a checkpoint that holds several networks, such as `params_ema`. Without it, they may be
+    /// under any key if they are there once.
+    pub part: Option<String>,
 }
 
 impl InceptionV3Config {
@@ -41,7 +44,7 @@ impl InceptionV3Config {
     ///
     /// Returns [`Error::Weights`] if the file cannot be read or holds the weights of another network.
     pub fn load(&self, path: impl AsRef<Path>, device: &Device) -> Result<InceptionV3, Error> {
-        self.fill(Weights::new(WeightFile::open(path.as_ref())?), device)
+        self.fill(WeightFile::open(path.as_ref())?, device)
     }
 
     /// [`load`](Self::load) of a safetensors file in memory; `file` names the bytes in errors.
@@ -55,10 +58,11 @@ impl InceptionV3Config {
         file: &str,
         device: &Device,
     ) -> Result<InceptionV3, Error> {
-        self.fill(Weights::new(WeightFile::parse(bytes, file)?), device)
+        self.fill(WeightFile::parse(bytes, file)?, device)
     }
 
-    fn fill(&self, mut weights: Weights<'_>, device: &Device) -> Result<InceptionV3, Error> {
+    fn fill(&self, file: WeightFile<'_>, device: &Device) -> Result<InceptionV3, Error> {
+        let mut weights = Weights::new(file, self.part.as_deref())?;
         let network = self.build(device, &mut |name, conv| weights.fill(name, conv))?;
         weights.finish()?;
         Ok(network)

@@ -13,9 +13,9 @@ const BATCH_NORM_EPSILON: f64 = 1e-3;
 pub(super) struct Weights<'a>(WeightFile<'a>);
 
 impl<'a> Weights<'a> {
-    pub(super) fn new(mut file: WeightFile<'a>) -> Self {
-        file.seek("Conv2d_1a_3x3.conv.weight");
-        Self(file)
+    pub(super) fn new(mut file: WeightFile<'a>, part: Option<&str>) -> Result<Self, Error> {
+        file.seek("Conv2d_1a_3x3.conv.weight", part)?;
+        Ok(Self(file))
     }
 
     /// Folds `NAME.bn` into `NAME.conv` and puts the result into `conv`.

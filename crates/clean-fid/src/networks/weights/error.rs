@@ -10,6 +10,15 @@ pub enum WeightError {
     #[error("{0}; expected a safetensors file or a PyTorch checkpoint: make or fetch it again")]
     File(#[from] tensor_file::Error),
 
+    /// The file holds several networks of that kind, and none was named.
+    #[error("{}: it holds several networks that may be meant: {keys}; name one of them (`with_part`, or --weights-key)", path.display())]
+    SeveralParts {
+        /// The file.
+        path: PathBuf,
+        /// Their keys.
+        keys: String,
+    },
+
     /// A metadata entry is missing, or is not one that this version reads.
     #[error("{}: metadata {key:?} is {found:?}, expected {expected:?}", path.display())]
     Metadata {

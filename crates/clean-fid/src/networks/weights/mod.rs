@@ -3,10 +3,10 @@
 mod error;
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use tensor_file::{Dtype, TensorFile};
+use tensor_file::{Dtype, TensorFile, TensorInfo};
 
 pub use error::WeightError;
 
@@ -17,9 +17,11 @@ const LARGEST: u64 = 2 << 30;
 #[derive(Debug)]
 pub(crate) struct WeightFile<'a> {
     file: TensorFile<'a>,
+    /// The part of the file that names are asked for in; empty for the file itself.
+    part: String,
+    /// The names in the part, and the file's.
+    names: BTreeMap<String, String>,
     unused: BTreeSet<String>,
-    /// Precedes all names that are asked for.
-    prefix: String,
 }
 
 impl WeightFile<'static> {
@@ -38,28 +40,33 @@ impl WeightFile<'static> {
                 limit: LARGEST,
             }));
         }
-        Ok(Self::new(TensorFile::open(path)?))
+        Self::new(TensorFile::open(path)?)
     }
 }
 
 impl<'a> WeightFile<'a> {
     /// The bytes of a safetensors file, which `file` names in errors.
     pub(crate) fn parse(bytes: &'a [u8], file: &str) -> Result<Self, WeightError> {
-        Ok(Self::new(TensorFile::from_bytes(
-            file,
-            Cow::Borrowed(bytes),
-        )?))
+        Self::new(TensorFile::from_bytes(file, Cow::Borrowed(bytes))?)
     }
 
-    fn new(file: TensorFile<'a>) -> Self {
-        Self {
-            unused: file
-                .tensors()
-                .map(|tensor| tensor.name.to_owned())
-                .collect(),
+    fn new(file: TensorFile<'a>) -> Result<Self, WeightError> {
+        let mut weights = Self {
             file,
-            prefix: String::new(),
-        }
+            part: String::new(),
+            names: BTreeMap::new(),
+            unused: BTreeSet::new(),
+        };
+        weights.select("")?;
+        Ok(weights)
+    }
+
+    /// Takes one part of the file; everything else in it is ignored.
+    fn select(&mut self, part: &str) -> Result<(), WeightError> {
+        self.names = self.file.part(part)?;
+        self.unused = self.names.keys().cloned().collect();
+        part.clone_into(&mut self.part);
+        Ok(())
     }
 
     /// Refuses a file whose metadata does not have these entries.
@@ -82,29 +89,34 @@ impl<'a> WeightFile<'a> {
     }
 
     /// Looks for the network in a part of the file, as training programs save it beside their own state
-    /// (`state_dict.`, `module.`): if `anchor`, a tensor of the network, is there once and only after such a prefix,
-    /// everything without the prefix is ignored.
-    pub(crate) fn seek(&mut self, anchor: &str) {
-        if self.unused.contains(anchor) {
-            return;
+    /// (`state_dict`, `params_ema`): in `part`, or else in the one part that holds `anchor`, a tensor of the network.
+    /// Everything outside of that part is ignored.
+    pub(crate) fn seek(&mut self, anchor: &str, part: Option<&str>) -> Result<(), WeightError> {
+        if let Some(part) = part {
+            return self.select(part);
         }
-        let mut prefixes = self.unused.iter().filter_map(|name| {
-            let prefix = name.strip_suffix(anchor)?;
-            prefix.ends_with('.').then(|| prefix.to_owned())
-        });
-        if let (Some(prefix), None) = (prefixes.next(), prefixes.next()) {
-            self.unused.retain(|name| name.starts_with(&prefix));
-            self.prefix = prefix;
+        let parts = self.file.parts_with(anchor);
+        match parts.as_slice() {
+            [] => Ok(()),
+            [only] => self.select(only),
+            several if several.iter().any(String::is_empty) => Ok(()),
+            several => Err(WeightError::SeveralParts {
+                path: self.file.path().to_path_buf(),
+                keys: several
+                    .iter()
+                    .map(|key| format!("`{key}`"))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            }),
         }
     }
 
     /// The finite values of a float16 or float32 tensor of that shape, row-major.
     pub(crate) fn take(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, WeightError> {
-        let full = format!("{}{name}", self.prefix);
-        let Some(tensor) = self.file.get(&full) else {
+        let Some(tensor) = self.get(name) else {
             return Err(WeightError::MissingTensor {
                 path: self.file.path().to_path_buf(),
-                tensor: full,
+                tensor: self.full(name),
                 shape: shape.to_vec(),
             });
         };
@@ -112,12 +124,12 @@ impl<'a> WeightFile<'a> {
             return Err(WeightError::OtherTensor {
                 path: self.file.path().to_path_buf(),
                 found: tensor.to_string(),
-                tensor: full,
+                tensor: self.full(name),
                 shape: shape.to_vec(),
             });
         }
-        let values = self.file.read_finite(&full)?;
-        self.unused.remove(&full);
+        let values = self.file.read_finite(tensor.name)?;
+        self.unused.remove(name);
         Ok(values)
     }
 
@@ -125,7 +137,7 @@ impl<'a> WeightFile<'a> {
     pub(crate) fn negative_variance(&self, name: &str, index: usize, value: f32) -> WeightError {
         WeightError::NegativeVariance {
             path: self.file.path().to_path_buf(),
-            tensor: format!("{}{name}", self.prefix),
+            tensor: self.full(name),
             index,
             value,
         }
@@ -133,25 +145,33 @@ impl<'a> WeightFile<'a> {
 
     /// Ignores a tensor if it is there and of that shape: a part of the file that the network does not have.
     pub(crate) fn skip(&mut self, name: &str, shape: &[usize]) {
-        let full = format!("{}{name}", self.prefix);
-        if self
-            .file
-            .get(&full)
-            .is_some_and(|tensor| tensor.shape == shape)
-        {
-            self.unused.remove(&full);
+        if self.get(name).is_some_and(|tensor| tensor.shape == shape) {
+            self.unused.remove(name);
         }
     }
 
     /// Ignores all tensors whose names begin so: parts of the file that belong to another network.
     pub(crate) fn skip_all(&mut self, prefix: &str) {
-        let full = format!("{}{prefix}", self.prefix);
-        self.unused.retain(|name| !name.starts_with(&full));
+        self.unused.retain(|name| !name.starts_with(prefix));
+    }
+
+    /// A tensor by its name in the part.
+    fn get(&self, name: &str) -> Option<TensorInfo<'_>> {
+        self.file.get(self.names.get(name)?)
+    }
+
+    /// The file's name of a tensor, for errors.
+    fn full(&self, name: &str) -> String {
+        let known = self.names.get(name).cloned();
+        known.unwrap_or_else(|| match self.part.as_str() {
+            "" => name.to_owned(),
+            part => format!("{part}.{name}"),
+        })
     }
 
     /// Refuses a file with tensors that no layer asked for.
     pub(crate) fn finish(self) -> Result<(), WeightError> {
-        let Some(tensor) = self.unused.iter().find_map(|name| self.file.get(name)) else {
+        let Some(tensor) = self.unused.iter().find_map(|name| self.get(name)) else {
             return Ok(());
         };
         Err(WeightError::UnexpectedTensor {

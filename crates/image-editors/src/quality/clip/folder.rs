@@ -5,7 +5,7 @@ use burn::tensor::Device;
 use clean_fid::{ClipVision, ClipVisionConfig, FeatureNet};
 use serde::Deserialize;
 use tensor_file::digest::Sha256;
-use tensor_file::read_limited;
+use tensor_file::{decode_text, read_limited};
 use text_encoder::{ClipText, ClipTextOptions, Projection, TextEncoder};
 
 /// Names of the weights, in the order in which the text tower looks for them.
@@ -240,9 +240,12 @@ impl ClipFolder {
 }
 
 fn read_config(path: &Path) -> Result<Fields, ClipError> {
-    let text = read_limited(path, MAX_CONFIG).map_err(|source| ClipError::ReadConfig { source })?;
-    serde_json::from_slice(&text).map_err(|source| ClipError::BadConfig {
-        path: path.to_owned(),
-        source,
+    let read = |source| ClipError::ReadConfig { source };
+    let bytes = read_limited(path, MAX_CONFIG).map_err(read)?;
+    serde_json::from_str(decode_text(&bytes, path).map_err(read)?).map_err(|source| {
+        ClipError::BadConfig {
+            path: path.to_owned(),
+            source,
+        }
     })
 }

@@ -118,7 +118,7 @@ fn lora() -> Folder {
             ("attn.to_q.lora_B.weight".into(), tensor(&[8, 2])),
             ("attn.to_q.alpha".into(), tensor(&[])),
         ]);
-        let path = dir.join("adapter_model.safetensors");
+        let path = dir.join("lora.safetensors");
         let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
         save_safetensors(&path, &tensors, &metadata).unwrap();
     })
@@ -141,7 +141,7 @@ pub(super) fn targets() -> Vec<Target> {
         }
     };
     let files = target("lora_file", vec![lora()], |dir| {
-        let path = dir.join("adapter_model.safetensors");
+        let path = dir.join("lora.safetensors");
         load_safetensors(&path).map_err(text)?;
         let file = LoraFile::open(&path).map_err(text)?;
         let groups = file.layer_groups();

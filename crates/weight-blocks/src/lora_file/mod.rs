@@ -1,0 +1,223 @@
+//! LoRA files that other tools wrote.
+
+mod layers;
+mod natural;
+mod scales;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use tensor_file::{Dtype, TensorFile, atomic, read_limited, save_safetensors};
+
+use crate::error::LoraFileError;
+use crate::peft::AdapterConfig;
+use crate::zoo::check_finite;
+use crate::{Error, HostTensor, LayerGroup, NamedTensors, WeightSpace, check_tensors};
+use scales::{ALPHA, CONFIG};
+
+/// No configuration of PEFT comes near it.
+const JSON_LIMIT: u64 = 1 << 20;
+
+/// A LoRA safetensors file of PEFT (`adapter_model.safetensors`), diffusers or kohya's sd-scripts as
+/// a [`WeightSpace`]: a folder of such files becomes a zoo, and predicted weights become such a file.
+///
+/// Each adapted layer is a group of its down and up factor, layers in natural order (`layers.2`
+/// before `layers.10`).
+///
+/// The weights are those of a LoRA whose scale is 1: the up factor includes the layer's scale, so that files of different
+/// alphas can be mixed. The scale is alpha / rank by the `alpha` tensors of sd-scripts and diffusers; by
+/// `adapter_config.json` beside a file of PEFT, with rsLoRA and patterns of ranks and alphas; by PEFT's configurations in
+/// the header of a file of diffusers; and 1 for layers without any of them. [`LoraFile::save`] divides by the scale
+/// again (loaded weights come back to one unit in the last place) and writes alphas and configuration as they were. A scale that these state in contradiction, a scale of 0, and
+/// adapters that are more than their factors (DoRA, PiSSA and others) are refused.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use weight_blocks::{
+///     Checkpoint, ConceptRecord, GroupingRule, HostTensor, Layout, LoraFile, NamedTensors, WeightSpace, Zoo,
+/// };
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let tensor = |shape: [usize; 2], v: f32| HostTensor::new(shape.to_vec(), vec![v; shape[0] * shape[1]]);
+/// # let file = |v| -> Result<NamedTensors, tensor_file::Error> { Ok(BTreeMap::from([
+/// #     ("unet.mid.attn.lora_A.weight".to_owned(), tensor([4, 64], v)?),
+/// #     ("unet.mid.attn.lora_B.weight".to_owned(), tensor([32, 4], -v)?),
+/// # ])) };
+/// # for (name, v) in [("etching", 0.1), ("fresco", 0.2)] {
+/// #     tensor_file::save_safetensors(&dir.path().join(format!("{name}.safetensors")), &file(v)?, &BTreeMap::new())?;
+/// # }
+/// let first = LoraFile::open(&dir.path().join("etching.safetensors"))?;
+/// let layout = Layout::new("my-unet", first.layer_groups(), GroupingRule::Appended, 256)?;
+/// let mut zoo = Zoo::create(&dir.path().join("zoo"), &layout, "my-diffusion-model")?;
+/// for name in ["etching", "fresco"] {
+///     let file = LoraFile::open(&dir.path().join(format!("{name}.safetensors")))?;
+///     let record = ConceptRecord {
+///         concept: name.into(),
+///         prompt: format!("as {name}"),
+///         seed: 0,
+///         recipe: serde_json::Value::Null,
+///         checkpoints: vec![Checkpoint { epoch: 0, metrics: BTreeMap::new() }],
+///     };
+///     zoo.append(&record, &[file.read_weights()?])?;
+/// }
+/// assert_eq!(zoo.entries().len(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoraFile {
+    groups: Vec<LayerGroup>,
+    /// The factors as the file has them.
+    factors: NamedTensors,
+    /// The scales, by the name of the up factor.
+    scales: BTreeMap<String, f64>,
+    /// Alphas as the file has them.
+    alphas: NamedTensors,
+    metadata: BTreeMap<String, String>,
+    /// The text of PEFT's configuration.
+    peft: Option<Vec<u8>>,
+}
+
+impl LoraFile {
+    /// Reads a file, and `adapter_config.json` beside it if PEFT wrote it.
+    ///
+    /// # Errors
+    /// Returns [`Error::File`] if a file cannot be read or holds a value that is NaN or infinite, and [`Error::LoraFile`]
+    /// if a factor has no partner, ranks differ or are 0, a tensor does not belong to a LoRA, or the scales cannot be
+    /// told or represented.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let file = TensorFile::open_safetensors(path)?;
+        let (alphas, factors) = read(&file)?;
+        let fail = |source| Error::LoraFile {
+            path: path.to_owned(),
+            source: Box::new(source),
+        };
+        let layers = layers::layers(&factors).map_err(fail)?;
+        let peft = match scales::is_peft(path, &layers) {
+            true => Some(read_config(path)?),
+            false => None,
+        };
+        let config = peft.as_ref().map(|(_, config)| config);
+        let scales = scales::scales(&layers, &alphas, file.metadata(), config).map_err(fail)?;
+        let read = Self {
+            groups: layers.into_iter().map(|layer| layer.group).collect(),
+            factors,
+            scales,
+            alphas,
+            metadata: file.metadata().clone(),
+            peft: peft.map(|(text, _)| text),
+        };
+        // The scale may be past what a value can take.
+        for (name, tensor) in &read.scaled(scaled) {
+            check_finite(path, name, &tensor.data)?;
+        }
+        Ok(read)
+    }
+
+    /// Writes the file in 32-bit floats under its own names, atomically. Alphas and the header's metadata are written as
+    /// they were, and `adapter_config.json` beside a file of PEFT; the up factors are divided by the scales that these
+    /// state.
+    ///
+    /// # Errors
+    /// Returns [`Error::File`] if a file cannot be written, and [`Error::LoraFile`] if there is an `adapter_config.json`
+    /// that states other scales already.
+    pub fn save(&self, path: &Path) -> Result<(), Error> {
+        let mut all = self.factors.clone();
+        all.extend(self.alphas.clone());
+        if let Some(text) = &self.peft {
+            write_config(path, text)?;
+        }
+        Ok(save_safetensors(path, &all, &self.metadata)?)
+    }
+
+    /// The factors, with `apply` to the values of each up factor and its scale.
+    fn scaled(&self, apply: fn(f32, f64) -> f32) -> NamedTensors {
+        let mut factors = self.factors.clone();
+        for (name, &scale) in &self.scales {
+            if let Some(tensor) = factors.get_mut(name) {
+                for value in &mut tensor.data {
+                    *value = apply(*value, scale);
+                }
+            }
+        }
+        factors
+    }
+}
+
+impl WeightSpace for LoraFile {
+    fn layer_groups(&self) -> Vec<LayerGroup> {
+        self.groups.clone()
+    }
+
+    fn read_weights(&self) -> Result<NamedTensors, Error> {
+        Ok(self.scaled(scaled))
+    }
+
+    fn load_weights(&mut self, weights: &NamedTensors) -> Result<(), Error> {
+        check_tensors(&self.groups, weights)?;
+        self.factors = weights.clone();
+        self.factors = self.scaled(unscaled);
+        Ok(())
+    }
+}
+
+/// The alphas, which sd-scripts also writes as integers, and all other tensors.
+fn read(file: &TensorFile<'_>) -> Result<(NamedTensors, NamedTensors), Error> {
+    let (mut alphas, mut others) = (NamedTensors::new(), NamedTensors::new());
+    for tensor in file.tensors() {
+        let is_alpha = tensor.name.ends_with(ALPHA);
+        let data = if is_alpha && tensor.dtype == Dtype::I64 {
+            let bytes = file.read_bytes(tensor.name)?;
+            let numbers = bytes.as_chunks().0.iter();
+            numbers.map(|&b| i64::from_le_bytes(b) as f32).collect()
+        } else {
+            file.read_finite(tensor.name)?
+        };
+        let host = HostTensor::new(tensor.shape.to_vec(), data)?;
+        let place = if is_alpha { &mut alphas } else { &mut others };
+        place.insert(tensor.name.to_owned(), host);
+    }
+    Ok((alphas, others))
+}
+
+fn scaled(value: f32, scale: f64) -> f32 {
+    (f64::from(value) * scale) as f32
+}
+
+/// The value that gives `value` with the scale, if there is one; the nearest one otherwise.
+fn unscaled(value: f32, scale: f64) -> f32 {
+    let nearest = (f64::from(value) / scale) as f32;
+    let around = [nearest, nearest.next_up(), nearest.next_down()];
+    let exact = around.into_iter().find(|v| scaled(*v, scale) == value);
+    exact.unwrap_or(nearest)
+}
+
+/// PEFT's configuration beside the weights in `path`.
+fn read_config(path: &Path) -> Result<(Vec<u8>, AdapterConfig), Error> {
+    let beside = path.with_file_name(CONFIG);
+    let fail = |source| Error::LoraFile {
+        path: beside.clone(),
+        source: Box::new(source),
+    };
+    if !beside.exists() {
+        return Err(fail(LoraFileError::NoConfig));
+    }
+    let text = read_limited(&beside, JSON_LIMIT)?;
+    let config = AdapterConfig::parse(&text).map_err(|error| fail(error.into()))?;
+    Ok((text, config))
+}
+
+/// Writes PEFT's configuration beside `path`, unless one is there that says the same.
+fn write_config(path: &Path, text: &[u8]) -> Result<(), Error> {
+    let beside = path.with_file_name(CONFIG);
+    if !beside.exists() {
+        return Ok(atomic::write(&beside, text)?);
+    }
+    let (there, config) = read_config(path)?;
+    if there == text || AdapterConfig::parse(text).is_ok_and(|own| own == config) {
+        return Ok(());
+    }
+    Err(Error::LoraFile {
+        path: beside,
+        source: Box::new(LoraFileError::OtherConfig),
+    })
+}

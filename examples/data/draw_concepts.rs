@@ -1,0 +1,124 @@
+//! Draws concepts from the grammar: prompts, paraphrases and edits.
+//!
+//! ```sh
+//! cargo run --release --example draw_concepts -- --count 1000 --out out/concepts.json --sheet out/concepts.png
+//! cargo run --release --example prepare_pairs -- --concepts out/concepts.json --out out/pairs
+//! cargo run --release --example collect -- --pairs out/pairs --out out/zoo
+//! ```
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use concepts::grammar::{DrawnConcept, Grammar, Region};
+use concepts::read_photos;
+use denoised_weights::pairs::spread;
+use denoised_weights_examples::cli::{Common, display, parse, run};
+use denoised_weights_examples::options::AssetArgs;
+use denoised_weights_examples::picture::{Column, write_grid};
+use denoised_weights_examples::{Result, files};
+
+/// Draw concepts that a seed decides, and write them as a list that `prepare_pairs --concepts` takes.
+#[derive(Parser)]
+struct Args {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    assets: AssetArgs,
+    /// The list to write, as JSON.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Number of concepts; their prompts are all different.
+    #[arg(long, default_value_t = 1000)]
+    count: usize,
+    /// What to draw from.
+    #[arg(long, value_enum, default_value_t = Which::Training)]
+    region: Which,
+    /// Also draw a picture of the first concepts, each applied to three of the photos.
+    #[arg(long, value_name = "FILE.png")]
+    sheet: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Which {
+    /// What models train on.
+    Training,
+    /// Colour words that no training prompt contains, to test on.
+    NewWords,
+    /// Filters that are part of no training edit, to test on.
+    NewEdits,
+}
+
+impl From<Which> for Region {
+    fn from(which: Which) -> Self {
+        match which {
+            Which::Training => Self::Training,
+            Which::NewWords => Self::NewWords,
+            Which::NewEdits => Self::NewEdits,
+        }
+    }
+}
+
+/// Concepts on the sheet.
+const SHOWN: usize = 12;
+/// Photos on the sheet.
+const PHOTOS: usize = 3;
+/// Characters of a caption's line that fit above an image of the sheet.
+const LINE: usize = 20;
+
+fn main() -> ExitCode {
+    let args = parse::<Args>();
+    run(|| draw(&args))
+}
+
+fn draw(args: &Args) -> Result<()> {
+    let grammar = Grammar::new(args.region.into(), args.common.seed);
+    let drawn = grammar.distinct(args.count)?;
+    files::write_json(&args.out, &drawn)?;
+    let paraphrases: usize = drawn.iter().map(|d| d.paraphrases.len()).sum();
+    for DrawnConcept { concept, .. } in drawn.iter().take(SHOWN) {
+        println!("{}", concept.prompt);
+    }
+    println!(
+        "{} concepts with {paraphrases} paraphrases in {}",
+        drawn.len(),
+        display(&args.out)
+    );
+    if let Some(path) = &args.sheet {
+        draw_sheet(args, path, &drawn)?;
+    }
+    args.common.write_json(&drawn)
+}
+
+fn draw_sheet(args: &Args, path: &Path, drawn: &[DrawnConcept]) -> Result<()> {
+    const SIZE: usize = 64;
+    let photos = read_photos(&args.assets.paths().photos, SIZE)?;
+    let photos: Vec<_> = photos.into_iter().map(|photo| photo.image).collect();
+    let photos = spread(&photos, PHOTOS, 0.5);
+    let mut columns = vec![Column::new("photo", photos.clone())];
+    for DrawnConcept { concept, .. } in drawn.iter().take(SHOWN) {
+        let edited = photos.iter().map(|photo| concept.apply(photo)).collect();
+        columns.push(Column::new(caption(&concept.prompt), edited));
+    }
+    write_grid(path, &columns)?;
+    println!("sheet {}", display(path));
+    Ok(())
+}
+
+/// The beginning of a prompt in two lines.
+fn caption(prompt: &str) -> String {
+    let mut lines = [String::new(), String::new()];
+    let mut line = 0;
+    for word in prompt.split(' ') {
+        if line == 0 && lines[0].len() + word.len() > LINE {
+            line = 1;
+        }
+        if !lines[line].is_empty() {
+            lines[line].push(' ');
+        }
+        lines[line].push_str(word);
+    }
+    lines
+        .map(|line| line.chars().take(LINE).collect::<String>())
+        .join("\n")
+}
