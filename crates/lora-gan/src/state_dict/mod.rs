@@ -51,7 +51,7 @@ pub fn save<M: Module>(module: &M, names: &[LayerNames], path: &Path) -> Result<
 /// use lora_gan::{PatchGan, PatchGanConfig};
 ///
 /// # fn main() -> Result<(), lora_gan::Error> {
-/// let critic = PatchGan::new(&PatchGanConfig::pix2pix(), 0, &Device::flex())?;
+/// let critic = PatchGan::new(&PatchGanConfig::compact(), 0, &Device::flex())?;
 /// let critic = critic.load_state_dict(StateDictFile::new("latest.pth").part("netD"))?;
 /// # Ok(())
 /// # }
