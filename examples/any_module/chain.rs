@@ -11,7 +11,7 @@ use denoised_weights::collecting::{CollectEvent, collect};
 use denoised_weights::training::{
     GeneratorTraining, TrainingEvent, TrainingFolder, train as train_generator,
 };
-use denoised_weights_examples::Result;
+use denoised_weights_examples::{Result, files};
 use tensor_file::digest::file_sha256;
 use tensor_file::{load_safetensors, save_safetensors};
 use weight_blocks::{
@@ -25,13 +25,15 @@ use crate::network::{Classifier, Reader};
 use crate::tasks::{Task, Tasks};
 use crate::training::{Examples, Recipe, train};
 
+/// File of the frozen reader.
+const READER: &str = "reader.safetensors";
 /// Folder of the weight generator without anything but the paper's UNet.
 pub(crate) const UNET: &str = "unet";
 /// Folder of the weight generator with a block dictionary beside the UNet.
 pub(crate) const DICTIONARY: &str = "with-dictionary";
 
 /// Sizes of a run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize)]
 pub(crate) struct Sizes {
     pub train_tasks: usize,
     /// Unseen tasks of each kind.
@@ -59,6 +61,10 @@ impl Chain {
         seed: u64,
         device: &Device,
     ) -> Result<Self> {
+        // A folder continues only the run that it holds.
+        let begun = dir.join(READER).exists();
+        let run = serde_json::json!({ "seed": seed, "sizes": sizes });
+        files::claim(&dir.join("run.json"), begun, &run)?;
         Ok(Self {
             dir: dir.to_owned(),
             splits: Digits::read(digits)?.split(seed),
@@ -89,7 +95,7 @@ impl Chain {
 
     /// The classifier on the frozen reader of this run, and the reader's digest. The first call trains the reader.
     pub(crate) fn base(&self) -> Result<(Classifier, String)> {
-        let path = self.dir.join("reader.safetensors");
+        let path = self.dir.join(READER);
         let mut reader = Reader::new(self.seed, &self.device);
         if path.exists() {
             reader = load_named(reader, &load_safetensors(&path)?.0)?;

@@ -60,7 +60,7 @@
 //! | predict an adapter | [`AdapterPredictor`], [`PromptEncoder`], [`Assets`] |
 //! | edit photos | [`PhotoEditor`] |
 //! | fine-tune on pairs, from any start | [`fine_tune()`], [`pairs`], [`starts`] |
-//! | collect concepts into a zoo | [`collecting::Collector`] |
+//! | collect concepts into a zoo | [`collecting::Collector`], and [`collecting::collect`] for any network |
 //! | train, refine or overfit a weight generator | [`training`] |
 //! | pretrain a base | [`pretraining`] |
 //! | compare starts with each other and with networks trained from scratch | [`comparison`], [`weights`] |
