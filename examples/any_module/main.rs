@@ -58,7 +58,7 @@ enum Command {
     /// Train the weight generators: the UNet alone, and with a block dictionary.
     Train {
         /// Optimizer steps.
-        #[arg(long, default_value_t = 1200)]
+        #[arg(long, default_value_t = 5000)]
         steps: u64,
     },
     /// Compare the starts on the unseen tasks.
