@@ -163,8 +163,9 @@ fn collect(args: &Args) -> Result<()> {
                 }
             }
         }
-        CollectEvent::Collected { concept, l1 } => {
+        CollectEvent::Collected { concept, metrics } => {
             done += 1;
+            let l1 = metrics.get("l1").copied().unwrap_or(f64::NAN);
             progress.set(done, format!("{concept}: L1 {l1:.4}"));
         }
     })?;

@@ -63,7 +63,7 @@
 //! | which training prompts a prompt is like | [`PromptNeighbours`] |
 //! | fine-tune on pairs, from any start | [`fine_tune()`], [`pairs`], [`starts`] |
 //! | pause a fine-tuning and continue it later | [`SavedFineTuning`] |
-//! | collect concepts into a zoo | [`collecting::Collector`] |
+//! | collect concepts into a zoo | [`collecting::Collector`], and [`collecting::collect`] for any network |
 //! | train, refine or overfit a weight generator | [`training`] |
 //! | pretrain a base | [`pretraining`] |
 //! | compare starts with each other and with networks trained from scratch | [`comparison`], [`weights`] |

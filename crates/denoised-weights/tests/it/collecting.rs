@@ -1,13 +1,17 @@
 //! Collecting concepts into a zoo.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use burn::nn::LinearConfig;
 use burn::tensor::Device;
 use denoised_weights::Error;
-use denoised_weights::collecting::{CollectEvent, CollectOptions, Collector};
+use denoised_weights::collecting::{CollectEvent, CollectOptions, Collector, collect};
 use denoised_weights::pairs::{ConceptSource, PairCounts, read_prompt, training_sources};
 use denoised_weights::run::Lock;
-use weight_blocks::{NamedTensors, Zoo};
+use weight_blocks::{
+    Checkpoint, ConceptRecord, GroupingRule, Layout, ModuleSpace, NamedTensors, WeightSpace, Zoo,
+};
 
 use crate::common::{Quarters, pair_folder, tiny_base, tiny_recipe};
 
@@ -24,7 +28,7 @@ fn sources(root: &Path) -> Vec<(String, ConceptSource)> {
 }
 
 /// Collects and gives the number of concepts that this call trained.
-fn collect(dir: &Path, sources: &[(String, ConceptSource)]) -> usize {
+fn collect_pairs(dir: &Path, sources: &[(String, ConceptSource)]) -> usize {
     let base = tiny_base();
     let mut collector = open(dir, &base, 2).unwrap();
     collector.collect(sources, None, |_| ()).unwrap()
@@ -57,10 +61,10 @@ fn a_zoo_collected_in_two_runs_is_that_of_one() {
     let dir = tempfile::tempdir().unwrap();
     let sources = sources(&dir.path().join("pairs"));
     let (whole, parts) = (dir.path().join("whole"), dir.path().join("parts"));
-    assert_eq!(collect(&whole, &sources), 2);
-    assert_eq!(collect(&parts, &sources[1..]), 1);
-    assert_eq!(collect(&parts, &sources), 1);
-    assert_eq!(collect(&parts, &sources), 0);
+    assert_eq!(collect_pairs(&whole, &sources), 2);
+    assert_eq!(collect_pairs(&parts, &sources[1..]), 1);
+    assert_eq!(collect_pairs(&parts, &sources), 1);
+    assert_eq!(collect_pairs(&parts, &sources), 0);
     let found = contents(&whole);
     assert_eq!(found, contents(&parts));
     let names: Vec<_> = found
@@ -93,8 +97,8 @@ fn a_concept_that_another_process_trains_comes_last() {
         CollectEvent::Begin { given, .. } => {
             assert_eq!((given.train, given.test), (8, 2));
         }
-        CollectEvent::Collected { concept, l1 } => {
-            assert!(l1.is_finite());
+        CollectEvent::Collected { concept, metrics } => {
+            assert!(metrics["l1"].is_finite());
             events.push(concept.to_owned());
         }
     });
@@ -155,4 +159,58 @@ fn a_prompt_is_read_as_any_editor_writes_it() {
     let error = read_prompt(dir.path()).unwrap_err().to_string();
     assert!(error.contains("UTF-16 (little-endian)"), "{error}");
     assert!(error.contains("prompt.txt"), "{error}");
+}
+
+#[test]
+fn any_module_is_collected_and_goes_on_after_a_failure() {
+    let dir = tempfile::tempdir().unwrap();
+    let device = Device::flex();
+    let network = || ModuleSpace::new(LinearConfig::new(2, 3).init(&device)).unwrap();
+    let groups = network().layer_groups();
+    let layout = Layout::new("linear", groups, GroupingRule::Appended, 4).unwrap();
+    let mut zoo = Zoo::create(dir.path(), &layout, "base").unwrap();
+    let tasks = ["a", "b", "c"].map(|name| (name.to_owned(), format!("task {name}")));
+    let mut run = |fails_at: Option<&str>| {
+        let mut seen = Vec::new();
+        let result = collect(
+            &mut zoo,
+            &tasks,
+            |name, prompt, states| -> Result<_, Box<dyn std::error::Error>> {
+                // What an interrupted training left is there when it goes on.
+                let state = states.join("state");
+                if fails_at == Some(name) {
+                    std::fs::create_dir_all(states)?;
+                    std::fs::write(&state, "half")?;
+                    return Err("killed".into());
+                }
+                assert_eq!(state.exists(), name == "b");
+                let record = ConceptRecord {
+                    concept: "set by collect".into(),
+                    prompt: prompt.clone(),
+                    seed: 0,
+                    recipe: serde_json::Value::Null,
+                    checkpoints: vec![Checkpoint {
+                        epoch: 1,
+                        metrics: BTreeMap::from([("accuracy".into(), 0.5)]),
+                    }],
+                };
+                Ok((record, vec![network().read_weights()?]))
+            },
+            |event| {
+                if let CollectEvent::Collected { concept, metrics } = event {
+                    assert_eq!(metrics["accuracy"], 0.5);
+                    seen.push(concept.to_owned());
+                }
+            },
+        );
+        (result.map_err(|error| error.to_string()), seen)
+    };
+    assert_eq!(run(Some("b")), (Err("killed".into()), vec!["a".to_owned()]));
+    assert_eq!(run(None), (Ok(2), vec!["b".to_owned(), "c".to_owned()]));
+    assert_eq!(run(None), (Ok(0), Vec::new()));
+    let prompts: Vec<_> = (zoo.entries().iter())
+        .map(|entry| (entry.concept.as_str(), entry.prompt.as_str()))
+        .collect();
+    assert_eq!(prompts, [("a", "task a"), ("b", "task b"), ("c", "task c")]);
+    assert!(!dir.path().join("work").exists(), "states are removed");
 }

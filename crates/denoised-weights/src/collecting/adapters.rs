@@ -1,7 +1,8 @@
-//! Collecting trained adapters into a zoo.
+//! Collecting adapters of the image translator.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::path::{Path, PathBuf};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::Path;
 
 use burn::tensor::Device;
 use clean_fid::FeatureNet;
@@ -11,10 +12,10 @@ use lora_gan::BaseGenerator;
 use tensor_file::{load_safetensors, save_safetensors};
 use weight_blocks::{Checkpoint, ConceptRecord, NamedTensors, WeightSpace, Zoo};
 
+use super::{CollectEvent, collect};
 use crate::Error;
 use crate::error::Result;
-use crate::pairs::{ConceptPairs, ConceptSource, PairCounts, PairsGiven, PhotoSplits};
-use crate::run::{Lock, discard};
+use crate::pairs::{ConceptPairs, ConceptSource, PairCounts, PhotoSplits};
 use crate::weights::{BLOCK_SIZE, adapt, adapter_layout};
 
 /// How a concept's adapter is trained and measured.
@@ -26,30 +27,6 @@ pub struct CollectOptions {
     pub keep: usize,
     /// Pairs to train on and to measure each checkpoint on.
     pub counts: PairCounts,
-}
-
-/// The progress of [`Collector::collect`].
-#[derive(Debug, Clone, Copy)]
-pub enum CollectEvent<'a> {
-    /// Another process trains the concept; it comes again at the end, in case that process is killed.
-    Busy {
-        /// Name of the concept.
-        concept: &'a str,
-    },
-    /// The training of the concept begins.
-    Begin {
-        /// Name of the concept.
-        concept: &'a str,
-        /// How many pairs there are for it, of which [`CollectOptions::counts`] takes some.
-        given: PairsGiven,
-    },
-    /// The concept is in the zoo.
-    Collected {
-        /// Name of the concept.
-        concept: &'a str,
-        /// Mean absolute difference of the last checkpoint's edits to the targets, 0..1.
-        l1: f64,
-    },
 }
 
 /// Trains adapters from the frozen base and appends them, with the checkpoints of their last epochs, to a zoo.
@@ -109,53 +86,26 @@ impl<'a> Collector<'a> {
         &mut self,
         concepts: &[(String, ConceptSource)],
         photos: Option<&PhotoSplits>,
-        mut observe: impl FnMut(CollectEvent<'_>),
+        observe: impl FnMut(CollectEvent<'_>),
     ) -> Result<usize> {
-        let mut collected = 0;
-        let mut queue: VecDeque<_> = concepts.iter().map(|concept| (concept, false)).collect();
-        while let Some((concept, wait)) = queue.pop_front() {
-            let (name, source) = concept;
-            if self.zoo.is_recorded(name)? {
-                self.tidy(name)?;
-                continue;
-            }
-            let Some(lock) = self.lock(name, wait)? else {
-                observe(CollectEvent::Busy { concept: name });
-                queue.push_back((concept, true));
-                continue;
-            };
-            if self.zoo.is_recorded(name)? {
-                self.clear(name, lock)?;
-                continue;
-            }
-            let size = self.base.config.image_size;
-            let pairs = source.pairs(
-                photos,
-                Split::Validation,
-                self.options.counts,
-                size,
-                &self.device,
-            )?;
+        let size = self.base.config.image_size;
+        let observe = RefCell::new(observe);
+        let mut zoo = self.zoo.clone();
+        let train = |name: &str, source: &ConceptSource, states: &Path| {
+            let (split, counts) = (Split::Validation, self.options.counts);
+            let pairs = source.pairs(photos, split, counts, size, &self.device)?;
             let given = pairs.given;
-            observe(CollectEvent::Begin {
+            (observe.borrow_mut())(CollectEvent::Begin {
                 concept: name,
                 given,
             });
-            let (record, weights) = self.train(name, &pairs)?;
-            self.zoo.append(&record, &weights)?;
-            self.clear(name, lock)?;
-            collected += 1;
-            let last = record.checkpoints.last();
-            let l1 = last.and_then(|c| c.metrics.get("l1").copied());
-            observe(CollectEvent::Collected {
-                concept: name,
-                l1: l1.unwrap_or(f64::NAN),
-            });
-        }
-        self.zoo.refresh()?;
-        // States of other processes may still be in the folder; the last process removes it.
-        let _ = std::fs::remove_dir(self.zoo.dir().join(WORK));
-        Ok(collected)
+            self.train(name, &pairs, states)
+        };
+        let collected = collect(&mut zoo, concepts, train, |event| {
+            (observe.borrow_mut())(event);
+        });
+        self.zoo = zoo;
+        collected
     }
 
     /// Trains one concept, or continues its training; gives the kept checkpoints with their quality.
@@ -163,10 +113,11 @@ impl<'a> Collector<'a> {
         &self,
         name: &str,
         pairs: &ConceptPairs,
+        dir: &Path,
     ) -> Result<(ConceptRecord, Vec<NamedTensors>)> {
         let CollectOptions { recipe, keep, .. } = &self.options;
         let evaluator = Evaluator::new(self.network, &pairs.test)?;
-        let (dir, base) = (self.work(name), &self.base.generator);
+        let base = &self.base.generator;
         let state = dir.join("state");
         let start = base.read_weights()?;
         let mut trainer =
@@ -215,42 +166,4 @@ impl<'a> Collector<'a> {
             ("ssim".to_owned(), quality.ssim),
         ]))
     }
-
-    /// Where a concept in training keeps its state and the kept checkpoints.
-    fn work(&self, name: &str) -> PathBuf {
-        self.zoo.dir().join(WORK).join(name)
-    }
-
-    fn lock_file(&self, name: &str) -> PathBuf {
-        self.zoo.dir().join(WORK).join(format!("{name}.lock"))
-    }
-
-    fn lock(&self, name: &str, wait: bool) -> Result<Option<Lock>> {
-        let path = self.lock_file(name);
-        Ok(match wait {
-            true => Some(Lock::wait(path)?),
-            false => Lock::try_take(path)?,
-        })
-    }
-
-    /// Removes a finished concept's state, then its lock: a process that waits for it finds the concept in the zoo.
-    fn clear(&self, name: &str, lock: Lock) -> Result<()> {
-        discard(&self.work(name))?;
-        Ok(lock.remove()?)
-    }
-
-    /// [`Collector::clear`] after a process that was killed between appending the concept and clearing.
-    fn tidy(&self, name: &str) -> Result<()> {
-        let lock = self.lock_file(name);
-        if !lock.exists() && !self.work(name).exists() {
-            return Ok(());
-        }
-        match Lock::try_take(lock)? {
-            Some(lock) => self.clear(name, lock),
-            None => Ok(()),
-        }
-    }
 }
-
-/// The folder in a zoo for concepts in training.
-const WORK: &str = "work";
