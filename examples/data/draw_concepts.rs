@@ -14,6 +14,7 @@ use concepts::grammar::{DrawnConcept, Grammar, Region};
 use concepts::read_photos;
 use denoised_weights::pairs::spread;
 use denoised_weights_examples::cli::{Common, display, parse, run};
+use denoised_weights_examples::files::Places;
 use denoised_weights_examples::options::AssetArgs;
 use denoised_weights_examples::picture::{Column, write_grid};
 use denoised_weights_examples::{Result, files};
@@ -73,6 +74,11 @@ fn main() -> ExitCode {
 
 fn draw(args: &Args) -> Result<()> {
     let grammar = Grammar::new(args.region.into(), args.common.seed);
+    let places = Places::new()
+        .writes(&args.out)
+        .writes_all(&args.sheet)
+        .reads_directly_in(args.assets.paths().photos);
+    args.common.check_places(places)?;
     let drawn = grammar.distinct(args.count)?;
     files::write_json(&args.out, &drawn)?;
     let paraphrases: usize = drawn.iter().map(|d| d.paraphrases.len()).sum();

@@ -75,7 +75,7 @@ impl HybridGenerator {
         }
         let Manifest { config, .. } = read_json(&path)?;
         let bare = Self::new(&config, 0, device)?.without_lora();
-        state_dict::load(bare, &torch_names(), &dir.join(WEIGHTS))?
+        state_dict::load(bare, &torch_names(), dir.join(WEIGHTS))?
             .with_lora(&config.lora, config.lora_seed)
     }
 }
