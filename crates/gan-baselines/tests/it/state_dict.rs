@@ -58,7 +58,7 @@ fn pth_files_of_three_ages_load() {
             "instance",
         ),
     ] {
-        let generator = new(norm, dropout).load_state_dict(&path(file)).unwrap();
+        let generator = new(norm, dropout).load_state_dict(path(file)).unwrap();
         let edited = host(generator.forward(photo(), Pass::Eval).unwrap());
         close(file, &edited, fixture.host(expected), 1e-5);
     }
@@ -68,7 +68,7 @@ fn pth_files_of_three_ages_load() {
 fn what_is_written_is_read_back_under_the_originals_names() {
     let dir = tempfile::tempdir().unwrap();
     let generator = new(NormKind::Batch, 0.5)
-        .load_state_dict(&path("resnet.pth"))
+        .load_state_dict(path("resnet.pth"))
         .unwrap();
     let file = dir.path().join("G.safetensors");
     generator.save_state_dict(&file).unwrap();
@@ -225,7 +225,7 @@ fn a_file_far_larger_than_the_network_is_not_read() {
 fn renamed(file: &Path, rename: &dyn Fn(&str) -> Vec<String>, others: &[&str]) {
     let dir = tempfile::tempdir().unwrap();
     let plain = dir.path().join("G.safetensors");
-    let generator = new(NormKind::Batch, 0.5).load_state_dict(&path("resnet.pth"));
+    let generator = new(NormKind::Batch, 0.5).load_state_dict(path("resnet.pth"));
     generator.unwrap().save_state_dict(&plain).unwrap();
     let mut tensors = BTreeMap::new();
     for (name, tensor) in load_safetensors(&plain).unwrap().0 {
@@ -255,7 +255,7 @@ fn weight(generator: &ResnetGenerator) -> Vec<f32> {
 fn wrapped_names_load() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("G.safetensors");
-    let expected = new(NormKind::Batch, 0.5).load_state_dict(&path("resnet.pth"));
+    let expected = new(NormKind::Batch, 0.5).load_state_dict(path("resnet.pth"));
     let expected = weight(&expected.unwrap());
     for prefix in [
         "_orig_mod.",

@@ -106,7 +106,7 @@ pub(super) fn targets() -> Vec<Target> {
         let loaded = if old.exists() {
             instance.clone().load_state_dict(&old)
         } else {
-            batch.clone().load_state_dict(&path("net.pth"))
+            batch.clone().load_state_dict(path("net.pth"))
         };
         loaded.map(drop).map_err(text)
     };
@@ -125,7 +125,7 @@ pub(super) fn targets() -> Vec<Target> {
     let judge = PatchGan::new(&judge_config, 4, &Device::flex()).unwrap();
     let file = written(|dir| judge.save_state_dict(&dir.join("D.safetensors")).unwrap());
     let state = target("state_dict", vec![file], move |dir| {
-        let loaded = judge.clone().load_state_dict(&dir.join("D.safetensors"));
+        let loaded = judge.clone().load_state_dict(dir.join("D.safetensors"));
         loaded.map(drop).map_err(text)
     });
     vec![bases, adapters, pefts, pth, state]
