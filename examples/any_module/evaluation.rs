@@ -173,7 +173,7 @@ impl<'a> Trial<'a> {
 fn is_measured(step: usize) -> bool {
     let every = match step {
         ..=10 => 1,
-        ..=60 => 5,
+        11..=60 => 5,
         _ => 20,
     };
     step.is_multiple_of(every)

@@ -116,21 +116,21 @@ pub(crate) fn rules() -> Vec<Rule> {
             ];
             all.push(rule(format!("less-{n}"), words, word, |d| d < n));
         }
-        for m in n + 1..10 {
+        for (m, second) in NUMBERS.iter().enumerate().skip(n + 1) {
             let words = [
                 "digits WORD",
                 "either WORD",
                 "WORD together",
                 "the numbers WORD",
             ];
-            let both = format!("{word} and {}", NUMBERS[m]);
+            let both = format!("{word} and {second}");
             all.push(rule(format!("pair-{n}-{m}"), words, &both, |d| {
                 d == n || d == m
             }));
             // A third digit that depends on the two, so that there are not too many triples.
             let k = (2 * m + n + 1) % 10;
             if k > m {
-                let three = format!("{word}, {} and {}", NUMBERS[m], NUMBERS[k]);
+                let three = format!("{word}, {second} and {}", NUMBERS[k]);
                 let name = format!("triple-{n}-{m}-{k}");
                 all.push(rule(name, words, &three, |d| [n, m, k].contains(&d)));
             }

@@ -67,7 +67,7 @@ fn patchgan(norm: NormKind) -> (PatchGan, Fixture) {
     };
     let critic = PatchGan::new(&config, 0, &test_device::device().autodiff()).unwrap();
     let critic = critic
-        .load_state_dict(fixture.weights_file("weight"))
+        .load_state_dict(&fixture.weights_file("weight"))
         .unwrap();
     (critic, fixture)
 }

@@ -58,7 +58,7 @@ fn resnet_forward_backward_and_statistics_equal_pytorch() {
         let fixture = fixture(&format!("resnet_{name}.safetensors"));
         let generator = ResnetGenerator::new(&small(norm), 9, &device).unwrap();
         let generator = generator
-            .load_state_dict(fixture.weights_file("weight"))
+            .load_state_dict(&fixture.weights_file("weight"))
             .unwrap();
         let photo = fixture.tensor::<4>("photo", &device).require_grad();
         let edited = generator.forward(photo.clone(), TRAIN).unwrap();

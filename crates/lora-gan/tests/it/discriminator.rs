@@ -287,7 +287,7 @@ fn patchgan_forward_backward_and_statistics_equal_pytorch() {
         };
         let judge = PatchGan::new(&config, 9, &device).unwrap();
         let judge = judge
-            .load_state_dict(fixture.weights_file("weight"))
+            .load_state_dict(&fixture.weights_file("weight"))
             .unwrap();
         let photo = fixture.tensor::<4>("photo", &device).require_grad();
         let edited = fixture.tensor::<4>("edited", &device).require_grad();

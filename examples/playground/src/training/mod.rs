@@ -45,7 +45,7 @@ impl Trainings {
         let busy = || Error::Busy {
             path: dir.to_owned(),
         };
-        let lock = Lock::try_take(&dir.join("lock"))?.ok_or_else(busy)?;
+        let lock = Lock::try_take(dir.join("lock"))?.ok_or_else(busy)?;
         let runs = files::read_all(dir)?;
         let runs = runs.into_iter().map(|run| (run.id(), Arc::new(run)));
         let trainings = Arc::new(Self {
