@@ -12,7 +12,7 @@ pub const BLOCK_SIZE: usize = 256;
 /// How the adapters of `base` are cut into blocks of `block_size` weights: grouping rule 1, layer after layer.
 ///
 /// # Errors
-/// Returns [`Error::Weights`](crate::Error::Weights) if the base has no adapted layers.
+/// Returns [`Error::Weights`] if the base has no adapted layers.
 pub fn adapter_layout(base: &BaseGenerator, block_size: usize) -> Result<Layout> {
     let groups = base.generator.layer_groups();
     Ok(Layout::new(
@@ -26,7 +26,7 @@ pub fn adapter_layout(base: &BaseGenerator, block_size: usize) -> Result<Layout>
 /// A copy of `base` with an adapter.
 ///
 /// # Errors
-/// Returns [`Error::Weights`](crate::Error::Weights) if the adapter does not fit the base.
+/// Returns [`Error::Weights`] if the adapter does not fit the base.
 pub fn adapt(base: &HybridGenerator, adapter: &NamedTensors) -> Result<HybridGenerator> {
     let mut generator = base.clone();
     generator.load_weights(adapter)?;
@@ -150,7 +150,7 @@ pub fn cosine(a: &NamedTensors, b: &NamedTensors, origin: &NamedTensors) -> f64 
 /// L2 distance to the closest of the last checkpoints in the zoo, and the name of its concept; `None` for an empty zoo.
 ///
 /// # Errors
-/// Returns [`Error::Weights`](crate::Error::Weights) if the zoo cannot be read.
+/// Returns [`Error::Weights`] if the zoo cannot be read.
 pub fn zoo_distance(weights: &NamedTensors, zoo: &Zoo) -> Result<Option<(f64, String)>> {
     let mut best: Option<(f64, String)> = None;
     for entry in zoo.last_entries() {
