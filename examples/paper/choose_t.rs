@@ -23,6 +23,7 @@ use denoised_weights_examples::picture::{Chart, Line, write_chart};
 use denoised_weights_examples::progress::Progress;
 use denoised_weights_examples::{Result, files};
 use finetune::Evaluator;
+use lora_gan::BaseGenerator;
 use serde::Serialize;
 use weight_diffusion::SampleOptions;
 use weight_diffusion::encoded_text::EncodedPrompt;
@@ -127,11 +128,12 @@ fn choose(args: &Args) -> Result<()> {
         let mut done = index * per_concept;
         let pairs = args.pairs(concept, &photos, &predictor)?;
         let evaluator = Evaluator::new(&network, &pairs.test)?;
-        base_quality += evaluator.measure(&predictor.base().generator)?.frechet;
+        let base = predictor.prompted_base(&concept.prompt)?;
+        base_quality += evaluator.measure(&base.generator)?.frechet;
         let tokens = predictor.encoder().tokens(&concept.prompt)?;
         for (options, sums) in options.iter().zip(&mut sums) {
             for seed in 0..args.seeds.max(1) {
-                sums.add(seed, &predictor, &tokens, *options, &evaluator)?;
+                sums.add(seed, &predictor, (&base, &tokens), *options, &evaluator)?;
                 done += 1;
                 progress.set(done, format!("{} t = {}", concept.name, options.t));
             }
@@ -224,7 +226,7 @@ impl Sums {
         &mut self,
         seed: u64,
         predictor: &AdapterPredictor,
-        tokens: &EncodedPrompt,
+        (base, tokens): (&BaseGenerator, &EncodedPrompt),
         options: SampleOptions,
         evaluator: &Evaluator<'_>,
     ) -> Result<()> {
@@ -234,7 +236,7 @@ impl Sums {
         };
         let (generator, device) = (predictor.generator(), predictor.device());
         let (seconds, weights) = timed_prediction(generator, tokens, &options, 1, device)?;
-        let adapted = adapt(&predictor.base().generator, &weights)?;
+        let adapted = adapt(base, &weights)?;
         let quality = evaluator.measure(&adapted)?;
         self.quality[seed as usize] += quality.frechet;
         self.l1 += quality.l1;

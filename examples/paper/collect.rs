@@ -10,8 +10,12 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
+use concepts::read_concepts;
+use denoised_weights::PromptEncoder;
 use denoised_weights::collecting::{CollectEvent, CollectOptions, Collector};
-use denoised_weights::pairs::{ConceptSource, PairCounts, PhotoSplits, training_sources};
+use denoised_weights::pairs::{
+    ConceptSource, PairCounts, PhotoSplits, listed_sources, training_sources,
+};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, display, parse, run};
 use denoised_weights_examples::files::Places;
@@ -39,10 +43,13 @@ struct Args {
     /// pairs. Without it, the shipped training concepts are edited in memory.
     #[arg(long, value_name = "DIR")]
     pairs: Option<PathBuf>,
+    /// The training concepts of this list (JSON, as draw_concepts writes it) instead of the shipped one.
+    #[arg(long, value_name = "FILE", conflicts_with = "pairs")]
+    concepts: Option<PathBuf>,
     /// Also write a small copy of the zoo for shipping: the last checkpoints as 16-bit floats.
     #[arg(long, value_name = "DIR")]
     small: Option<PathBuf>,
-    /// Only these concepts of the shipped list or of --pairs, comma-separated.
+    /// Only these concepts of the list or of --pairs, comma-separated.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// The share of the concepts that this process trains, such as 0/2 and 1/2 for two processes.
@@ -130,10 +137,11 @@ fn collect(args: &Args) -> Result<()> {
     let device = args.common.device()?;
     let assets = args.assets.paths();
     let base = assets.load_base(&device)?;
+    let encoder = PromptEncoder::embedded()?;
     let network = assets.load_feature_network(&device)?;
     let options = args.options();
     let recipe = options.recipe.clone();
-    let mut collector = Collector::open(&args.out, &base, &network, options, &device)?;
+    let mut collector = Collector::open(&args.out, &base, &encoder, &network, options, &device)?;
     let mine = args.sources()?;
     let photos = match args.pairs {
         Some(_) => None,
@@ -206,6 +214,7 @@ impl Args {
             .reads_all(paths.base_files())
             .reads(&paths.feature_network)
             .reads_all(&self.pairs)
+            .reads_all(&self.concepts)
             .writes_all(zoo_files(&self.out))
             .writes(self.out.join("work"))
             .writes_all(self.small.iter().flat_map(|dir| zoo_files(dir)));
@@ -237,7 +246,10 @@ impl Args {
     /// This process's share of the concepts.
     fn sources(&self) -> Result<Vec<(String, ConceptSource)>> {
         let (part, parts) = self.shard;
-        let all = training_sources(self.pairs.as_deref(), &self.only)?;
+        let all = match &self.concepts {
+            Some(path) => listed_sources(read_concepts(path)?, &self.only)?,
+            None => training_sources(self.pairs.as_deref(), &self.only)?,
+        };
         let numbered = all.into_iter().enumerate();
         Ok(numbered
             .filter_map(|(i, source)| (i % parts == part).then_some(source))

@@ -8,11 +8,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use concepts::Split;
 use denoised_weights::PromptEncoder;
-use denoised_weights::pairs::{PhotoSplits, concepts_of, spread};
-use denoised_weights::pretraining::{Pretraining, pretraining_concepts};
+use denoised_weights::pairs::{ConceptDraws, PhotoSplits, concepts_of, spread};
+use denoised_weights::pretraining::{Pretraining, PretrainingData};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, display, parse, run};
 use denoised_weights_examples::files::Places;
@@ -23,9 +23,9 @@ use finetune::PretrainConfig;
 use lora_gan::{BaseGenerator, GeneratorConfig};
 use serde::Serialize;
 
-/// Train the base generator on the shipped training concepts. The text enters by cross-attention; without a
-/// text the network learns to leave the photo as it is. Held-out concepts and photos are never used. After
-/// an interruption, the same command continues from the last saved state.
+/// Train the base generator on concepts of the shipped list and of the grammar, drawn anew at every step. The text enters by
+/// cross-attention; without a text the network learns to leave the photo as it is. Held-out concepts and
+/// photos are never used. After an interruption, the same command continues from the last saved state.
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -38,17 +38,29 @@ struct Args {
     /// Optimizer steps.
     #[arg(long, default_value_t = PretrainConfig::compact().steps)]
     steps: usize,
-    /// Number of training photos; each concept uses all of them.
-    #[arg(long, default_value_t = 48)]
-    n_photos: usize,
+    /// The concepts.
+    #[arg(long, value_enum, default_value_t = Which::Endless)]
+    concepts: Which,
+    /// Number of training photos [default: all].
+    #[arg(long, value_name = "N")]
+    n_photos: Option<usize>,
     /// Steps between saved states.
     #[arg(long, default_value_t = 100)]
     save_every: usize,
 }
 
+/// What the base learns from.
+#[derive(Clone, Copy, ValueEnum)]
+enum Which {
+    /// The training concepts of the shipped list.
+    List,
+    /// The list, and three times as often the grammar, which has no end.
+    Endless,
+}
+
 #[derive(Serialize)]
 struct Report {
-    concepts: usize,
+    concepts: String,
     photos: usize,
     steps: usize,
     seconds_this_run: f64,
@@ -84,19 +96,25 @@ fn pretrain(args: &Args) -> Result<()> {
         save_every: args.save_every,
     };
     let size = pretraining.network.image_size;
-    let photos = PhotoSplits::read(&photos, size)?.train;
-    if let Some(note) = limit("training photos", args.n_photos, photos.len(), "--n-photos") {
-        println!("{note}");
+    let mut photos = PhotoSplits::read(&photos, size)?.train;
+    if let Some(count) = args.n_photos {
+        if let Some(note) = limit("training photos", count, photos.len(), "--n-photos") {
+            println!("{note}");
+        }
+        photos = spread(&photos, count, 0.0);
     }
-    let photos = spread(&photos, args.n_photos, 0.0);
-    let concepts = concepts_of(Split::Train);
+    let (list, seed) = (concepts_of(Split::Train), args.common.seed);
     let encoder = PromptEncoder::embedded()?;
-    let data = pretraining_concepts(&concepts, &photos, &encoder, size, &device)?;
-    println!(
-        "{} training concepts, {} photos each",
-        data.len(),
-        photos.len()
-    );
+    let data = PretrainingData {
+        concepts: match args.concepts {
+            Which::List => ConceptDraws::of_list(list, seed),
+            Which::Endless => ConceptDraws::endless(list, seed),
+        },
+        photos: &photos,
+        encoder: &encoder,
+    };
+    let concepts = data.concepts.describe();
+    println!("{concepts}, {} photos", photos.len());
 
     let started = Instant::now();
     let mut bar: Option<Progress> = None;
@@ -112,7 +130,7 @@ fn pretrain(args: &Args) -> Result<()> {
         bar.finish();
     }
     let report = Report {
-        concepts: data.len(),
+        concepts,
         photos: photos.len(),
         steps: args.steps,
         seconds_this_run: started.elapsed().as_secs_f64(),

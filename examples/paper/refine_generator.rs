@@ -7,9 +7,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
-use denoised_weights::pairs::{PhotoSplits, training_sources};
-use denoised_weights::training::{Refinement, refine, subset};
+use clap::{Parser, ValueEnum};
+use concepts::Split;
+use denoised_weights::pairs::{ConceptDraws, PhotoSplits, concepts_of, training_sources};
+use denoised_weights::training::{RefinedOn, RefinedPart, Refinement, refine, subset};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, parse, run};
 use denoised_weights_examples::options::{ModelArgs, zoo_files};
@@ -17,8 +18,8 @@ use denoised_weights_examples::training::{TrainingArgs, TrainingProgress};
 use weight_blocks::Zoo;
 use weight_diffusion::TrainConfig;
 
-/// Continue the training of a weight generator's block dictionary with another loss: the L1 between the
-/// targets of the training concepts and the edits by the weights that are predicted for them in one step.
+/// Continue the training of a weight generator with another loss: the L1 between the targets of concepts and
+/// the edits by the weights that are predicted for them in one step. Concepts are drawn anew at every step.
 /// After an interruption (kill -9 included), the same command continues from the last saved state and ends
 /// with the same weights.
 #[derive(Parser)]
@@ -29,16 +30,21 @@ struct Args {
     model: ModelArgs,
     #[command(flatten)]
     training: TrainingArgs,
-    /// Folder of prepared pairs that the zoo was collected from (see collect). Without it, the
-    /// shipped training concepts are edited in memory.
+    /// Folder of prepared pairs (see collect) to learn from instead of drawn concepts.
     #[arg(long, value_name = "DIR")]
     pairs: Option<PathBuf>,
+    /// The concepts that are drawn.
+    #[arg(long, value_enum, default_value_t = Draw::Endless, conflicts_with = "pairs")]
+    draw: Draw,
+    /// The weights that train.
+    #[arg(long, value_enum, default_value_t = Part::All)]
+    part: Part,
     /// Learn from only this many of the zoo's concepts, the same as train_generator with the same --seed
     /// [default: all].
     #[arg(long, value_name = "N")]
     concepts: Option<usize>,
     /// Optimizer steps.
-    #[arg(long, default_value_t = 12000)]
+    #[arg(long, default_value_t = 4000)]
     steps: u64,
     /// Number of concepts per step, each on its own thread.
     #[arg(long, default_value_t = 4)]
@@ -47,8 +53,25 @@ struct Args {
     #[arg(long, default_value_t = 1)]
     n_pairs: usize,
     /// Peak learning rate.
-    #[arg(long, default_value_t = 1e-3)]
+    #[arg(long, default_value_t = 5e-4)]
     lr: f64,
+}
+
+/// What concepts are drawn from.
+#[derive(Clone, Copy, ValueEnum)]
+enum Draw {
+    /// The training concepts of the shipped list.
+    List,
+    /// The list, and three times as often the grammar, which has no end.
+    Endless,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Part {
+    /// The whole UNet, with its dictionary if it has one.
+    All,
+    /// The block dictionary alone.
+    Dictionary,
 }
 
 fn main() -> ExitCode {
@@ -77,18 +100,36 @@ fn refine_generator(args: &Args) -> Result<()> {
         Some(_) => Vec::new(),
         None => PhotoSplits::read(&assets.photos, size)?.train,
     };
+    let seed = args.common.seed;
+    let concepts = match (&args.pairs, args.draw) {
+        (Some(_), _) => {
+            let sources = training_sources(args.pairs.as_deref(), &[])?;
+            RefinedOn::sources(sources, &photos, size, seed)?
+        }
+        (None, draw) => {
+            let list = concepts_of(Split::Train);
+            let draws = match draw {
+                Draw::List => ConceptDraws::of_list(list, seed),
+                Draw::Endless => ConceptDraws::endless(list, seed),
+            };
+            RefinedOn::Drawn(draws, &photos)
+        }
+    };
     let refinement = Refinement {
         predictor: &predictor,
         zoo: &zoo,
-        sources: training_sources(args.pairs.as_deref(), &[])?,
-        photos: &photos,
+        concepts,
         n_pairs: args.n_pairs,
+        part: match args.part {
+            Part::All => RefinedPart::All,
+            Part::Dictionary => RefinedPart::Dictionary,
+        },
         config: TrainConfig {
             steps: args.steps,
             batch_size: args.n_concepts,
             learning_rate: args.lr,
             weight_decay: 0.0,
-            seed: args.common.seed,
+            seed,
             ..TrainConfig::compact()
         },
     };

@@ -11,9 +11,10 @@ use burn::tensor::Device;
 use clap::Parser;
 use clean_fid::FeatureNet;
 use concepts::{art_concepts, find};
+use denoised_weights::PromptEncoder;
 use denoised_weights::comparison::baselines::{Baseline, CURVE_FILE, Trained, train};
 use denoised_weights::comparison::{Comparison, Measurement};
-use denoised_weights::pairs::{ConceptPairs, PairCounts, PhotoSplits};
+use denoised_weights::pairs::{ConceptPairs, PairCounts, PhotoSplits, read_prompt};
 use denoised_weights::run::{claim, lock_training};
 use denoised_weights_examples::cli::{Common, display, one_of, parse, run};
 use denoised_weights_examples::files::Places;
@@ -60,6 +61,9 @@ struct Args {
     /// Test pairs.
     #[arg(long, default_value_t = 60)]
     n_test: usize,
+    /// The text of --pairs, which e2gan reads [default: that in the folder's prompt.txt].
+    #[arg(long, requires = "pairs")]
+    prompt: Option<String>,
     /// Folder to write to [default: out/NETWORK].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -101,6 +105,10 @@ fn baseline(args: &Args) -> Result<()> {
     };
     recipe.validate()?;
     let run = Run::new(args, &base, recipe, &device)?;
+    let base = match args.network {
+        Baseline::E2gan => PromptEncoder::embedded()?.prompted(&base, &run.pairs.prompt)?,
+        Baseline::Pix2pix | Baseline::Comod => base,
+    };
     let state = run.state();
     (args.network).check_batches(run.pairs.train.len(), run.recipe.batch_size)?;
     let begun = state.join(CURVE_FILE).exists();
@@ -149,7 +157,14 @@ impl<'a> Run<'a> {
             shown: SHOWN,
         };
         let pairs = match &args.pairs {
-            Some(dir) => ConceptPairs::folder(dir, "", counts, size, device)?,
+            Some(dir) => {
+                let prompt = match (&args.prompt, args.network) {
+                    (Some(prompt), _) => prompt.clone(),
+                    (None, Baseline::E2gan) => read_prompt(dir)?,
+                    (None, Baseline::Pix2pix | Baseline::Comod) => String::new(),
+                };
+                ConceptPairs::folder(dir, &prompt, counts, size, device)?
+            }
             None => {
                 let list = art_concepts();
                 let concept = find(&list, &args.concept)?;

@@ -11,7 +11,7 @@ use std::time::Instant;
 use clap::Parser;
 use concepts::read_photos;
 use denoised_weights::export::{export_pytorch, exported_files};
-use denoised_weights::weights::{mix, norm, with_strength};
+use denoised_weights::weights::{mix, mixed_prompt, norm, with_strength};
 use denoised_weights::{AdapterPredictor, PhotoEditor, plan_edits};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, display, parse, prompt, run};
@@ -87,11 +87,12 @@ fn generate(args: &Args) -> Result<()> {
     let device = args.common.device()?;
     let started = Instant::now();
     let predictor = args.model.load_predictor(&device)?;
-    let (base, generator) = (predictor.base(), predictor.generator());
+    let generator = predictor.generator();
     let load_seconds = started.elapsed().as_secs_f64();
 
     let started = Instant::now();
-    let (adapter, prediction) = make(args, &predictor)?;
+    let (adapter, prompt, prediction) = make(args, &predictor)?;
+    let base = &predictor.prompted_base(&prompt)?;
     let adapter = with_strength(base, &adapter, args.strength)?;
     let predict_seconds = started.elapsed().as_secs_f64();
     base.save_adapter(&args.out, &adapter)?;
@@ -138,10 +139,15 @@ fn generate(args: &Args) -> Result<()> {
     args.common.write_json(&report)
 }
 
-/// The adapter of a file, or the predicted one, mixed if asked for; and the prediction for the first prompt.
-fn make(args: &Args, predictor: &AdapterPredictor) -> Result<(NamedTensors, Option<Prediction>)> {
+/// The adapter of a file, or the predicted one, mixed if asked for, with its prompt; and the prediction for the first prompt.
+fn make(
+    args: &Args,
+    predictor: &AdapterPredictor,
+) -> Result<(NamedTensors, String, Option<Prediction>)> {
     if let Some(path) = &args.adapter {
-        return Ok((predictor.base().load_adapter(path)?, None));
+        let (adapter, prompt) = predictor.base().load_adapter(path)?;
+        let missing = || format!("{}: no prompt in its header; write it again", display(path));
+        return Ok((adapter, prompt.ok_or_else(missing)?, None));
     }
     let options = args
         .sampling
@@ -155,7 +161,11 @@ fn make(args: &Args, predictor: &AdapterPredictor) -> Result<(NamedTensors, Opti
         }
         None => prediction.weights.clone(),
     };
-    Ok((adapter, Some(prediction)))
+    let prompt = match &args.mix {
+        Some(other) => mixed_prompt(prompt, other, args.share),
+        None => prompt.to_owned(),
+    };
+    Ok((adapter, prompt, Some(prediction)))
 }
 
 impl Args {

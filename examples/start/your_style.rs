@@ -12,17 +12,17 @@ use clap::Parser;
 use clean_fid::FeatureNet;
 use denoised_weights::comparison::{Comparison, ComparisonReport, ConceptReport, Outcome};
 use denoised_weights::pairs::{ConceptPairs, PairCounts};
-use denoised_weights::starts::DenoisedStart;
+use denoised_weights::starts::{StartKind, Starts};
 use denoised_weights::{PhotoEditor, plan_edits};
-use denoised_weights_examples::cli::{Common, display, parse, prompt, run};
+use denoised_weights_examples::cli::{Common, display, one_of, parse, prompt, run};
 use denoised_weights_examples::limits::pair_limits;
-use denoised_weights_examples::options::{ModelArgs, reads_pairs};
+use denoised_weights_examples::options::{ModelArgs, reads_pairs, zoo_files};
 use denoised_weights_examples::picture::{Column, write_grid};
 use denoised_weights_examples::progress::Progress;
 use denoised_weights_examples::{Result, files};
 use finetune::Recipe;
 
-/// Predict the LoRA weights of your style from its prompt in one denoising step, fine-tune them on your
+/// Predict the LoRA weights of your style from its prompt in one denoising step, fine-tune the best start on your
 /// pairs, and write the adapter, pictures before and after the training (grid.png) and the quality over
 /// time (report.json). `quickstart` with the same --prompt and --pairs compares other starts with this one.
 #[derive(Parser)]
@@ -41,12 +41,19 @@ struct Args {
     /// Maximum number of training pairs.
     #[arg(long, default_value_t = 64)]
     n_train: usize,
+    /// If there are more, choose the training pairs by clusters of the photos' features, as E²GAN does,
+    /// instead of evenly.
+    #[arg(long)]
+    cluster: bool,
     /// Maximum number of test pairs.
     #[arg(long, default_value_t = 60)]
     n_test: usize,
     /// Epochs.
     #[arg(long, default_value_t = 10)]
     epochs: usize,
+    /// Where training starts: the best of several starts on your pairs (auto), or one of them.
+    #[arg(long, value_parser = one_of::<StartKind>(STARTS.map(StartKind::name)), default_value_t = StartKind::Auto)]
+    start: StartKind,
     /// Also edit the photos of this folder with the fine-tuned adapter, into OUT/edited.
     #[arg(long, value_name = "DIR")]
     apply: Option<PathBuf>,
@@ -54,6 +61,17 @@ struct Args {
     #[arg(long, value_name = "DIR", default_value = "out/your-style")]
     out: PathBuf,
 }
+
+/// The starts that a user may want.
+const STARTS: [StartKind; 7] = [
+    StartKind::Auto,
+    StartKind::Denoised,
+    StartKind::Zero,
+    StartKind::Nearest,
+    StartKind::Interpolated,
+    StartKind::BestByPairs,
+    StartKind::Mean,
+];
 
 fn main() -> ExitCode {
     let args = parse::<Args>();
@@ -65,16 +83,24 @@ fn your_style(args: &Args) -> Result<()> {
     let device = args.common.device()?;
     let predictor = args.model.load_predictor(&device)?;
     // A prompt without a word that the encoder knows is refused before anything is trained.
-    predictor.encoder().tokens(&args.prompt)?;
-    let base = predictor.base();
+    let base = &predictor.prompted_base(&args.prompt)?;
     let counts = PairCounts {
-        train: args.n_train,
+        train: if args.cluster {
+            usize::MAX
+        } else {
+            args.n_train
+        },
         test: args.n_test,
         shown: 5,
     };
     let size = base.config.image_size;
-    let pairs = ConceptPairs::folder(&args.pairs, &args.prompt, counts, size, &device)?;
-    let network = args.model.paths().load_feature_network(&device)?;
+    let assets = args.model.paths();
+    let zoo = assets.open_zoo(predictor.base())?;
+    let network = assets.load_feature_network(&device)?;
+    let mut pairs = ConceptPairs::folder(&args.pairs, &args.prompt, counts, size, &device)?;
+    if args.cluster {
+        pairs = pairs.clustered(args.n_train, &network, args.common.seed)?;
+    }
     let recipe = Recipe {
         epochs: args.epochs,
         seed: args.common.seed,
@@ -88,13 +114,24 @@ fn your_style(args: &Args) -> Result<()> {
     let generator = predictor.generator();
     let mut options = generator.defaults();
     options.seed = args.common.seed;
-    let start = DenoisedStart::new(&predictor, generator, options);
+    let starts = Starts {
+        predictor: &predictor,
+        generator,
+        zoo: &zoo,
+        pairs: &pairs.train,
+        options,
+        seed: args.common.seed,
+    };
+    let start = starts.make(args.start, &args.prompt, &[])?;
     let comparison = Comparison::new(base, &pairs, &network, &recipe, &device)?;
     let mut progress = Progress::new("train", recipe.epochs as u64, 0);
-    let outcome = comparison.fine_tune(&start, |point| {
+    let outcome = comparison.fine_tune(&*start, |point| {
         progress.set(point.epoch as u64, format!("quality {:.2}", point.quality));
     })?;
     progress.finish();
+    if let Some(origin) = &outcome.report.origin {
+        println!("started from {origin}");
+    }
 
     base.save_adapter(&args.out.join("start.safetensors"), &outcome.start)?;
     base.save_adapter(&args.out.join("adapter.safetensors"), &outcome.trained)?;
@@ -118,15 +155,17 @@ impl Args {
 
     /// Refuses outputs that would replace pairs, photos, files of the model or one another.
     fn check_places(&self) -> Result<()> {
-        let mut places = reads_pairs(self.model.places(), &self.pairs)?.writes_all(
-            [
-                "start.safetensors",
-                "adapter.safetensors",
-                "report.json",
-                "grid.png",
-            ]
-            .map(|name| self.out.join(name)),
-        );
+        let mut places = reads_pairs(self.model.places(), &self.pairs)?
+            .reads_all(zoo_files(&self.model.paths().zoo))
+            .writes_all(
+                [
+                    "start.safetensors",
+                    "adapter.safetensors",
+                    "report.json",
+                    "grid.png",
+                ]
+                .map(|name| self.out.join(name)),
+            );
         if let Some(photos) = &self.apply {
             let plan = plan_edits(photos, &self.edited())?;
             places = places.reads_all(plan.iter().map(|edit| &edit.photo));
@@ -139,16 +178,16 @@ impl Args {
 /// Writes grid.png and prints the figures; returns them for the report.
 fn write_pictures(args: &Args, pairs: &ConceptPairs, outcome: Outcome) -> Result<ConceptReport> {
     let mut columns = Vec::from(Column::of_pairs(&pairs.shown));
-    columns.push(Column::new("predicted", outcome.before));
+    columns.push(Column::new("before\ntraining", outcome.before));
     let after = format!("fine-tuned\n{} epochs", args.epochs);
     columns.push(Column::new(after, outcome.after));
     write_grid(&args.out.join("grid.png"), &columns)?;
     if let (Some(first), Some(last)) = (outcome.report.curve.first(), outcome.report.curve.last()) {
         println!(
-            "quality (lower is better) {:.2} as predicted after {:.2} s, {:.2} fine-tuned after {:.2} s",
+            "quality (lower is better) {:.2} before training after {:.2} s, {:.2} fine-tuned after {:.2} s",
             first.quality, first.seconds, last.quality, last.seconds
         );
     }
-    let methods = [("denoised".to_owned(), outcome.report)].into();
+    let methods = [(args.start.name().to_owned(), outcome.report)].into();
     Ok(ConceptReport::new(pairs, args.common.seed, methods))
 }

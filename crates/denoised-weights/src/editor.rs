@@ -26,12 +26,13 @@ pub struct PhotoEditor {
 }
 
 impl PhotoEditor {
-    /// Merges `adapter` into a copy of `base`; edits compute on the base's device.
+    /// Merges `adapter` into a copy of `base`, the one for the adapter's prompt if it reads prompts
+    /// ([`PromptEncoder::prompted`](crate::PromptEncoder::prompted)); edits compute on the base's device.
     ///
     /// # Errors
-    /// Returns [`Error::Weights`] if the adapter does not fit the base.
+    /// Returns [`Error::Network`] if the base lacks its prompt, and [`Error::Weights`] if the adapter does not fit it.
     pub fn new(base: &BaseGenerator, adapter: &NamedTensors) -> Result<Self> {
-        let network = adapt(&base.generator, adapter)?;
+        let network = adapt(base, adapter)?;
         Ok(Self {
             device: network.devices().into_iter().next().unwrap_or_default(),
             network: network.merge_adapter(),

@@ -38,6 +38,14 @@ pub enum Error {
         /// The tensor.
         name: String,
     },
+    /// Training pairs that cannot be chosen by clustering.
+    #[error(transparent)]
+    Selection(#[from] finetune::selection::SelectionError),
+    /// A regression that has no solution.
+    #[error(
+        "the zoo's prompts give no regression: a vector or a weight is NaN or infinite; check the zoo and the text encoder"
+    )]
+    NoRegression,
     /// A prompt that can be compared with no other.
     #[error("there is no other prompt than {prompt:?} to compare it with")]
     NoOtherPrompt {

@@ -37,7 +37,7 @@ pub fn export_pytorch(
     dir: &Path,
 ) -> Result<()> {
     base.generator.export(&dir.join(BASE))?;
-    let network = adapt(&base.generator, adapter)?;
+    let network = adapt(base, adapter)?;
     network.export(dir)?;
     export_peft(base, adapter, &dir.join(PEFT))?;
 
@@ -61,5 +61,5 @@ pub fn export_pytorch(
 /// Returns [`Error::Weights`](crate::Error::Weights) if the adapter does not fit the base, and
 /// [`Error::Network`](crate::Error::Network) if a file cannot be written.
 pub fn export_peft(base: &BaseGenerator, adapter: &NamedTensors, dir: &Path) -> Result<()> {
-    Ok(adapt(&base.generator, adapter)?.save_peft(dir, Some(&base.digest))?)
+    Ok(adapt(base, adapter)?.save_peft(dir, Some(&base.digest))?)
 }

@@ -13,30 +13,35 @@ use crate::Error;
 use crate::error::Result;
 use crate::run::claim;
 
-/// Trains the adapter of one concept from the weights that `start` gives for `prompt`; gives the weights after the
-/// recipe's last epoch. `observe` sees the losses of every epoch.
+/// Trains the adapter of one concept from the weights that `start` gives for the prompt of `base`; gives the weights after
+/// the recipe's last epoch. `observe` sees the losses of every epoch.
 ///
+/// `base` is the base for the prompt, as [`AdapterPredictor::prompted_base`](crate::AdapterPredictor::prompted_base) gives it.
 /// `start` is an [`AdapterPredictor`](crate::AdapterPredictor) or any other [`Initializer`]: [`finetune::Zero`] (E²GAN),
 /// [`finetune::Nearest`], [`finetune::ZooMean`].
 ///
 /// # Errors
-/// Returns [`Error::FineTune`](crate::Error::FineTune) if the start cannot be made, the recipe or the pairs do not fit,
-/// or a loss is NaN or infinite.
+/// Returns [`Error::Network`](crate::Error::Network) if the base has no prompt, and
+/// [`Error::FineTune`](crate::Error::FineTune) if the start cannot be made, the recipe or the pairs do not fit, or a loss is
+/// NaN or infinite.
 pub fn fine_tune(
     base: &BaseGenerator,
     start: &dyn Initializer,
-    prompt: &str,
     pairs: &PairSet,
     recipe: &Recipe,
     mut observe: impl FnMut(&EpochLosses),
 ) -> Result<NamedTensors> {
     let device = device_of(base);
-    let start = start.start(prompt)?.weights;
+    let start = start.start(prompt_of(base)?)?.weights;
     let mut trainer = ConceptTrainer::new(&base.generator, &start, recipe.clone(), &device)?;
     for _ in 0..recipe.epochs {
         observe(&trainer.epoch(pairs)?);
     }
     Ok(trainer.adapter()?)
+}
+
+fn prompt_of(base: &BaseGenerator) -> Result<&str> {
+    Ok(base.prompt.as_deref().ok_or(lora_gan::Error::NoPrompt)?)
 }
 
 fn device_of(base: &BaseGenerator) -> Device {
@@ -61,20 +66,20 @@ pub struct SavedFineTuning {
 }
 
 impl SavedFineTuning {
-    /// Begins in `dir`, or continues what is there. The folder keeps the training's description (`training.json`) and its
+    /// Begins in `dir`, or continues what is there. `base` is the base for the prompt. The folder keeps the training's description (`training.json`) and its
     /// last state (`state/`).
     ///
     /// # Errors
     /// Returns [`Error::OtherRun`] if the training there is of another prompt, start or base; [`Error::NoRunRecord`] or
-    /// [`Error::BadRunFile`] if its description is missing or damaged; and [`Error::FineTune`] if the start cannot be
+    /// [`Error::BadRunFile`] if its description is missing or damaged; [`Error::Network`] if the base has no prompt; and [`Error::FineTune`] if the start cannot be
     /// made, the recipe does not fit or is another one than that of the state, or the state is damaged.
     pub fn open(
         base: &BaseGenerator,
         start: &dyn Initializer,
-        prompt: &str,
         recipe: &Recipe,
         dir: &Path,
     ) -> Result<Self> {
+        let prompt = prompt_of(base)?;
         let state = dir.join("state");
         let training = Training {
             prompt,

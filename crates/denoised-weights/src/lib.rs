@@ -9,12 +9,10 @@
 //! # std::fs::copy(format!("{assets}/photos/aitzgorri-by-aitzol-berasategi-00.jpg"), dir.path().join("photo.jpg"))?;
 //! # std::env::set_current_dir(&dir)?;
 //! use denoised_weights::burn::tensor::Device;
-//! use denoised_weights::{AdapterPredictor, Assets, PhotoEditor};
+//! use denoised_weights::{AdapterPredictor, Assets};
 //!
-//! let device = Device::flex();
-//! let predictor = AdapterPredictor::load(&Assets::new("assets"), &device)?;
-//! let prediction = predictor.predict("teal charcoal sketch")?;
-//! let editor = PhotoEditor::new(predictor.base(), &prediction.weights)?;
+//! let predictor = AdapterPredictor::load(&Assets::new("assets"), &Device::flex())?;
+//! let editor = predictor.editor("teal charcoal sketch")?;
 //! editor.edit_file("photo.jpg", "sketch.png")?;
 //! # assert_eq!(concepts::read_photos(".".as_ref(), 64)?.len(), 2);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -42,10 +40,10 @@
 //!
 //! let device = Device::flex();
 //! let predictor = AdapterPredictor::load(&Assets::new("assets"), &device)?;
-//! let base = predictor.base();
+//! let base = predictor.prompted_base("teal charcoal sketch")?;
 //! let pairs = read_pair_set("pairs", base.config.image_size, &device)?;
 //! let recipe = Recipe { epochs: 5, ..Recipe::compact() };
-//! let adapter = fine_tune(base, &predictor, "teal charcoal sketch", &pairs, &recipe, |losses| {
+//! let adapter = fine_tune(&base, &predictor, &pairs, &recipe, |losses| {
 //!     println!("epoch {}: L1 {:.3}", losses.epoch, losses.l1);
 //! })?;
 //! base.save_adapter("adapter.safetensors".as_ref(), &adapter)?;

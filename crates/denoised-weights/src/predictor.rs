@@ -9,7 +9,7 @@ use weight_diffusion::{Prediction, SampleOptions, WeightGenerator};
 
 use crate::error::Result;
 use crate::weights::adapter_layout;
-use crate::{Assets, Error, PromptEncoder};
+use crate::{Assets, Error, PhotoEditor, PromptEncoder};
 
 /// A base, a text encoder and a weight generator that belong together: predicts the base's LoRA weights for a prompt in
 /// one denoising step.
@@ -90,9 +90,26 @@ impl AdapterPredictor {
         Ok(generator)
     }
 
-    /// The frozen base.
+    /// The frozen base, for no prompt in particular.
     pub fn base(&self) -> &BaseGenerator {
         &self.base
+    }
+
+    /// The base for `prompt` ([`PromptEncoder::prompted`]).
+    ///
+    /// # Errors
+    /// Returns [`Error::Text`] if the encoder knows no word of the prompt.
+    pub fn prompted_base(&self, prompt: &str) -> Result<BaseGenerator> {
+        self.encoder.prompted(&self.base, prompt)
+    }
+
+    /// An editor of photos for `prompt`, with the predicted adapter.
+    ///
+    /// # Errors
+    /// As [`AdapterPredictor::predict`].
+    pub fn editor(&self, prompt: &str) -> Result<PhotoEditor> {
+        let prediction = self.predict(prompt)?;
+        PhotoEditor::new(&self.prompted_base(prompt)?, &prediction.weights)
     }
 
     /// The text encoder.
@@ -155,6 +172,7 @@ fn check_parts(
     encoder: &PromptEncoder,
 ) -> Result<()> {
     generator.check_encoder(&encoder.id())?;
+    base.check_encoder(&encoder.id())?;
     generator.check_layout(&adapter_layout(base, generator.layout().block_size())?)?;
     if generator.base_digest() != base.digest {
         return Err(Error::OtherBase {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::Device;
+use lora_gan::BaseGenerator;
 use text_encoder::{StaticEncoder, TextEncoder, open_encoder};
 use weight_diffusion::encoded_text::{EncodedPrompt, EncoderId};
 
@@ -62,6 +63,16 @@ impl PromptEncoder {
             );
         }
         Ok(encoded)
+    }
+
+    /// The base for one prompt, which its adapters are trained and used with (T in G(x, z, T), Eq. 4). A base from which
+    /// prompts are withheld is given back as it is.
+    ///
+    /// # Errors
+    /// Returns [`Error::Text`] if the encoder knows no word of the prompt, and [`Error::Network`] if the base reads another
+    /// encoder's tokens.
+    pub fn prompted(&self, base: &BaseGenerator, prompt: &str) -> Result<BaseGenerator> {
+        Ok(base.with_prompt(prompt, &self.tokens(prompt)?, &self.id())?)
     }
 
     /// The pooled vector of one prompt, of Euclidean norm 1: dot products are similarities.

@@ -23,12 +23,14 @@ pub fn adapter_layout(base: &BaseGenerator, block_size: usize) -> Result<Layout>
     )?)
 }
 
-/// A copy of `base` with an adapter.
+/// The network of `base` with an adapter. A base that reads prompts must be one for a prompt
+/// ([`PromptEncoder::prompted`](crate::PromptEncoder::prompted)).
 ///
 /// # Errors
-/// Returns [`Error::Weights`] if the adapter does not fit the base.
-pub fn adapt(base: &HybridGenerator, adapter: &NamedTensors) -> Result<HybridGenerator> {
-    let mut generator = base.clone();
+/// Returns [`Error::Network`] if the base lacks its prompt, and [`Error::Weights`] if the adapter does not fit it.
+pub fn adapt(base: &BaseGenerator, adapter: &NamedTensors) -> Result<HybridGenerator> {
+    base.check_prompt()?;
+    let mut generator = base.generator.clone();
     generator.load_weights(adapter)?;
     Ok(generator)
 }
@@ -44,6 +46,15 @@ pub fn mix(a: &NamedTensors, b: &NamedTensors, share: f32) -> Result<NamedTensor
     let mut mixed = a.clone();
     blend(&mut mixed, b, |_| share)?;
     Ok(mixed)
+}
+
+/// The prompt that a base reads with a [`mix`] of adapters: that of the nearer end, or both at equal shares.
+pub fn mixed_prompt(a: &str, b: &str, share: f32) -> String {
+    match share {
+        share if share < 0.5 => a.to_owned(),
+        share if share > 0.5 => b.to_owned(),
+        _ => format!("{a}, {b}"),
+    }
 }
 
 /// `adapter` with `strength` times its effect, as the weight α of a LoRA in other programs: 0 is the base as it is, 1 the

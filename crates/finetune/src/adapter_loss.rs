@@ -1,7 +1,8 @@
 //! How well given adapter weights edit photos as a concept asks, and in which direction they should move.
 
 use burn::module::Module;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
+use encoded_text::TextCondition;
 use lora_gan::{HybridGenerator, Pass, PatchGan, l1_loss};
 use weight_blocks::{NamedTensors, WeightSpace};
 
@@ -25,7 +26,7 @@ use crate::{Error, PairSet, Recipe};
 /// let pairs = PairSet::new(&[(photo.clone(), photo)], 64, &device)?;
 ///
 /// let mut loss = AdapterLoss::new(&base, &device);
-/// let (value, gradient) = loss.value_and_gradient(&base.read_weights()?, &pairs)?;
+/// let (value, gradient) = loss.value_and_gradient(&base.read_weights()?, None, &pairs)?;
 /// assert!(value > 0.0);
 /// assert_eq!(gradient.len(), base.read_weights()?.len());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -70,7 +71,8 @@ impl AdapterLoss {
         })
     }
 
-    /// The loss of the edits that `weights` do on `pairs`, and its gradient by every adapter weight.
+    /// The loss of the edits that `weights` do on `pairs`, and its gradient by every adapter weight. `text` is the prompt
+    /// that the generator reads (one on the plain device for all pairs), if it reads one.
     /// Without a discriminator it is the mean absolute difference between edited photos and targets,
     /// in units of the −1..1 range.
     ///
@@ -80,6 +82,7 @@ impl AdapterLoss {
     pub fn value_and_gradient(
         &mut self,
         weights: &NamedTensors,
+        text: Option<&TextCondition>,
         pairs: &PairSet,
     ) -> Result<(f64, NamedTensors), Error> {
         if pairs.is_empty() {
@@ -91,7 +94,11 @@ impl AdapterLoss {
         self.generator.load_weights(weights)?;
         let all: Vec<usize> = (0..pairs.len()).collect();
         let (photos, targets) = pairs.select(&all, &self.device);
-        let edited = (self.generator).forward(photos.clone(), None, Pass::Eval)?;
+        let text = text.map(|text| TextCondition {
+            tokens: Tensor::from_inner(text.tokens.clone()),
+            mask: Tensor::from_inner(text.mask.clone()),
+        });
+        let edited = (self.generator).forward(photos.clone(), text.as_ref(), Pass::Eval)?;
         let mut loss = l1_loss(edited.clone(), targets.clone());
         if let Some((adversary, recipe)) = &mut self.adversary {
             self.steps += 1;

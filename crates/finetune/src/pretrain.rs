@@ -18,8 +18,8 @@ use crate::{Error, PairSet};
 pub struct PretrainConfig {
     /// Optimizer steps.
     pub steps: usize,
-    /// Photos per step, each of a concept drawn for it: batch norm's statistics are then those of all concepts together,
-    /// and the running ones hold for each of them.
+    /// Photos per step, each of a concept drawn for it by whoever makes the [`PretrainBatch`]: batch norm's statistics are
+    /// then those of all concepts together, and the running ones hold for each of them.
     pub batch_size: usize,
     /// Adam's peak learning rate, warmed up over the first 2 % and decayed by a cosine.
     pub lr: f64,
@@ -43,12 +43,12 @@ impl PretrainConfig {
     }
 }
 
-/// One concept of the pretraining set.
-pub struct PretrainConcept {
-    /// Its text, `[1, L, C]`, padded to one L for all concepts.
-    pub context: TextCondition,
-    /// Its pairs.
+/// The samples of one step, each with the text of its own concept.
+pub struct PretrainBatch {
+    /// Photos and edited photos.
     pub pairs: PairSet,
+    /// Their prompts, `[B, L, C]`.
+    pub text: TextCondition,
 }
 
 /// Trains base weights on several concepts at once, with the prompt given through cross-attention
@@ -116,13 +116,14 @@ impl Pretrainer {
         self.generator.valid()
     }
 
-    /// One step on pairs that the seed and the step's number pick; gives the L1 loss.
+    /// One step on `batch`; the seed and the step's number pick the samples without text. Gives the L1 loss.
     ///
     /// # Errors
-    /// Returns [`Error::NoPairs`] for an empty list or set, [`Error::NotFinite`] for a NaN or infinite loss, and
+    /// Returns [`Error::NoPairs`] for an empty batch, [`Error::NotFinite`] for a NaN or infinite loss, and
     /// [`Error::Network`] for photos or texts that the generator does not take.
-    pub fn step(&mut self, concepts: &[PretrainConcept]) -> Result<f32, Error> {
-        if concepts.iter().any(|concept| concept.pairs.is_empty()) || concepts.is_empty() {
+    pub fn step(&mut self, batch: &PretrainBatch) -> Result<f32, Error> {
+        let samples = batch.pairs.len();
+        if samples == 0 {
             return Err(Error::NoPairs {
                 what: "pretraining",
                 needed: 1,
@@ -130,23 +131,15 @@ impl Pretrainer {
         }
         let mut rng = ChaCha8Rng::seed_from_u64(self.config.seed);
         rng.set_stream(self.step as u64 + 1);
-        let (mut photos, mut targets) = (Vec::new(), Vec::new());
-        let (mut tokens, mut masks) = (Vec::new(), Vec::new());
-        let mut without_text = Vec::new();
-        for _ in 0..self.config.batch_size {
-            let concept = &concepts[rng.random_range(0..concepts.len())];
-            let index = rng.random_range(0..concept.pairs.len());
-            let (photo, target) = concept.pairs.select(&[index], &self.device);
-            let identity = rng.random::<f64>() < self.config.identity;
-            targets.push(if identity { photo.clone() } else { target });
-            photos.push(photo);
-            tokens.push(Tensor::from_inner(concept.context.tokens.clone()));
-            masks.push(Tensor::from_inner(concept.context.mask.clone()));
-            without_text.push(identity);
-        }
-        let context = self.context(Tensor::cat(tokens, 0), Tensor::cat(masks, 0), &without_text);
-        let target = Tensor::cat(targets, 0);
-        let photos = Tensor::cat(photos, 0);
+        let without_text: Vec<bool> = (0..samples)
+            .map(|_| rng.random::<f64>() < self.config.identity)
+            .collect();
+        let all: Vec<usize> = (0..samples).collect();
+        let (photos, targets) = batch.pairs.select(&all, &self.device);
+        let target = self.select(&without_text, photos.clone(), targets);
+        let tokens = Tensor::from_inner(batch.text.tokens.clone());
+        let mask = Tensor::from_inner(batch.text.mask.clone());
+        let context = self.context(tokens, mask, &without_text);
         let pass = Pass::Train {
             seed: noise_seed(self.config.seed, self.step + 1),
         };
@@ -173,6 +166,14 @@ impl Pretrainer {
         let grads = GradientsParams::from_grads(loss.backward(), &self.generator);
         self.generator = self.optim.step(lr, self.generator.clone(), grads);
         Ok(value)
+    }
+
+    /// `yes` for the samples that are marked, `no` for the others.
+    fn select(&self, marks: &[bool], yes: Tensor<4>, no: Tensor<4>) -> Tensor<4> {
+        let shape = [marks.len(), 1, 1, 1];
+        let marks =
+            Tensor::<4, Bool>::from_data(TensorData::new(marks.to_vec(), shape), &self.device);
+        no.mask_where(marks.expand(yes.dims()), yes)
     }
 
     /// The text beside the null tokens, of which each sample sees one or the other.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::Device;
+use encoded_text::{EncodedPrompt, EncoderId};
 use serde::{Deserialize, Serialize};
 use tensor_file::digest::file_sha256;
 use tensor_file::{NamedTensors, load_safetensors, save_safetensors};
@@ -19,6 +20,8 @@ const WEIGHTS: &str = "generator.safetensors";
 const CONFIG: &str = "generator.json";
 /// Key of the base's digest in an adapter's header.
 const ADAPTER_BASE: &str = "base_sha256";
+/// Key of the prompt in an adapter's header.
+const ADAPTER_PROMPT: &str = "prompt";
 
 #[derive(Serialize, Deserialize)]
 struct Manifest {
@@ -26,6 +29,8 @@ struct Manifest {
     config: GeneratorConfig,
     /// SHA-256 of the weights' file.
     sha256: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    encoder: Option<EncoderId>,
 }
 
 #[derive(Deserialize)]
@@ -43,6 +48,11 @@ pub struct BaseGenerator {
     pub config: GeneratorConfig,
     /// SHA-256 of `generator.safetensors`, in hex.
     pub digest: String,
+    /// The encoder whose tokens the base reads together with an adapter (E²GAN's prompted base). Without one, the prompt
+    /// is withheld: adapters see the null tokens, and the base without an adapter leaves photos as they are.
+    pub encoder: Option<EncoderId>,
+    /// The prompt that the network is for ([`BaseGenerator::with_prompt`]).
+    pub prompt: Option<String>,
 }
 
 impl BaseGenerator {
@@ -52,7 +62,7 @@ impl BaseGenerator {
     pub const CONFIG_FILE: &str = CONFIG;
 
     /// Writes the base weights of `generator` into the folder `dir` and gives their digest. LoRA factors are left out:
-    /// the seed in the configuration gives the initial ones.
+    /// the seed in the configuration gives the initial ones. `encoder` is [`BaseGenerator::encoder`].
     ///
     /// # Errors
     /// Returns [`Error::File`] if the folder or a file cannot be written.
@@ -60,6 +70,7 @@ impl BaseGenerator {
         dir: &Path,
         generator: &HybridGenerator,
         config: &GeneratorConfig,
+        encoder: Option<&EncoderId>,
     ) -> Result<String, Error> {
         create_dir(dir)?;
         let mut weights = module_to_named(generator)?;
@@ -70,6 +81,7 @@ impl BaseGenerator {
             version: VERSION,
             config: config.clone(),
             sha256: file_sha256(&path)?,
+            encoder: encoder.cloned(),
         };
         write_json(&dir.join(CONFIG), &manifest)?;
         Ok(manifest.sha256)
@@ -82,7 +94,12 @@ impl BaseGenerator {
     /// [`Error::Digest`], [`Error::TooFewBytes`] or [`Error::MissingTensor`] if the weights are not those that it
     /// describes, and [`Error::File`] if a file cannot be read; each names the file.
     pub fn load(dir: &Path, device: &Device) -> Result<Self, Error> {
-        let Manifest { config, sha256, .. } = read_manifest(&dir.join(CONFIG))?;
+        let Manifest {
+            config,
+            sha256,
+            encoder,
+            ..
+        } = read_manifest(&dir.join(CONFIG))?;
         let path = dir.join(WEIGHTS);
         let (bytes, values) = (files::size(&path)?, config.base_values() as u64);
         // A few numbers in a configuration must not make this process allocate gigabytes that no file holds.
@@ -111,32 +128,83 @@ impl BaseGenerator {
             generator: load_named(generator, &weights)?,
             config,
             digest: sha256,
+            encoder,
+            prompt: None,
         })
     }
 
-    /// Writes an adapter of this base as safetensors, with the base's digest in the header.
+    /// The base for one prompt, whose tokens `encoder` has made: its adapters are trained and used with this text
+    /// ([`HybridGenerator::with_prompt`]). A base from which the prompt is withheld only keeps the prompt's name.
+    ///
+    /// # Errors
+    /// Returns [`Error::OtherEncoder`] if the base reads another encoder's tokens.
+    pub fn with_prompt(
+        &self,
+        prompt: &str,
+        tokens: &EncodedPrompt,
+        encoder: &EncoderId,
+    ) -> Result<Self, Error> {
+        self.check_encoder(encoder)?;
+        let mut own = self.clone();
+        own.prompt = Some(prompt.to_owned());
+        if self.encoder.is_some() {
+            own.generator = own.generator.with_prompt(tokens)?;
+        }
+        Ok(own)
+    }
+
+    /// Checks that the tokens of `encoder` are those that the base reads, if it reads any.
+    ///
+    /// # Errors
+    /// Returns [`Error::OtherEncoder`] if they are not.
+    pub fn check_encoder(&self, encoder: &EncoderId) -> Result<(), Error> {
+        match &self.encoder {
+            Some(expected) if expected != encoder => Err(Error::OtherEncoder {
+                expected: expected.to_string(),
+                found: encoder.to_string(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks that the network is for a prompt, if its adapters are.
+    ///
+    /// # Errors
+    /// Returns [`Error::NoPrompt`] if it is not.
+    pub fn check_prompt(&self) -> Result<(), Error> {
+        if self.encoder.is_some() && self.prompt.is_none() {
+            return Err(Error::NoPrompt);
+        }
+        Ok(())
+    }
+
+    /// Writes an adapter of this base as safetensors, with the base's digest and the prompt, if there is one, in the
+    /// header.
     ///
     /// # Errors
     /// Returns [`Error::File`] if the file cannot be written.
     pub fn save_adapter(&self, path: &Path, adapter: &NamedTensors) -> Result<(), Error> {
-        let header = BTreeMap::from([(ADAPTER_BASE.to_owned(), self.digest.clone())]);
+        let mut header = BTreeMap::from([(ADAPTER_BASE.to_owned(), self.digest.clone())]);
+        if let Some(prompt) = &self.prompt {
+            header.insert(ADAPTER_PROMPT.to_owned(), prompt.clone());
+        }
         Ok(save_safetensors(path, adapter, &header)?)
     }
 
-    /// Reads an adapter and checks that it belongs to this base: by the digest in its header, if there is one, and by
-    /// names and shapes.
+    /// Reads an adapter and the prompt in its header, if there is one, and checks that it belongs to this base: by the
+    /// digest in its header, if there is one, and by names and shapes.
     ///
     /// # Errors
     /// Returns [`Error::OtherBase`] or [`Error::Weights`] if the adapter does not belong to this base, and
     /// [`Error::File`] if the file cannot be read, is far larger than an adapter, or holds a value that is NaN or
     /// infinite.
-    pub fn load_adapter(&self, path: &Path) -> Result<NamedTensors, Error> {
+    pub fn load_adapter(&self, path: &Path) -> Result<(NamedTensors, Option<String>), Error> {
         let groups = self.generator.layer_groups();
         let values: usize = (groups.iter().flat_map(|group| &group.tensors))
             .map(|tensor| tensor.shape.iter().product::<usize>())
             .sum();
         check_size(path, 8 * values as u64 + (16 << 20))?;
-        let (adapter, header) = load_safetensors(path)?;
+        let (adapter, mut header) = load_safetensors(path)?;
         if let Some(found) = header.get(ADAPTER_BASE)
             && *found != self.digest
         {
@@ -147,7 +215,7 @@ impl BaseGenerator {
             });
         }
         check_tensors(&groups, &adapter)?;
-        Ok(adapter)
+        Ok((adapter, header.remove(ADAPTER_PROMPT)))
     }
 }
 

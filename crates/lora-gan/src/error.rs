@@ -129,6 +129,19 @@ pub enum Error {
         /// Digest that the adapter records.
         found: String,
     },
+    /// A prompt was encoded by another encoder than the base reads.
+    #[error(
+        "the base reads the tokens of {expected}, but the prompt was encoded by {found}; use the base's encoder"
+    )]
+    OtherEncoder {
+        /// The base's encoder.
+        expected: String,
+        /// The encoder in use.
+        found: String,
+    },
+    /// The adapters of a base read their prompts, and the base was given none.
+    #[error("this base reads the prompt; give it one with `BaseGenerator::with_prompt`")]
+    NoPrompt,
     /// A file holds several state dicts, and none was named.
     #[error("{}: it holds several state dicts that may be meant: {keys}; name one of them (`StateDictFile::part`)", path.display())]
     SeveralStateDicts {

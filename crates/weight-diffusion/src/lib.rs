@@ -101,6 +101,8 @@ pub use encoded_text;
 pub use error::Error;
 pub use prediction::Prediction;
 pub use storage::Precision;
-pub use train::{BlockTrainer, CombinedTrainer, DictionaryTrainer, NetworkLoss, TrainConfig};
+pub use train::{
+    BlockTrainer, CombinedTrainer, DictionaryTrainer, NetworkLoss, NetworkTrainer, TrainConfig,
+};
 pub use unet::{UNet1d, UNet1dConfig};
 pub use weight_generator::WeightGenerator;

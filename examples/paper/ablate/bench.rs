@@ -7,8 +7,8 @@ use denoised_weights::PromptEncoder;
 use denoised_weights::comparison::median;
 use denoised_weights::pairs::{ConceptPairs, PairCounts, PhotoSplits};
 use denoised_weights::training::{
-    CombinedLoss, Cut, EditLoss, Overfitted, Overfitting, Subject, TrainingFolder, overfit,
-    timed_prediction,
+    CombinedLoss, Cut, EditLoss, JudgedOn, Overfitted, Overfitting, Subject, TrainingFolder,
+    overfit, timed_prediction,
 };
 use denoised_weights::weights::{adapt, relative_distance};
 use denoised_weights_examples::Result;
@@ -53,7 +53,7 @@ struct Probe<'a> {
 impl Probe<'_> {
     /// The quality of an adapter, and its edits of the shown photos.
     fn measure(&self, weights: &NamedTensors) -> Result<(Quality, Vec<RgbImage>)> {
-        let generator = adapt(&self.base.generator, weights)?;
+        let generator = adapt(self.base, weights)?;
         let images = tensor_to_images(translate(&generator, &self.shown)?);
         Ok((self.evaluator.measure(&generator)?, images))
     }
@@ -68,8 +68,9 @@ impl Bench<'_> {
         };
         let truth = self.zoo.load(entry)?;
         let pairs = self.pairs(name)?;
+        let base = self.text.prompted(self.base, &entry.prompt)?;
         let probe = Probe {
-            base: self.base,
+            base: &base,
             evaluator: Evaluator::new(self.network, &pairs.test)?,
             shown: pairs.shown_photos(self.base.config.image_size, self.device)?,
             pairs: &pairs,
@@ -198,15 +199,21 @@ impl Bench<'_> {
             seed,
             ..Recipe::compact()
         };
-        let loss = AdapterLoss::with_discriminator(&self.base.generator, recipe, self.device)?;
+        let base = self.text.prompted(self.base, &pairs.prompt)?;
+        let loss = AdapterLoss::with_discriminator(&base.generator, recipe, self.device)?;
         let (pairs, device) = (&pairs.train, self.device.clone());
         let count = self.args.pairs_per_step.clamp(1, pairs.len());
-        Ok(EditLoss::new(vec![loss], layout.clone(), move |step, _| {
+        let judged = move |step, _| {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             rng.set_stream(step);
             let picked = sample(&mut rng, pairs.len(), count).into_vec();
             let (photos, targets) = pairs.select(&picked, &device);
-            Ok(PairSet { photos, targets })
-        }))
+            Ok(JudgedOn {
+                pairs: PairSet { photos, targets },
+                // The base is the one for the concept's prompt.
+                text: None,
+            })
+        };
+        Ok(EditLoss::new(vec![loss], layout.clone(), judged))
     }
 }

@@ -17,7 +17,8 @@ use crate::measure::Method;
 use crate::subjects;
 
 /// The methods that are compared by default.
-const METHODS: &str = "pix2pix,comod,zero,mean,nearest,wrong_prompt,denoised,denoised_l1";
+const METHODS: &str =
+    "pix2pix,comod,zero,mean,nearest,best_by_pairs,ridge,wrong_prompt,denoised,auto,denoised_l1";
 /// Rows of pictures kept per concept.
 const SHOWN: usize = 5;
 
@@ -48,8 +49,9 @@ pub(crate) struct Args {
     /// Number of runs of each concept, with seeds that start at --seed.
     #[arg(long, default_value_t = 3)]
     pub seeds: u64,
-    /// What to compare: pix2pix, comod, zero (E²GAN, the reference), random, mean, nearest, wrong_prompt,
-    /// denoised (ours) and denoised_l1 (ours, trained without a discriminator in half the time per step).
+    /// What to compare: pix2pix, comod, zero (E²GAN, the reference), random, mean, nearest, interpolated,
+    /// best_by_pairs, ridge, wrong_prompt, denoised (ours), auto (the best start on the pairs) and
+    /// denoised_l1 (ours, trained without a discriminator in half the time per step).
     #[arg(long, value_parser = method, value_delimiter = ',', default_value = METHODS)]
     pub methods: Vec<Method>,
     /// Another weight generator for the same base to compare with, as NAME=DIR; may be given several times.
@@ -70,6 +72,9 @@ pub(crate) struct Args {
     /// Training pairs.
     #[arg(long, default_value_t = 64)]
     pub n_train: usize,
+    /// Choose the training pairs by clusters of the photos' features, as E²GAN does, instead of evenly.
+    #[arg(long)]
+    pub cluster: bool,
     /// Test pairs.
     #[arg(long, default_value_t = 60)]
     pub n_test: usize,
@@ -149,7 +154,11 @@ impl Args {
 
     pub(crate) fn counts(&self) -> PairCounts {
         PairCounts {
-            train: self.n_train,
+            train: if self.cluster {
+                usize::MAX
+            } else {
+                self.n_train
+            },
             test: self.n_test,
             shown: SHOWN,
         }

@@ -109,6 +109,10 @@ fn label(method: &str) -> String {
         "random" => "LoRA from random weights".to_owned(),
         "mean" => "LoRA from the zoo's mean".to_owned(),
         "nearest" => "LoRA from the nearest zoo concept".to_owned(),
+        "interpolated" => "LoRA between the two nearest zoo concepts".to_owned(),
+        "best_by_pairs" => "LoRA from the zoo concept that fits the pairs best".to_owned(),
+        "ridge" => "LoRA by ridge regression from the prompt".to_owned(),
+        "auto" => "LoRA from the best start on the pairs".to_owned(),
         "wrong_prompt" => "LoRA generated from a wrong prompt".to_owned(),
         "denoised" => "LoRA generated from the prompt (ours)".to_owned(),
         "denoised_l1" => "the same, fine-tuned without a discriminator".to_owned(),
@@ -117,6 +121,30 @@ fn label(method: &str) -> String {
             None => other.to_owned(),
         },
     }
+}
+
+/// A method's way to each share of E²GAN's improvement.
+#[derive(Serialize)]
+pub(crate) struct ImprovementCells {
+    label: String,
+    ours: bool,
+    /// Per share: runs at once / by training / never, and the speed-up.
+    values: Vec<[String; 2]>,
+}
+
+pub(crate) fn improvement_cells(results: &Results) -> Vec<ImprovementCells> {
+    (results.json.improvements.iter())
+        .map(|row| ImprovementCells {
+            label: label(&row.method),
+            ours: row.method == "denoised",
+            values: (row.points.iter())
+                .map(|point| {
+                    let runs = [point.at_once, point.trained, point.never].map(|n| n.to_string());
+                    [runs.join(" / "), times(point.speedup)]
+                })
+                .collect(),
+        })
+        .collect()
 }
 
 /// The table for a terminal.

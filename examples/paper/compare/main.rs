@@ -8,6 +8,7 @@ mod args;
 mod cells;
 mod charts;
 mod gallery;
+mod improvement;
 mod measure;
 mod pages;
 mod protocol;

@@ -59,8 +59,9 @@ impl Bench {
         store: &Store,
         observe: impl FnMut(&Measurement),
     ) -> Result<()> {
-        let (base, device) = (self.predictor.base(), self.predictor.device());
-        let comparison = Comparison::new(base, pairs, &self.network, recipe, device)?;
+        let device = self.predictor.device();
+        let base = self.predictor.prompted_base(&pairs.prompt)?;
+        let comparison = Comparison::new(&base, pairs, &self.network, recipe, device)?;
         let own = self.predictor.generator();
         let (generator, kind) = match method {
             Method::Scratch(network) => return scratch(*network, &comparison, store, observe),
@@ -78,6 +79,7 @@ impl Bench {
             predictor: &self.predictor,
             generator,
             zoo: &self.zoo,
+            pairs: &pairs.train,
             options,
             seed: recipe.seed,
         };

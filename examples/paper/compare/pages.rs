@@ -6,9 +6,10 @@ use denoised_weights_examples::picture::write_chart;
 use denoised_weights_examples::{Result, files};
 use minijinja::{Environment, Value, context};
 
-use crate::cells::{Cells, cells, concept_cells};
+use crate::cells::{Cells, cells, concept_cells, improvement_cells};
 use crate::charts::{budget_curves, mean_curves, page_svg};
 use crate::gallery::{galleries, write_overview};
+use crate::improvement::SHARES;
 use crate::results::Results;
 
 const HTML: &str = include_str!("report.html.jinja");
@@ -44,6 +45,8 @@ fn shared(results: &Results) -> Value {
     let rows: Vec<Cells> = results.json.table.iter().map(cells).collect();
     context! {
         rows => rows,
+        shares => SHARES.map(|share| format!("{:.0} %", 100.0 * share)),
+        improvements => improvement_cells(results),
         concepts => concept_cells(results),
         quality => results.json.report.quality,
         machine => results.json.machine,
@@ -77,6 +80,7 @@ mod tests {
     use image::RgbImage;
 
     use super::*;
+    use crate::improvement::improvements;
     use crate::results::{Json, Machine, Pictures};
     use crate::store::Strip;
     use crate::table::{budgets, rows};
@@ -128,6 +132,7 @@ mod tests {
             json: Json {
                 table: rows(&entries, &methods),
                 budgets: budgets(&entries, &methods),
+                improvements: improvements(&entries, &methods),
                 report,
                 seeds: vec![3],
                 machine: Machine {

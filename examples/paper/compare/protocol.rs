@@ -52,6 +52,7 @@ pub(crate) fn claim_folder(args: &Args, bench: &Bench) -> Result<()> {
             "validation": args.validation,
             "device": args.common.device,
             "n_train": args.n_train,
+            "cluster": args.cluster,
             "n_test": args.n_test,
             "epochs": args.epochs,
             "start_epochs": args.start_epochs,

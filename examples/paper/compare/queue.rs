@@ -61,7 +61,10 @@ pub(crate) fn measure_all(
             continue;
         }
         let (measured, counts, device) = (args.measured(), args.counts(), bench.predictor.device());
-        let pairs = subject.pairs(photos.as_ref(), measured, counts, size, device)?;
+        let mut pairs = subject.pairs(photos.as_ref(), measured, counts, size, device)?;
+        if args.cluster {
+            pairs = pairs.clustered(args.n_train, &bench.network, seed)?;
+        }
         store.add_pairs(&pairs)?;
         if seeds.first() == Some(&seed) {
             for note in pair_limits(&pairs, ["--n-train", "--n-test"]) {

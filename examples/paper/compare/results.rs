@@ -8,6 +8,7 @@ use denoised_weights::pairs::ConceptSource;
 use denoised_weights_examples::Result;
 use serde::Serialize;
 
+use crate::improvement::{Improvement, improvements};
 use crate::store::{Store, Strip};
 use crate::table::{Budget, Row, budgets, rows};
 
@@ -23,6 +24,7 @@ pub(crate) struct Json {
     /// Table 1.
     pub table: Vec<Row>,
     pub budgets: Vec<Budget>,
+    pub improvements: Vec<Improvement>,
 }
 
 /// The machine.
@@ -87,6 +89,7 @@ impl Results {
         }
         let table = rows(&entries, methods);
         let budgets = budgets(&entries, methods);
+        let improvements = improvements(&entries, methods);
         let seed = seeds.first().copied().unwrap_or(0);
         let mut report = ComparisonReport::new(seed, device, quality);
         entries.into_iter().for_each(|entry| report.add(entry));
@@ -98,6 +101,7 @@ impl Results {
                 command: command(),
                 table,
                 budgets,
+                improvements,
             },
             methods: methods.to_vec(),
             pictures,

@@ -36,18 +36,53 @@ pub(crate) fn median_of_all(concepts: &[Vec<f64>], seed: u64) -> Option<Estimate
     })
 }
 
+/// A time, and whether it ended because the target was reached or because nobody waited longer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Observed {
+    pub time: f64,
+    pub reached: bool,
+}
+
+/// One over the median of relative times (Kaplan and Meier 1958), over all runs of all concepts; none if the median is
+/// never reached. An end of the interval is 0 if there it is never reached.
+pub(crate) fn median_speedup(concepts: &[Vec<Observed>], seed: u64) -> Option<Estimate> {
+    let speedup = bootstrap(concepts, seed, |drawn| {
+        let all: Vec<Observed> = drawn.iter().flat_map(|runs| runs.iter().copied()).collect();
+        kaplan_meier_median(all).map_or(0.0, f64::recip)
+    });
+    speedup.filter(|estimate| estimate.value > 0.0)
+}
+
+/// The time by which half have reached the target, if runs that ended without it are as likely to reach it later as those
+/// that went on.
+fn kaplan_meier_median(mut runs: Vec<Observed>) -> Option<f64> {
+    // At equal times, those that were given up were still waiting.
+    runs.sort_by(|a, b| a.time.total_cmp(&b.time).then(b.reached.cmp(&a.reached)));
+    let mut waiting = 1.0;
+    let count = runs.len();
+    for (index, run) in runs.into_iter().enumerate() {
+        if run.reached {
+            waiting *= 1.0 - 1.0 / (count - index) as f64;
+        }
+        if waiting <= 0.5 + 1e-12 {
+            return Some(run.time);
+        }
+    }
+    None
+}
+
 pub(crate) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
 /// Percentile bootstrap over concepts (Efron 1979): whole concepts are drawn, because the seeds of one concept are not
 /// independent. None if there is no value.
-fn bootstrap(
-    concepts: &[Vec<f64>],
+fn bootstrap<T>(
+    concepts: &[Vec<T>],
     seed: u64,
-    statistic: impl Fn(&[&[f64]]) -> f64,
+    statistic: impl Fn(&[&[T]]) -> f64,
 ) -> Option<Estimate> {
-    let concepts: Vec<&[f64]> = (concepts.iter().map(Vec::as_slice))
+    let concepts: Vec<&[T]> = (concepts.iter().map(Vec::as_slice))
         .filter(|values| !values.is_empty())
         .collect();
     if concepts.is_empty() {
@@ -90,6 +125,41 @@ mod tests {
                 .value,
             3.0
         );
+    }
+
+    #[test]
+    fn the_median_waits_for_runs_that_were_given_up() {
+        let runs = |runs: &[(f64, bool)]| {
+            let observed = runs
+                .iter()
+                .map(|&(time, reached)| Observed { time, reached });
+            kaplan_meier_median(observed.collect())
+        };
+        // The textbook's product: 6 at risk at 6, of whom 3 arrive and one is given up; then 2 are at risk at 10.
+        let textbook = [
+            (6., true),
+            (6., true),
+            (6., true),
+            (6., false),
+            (10., true),
+            (11., false),
+        ];
+        assert_eq!(runs(&textbook), Some(6.0));
+        assert_eq!(
+            runs(&[(1., true), (2., false), (3., true), (4., true)]),
+            Some(3.0)
+        );
+        assert_eq!(runs(&[(1., true), (2., false), (3., false)]), None);
+        assert_eq!(runs(&[]), None);
+        let concepts = [
+            vec![Observed {
+                time: 0.25,
+                reached: true,
+            }],
+            vec![],
+        ];
+        assert_eq!(median_speedup(&concepts, 0).unwrap().value, 4.0);
+        assert_eq!(median_speedup(&[], 0), None);
     }
 
     /// The interval of a mean of 200 uniform numbers: ± 1.96 / √(12 · 200).

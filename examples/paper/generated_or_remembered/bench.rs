@@ -46,9 +46,19 @@ impl Bench<'_> {
         )?)
     }
 
-    /// The compared photos, edited by the base with `weights`.
-    pub(crate) fn outputs(&self, weights: &NamedTensors) -> Result<Tensor<4>> {
-        let generator = adapt(&self.base.generator, weights)?;
+    /// The base for a prompt.
+    fn prompted(&self, tokens: &EncodedPrompt) -> Result<BaseGenerator> {
+        let encoder = self.predictor.encoder().id();
+        Ok(self.base.with_prompt("", tokens, &encoder)?)
+    }
+
+    /// The compared photos, edited by the base for the prompt `tokens` with `weights`.
+    pub(crate) fn outputs(
+        &self,
+        tokens: &EncodedPrompt,
+        weights: &NamedTensors,
+    ) -> Result<Tensor<4>> {
+        let generator = adapt(&self.prompted(tokens)?, weights)?;
         Ok(translate(&generator, &self.tensor(&self.compared)?)?)
     }
 
@@ -96,8 +106,9 @@ impl Bench<'_> {
                 return Ok(weights);
             }
         }
-        let start = self.base.generator.read_weights()?;
-        let mut trainer = ConceptTrainer::new(&self.base.generator, &start, recipe, self.device)?;
+        let base = self.predictor.prompted_base(&pairs.prompt)?;
+        let start = base.generator.read_weights()?;
+        let mut trainer = ConceptTrainer::new(&base.generator, &start, recipe, self.device)?;
         for _ in 0..self.args.epochs {
             trainer.epoch(&pairs.train)?;
         }
@@ -116,15 +127,14 @@ impl Bench<'_> {
     ) -> Result<ConceptReport> {
         let pairs = self.pairs(concept)?;
         let held_out = Evaluator::new(self.network, &pairs.test)?;
+        let base = self.predictor.prompted_base(&concept.prompt)?;
         let measure = |weights: &NamedTensors| -> Result<f64> {
-            Ok(held_out
-                .measure(&adapt(&self.base.generator, weights)?)?
-                .frechet)
+            Ok(held_out.measure(&adapt(&base, weights)?)?.frechet)
         };
         let tokens = self.predictor.encoder().tokens(&concept.prompt)?;
         let predicted = self.predict(&tokens)?;
         let trained = self.trained(&pairs)?;
-        let outputs = self.outputs(&predicted)?;
+        let outputs = self.outputs(&tokens, &predicted)?;
         let targets = self.targets(concept)?;
         let (i, weights_to_closest) = stored.closest(|i| distance(&predicted, &stored.weights[i]));
         let (_, trained_to_closest) = stored.closest(|i| distance(&trained, &stored.weights[i]));
@@ -157,7 +167,7 @@ impl Bench<'_> {
             closest_outputs: stored.names[j].clone(),
             outputs_to_closest,
             outputs_to_mean: apart(&outputs, &mean.outputs),
-            outputs_to_trained: apart(&outputs, &self.outputs(&trained)?),
+            outputs_to_trained: apart(&outputs, &self.outputs(&tokens, &trained)?),
             outputs_to_target: apart(&outputs, &targets),
             best_zoo_to_target,
             quality,

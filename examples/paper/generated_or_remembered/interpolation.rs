@@ -56,15 +56,15 @@ fn interpolate(
     columns: &mut [Column],
 ) -> Result<Interpolation> {
     let (target_a, target_b) = (bench.targets(first)?, bench.targets(second)?);
-    let end_a = bench.outputs(&bench.predict(a)?)?;
-    let end_b = bench.outputs(&bench.predict(b)?)?;
+    let end_a = bench.outputs(a, &bench.predict(a)?)?;
+    let end_b = bench.outputs(b, &bench.predict(b)?)?;
     let mut steps = Vec::new();
     for (share, column) in SHARES.into_iter().zip(columns) {
         let tokens = (a.tokens.iter().zip(&b.tokens))
             .map(|(x, y)| x + (y - x) * share as f32)
             .collect();
         let tokens = EncodedPrompt::new(tokens, a.len);
-        let outputs = bench.outputs(&bench.predict(&tokens)?)?;
+        let outputs = bench.outputs(&tokens, &bench.predict(&tokens)?)?;
         let mixed = mix(&target_a, &target_b, share);
         steps.push(InterpolationStep {
             share,

@@ -23,6 +23,7 @@ use denoised_weights_examples::{Result, files};
 use finetune::{Initializer, ZooMean};
 use weight_blocks::Zoo;
 use weight_diffusion::SampleOptions;
+use weight_diffusion::encoded_text::EncodedPrompt;
 
 use args::Args;
 use bench::Bench;
@@ -75,7 +76,8 @@ fn compare(args: &Args) -> Result<()> {
     let stored = ZooOutputs::of(&zoo, &bench)?;
     let weights = ZooMean::from_zoo(&zoo)?.start("")?.weights;
     let mean = Mean {
-        outputs: bench.outputs(&weights)?,
+        // Of no concept in particular.
+        outputs: bench.outputs(&EncodedPrompt::empty(), &weights)?,
         weights,
     };
     let mut report = Report {

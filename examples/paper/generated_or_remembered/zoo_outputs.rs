@@ -30,7 +30,8 @@ impl ZooOutputs {
         };
         for entry in zoo.entries() {
             let weights = zoo.load(entry)?;
-            stored.outputs.push(bench.outputs(&weights)?);
+            let tokens = bench.predictor.encoder().tokens(&entry.prompt)?;
+            stored.outputs.push(bench.outputs(&tokens, &weights)?);
             stored.weights.push(weights);
             stored.names.push(entry.concept.clone());
         }

@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use concepts::images::{encode_png, fit_image};
 use concepts::read_photos;
+use denoised_weights::lora_gan::{self, BaseGenerator};
 use denoised_weights::pairs::spread;
-use denoised_weights::weights::{mix, with_strength};
+use denoised_weights::weights::{mix, mixed_prompt, with_strength};
 use denoised_weights::{AdapterPredictor, Assets, Error, Neighbour, PhotoEditor, PromptNeighbours};
 use image::RgbImage;
-use weight_blocks::NamedTensors;
+use weight_blocks::{NamedTensors, Zoo};
 
 /// Photographs of the samples.
 const SAMPLES: usize = 8;
@@ -27,6 +28,7 @@ pub(crate) struct Sample {
 /// A loaded model with its zoo's prompts and sample photographs.
 pub struct Workbench {
     predictor: AdapterPredictor,
+    zoo: Zoo,
     neighbours: PromptNeighbours,
     samples: Vec<Sample>,
     paths: Assets,
@@ -43,6 +45,8 @@ pub(crate) enum Recipe {
 
 /// A predicted or trained adapter.
 pub(crate) struct Made {
+    /// The base for the prompt.
+    pub(crate) base: BaseGenerator,
     pub(crate) adapter: NamedTensors,
     pub(crate) seconds: f64,
     /// For people.
@@ -61,6 +65,7 @@ impl Workbench {
         let samples = samples(&paths.photos, predictor.base().config.image_size)?;
         Ok(Self {
             predictor,
+            zoo,
             neighbours,
             samples,
             paths,
@@ -74,6 +79,10 @@ impl Workbench {
 
     pub(crate) fn predictor(&self) -> &AdapterPredictor {
         &self.predictor
+    }
+
+    pub(crate) fn zoo(&self) -> &Zoo {
+        &self.zoo
     }
 
     pub(crate) fn paths(&self) -> &Assets {
@@ -96,19 +105,24 @@ impl Workbench {
 
     /// The adapter of `recipe` at `strength`.
     pub(crate) fn make(&self, recipe: &Recipe, strength: f32) -> Result<Made, Error> {
-        let base = self.predictor.base();
         let started = Instant::now();
         let (mut warnings, mut neighbours) = (Vec::new(), Vec::new());
-        let full = match recipe {
-            Recipe::Trained(path) => base.load_adapter(path)?,
+        let (full, prompt) = match recipe {
+            Recipe::Trained(path) => {
+                let (adapter, prompt) = self.predictor.base().load_adapter(path)?;
+                (adapter, prompt.ok_or(lora_gan::Error::NoPrompt)?)
+            }
             Recipe::Prompt(prompt, second) => {
                 let mut adapter = self.predictor.predict(prompt)?.weights;
+                let mut prompt = prompt.clone();
                 if let Some((other, share)) = second {
                     adapter = mix(&adapter, &self.predictor.predict(other)?.weights, *share)?;
+                    prompt = mixed_prompt(&prompt, other, *share);
                 }
-                adapter
+                (adapter, prompt)
             }
         };
+        let base = self.predictor.prompted_base(&prompt)?;
         let seconds = started.elapsed().as_secs_f64();
         if let Recipe::Prompt(prompt, second) = recipe {
             let prompts = std::iter::once(prompt).chain(second.iter().map(|second| &second.0));
@@ -122,7 +136,8 @@ impl Workbench {
             }
         }
         Ok(Made {
-            adapter: with_strength(base, &full, strength)?,
+            adapter: with_strength(&base, &full, strength)?,
+            base,
             seconds,
             warnings,
             neighbours,
@@ -144,15 +159,11 @@ impl Workbench {
     }
 
     /// Edits photographs of the base's size.
-    pub(crate) fn edit(
-        &self,
-        adapter: &NamedTensors,
-        photos: &[&RgbImage],
-    ) -> Result<Vec<RgbImage>, Error> {
+    pub(crate) fn edit(&self, made: &Made, photos: &[&RgbImage]) -> Result<Vec<RgbImage>, Error> {
         if photos.is_empty() {
             return Ok(Vec::new());
         }
-        PhotoEditor::new(self.predictor.base(), adapter)?.edit_fitted(photos)
+        PhotoEditor::new(&made.base, &made.adapter)?.edit_fitted(photos)
     }
 }
 

@@ -6,7 +6,7 @@ import { useTraining } from "/prompt.js";
 
 const at = (id) => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
-const METHODS = [["denoised", "Start predicted from your words"], ["zero", "E²GAN’s start"]];
+const METHODS = [["auto", "Start chosen for your pairs"], ["zero", "E²GAN’s start"]];
 const cards = new Map(); // by id
 let followed = null; // { id, source }
 let ready = false;
@@ -47,7 +47,7 @@ function curve(training) {
 }
 
 function previews(training) {
-  const columns = [["input", "Before"], ["target", "Your target"], ["denoised", "Now"], ["zero", "E²GAN now"]];
+  const columns = [["input", "Before"], ["target", "Your target"], ["auto", "Now"], ["zero", "E²GAN now"]];
   const shown = columns.filter(([name]) => training.pictures[name]);
   const table = make("div", { className: "previews" });
   const row = make("div", { className: "row" }, ...shown.map(([, title]) => make("span", { textContent: title })));
@@ -82,9 +82,11 @@ function draw(training) {
   const header = make("header", {}, make("h3", { textContent: training.prompt }), make("span", { className: `badge ${training.state}`, textContent: training.state }));
   const progress = make("progress", { max: training.epochs, value: training.epochs_done });
   progress.setAttribute("aria-label", "Epochs done");
-  const facts = make("p", { className: "hint", textContent: `Epoch ${training.epochs_done} of ${training.epochs}, ${training.pairs} pairs` });
+  const origin = training.curves.auto?.origin;
+  const start = origin ? `, started from: ${origin}` : "";
+  const facts = make("p", { className: "hint", textContent: `Epoch ${training.epochs_done} of ${training.epochs}, ${training.pairs} pairs${start}` });
   card.live.replaceChildren(header, progress, facts);
-  if (training.curves.denoised?.points.length) card.live.append(curve(training));
+  if (training.curves.auto?.points.length) card.live.append(curve(training));
   if (Object.keys(training.pictures).length) card.live.append(previews(training));
   if (training.error) say(card.error, training.error);
   buttons(card, training);

@@ -41,7 +41,7 @@ pub(crate) struct Args {
     #[arg(long)]
     pub limit: Option<usize>,
     /// Starts to train from; zero is the reference for the times.
-    #[arg(long, value_parser = one_of::<StartKind>(StartKind::ALL.map(StartKind::name)), value_delimiter = ',', default_values_t = StartKind::ALL)]
+    #[arg(long, value_parser = one_of::<StartKind>(StartKind::ALL.map(StartKind::name)), value_delimiter = ',', default_values_t = METHODS)]
     pub methods: Vec<StartKind>,
     /// Epochs.
     #[arg(long, default_value_t = 10)]
@@ -71,6 +71,14 @@ pub(crate) struct Args {
     pub out: PathBuf,
 }
 
+/// The starts that are compared by default.
+const METHODS: [StartKind; 5] = [
+    StartKind::Zero,
+    StartKind::Nearest,
+    StartKind::WrongPrompt,
+    StartKind::Denoised,
+    StartKind::Auto,
+];
 const DEFAULT_CONCEPT: &str = "teal-charcoal-sketch";
 /// Rows of grid.png.
 const SHOWN: usize = 5;

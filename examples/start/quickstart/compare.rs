@@ -43,7 +43,7 @@ impl Bench<'_> {
             println!("{note}");
         }
         let recipe = args.recipe();
-        let (base, device) = (predictor.base(), predictor.device());
+        let (base, device) = (&predictor.prompted_base(&pairs.prompt)?, predictor.device());
         let comparison = Comparison::new(base, pairs, self.network, &recipe, device)?;
         let mut columns = Vec::from(Column::of_pairs(&pairs.shown));
         let mut methods = BTreeMap::new();
@@ -82,6 +82,7 @@ impl Bench<'_> {
             predictor: self.predictor,
             generator,
             zoo: self.zoo,
+            pairs: &pairs.train,
             options: (self.args.sampling).options(generator, self.args.common.seed),
             seed: self.args.common.seed,
         };

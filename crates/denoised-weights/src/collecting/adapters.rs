@@ -13,10 +13,10 @@ use tensor_file::{load_safetensors, save_safetensors};
 use weight_blocks::{Checkpoint, ConceptRecord, NamedTensors, WeightSpace, Zoo};
 
 use super::{CollectEvent, collect};
-use crate::Error;
 use crate::error::Result;
 use crate::pairs::{ConceptPairs, ConceptSource, PairCounts, PhotoSplits};
 use crate::weights::{BLOCK_SIZE, adapt, adapter_layout};
+use crate::{Error, PromptEncoder};
 
 /// How a concept's adapter is trained and measured.
 #[derive(Debug, Clone)]
@@ -36,13 +36,14 @@ pub struct CollectOptions {
 pub struct Collector<'a> {
     zoo: Zoo,
     base: &'a BaseGenerator,
+    encoder: &'a PromptEncoder,
     network: &'a dyn FeatureNet,
     options: CollectOptions,
     device: Device,
 }
 
 impl<'a> Collector<'a> {
-    /// Opens the zoo in `dir`, or creates it; `network` gives the features that quality is measured on.
+    /// Opens the zoo in `dir`, or creates it; `encoder` reads the prompts, and `network` gives the features that quality is measured on.
     ///
     /// # Errors
     /// Returns [`Error::FineTune`] if the recipe cannot train anything, [`Error::KeptCheckpoints`] if there are not as many
@@ -50,6 +51,7 @@ impl<'a> Collector<'a> {
     pub fn open(
         dir: &Path,
         base: &'a BaseGenerator,
+        encoder: &'a PromptEncoder,
         network: &'a dyn FeatureNet,
         options: CollectOptions,
         device: &Device,
@@ -63,6 +65,7 @@ impl<'a> Collector<'a> {
         Ok(Self {
             zoo: Zoo::create(dir, &layout, &base.digest)?,
             base,
+            encoder,
             network,
             options,
             device: device.clone(),
@@ -117,11 +120,12 @@ impl<'a> Collector<'a> {
     ) -> Result<(ConceptRecord, Vec<NamedTensors>)> {
         let CollectOptions { recipe, keep, .. } = &self.options;
         let evaluator = Evaluator::new(self.network, &pairs.test)?;
-        let base = &self.base.generator;
+        let base = self.encoder.prompted(self.base, &pairs.prompt)?;
         let state = dir.join("state");
-        let start = base.read_weights()?;
+        let start = base.generator.read_weights()?;
+        let generator = &base.generator;
         let mut trainer =
-            ConceptTrainer::resume(base, &start, recipe.clone(), &self.device, &state)?;
+            ConceptTrainer::resume(generator, &start, recipe.clone(), &self.device, &state)?;
         let kept = |epoch: usize| dir.join(format!("epoch-{epoch:04}.safetensors"));
         let first_kept = recipe.epochs + 1 - keep;
         while trainer.epochs_done() < recipe.epochs {
@@ -136,7 +140,7 @@ impl<'a> Collector<'a> {
         let mut weights = Vec::new();
         for epoch in first_kept..=recipe.epochs {
             let (adapter, _) = load_safetensors(kept(epoch))?;
-            let metrics = self.measure(&evaluator, &adapter)?;
+            let metrics = measure(&base, &evaluator, &adapter)?;
             checkpoints.push(Checkpoint { epoch, metrics });
             weights.push(adapter);
         }
@@ -153,17 +157,17 @@ impl<'a> Collector<'a> {
         };
         Ok((record, weights))
     }
+}
 
-    fn measure(
-        &self,
-        evaluator: &Evaluator<'_>,
-        adapter: &NamedTensors,
-    ) -> Result<BTreeMap<String, f64>> {
-        let quality = evaluator.measure(&adapt(&self.base.generator, adapter)?)?;
-        Ok(BTreeMap::from([
-            (evaluator.metric_name(), quality.frechet),
-            ("l1".to_owned(), quality.l1),
-            ("ssim".to_owned(), quality.ssim),
-        ]))
-    }
+fn measure(
+    base: &BaseGenerator,
+    evaluator: &Evaluator<'_>,
+    adapter: &NamedTensors,
+) -> Result<BTreeMap<String, f64>> {
+    let quality = evaluator.measure(&adapt(base, adapter)?)?;
+    Ok(BTreeMap::from([
+        (evaluator.metric_name(), quality.frechet),
+        ("l1".to_owned(), quality.l1),
+        ("ssim".to_owned(), quality.ssim),
+    ]))
 }

@@ -168,15 +168,13 @@ pub fn train(
             run(comparison, fresh.resumed(state)?, state, untrained, observe)
         }
         Baseline::E2gan => {
-            let start = comparison.base.read_weights()?;
+            comparison.base.check_prompt()?;
+            let base = &comparison.base.generator;
+            let start = base.read_weights()?;
             let recipe = || recipe.clone();
-            let untrained = comparison.draw(&ConceptTrainer::new(
-                comparison.base,
-                &start,
-                recipe(),
-                device,
-            )?)?;
-            let trainer = ConceptTrainer::resume(comparison.base, &start, recipe(), device, state)?;
+            let fresh = ConceptTrainer::new(base, &start, recipe(), device)?;
+            let untrained = comparison.draw(&fresh)?;
+            let trainer = ConceptTrainer::resume(base, &start, recipe(), device, state)?;
             run(comparison, trainer, state, untrained, observe)
         }
     }

@@ -14,7 +14,7 @@ use finetune::{
     tensor_to_images, translate,
 };
 use image::RgbImage;
-use lora_gan::{BaseGenerator, HybridGenerator};
+use lora_gan::BaseGenerator;
 use weight_blocks::NamedTensors;
 
 use crate::Error;
@@ -41,7 +41,7 @@ pub struct Outcome {
 
 /// What all methods of one concept share: the base, the pairs, the measuring, the recipe.
 pub struct Comparison<'a> {
-    base: &'a HybridGenerator,
+    base: &'a BaseGenerator,
     pairs: &'a ConceptPairs,
     shown: Tensor<4>,
     evaluator: Evaluator<'a>,
@@ -53,7 +53,8 @@ pub struct Comparison<'a> {
 const FIRST_EPOCH: usize = 4;
 
 impl<'a> Comparison<'a> {
-    /// Trains on the training pairs and measures on the test pairs with the features of `network`.
+    /// Trains on the training pairs and measures on the test pairs with the features of `network`. `base` is the one for the
+    /// concept's prompt, if it reads prompts and is trained ([`PromptEncoder::prompted`](crate::PromptEncoder::prompted)).
     ///
     /// # Errors
     /// Returns [`Error::FineTune`] if there are too few test pairs to measure, or none to show.
@@ -67,7 +68,7 @@ impl<'a> Comparison<'a> {
         Ok(Self {
             evaluator: Evaluator::new(network, &pairs.test)?,
             shown: pairs.shown_photos(base.config.image_size, device)?,
-            base: &base.generator,
+            base,
             pairs,
             recipe,
             device,
@@ -103,13 +104,15 @@ impl<'a> Comparison<'a> {
     /// epoch and after every other epoch, outside the clock. `observe` sees each measurement.
     ///
     /// # Errors
-    /// Returns [`Error::FineTune`] if the start cannot be made, the training fails or a measurement cannot be taken.
+    /// Returns [`Error::Network`] if the base lacks its prompt, and [`Error::FineTune`] if the start cannot be made, the
+    /// training fails or a measurement cannot be taken.
     pub fn fine_tune(
         &self,
         initializer: &dyn Initializer,
         mut observe: impl FnMut(&Measurement),
     ) -> Result<Outcome> {
-        let (base, recipe) = (self.base, self.recipe);
+        self.base.check_prompt()?;
+        let (base, recipe) = (&self.base.generator, self.recipe);
         let started = Instant::now();
         let start = initializer.start(&self.pairs.prompt)?;
         let predict_seconds = started.elapsed().as_secs_f64();

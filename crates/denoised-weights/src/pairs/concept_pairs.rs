@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
+use clean_fid::{FeatureNet, FeatureSet};
 use concepts::{Concept, read_pair_splits, read_pairs};
+use finetune::selection::select_by_clusters;
 use finetune::{PairSet, images_to_tensor};
 use image::RgbImage;
 
@@ -13,6 +15,9 @@ use crate::error::Result;
 
 /// Of one set of pairs, every fifth is kept for measuring.
 const MEASURED_EVERY: usize = 5;
+
+/// Photos whose features are computed at a time.
+const FEATURE_BATCH: usize = 32;
 
 /// Training and test pairs of one concept.
 pub struct ConceptPairs {
@@ -115,6 +120,25 @@ impl ConceptPairs {
             shown,
             given,
         })
+    }
+
+    /// The same with `count` of the training pairs: those whose photos are nearest the centres of as many clusters, by the
+    /// features of `network` (E²GAN, §3.3; [`select_by_clusters`]). All of them if there are no more.
+    ///
+    /// # Errors
+    /// Returns [`Error::Metric`] if the features cannot be computed, and [`Error::Selection`] for a NaN or infinite feature
+    /// or a `count` of 0.
+    pub fn clustered(mut self, count: usize, network: &dyn FeatureNet, seed: u64) -> Result<Self> {
+        if self.train.len() <= count {
+            return Ok(self);
+        }
+        let unit = (self.train.photos.clone() + 1.0) / 2.0;
+        let features = FeatureSet::extract(network, unit, FEATURE_BATCH)?;
+        let rows: Vec<Vec<f32>> = features.rows().map(<[f32]>::to_vec).collect();
+        let chosen = select_by_clusters(&rows, count, seed)?.chosen;
+        let (photos, targets) = (self.train).select(&chosen, &self.train.photos.device());
+        self.train = PairSet { photos, targets };
+        Ok(self)
     }
 
     /// The shown photos, `[N, 3, S, S]` in −1..1.

@@ -1,5 +1,6 @@
 //! Photos, pairs of photos and edited photos, and the concepts that they belong to.
 
+mod concept_draws;
 mod concept_pairs;
 mod photo_splits;
 mod source;
@@ -13,9 +14,10 @@ use image::RgbImage;
 
 use crate::error::Result;
 
+pub use concept_draws::{ConceptDraws, DrawnPrompt};
 pub use concept_pairs::{ConceptPairs, PairCounts, PairsGiven};
 pub use photo_splits::PhotoSplits;
-pub use source::{ConceptSource, concept_folders, read_prompt, training_sources};
+pub use source::{ConceptSource, concept_folders, listed_sources, read_prompt, training_sources};
 
 /// Reads a folder of pairs to train on, each resized to `size`×`size` pixels: `DIR/input/NAME.*` and `DIR/target/NAME.*`,
 /// pix2pix's side-by-side files, or the `train/` of `train/`, `val/` and `test/` subfolders of these.

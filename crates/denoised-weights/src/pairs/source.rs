@@ -79,17 +79,18 @@ pub fn training_sources(
     only: &[String],
 ) -> Result<Vec<(String, ConceptSource)>> {
     let found = match pairs {
-        None => of_list(only)?,
+        None => return listed_sources(art_concepts(), only),
         Some(root) => of_folder(root, only)?,
     };
-    if found.is_empty() {
-        return Err(Error::NoConcepts);
-    }
-    Ok(found.into_iter().collect())
+    sorted(found)
 }
 
-fn of_list(only: &[String]) -> Result<BTreeMap<String, ConceptSource>> {
-    let list = art_concepts();
+/// The training concepts of `list` as sources, sorted by name. If `only` is not empty, it picks among them.
+///
+/// # Errors
+/// Returns [`Error::Concepts`] for an unknown name in `only`, [`Error::HeldOutConcept`] for a held-out one, and
+/// [`Error::NoConcepts`] if nothing is found.
+pub fn listed_sources(list: Vec<Concept>, only: &[String]) -> Result<Vec<(String, ConceptSource)>> {
     for name in only {
         let concept = find(&list, name)?;
         if concept.split != Split::Train {
@@ -99,12 +100,18 @@ fn of_list(only: &[String]) -> Result<BTreeMap<String, ConceptSource>> {
             });
         }
     }
-    Ok(list
-        .into_iter()
+    let chosen = (list.into_iter())
         .filter(|concept| concept.split == Split::Train)
         .filter(|concept| only.is_empty() || only.contains(&concept.name))
-        .map(|concept| (concept.name.clone(), ConceptSource::List(concept)))
-        .collect())
+        .map(|concept| (concept.name.clone(), ConceptSource::List(concept)));
+    sorted(chosen.collect())
+}
+
+fn sorted(found: BTreeMap<String, ConceptSource>) -> Result<Vec<(String, ConceptSource)>> {
+    if found.is_empty() {
+        return Err(Error::NoConcepts);
+    }
+    Ok(found.into_iter().collect())
 }
 
 fn of_folder(root: &Path, only: &[String]) -> Result<BTreeMap<String, ConceptSource>> {

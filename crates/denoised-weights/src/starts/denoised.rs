@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use finetune::{Initializer, Start};
 use weight_diffusion::{Prediction, SampleOptions, WeightGenerator};
 
+use super::failed;
 use crate::AdapterPredictor;
 use crate::error::Result;
 
@@ -62,10 +63,7 @@ impl Initializer for DenoisedStart<'_> {
 
     fn start(&self, prompt: &str) -> Result<Start, finetune::Error> {
         let prediction = self.predict(self.other_prompt.as_deref().unwrap_or(prompt));
-        let prediction = prediction.map_err(|error| finetune::Error::Initializer {
-            name: self.name.to_owned(),
-            source: error.into(),
-        })?;
+        let prediction = prediction.map_err(|error| failed(self, error))?;
         let weights = prediction.weights.clone();
         self.last.replace(Some(prediction));
         Ok(Start {

@@ -1,23 +1,32 @@
 //! The starts from which an adapter is fine-tuned.
 
+mod auto;
+mod by_pairs;
 mod denoised;
+mod interpolated;
+mod judge;
+mod ridge;
 
 use std::fmt;
 use std::str::FromStr;
 
-use finetune::{Initializer, Nearest, Random, Zero, ZooMean};
+use finetune::{Initializer, Nearest, PairSet, Random, Zero, ZooMean};
 use weight_blocks::{WeightSpace, Zoo};
 use weight_diffusion::{SampleOptions, WeightGenerator};
 
 use crate::error::Result;
 use crate::{AdapterPredictor, Error};
 
+pub use auto::{AutoChoice, AutoStart};
+pub use by_pairs::BestByPairs;
 pub use denoised::DenoisedStart;
+pub use interpolated::Interpolated;
+pub use ridge::Ridge;
 
 /// Where the adapter's weights come from before fine-tuning.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum StartKind {
-    /// The base as it is (E²GAN).
+    /// The base with its prompt (E²GAN).
     Zero,
     /// The zoo's mean with noise of the zoo's scale.
     Random,
@@ -25,32 +34,49 @@ pub enum StartKind {
     Mean,
     /// The zoo concept with the most similar prompt.
     Nearest,
+    /// Between the two zoo concepts with the most similar prompts.
+    Interpolated,
+    /// The zoo concept whose adapter edits the training pairs best.
+    BestByPairs,
+    /// Ridge regression from the prompt's vector to the weights.
+    Ridge,
     /// The weight generator asked with another prompt.
     WrongPrompt,
     /// The weight generator.
     Denoised,
+    /// The best of the others on some training pairs.
+    Auto,
 }
 
 impl StartKind {
-    /// All of them, the weight generator last.
-    pub const ALL: [Self; 6] = [
+    /// All of them, the weight generator and the choice last.
+    pub const ALL: [Self; 10] = [
         Self::Zero,
         Self::Random,
         Self::Mean,
         Self::Nearest,
+        Self::Interpolated,
+        Self::BestByPairs,
+        Self::Ridge,
         Self::WrongPrompt,
         Self::Denoised,
+        Self::Auto,
     ];
 
-    /// The name in reports: `zero`, `random`, `mean`, `nearest`, `wrong_prompt`, `denoised`.
+    /// The name in reports: `zero`, `random`, `mean`, `nearest`, `interpolated`, `best_by_pairs`, `ridge`, `wrong_prompt`,
+    /// `denoised`, `auto`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Zero => "zero",
             Self::Random => "random",
             Self::Mean => "mean",
             Self::Nearest => "nearest",
+            Self::Interpolated => "interpolated",
+            Self::BestByPairs => "best_by_pairs",
+            Self::Ridge => "ridge",
             Self::WrongPrompt => "wrong_prompt",
             Self::Denoised => "denoised",
+            Self::Auto => "auto",
         }
     }
 }
@@ -74,6 +100,7 @@ impl FromStr for StartKind {
 }
 
 /// What starts are made from.
+#[derive(Clone, Copy)]
 pub struct Starts<'a> {
     /// The base, and the encoder that reads the prompts.
     pub predictor: &'a AdapterPredictor,
@@ -81,6 +108,8 @@ pub struct Starts<'a> {
     pub generator: &'a WeightGenerator,
     /// Trained adapters.
     pub zoo: &'a Zoo,
+    /// The training pairs, on which some starts choose.
+    pub pairs: &'a PairSet,
     /// How to predict.
     pub options: SampleOptions,
     /// Seed of the random start.
@@ -88,6 +117,11 @@ pub struct Starts<'a> {
 }
 
 impl<'a> Starts<'a> {
+    /// The choice among the other starts.
+    pub fn auto(&self) -> AutoStart<'a> {
+        AutoStart::new(*self)
+    }
+
     /// The prediction from the concept's own prompt.
     pub fn denoised(&self) -> DenoisedStart<'a> {
         DenoisedStart::new(self.predictor, self.generator, self.options)
@@ -115,13 +149,29 @@ impl<'a> Starts<'a> {
             StartKind::Nearest => Box::new(Nearest::from_zoo(self.zoo, |prompt| {
                 Ok(encoder.pooled(prompt)?)
             })?),
+            StartKind::Interpolated => Box::new(Interpolated::from_zoo(self.zoo, encoder)?),
+            StartKind::BestByPairs => Box::new(BestByPairs {
+                predictor: self.predictor,
+                zoo: self.zoo,
+                pairs: self.pairs,
+            }),
+            StartKind::Ridge => Box::new(Ridge::from_zoo(self.zoo, encoder)?),
             StartKind::WrongPrompt => {
                 let others = others.iter().map(String::as_str);
                 let wrong = encoder.least_similar(prompt, others)?;
                 Box::new(self.denoised().with_wrong_prompt(&wrong))
             }
             StartKind::Denoised => Box::new(self.denoised()),
+            StartKind::Auto => Box::new(self.auto()),
         })
+    }
+}
+
+/// The error of a start that could not be made.
+fn failed(start: &dyn Initializer, error: Error) -> finetune::Error {
+    finetune::Error::Initializer {
+        name: start.name().to_owned(),
+        source: error.into(),
     }
 }
 

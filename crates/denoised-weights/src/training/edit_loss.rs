@@ -5,13 +5,22 @@ use std::thread::ScopedJoinHandle;
 use finetune::{AdapterLoss, PairSet};
 use weight_blocks::Layout;
 use weight_diffusion::NetworkLoss;
+use weight_diffusion::encoded_text::TextCondition;
 use weight_diffusion::train::LossError;
 
 use crate::error::Result;
 
-/// Draws the pairs on which the adapter for a text of the data set is judged at a step; must depend on its arguments
-/// alone, so that a resumed run repeats.
-pub type DrawPairs<'a> = dyn FnMut(u64, usize) -> Result<PairSet> + 'a;
+/// What the adapter for one text is judged on.
+pub struct JudgedOn {
+    /// Photos and targets.
+    pub pairs: PairSet,
+    /// The prompt, if the generator reads it.
+    pub text: Option<TextCondition>,
+}
+
+/// Draws what the adapter for a text of the step is judged on; must depend on its arguments alone, so that a resumed run
+/// repeats.
+pub type DrawPairs<'a> = dyn FnMut(u64, usize) -> Result<JudgedOn> + 'a;
 
 /// The loss of the edits that predicted adapters do (Eq. 4 or its L1 term), by each adapter weight.
 pub struct EditLoss<'a> {
@@ -25,7 +34,7 @@ impl<'a> EditLoss<'a> {
     pub fn new(
         losses: Vec<AdapterLoss>,
         layout: Layout,
-        draw: impl FnMut(u64, usize) -> Result<PairSet> + 'a,
+        draw: impl FnMut(u64, usize) -> Result<JudgedOn> + 'a,
     ) -> Self {
         Self {
             losses,
@@ -53,10 +62,11 @@ impl NetworkLoss for EditLoss<'_> {
         let layout = &self.layout;
         std::thread::scope(|scope| {
             let threads: Vec<_> = (self.losses.iter_mut().zip(weights).zip(&pairs))
-                .map(|((loss, weights), pairs)| {
+                .map(|((loss, weights), JudgedOn { pairs, text })| {
                     scope.spawn(move || -> Result<(f64, Vec<f32>), LossError> {
                         let weights = layout.decode(weights)?;
-                        let (value, gradient) = loss.value_and_gradient(&weights, pairs)?;
+                        let (value, gradient) =
+                            loss.value_and_gradient(&weights, text.as_ref(), pairs)?;
                         Ok((value, layout.encode(&gradient)?))
                     })
                 })

@@ -13,13 +13,13 @@ mod refine;
 mod train;
 mod trained_on;
 
-pub use edit_loss::{DrawPairs, EditLoss};
+pub use edit_loss::{DrawPairs, EditLoss, JudgedOn};
 pub use folder::TrainingFolder;
 pub use metrics_log::{LossCurves, Metric, MetricsLog};
 pub use overfit::{CombinedLoss, Cut, Overfitted, Overfitting, Subject, overfit, timed_prediction};
 pub(crate) use progress::RunningMean;
 pub use progress::{TrainingEvent, TrainingReport};
 pub use records::{ZooRecords, hold_out, open_records, subset};
-pub use refine::{Refinement, refine};
+pub use refine::{RefinedOn, RefinedPart, Refinement, refine};
 pub use train::{GeneratorTraining, train};
 pub use trained_on::TrainedOn;

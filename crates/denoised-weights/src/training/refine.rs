@@ -1,21 +1,25 @@
 //! Training a weight generator further, through what its weights do to photos.
 
-use std::collections::BTreeMap;
-
 use burn::tensor::Device;
-use concepts::Concept;
 use finetune::{AdapterLoss, PairSet};
 use image::RgbImage;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 use tensor_file::digest::file_sha256;
 use weight_blocks::Zoo;
-use weight_diffusion::{BlockSource, DictionaryTrainer, TrainConfig, WeightGenerator};
+use weight_diffusion::encoded_text::{EncodedPrompt, TextCondition};
+use weight_diffusion::train::{Objective, StepStats, Trainer};
+use weight_diffusion::{
+    BlockSource, DictionaryTrainer, NetworkLoss, NetworkTrainer, TrainConfig, WeightGenerator,
+};
 
-use super::{EditLoss, TrainedOn, TrainingEvent, TrainingFolder, TrainingReport, ZooRecords};
+use super::{
+    EditLoss, JudgedOn, TrainedOn, TrainingEvent, TrainingFolder, TrainingReport, ZooRecords,
+};
 use crate::error::Result;
-use crate::pairs::{ConceptSource, edit_photos, read_training_pairs};
+use crate::pairs::{ConceptDraws, ConceptSource, read_training_pairs};
 use crate::{AdapterPredictor, Assets, Error};
 
 /// What a weight generator is refined with.
@@ -24,23 +28,84 @@ pub struct Refinement<'a> {
     pub predictor: &'a AdapterPredictor,
     /// The zoo that the generator was trained on.
     pub zoo: &'a Zoo,
-    /// The zoo's concepts with their pairs, as [`training_sources`](crate::pairs::training_sources) gives them.
-    pub sources: Vec<(String, ConceptSource)>,
-    /// Training photos, for concepts of the shipped list.
-    pub photos: &'a [RgbImage],
+    /// The concepts that each step draws from.
+    pub concepts: RefinedOn<'a>,
     /// Pairs per concept and step.
     pub n_pairs: usize,
+    /// The weights that train.
+    pub part: RefinedPart,
     /// How to train; a step sees [`TrainConfig::batch_size`] concepts.
     pub config: TrainConfig,
 }
 
-/// Trains the generator's block dictionary on `device` with the L1 between the concepts' targets and what the one-step
-/// predictions of their weights make of the photos, or continues the interrupted training in `folder`. Writes the refined
-/// generator there.
+/// The weights of the network that a refinement trains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefinedPart {
+    /// All of them, end to end.
+    All,
+    /// The block dictionary.
+    Dictionary,
+}
+
+/// The concepts and pairs of a refinement. It needs no adapters of them, so they need not be in the zoo.
+pub enum RefinedOn<'a> {
+    /// Drawn concepts, by which these photos are edited.
+    Drawn(ConceptDraws, &'a [RgbImage]),
+    /// Ready pairs.
+    Ready(Vec<ReadyConcept>),
+}
+
+/// A concept with its pairs.
+pub struct ReadyConcept {
+    prompt: String,
+    pairs: Vec<(RgbImage, RgbImage)>,
+}
+
+impl<'a> RefinedOn<'a> {
+    /// The folders among `sources`, at `size`×`size` pixels, or, if there are none, the listed concepts with `photos`.
+    ///
+    /// # Errors
+    /// Returns [`Error::NoTrainingPairs`] for a folder without pairs, and [`Error::Concepts`], which names the file or
+    /// folder that cannot be used.
+    pub fn sources(
+        sources: Vec<(String, ConceptSource)>,
+        photos: &'a [RgbImage],
+        size: usize,
+        seed: u64,
+    ) -> Result<Self> {
+        let (mut list, mut ready) = (Vec::new(), Vec::new());
+        for (_, source) in sources {
+            match source {
+                ConceptSource::List(concept) => list.push(concept),
+                ConceptSource::Folder(dir, prompt) => {
+                    let pairs = read_training_pairs(&dir, size)?;
+                    if pairs.is_empty() {
+                        return Err(Error::NoTrainingPairs { path: dir });
+                    }
+                    ready.push(ReadyConcept { prompt, pairs });
+                }
+            }
+        }
+        Ok(match ready.is_empty() {
+            true => Self::Drawn(ConceptDraws::of_list(list, seed), photos),
+            false => Self::Ready(ready),
+        })
+    }
+
+    fn describe(&self) -> String {
+        match self {
+            Self::Drawn(draws, photos) => format!("{}, {} photos", draws.describe(), photos.len()),
+            Self::Ready(ready) => format!("{} folders of pairs", ready.len()),
+        }
+    }
+}
+
+/// Trains the generator on `device` with the L1 between the targets of concepts and what the one-step predictions of their
+/// weights make of the photos, or continues the interrupted training in `folder`. Writes the refined generator there.
 ///
 /// # Errors
-/// Returns [`Error::NoPairsForConcept`] or [`Error::NoTrainingPairs`] if a concept of the zoo has no pairs;
-/// [`Error::Weights`] if the zoo belongs to another base; and otherwise as [`train`](super::train()).
+/// Returns [`Error::NoConcepts`] or [`Error::NoPhotos`] if there is nothing to draw from; [`Error::Weights`] if the zoo
+/// belongs to another base; and otherwise as [`train`](super::train()).
 pub fn refine(
     refinement: Refinement<'_>,
     assets: &Assets,
@@ -48,125 +113,203 @@ pub fn refine(
     device: &Device,
     observe: &mut dyn FnMut(TrainingEvent),
 ) -> Result<(WeightGenerator, TrainingReport)> {
-    let Refinement {
-        predictor,
-        zoo,
-        config,
-        ..
-    } = refinement;
-    let (base, generator) = (predictor.base(), predictor.generator());
-    let encoder = predictor.encoder();
-    zoo.check(generator.layout(), &base.digest)?;
-    let records = ZooRecords::read(zoo, encoder, Some(generator.normalizer()))?;
-    let size = base.config.image_size;
-    let n_pairs = refinement.n_pairs.max(1);
-    let draws = PairDraws {
-        sources: PairDraws::sources(refinement.sources, &records.concepts, size)?,
-        photos: refinement.photos,
-        n_pairs,
-        size,
-        seed: config.seed,
-        device: device.clone(),
-    };
-    let losses = (0..config.batch_size.max(1))
-        .map(|_| AdapterLoss::new(&base.generator, device))
-        .collect();
-    let layout = generator.layout();
-    let mut loss = EditLoss::new(losses, layout.clone(), |step, text| draws.draw(step, text));
-    let dataset = &records.dataset;
-    observe(TrainingEvent::data(dataset));
-
-    let unet = generator.unet();
-    let start = assets.weight_generator.join(WeightGenerator::WEIGHTS_FILE);
-    let what = format!(
-        "edits of {n_pairs} pairs at {size} pixels from generator {}",
-        file_sha256(&start)?
-    );
-    let data = TrainedOn::new(dataset, encoder.id(), Some(what), Vec::new())?;
+    let run = RefineRun::new(refinement, assets, folder, device)?;
+    observe(TrainingEvent::data(&run.records.dataset));
     let _lock = folder.lock()?;
-    let mut trainer = folder.resume_or(&config, unet.config(), dataset, &data, device, || {
-        DictionaryTrainer::from_model(config.clone(), unet, dataset.spec(), device)
-    })?;
-    let report = folder.run(
-        &mut trainer,
-        dataset,
-        |trainer| trainer.step(dataset, &mut loss),
-        |_| Ok(None),
-        observe,
-    )?;
-    let refined = WeightGenerator::new(
-        trainer.ema_model(),
-        layout.clone(),
-        generator.normalizer().clone(),
-        encoder.id(),
-        generator.zoo_norm(),
-        zoo.base_digest(),
-        generator.defaults(),
-    )?
-    .with_trained_norm(dataset.texts(), device)?;
-    folder.finish(&refined)?;
-    Ok((refined, report))
+    match run.part {
+        RefinedPart::All => run.take(
+            |trainer: &mut NetworkTrainer, prompts, loss| {
+                trainer.step(&run.records.dataset, prompts, loss)
+            },
+            observe,
+        ),
+        RefinedPart::Dictionary => run.take(
+            |trainer: &mut DictionaryTrainer, prompts, loss| {
+                trainer.step(&run.records.dataset, prompts, loss)
+            },
+            observe,
+        ),
+    }
 }
 
-/// What a concept's pairs are drawn from.
-enum Source {
-    /// An editor for the photos.
-    Edit(Box<Concept>),
-    /// Ready pairs.
-    Ready(Vec<(RgbImage, RgbImage)>),
+struct RefineRun<'a> {
+    predictor: &'a AdapterPredictor,
+    zoo: &'a Zoo,
+    records: ZooRecords,
+    draws: Draws<'a>,
+    data: TrainedOn,
+    part: RefinedPart,
+    config: TrainConfig,
+    folder: &'a TrainingFolder,
+    device: &'a Device,
 }
 
-/// Draws pairs of concepts by seed and step.
-struct PairDraws<'a> {
-    /// For each text of the data set.
-    sources: Vec<Source>,
-    photos: &'a [RgbImage],
+impl<'a> RefineRun<'a> {
+    fn new(
+        refinement: Refinement<'a>,
+        assets: &Assets,
+        folder: &'a TrainingFolder,
+        device: &'a Device,
+    ) -> Result<Self> {
+        let Refinement {
+            predictor,
+            zoo,
+            config,
+            ..
+        } = refinement;
+        let (base, generator) = (predictor.base(), predictor.generator());
+        zoo.check(generator.layout(), &base.digest)?;
+        let encoder = predictor.encoder();
+        let records = ZooRecords::read(zoo, encoder, Some(generator.normalizer()))?;
+        let start = assets.weight_generator.join(WeightGenerator::WEIGHTS_FILE);
+        let (size, n_pairs) = (base.config.image_size, refinement.n_pairs.max(1));
+        let what = format!(
+            "{:?} by edits of {n_pairs} pairs at {size} pixels of {} from generator {}",
+            refinement.part,
+            refinement.concepts.describe(),
+            file_sha256(&start)?
+        );
+        Ok(Self {
+            data: TrainedOn::new(&records.dataset, encoder.id(), Some(what), Vec::new())?,
+            draws: Draws {
+                concepts: refinement.concepts,
+                predictor,
+                n_pairs,
+                seed: config.seed,
+                device,
+            },
+            predictor,
+            zoo,
+            records,
+            part: refinement.part,
+            config,
+            folder,
+            device,
+        })
+    }
+
+    /// Takes all steps and writes the refined generator.
+    fn take<O: Objective>(
+        &self,
+        mut step: impl FnMut(
+            &mut Trainer<O>,
+            &[EncodedPrompt],
+            &mut dyn NetworkLoss,
+        ) -> Result<StepStats, weight_diffusion::Error>,
+        observe: &mut dyn FnMut(TrainingEvent),
+    ) -> Result<(WeightGenerator, TrainingReport)> {
+        let (base, generator) = (self.predictor.base(), self.predictor.generator());
+        let (unet, dataset) = (generator.unet(), &self.records.dataset);
+        let (config, device) = (&self.config, self.device);
+        let losses = (0..config.batch_size)
+            .map(|_| AdapterLoss::new(&base.generator, device))
+            .collect();
+        let layout = generator.layout();
+        let judged = |step, number| self.draws.judged_on(step, number);
+        let mut loss = EditLoss::new(losses, layout.clone(), judged);
+        let fresh = || Trainer::from_model(config.clone(), unet, dataset.spec(), device);
+        let mut trainer =
+            (self.folder).resume_or(config, unet.config(), dataset, &self.data, device, fresh)?;
+        let step = |trainer: &mut Trainer<O>| {
+            let number = trainer.steps_done() + 1;
+            let prompts = self.draws.prompts(number, config.batch_size);
+            let prompts = prompts.map_err(|source| weight_diffusion::Error::NetworkLoss {
+                step: number,
+                source: source.into(),
+            })?;
+            step(trainer, &prompts, &mut loss)
+        };
+        let report = (self.folder).run(&mut trainer, dataset, step, |_| Ok(None), observe)?;
+        let refined = WeightGenerator::new(
+            trainer.ema_model(),
+            layout.clone(),
+            generator.normalizer().clone(),
+            self.predictor.encoder().id(),
+            generator.zoo_norm(),
+            self.zoo.base_digest(),
+            generator.defaults(),
+        )?
+        .with_trained_norm(dataset.texts(), device)?;
+        self.folder.finish(&refined)?;
+        Ok((refined, report))
+    }
+}
+
+/// Draws concepts and pairs by seed and step.
+struct Draws<'a> {
+    concepts: RefinedOn<'a>,
+    predictor: &'a AdapterPredictor,
     n_pairs: usize,
-    size: usize,
     seed: u64,
-    device: Device,
+    device: &'a Device,
 }
 
-impl PairDraws<'_> {
-    fn sources(
-        sources: Vec<(String, ConceptSource)>,
-        concepts: &[String],
-        size: usize,
-    ) -> Result<Vec<Source>> {
-        let mut sources: BTreeMap<String, ConceptSource> = sources.into_iter().collect();
-        concepts
-            .iter()
-            .map(|name| match sources.remove(name) {
-                Some(ConceptSource::List(concept)) => Ok(Source::Edit(Box::new(concept))),
-                Some(ConceptSource::Folder(dir, _)) => {
-                    let pairs = read_training_pairs(&dir, size)?;
-                    if pairs.is_empty() {
-                        return Err(Error::NoTrainingPairs { path: dir });
-                    }
-                    Ok(Source::Ready(pairs))
-                }
-                None => Err(Error::NoPairsForConcept {
-                    concept: name.clone(),
-                }),
-            })
+impl Draws<'_> {
+    /// The prompts of a step.
+    fn prompts(&self, step: u64, count: usize) -> Result<Vec<EncodedPrompt>> {
+        (0..count)
+            .map(|number| self.tokens(&self.drawn(step, number)?.0))
             .collect()
     }
 
-    /// Pairs that the seed, the step and the text's concept pick.
-    fn draw(&self, step: u64, text: usize) -> Result<PairSet> {
-        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-        rng.set_stream(step);
-        let pairs = match &self.sources[text] {
-            Source::Edit(concept) => {
-                let picked: Vec<RgbImage> = (0..self.n_pairs)
-                    .filter_map(|_| self.photos.choose(&mut rng).cloned())
-                    .collect();
-                edit_photos(&picked, concept)
+    fn tokens(&self, prompt: &str) -> Result<EncodedPrompt> {
+        self.predictor.encoder().tokens(prompt)
+    }
+
+    /// The pairs of draw `number` of a step, and its prompt if the base reads one.
+    fn judged_on(&self, step: u64, number: usize) -> Result<JudgedOn> {
+        let (prompt, pairs) = self.drawn(step, number)?;
+        let base = self.predictor.base();
+        let (size, width) = (base.config.image_size, base.config.context_width);
+        let text = match &base.encoder {
+            None => None,
+            Some(_) => {
+                let tokens = [self.tokens(&prompt)?];
+                let text = TextCondition::from_host(&tokens, width, self.device);
+                Some(text.map_err(weight_diffusion::Error::from)?)
             }
-            Source::Ready(pairs) => (0..self.n_pairs)
-                .map(|_| pairs[rng.random_range(0..pairs.len())].clone())
-                .collect(),
         };
-        Ok(PairSet::new(&pairs, self.size, &self.device)?)
+        let pairs = PairSet::new(&pairs.make(), size, self.device)?;
+        Ok(JudgedOn { pairs, text })
+    }
+
+    fn drawn(&self, step: u64, number: usize) -> Result<(String, DrawnPairs<'_>)> {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        rng.set_stream((step << 16) + number as u64);
+        match &self.concepts {
+            RefinedOn::Drawn(concepts, photos) => {
+                let drawn = concepts
+                    .draw(step, number as u64)
+                    .ok_or(Error::NoConcepts)?;
+                let photos: Vec<&RgbImage> = (0..self.n_pairs)
+                    .filter_map(|_| photos.choose(&mut rng))
+                    .collect();
+                let pairs = DrawnPairs::Edits(Box::new(drawn.concept), photos);
+                Ok((drawn.prompt, pairs))
+            }
+            RefinedOn::Ready(ready) => {
+                let concept = ready.choose(&mut rng).ok_or(Error::NoConcepts)?;
+                let pairs = &concept.pairs;
+                let picked = (0..self.n_pairs).map(|_| &pairs[rng.random_range(0..pairs.len())]);
+                Ok((concept.prompt.clone(), DrawnPairs::Ready(picked.collect())))
+            }
+        }
+    }
+}
+
+/// Pairs that have been picked but not made.
+enum DrawnPairs<'a> {
+    Edits(Box<concepts::Concept>, Vec<&'a RgbImage>),
+    Ready(Vec<&'a (RgbImage, RgbImage)>),
+}
+
+impl DrawnPairs<'_> {
+    fn make(&self) -> Vec<(RgbImage, RgbImage)> {
+        match self {
+            Self::Edits(concept, photos) => (photos.par_iter())
+                .map(|photo| ((*photo).clone(), concept.apply(photo)))
+                .collect(),
+            Self::Ready(pairs) => pairs.iter().map(|&pair| pair.clone()).collect(),
+        }
     }
 }

@@ -2,15 +2,17 @@
 
 use burn::tensor::Device;
 use concepts::{Split, art_concepts};
+use denoised_weights::pairs::{ConceptPairs, PairsGiven};
 use denoised_weights::weights::{mix, with_strength};
 use denoised_weights::{
     AdapterPredictor, Error, PhotoEditor, PromptNeighbours, SavedFineTuning, fine_tune,
 };
 use finetune::{PairSet, Zero};
 use image::RgbImage;
+use lora_gan::BaseGenerator;
 use weight_blocks::{NamedTensors, WeightSpace};
 
-use crate::common::{SIZE, assets, photo, tiny_base, tiny_recipe};
+use crate::common::{Quarters, SIZE, assets, photo, tiny_base, tiny_recipe};
 
 /// Mean absolute difference, in levels.
 fn apart(a: &RgbImage, b: &RgbImage) -> f64 {
@@ -108,6 +110,37 @@ fn held_out_prompts_are_near_the_zoo_and_foreign_ones_are_far() {
 }
 
 #[test]
+fn clusters_choose_pairs_that_stand_for_all() {
+    let size = SIZE as u32;
+    let flat = |value| RgbImage::from_pixel(size, size, image::Rgb([value; 3]));
+    // Eight dark photos, of which the middle one is the fifth, and a bright one.
+    let mut pairs: Vec<_> = [10, 12, 14, 16, 20, 24, 26, 28]
+        .map(|v| (flat(v), flat(255 - v)))
+        .into();
+    pairs.push((flat(240), flat(15)));
+    let all = ConceptPairs {
+        name: "flat".into(),
+        prompt: "flat".into(),
+        train: PairSet::new(&pairs, SIZE, &Device::flex()).unwrap(),
+        test: PairSet::new(&pairs[..2], SIZE, &Device::flex()).unwrap(),
+        shown: Vec::new(),
+        given: PairsGiven { train: 9, test: 2 },
+    };
+    let two = all.clustered(2, &Quarters, 0).unwrap();
+    let values = |images: burn::tensor::Tensor<4>| -> Vec<u8> {
+        let images = finetune::tensor_to_images(images);
+        images
+            .iter()
+            .map(|image| image.get_pixel(0, 0).0[0])
+            .collect()
+    };
+    assert_eq!(values(two.train.photos.clone()), [20, 240]);
+    assert_eq!(values(two.train.targets.clone()), [235, 15]);
+    assert_eq!((two.given.train, two.test.len()), (9, 2));
+    assert_eq!(two.clustered(5, &Quarters, 0).unwrap().train.len(), 2);
+}
+
+#[test]
 fn a_fine_tuning_continues_from_its_folder_with_the_same_bytes() {
     let (base, recipe) = (tiny_base(), tiny_recipe(3));
     let size = SIZE as u32;
@@ -116,10 +149,14 @@ fn a_fine_tuning_continues_from_its_folder_with_the_same_bytes() {
         .collect();
     let pairs = PairSet::new(&pairs, SIZE, &Device::flex()).unwrap();
     let zero = Zero::new(base.generator.read_weights().unwrap());
-    let expected = fine_tune(&base, &zero, "stripes", &pairs, &recipe, |_| {}).unwrap();
+    let prompted = |prompt: &str| BaseGenerator {
+        prompt: Some(prompt.into()),
+        ..base.clone()
+    };
+    let expected = fine_tune(&prompted("stripes"), &zero, &pairs, &recipe, |_| {}).unwrap();
 
     let dir = tempfile::tempdir().unwrap();
-    let open = |prompt: &str| SavedFineTuning::open(&base, &zero, prompt, &recipe, dir.path());
+    let open = |prompt: &str| SavedFineTuning::open(&prompted(prompt), &zero, &recipe, dir.path());
     let (tuning, losses) = open("stripes")
         .unwrap()
         .epoch(&pairs, || true)

@@ -5,15 +5,15 @@ use std::path::Path;
 
 use burn::nn::LinearConfig;
 use burn::tensor::Device;
-use denoised_weights::Error;
 use denoised_weights::collecting::{CollectEvent, CollectOptions, Collector, collect};
 use denoised_weights::pairs::{ConceptSource, PairCounts, read_prompt, training_sources};
 use denoised_weights::run::Lock;
+use denoised_weights::{Error, PromptEncoder};
 use weight_blocks::{
     Checkpoint, ConceptRecord, GroupingRule, Layout, ModuleSpace, NamedTensors, WeightSpace, Zoo,
 };
 
-use crate::common::{Quarters, pair_folder, tiny_base, tiny_recipe};
+use crate::common::{Quarters, pair_folder, tiny_prompted_base, tiny_recipe};
 
 const COUNTS: PairCounts = PairCounts {
     train: 8,
@@ -29,14 +29,15 @@ fn sources(root: &Path) -> Vec<(String, ConceptSource)> {
 
 /// Collects and gives the number of concepts that this call trained.
 fn collect_pairs(dir: &Path, sources: &[(String, ConceptSource)]) -> usize {
-    let base = tiny_base();
-    let mut collector = open(dir, &base, 2).unwrap();
+    let (base, encoder) = (tiny_prompted_base(), PromptEncoder::embedded().unwrap());
+    let mut collector = open(dir, &base, &encoder, 2).unwrap();
     collector.collect(sources, None, |_| ()).unwrap()
 }
 
 fn open<'a>(
     dir: &Path,
     base: &'a lora_gan::BaseGenerator,
+    encoder: &'a PromptEncoder,
     keep: usize,
 ) -> Result<Collector<'a>, Error> {
     let options = CollectOptions {
@@ -44,7 +45,7 @@ fn open<'a>(
         keep,
         counts: COUNTS,
     };
-    Collector::open(dir, base, &Quarters, options, &Device::flex())
+    Collector::open(dir, base, encoder, &Quarters, options, &Device::flex())
 }
 
 fn contents(dir: &Path) -> Vec<(String, usize, NamedTensors)> {
@@ -83,8 +84,8 @@ fn a_concept_that_another_process_trains_comes_last() {
     let dir = tempfile::tempdir().unwrap();
     let sources = sources(&dir.path().join("pairs"));
     let zoo = dir.path().join("zoo");
-    let base = tiny_base();
-    let mut collector = open(&zoo, &base, 1).unwrap();
+    let (base, encoder) = (tiny_prompted_base(), PromptEncoder::embedded().unwrap());
+    let mut collector = open(&zoo, &base, &encoder, 1).unwrap();
     let mut other = Lock::try_take(zoo.join("work/fog.lock")).unwrap();
     assert!(other.is_some());
     let mut events = Vec::new();
@@ -109,9 +110,11 @@ fn a_concept_that_another_process_trains_comes_last() {
 #[test]
 fn concepts_without_pairs_photos_or_epochs_are_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let base = tiny_base();
+    let (base, encoder) = (tiny_prompted_base(), PromptEncoder::embedded().unwrap());
     for keep in [0, 4] {
-        let error = open(&dir.path().join("zoo"), &base, keep).err().unwrap();
+        let error = open(&dir.path().join("zoo"), &base, &encoder, keep)
+            .err()
+            .unwrap();
         assert!(
             matches!(error, Error::KeptCheckpoints { epochs: 3, .. }),
             "{error}"
@@ -122,7 +125,7 @@ fn concepts_without_pairs_photos_or_epochs_are_refused() {
         "nothing is created before that"
     );
     let list = training_sources(None, &["charcoal-sketch".into()]).unwrap();
-    let mut collector = open(&dir.path().join("zoo"), &base, 1).unwrap();
+    let mut collector = open(&dir.path().join("zoo"), &base, &encoder, 1).unwrap();
     let error = collector.collect(&list, None, |_| ()).unwrap_err();
     assert!(matches!(error, Error::NoPhotos { .. }), "{error}");
     let held_out = training_sources(None, &["teal-charcoal-sketch".into()]);

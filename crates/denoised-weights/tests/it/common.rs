@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use clean_fid::FeatureNet;
 use concepts::{Pair, write_pairs};
-use denoised_weights::Assets;
+use denoised_weights::{Assets, PromptEncoder};
 use finetune::Recipe;
 use image::{Rgb, RgbImage};
 use lora_gan::{BaseGenerator, GeneratorConfig, HybridGenerator, PatchGanConfig};
@@ -17,6 +17,7 @@ pub(crate) fn assets() -> Assets {
     Assets::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets"))
 }
 
+/// A base from which prompts are withheld.
 pub(crate) fn tiny_base() -> BaseGenerator {
     let config = GeneratorConfig {
         image_size: SIZE,
@@ -30,6 +31,24 @@ pub(crate) fn tiny_base() -> BaseGenerator {
         generator: generator.valid(),
         config,
         digest: "tiny".into(),
+        encoder: None,
+        prompt: None,
+    }
+}
+
+/// A base that reads the prompts of the embedded encoder.
+pub(crate) fn tiny_prompted_base() -> BaseGenerator {
+    let encoder = PromptEncoder::embedded().unwrap().id();
+    let config = GeneratorConfig {
+        context_width: encoder.width,
+        ..tiny_base().config
+    };
+    let generator = HybridGenerator::new(&config, 1, &Device::flex()).unwrap();
+    BaseGenerator {
+        generator: generator.valid(),
+        config,
+        encoder: Some(encoder),
+        ..tiny_base()
     }
 }
 

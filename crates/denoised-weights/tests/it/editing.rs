@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use denoised_weights::pairs::read_pair_set;
-use denoised_weights::{Error, PhotoEditor, fine_tune, plan_edits};
+use denoised_weights::{Error, PhotoEditor, PromptEncoder, fine_tune, plan_edits};
 use finetune::Zero;
 use weight_blocks::WeightSpace;
 
@@ -133,17 +133,21 @@ fn photos_are_never_replaced_by_their_edits() {
 #[test]
 fn fine_tuning_learns_from_a_folder_of_pairs_and_repeats() {
     let base = tiny_base();
+    let start = Zero::new(base.generator.read_weights().unwrap());
     let dir = tempfile::tempdir().unwrap();
     let folder = pair_folder(dir.path(), "negative", "negative");
     let device = burn::tensor::Device::flex();
     let pairs = read_pair_set(&folder, SIZE, &device).unwrap();
     assert_eq!(pairs.len(), 10);
-    let start = Zero::new(base.generator.read_weights().unwrap());
+    let none = fine_tune(&base, &start, &pairs, &tiny_recipe(1), |_| ());
+    assert!(matches!(none, Err(Error::Network(_))), "no prompt");
+    let encoder = PromptEncoder::embedded().unwrap();
+    let base = encoder.prompted(&base, "negative").unwrap();
     let tune = || {
         let mut losses = Vec::new();
         let observe = |epoch: &finetune::EpochLosses| losses.push(epoch.l1);
         let recipe = tiny_recipe(4);
-        let adapter = fine_tune(&base, &start, "negative", &pairs, &recipe, observe).unwrap();
+        let adapter = fine_tune(&base, &start, &pairs, &recipe, observe).unwrap();
         (adapter, losses)
     };
     let (adapter, losses) = tune();

@@ -2,9 +2,12 @@
 
 use burn::tensor::Device;
 use denoised_weights::pairs::concepts_of;
-use denoised_weights::starts::{StartKind, Starts};
-use denoised_weights::{AdapterPredictor, Error, PromptEncoder};
-use finetune::Initializer;
+use denoised_weights::starts::{Ridge, StartKind, Starts};
+use denoised_weights::weights::{distance, mix};
+use denoised_weights::{AdapterPredictor, Error, PhotoEditor, PromptEncoder};
+use finetune::{Initializer, Nearest, PairSet, Start, ZooMean};
+use image::RgbImage;
+use weight_blocks::Zoo;
 use weight_diffusion::SampleOptions;
 
 use crate::common::assets;
@@ -45,8 +48,11 @@ fn a_saved_adapter_is_read_back_for_its_own_base_alone() {
     let weights = predictor.predict("teal charcoal sketch").unwrap().weights;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("adapter.safetensors");
-    predictor.base().save_adapter(&path, &weights).unwrap();
-    assert_eq!(predictor.base().load_adapter(&path).unwrap(), weights);
+    let base = predictor.prompted_base("teal charcoal sketch").unwrap();
+    base.save_adapter(&path, &weights).unwrap();
+    let (read, prompt) = predictor.base().load_adapter(&path).unwrap();
+    assert_eq!(read, weights);
+    assert_eq!(prompt.as_deref(), Some("teal charcoal sketch"));
     let mut other = predictor.base().clone();
     other.digest = "other".into();
     assert!(other.load_adapter(&path).is_err());
@@ -100,10 +106,18 @@ fn a_generator_makes_adapters_for_its_own_base_only() {
 fn every_start_gives_an_adapter_of_the_base() {
     let predictor = predictor();
     let zoo = assets().open_zoo(predictor.base()).unwrap();
+    let photos = concepts::read_photos(&assets().photos, 64).unwrap();
+    let concepts = concepts::art_concepts();
+    let concept = concepts::find(&concepts, "teal-charcoal-sketch").unwrap();
+    let pairs: Vec<_> = (photos.into_iter().step_by(60))
+        .map(|photo| (photo.image.clone(), concept.apply(&photo.image)))
+        .collect();
+    let pairs = PairSet::new(&pairs, 64, &Device::flex()).unwrap();
     let starts = Starts {
         predictor: &predictor,
         generator: predictor.generator(),
         zoo: &zoo,
+        pairs: &pairs,
         options: predictor.generator().defaults(),
         seed: 0,
     };
@@ -115,8 +129,99 @@ fn every_start_gives_an_adapter_of_the_base() {
         let start = starts.make(kind, prompt, &others).unwrap();
         assert_eq!(start.name(), kind.name());
         let weights = start.start(prompt).unwrap().weights;
-        denoised_weights::weights::adapt(&predictor.base().generator, &weights).unwrap();
-        assert!(!seen.contains(&weights), "{kind} is like another start");
+        let base = predictor.prompted_base(prompt).unwrap();
+        denoised_weights::weights::adapt(&base, &weights).unwrap();
+        // The choice may be one of the others.
+        let chosen = kind == StartKind::Auto;
+        assert!(
+            chosen || !seen.contains(&weights),
+            "{kind} is like another start"
+        );
         seen.push(weights);
     }
+}
+
+#[test]
+fn the_choice_is_the_best_on_the_pairs() {
+    let predictor = predictor();
+    let zoo = assets().open_zoo(predictor.base()).unwrap();
+    let photos = concepts::read_photos(&assets().photos, 64).unwrap();
+    let photos: Vec<_> = photos
+        .into_iter()
+        .step_by(60)
+        .map(|photo| photo.image)
+        .collect();
+    let choose = |edit: &dyn Fn(&RgbImage) -> RgbImage| {
+        let pairs: Vec<_> = photos
+            .iter()
+            .map(|photo| (photo.clone(), edit(photo)))
+            .collect();
+        let pairs = PairSet::new(&pairs, 64, &Device::flex()).unwrap();
+        let starts = Starts {
+            predictor: &predictor,
+            generator: predictor.generator(),
+            zoo: &zoo,
+            pairs: &pairs,
+            options: predictor.generator().defaults(),
+            seed: 0,
+        };
+        let auto = starts.auto();
+        let start = auto.start("teal charcoal sketch").unwrap();
+        let choice = auto.take_choice().unwrap();
+        assert_eq!(start.origin.as_ref(), Some(&choice.candidates[0].0));
+        let sorted = choice.candidates.is_sorted_by(|a, b| a.1 <= b.1);
+        assert!(sorted && choice.candidates.len() == 8, "{choice:?}");
+        (start, choice)
+    };
+    // Pairs that are what the prompt says, and pairs that are what the zoo's most similar adapter does.
+    let concepts = concepts::art_concepts();
+    let sketch = concepts::find(&concepts, "teal-charcoal-sketch").unwrap();
+    let (_, choice) = choose(&|photo| sketch.apply(photo));
+    let base = choice
+        .candidates
+        .iter()
+        .find(|(name, _)| name == "prompted base");
+    assert!(choice.candidates[0].1 < 0.8 * base.unwrap().1, "{choice:?}");
+    let nearest = starts_nearest(&predictor, &zoo);
+    let base = predictor.prompted_base("teal charcoal sketch").unwrap();
+    let editor = PhotoEditor::new(&base, &nearest.weights).unwrap();
+    let (start, choice) = choose(&|photo| editor.edit(photo.clone()).unwrap());
+    assert_eq!(start.origin, nearest.origin, "{choice:?}");
+    assert_eq!(start.weights, nearest.weights);
+}
+
+fn starts_nearest(predictor: &AdapterPredictor, zoo: &Zoo) -> Start {
+    let encoder = predictor.encoder();
+    let nearest = Nearest::from_zoo(zoo, |prompt| Ok(encoder.pooled(prompt)?)).unwrap();
+    nearest.start("teal charcoal sketch").unwrap()
+}
+
+#[test]
+fn the_ridge_regression_is_that_of_its_normal_equations() {
+    // Two concepts: the regression runs along the line between them, and by symmetry a prompt in the middle gives the mean.
+    let predictor = predictor();
+    let zoo = assets().open_zoo(predictor.base()).unwrap();
+    let kept = ["blue-engraving", "oil-painting"];
+    let two = zoo.filtered(|entry| kept.contains(&entry.concept.as_str()));
+    assert_eq!(two.last_entries().len(), 2);
+    let ridge = Ridge::from_zoo(&two, predictor.encoder()).unwrap();
+    let mean = ZooMean::from_zoo(&two).unwrap().start("").unwrap().weights;
+    let entries = two.last_entries();
+    let starts = entries
+        .iter()
+        .map(|entry| ridge.start(&entry.prompt).unwrap().weights);
+    let predicted: Vec<_> = starts.collect();
+    let [a, b] = [0, 1].map(|i| two.load(entries[i]).unwrap());
+    let shrink = distance(&predicted[0], &predicted[1]) / distance(&a, &b);
+    // ‖x‖² of half the difference of the prompts' vectors: the shrinkage is 2‖x‖²/(2‖x‖² + λ).
+    let [x, y] = [0, 1].map(|i| predictor.encoder().pooled(&entries[i].prompt).unwrap());
+    let square: f64 = x
+        .iter()
+        .zip(&y)
+        .map(|(x, y)| f64::from((x - y) / 2.0).powi(2))
+        .sum();
+    let expected = 2.0 * square / (2.0 * square + ridge.penalty());
+    assert!((shrink - expected).abs() < 1e-4, "{shrink} {expected}");
+    let middle = mix(&predicted[0], &predicted[1], 0.5).unwrap();
+    assert!(distance(&middle, &mean) < 1e-4);
 }

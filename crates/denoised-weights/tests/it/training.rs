@@ -4,17 +4,18 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use denoised_weights::collecting::{CollectOptions, Collector};
-use denoised_weights::pairs::{PairCounts, training_sources};
+use denoised_weights::pairs::{ConceptDraws, PairCounts, training_sources};
 use denoised_weights::training::{
-    GeneratorTraining, Refinement, TrainingEvent, TrainingFolder, refine, train,
+    GeneratorTraining, RefinedOn, RefinedPart, Refinement, TrainingEvent, TrainingFolder, refine,
+    train,
 };
 use denoised_weights::{AdapterPredictor, Assets, Error, PhotoEditor, PromptEncoder};
 use lora_gan::BaseGenerator;
-use weight_blocks::Zoo;
+use weight_blocks::{NamedTensors, Zoo, module_to_named};
 use weight_diffusion::unet::DictionarySize;
 use weight_diffusion::{Precision, SampleOptions, TrainConfig, UNet1dConfig, WeightGenerator};
 
-use crate::common::{Quarters, pair_folder, photo, tiny_base, tiny_recipe};
+use crate::common::{Quarters, SIZE, pair_folder, photo, tiny_prompted_base, tiny_recipe};
 
 fn zoo(dir: &Path, pairs: &Path, base: &BaseGenerator) -> Zoo {
     pair_folder(pairs, "ink", "ink drawing");
@@ -28,7 +29,9 @@ fn zoo(dir: &Path, pairs: &Path, base: &BaseGenerator) -> Zoo {
             shown: 0,
         },
     };
-    let mut collector = Collector::open(dir, base, &Quarters, options, &Device::flex()).unwrap();
+    let (encoder, device) = (PromptEncoder::embedded().unwrap(), Device::flex());
+    let collector = Collector::open(dir, base, &encoder, &Quarters, options, &device);
+    let mut collector = collector.unwrap();
     let sources = training_sources(Some(pairs), &[]).unwrap();
     collector.collect(&sources, None, |_| ()).unwrap();
     collector.zoo().clone()
@@ -88,7 +91,7 @@ fn run(
 fn a_zoo_becomes_a_generator_that_predicts_edits_and_is_refined() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
-    let (device, base) = (Device::flex(), tiny_base());
+    let (device, base) = (Device::flex(), tiny_prompted_base());
     let zoo = zoo(&at("zoo"), &at("pairs"), &base);
     let encoder = PromptEncoder::embedded().unwrap();
     let mut steps = Vec::new();
@@ -111,46 +114,74 @@ fn a_zoo_becomes_a_generator_that_predicts_edits_and_is_refined() {
         .predict(&tokens, &stored.defaults(), &device)
         .unwrap();
     assert_eq!(again.weights, prediction.weights);
-    let editor = PhotoEditor::new(&base, &prediction.weights).unwrap();
-    editor.edit(photo(20, 20, 0)).unwrap();
+    let own = photo(20, 20, 0);
+    let edited = predictor.editor("ink drawing").unwrap();
+    let edited = edited.edit(own.clone()).unwrap();
+    // The same weights under another prompt: the generator reads it.
+    let other = predictor.prompted_base("morning fog").unwrap();
+    let other = PhotoEditor::new(&other, &prediction.weights).unwrap();
+    assert_ne!(other.edit(own).unwrap(), edited);
+    let none = PhotoEditor::new(&base, &prediction.weights);
+    assert!(matches!(none, Err(Error::Network(_))), "no prompt");
 
     let assets = Assets {
         weight_generator: at("generator"),
         ..Assets::new(dir.path())
     };
-    let refinement = Refinement {
-        predictor: &predictor,
-        zoo: &zoo,
-        sources: training_sources(Some(&at("pairs")), &[]).unwrap(),
-        photos: &[],
-        n_pairs: 1,
-        config: TrainConfig {
-            batch_size: 2,
-            weight_decay: 0.0,
-            ..config(2)
-        },
+    let photos = [photo(SIZE as u32, SIZE as u32, 3)];
+    let refine = |name: &str, concepts, part| {
+        let refinement = Refinement {
+            predictor: &predictor,
+            zoo: &zoo,
+            concepts,
+            n_pairs: 1,
+            part,
+            config: TrainConfig {
+                batch_size: 2,
+                weight_decay: 0.0,
+                ..config(2)
+            },
+        };
+        let refined = refine(
+            refinement,
+            &assets,
+            &folder(&at(name)),
+            &device,
+            &mut |_| (),
+        );
+        let (refined, report) = refined.unwrap();
+        assert_eq!((report.steps, report.concepts), (2, 2));
+        assert!(refined.trained_norm().is_some());
+        module_to_named(refined.unet()).unwrap()
     };
-    let refined = refine(
-        refinement,
-        &assets,
-        &folder(&at("refined")),
-        &device,
-        &mut |_| (),
-    );
-    let (refined, report) = refined.unwrap();
-    assert_eq!((report.steps, report.concepts), (2, 2));
-    assert!(refined.trained_norm().is_some());
-    let refined = refined
-        .predict(&tokens, &refined.defaults(), &device)
-        .unwrap();
-    assert_ne!(refined.weights, prediction.weights);
+    let ready = || {
+        let sources = training_sources(Some(&at("pairs")), &[]).unwrap();
+        RefinedOn::sources(sources, &[], SIZE, 0).unwrap()
+    };
+    let before = module_to_named(stored.unet()).unwrap();
+    // The moving average of a weight that stands still is not that weight to the last bit.
+    let apart = |a: &[f32], b: &[f32]| a.iter().zip(b).any(|(a, b)| (a - b).abs() > 1e-6);
+    let moved = |after: &NamedTensors, dictionary: bool| {
+        (before.iter())
+            .filter(|(name, _)| name.starts_with("dictionary.") == dictionary)
+            .filter(|&(name, tensor)| apart(&after[name].data, &tensor.data))
+            .count()
+    };
+    let all = refine("all", ready(), RefinedPart::All);
+    assert!(moved(&all, true) > 0 && moved(&all, false) > 20);
+    let dictionary = refine("dictionary", ready(), RefinedPart::Dictionary);
+    assert!(moved(&dictionary, true) > 0 && moved(&dictionary, false) == 0);
+    let endless = || RefinedOn::Drawn(ConceptDraws::endless(Vec::new(), 1), &photos);
+    let drawn = refine("drawn", endless(), RefinedPart::All);
+    assert!(drawn != all && moved(&drawn, false) > 20);
+    assert_eq!(drawn, refine("again", endless(), RefinedPart::All));
 }
 
 #[test]
 fn an_interrupted_training_ends_like_a_whole_one() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
-    let base = tiny_base();
+    let base = tiny_prompted_base();
     let zoo = zoo(&at("zoo"), &at("pairs"), &base);
     let encoder = PromptEncoder::embedded().unwrap();
     run(&zoo, &encoder, 3, &at("whole"), &mut |_| ()).unwrap();

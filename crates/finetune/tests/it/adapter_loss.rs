@@ -20,7 +20,7 @@ fn the_gradient_is_the_differences_of_the_value() {
     let weights = trainer.adapter().unwrap();
 
     let mut loss = AdapterLoss::new(&base, &device);
-    let (value, gradient) = loss.value_and_gradient(&weights, &pairs).unwrap();
+    let (value, gradient) = loss.value_and_gradient(&weights, None, &pairs).unwrap();
     let outputs = translate(&trainer.generator(), &pairs.photos).unwrap();
     let direct = (outputs - pairs.targets.clone()).abs().mean();
     assert!((value - f64::from(direct.into_scalar::<f32>())).abs() < 1e-6);
@@ -39,7 +39,7 @@ fn the_gradient_is_the_differences_of_the_value() {
         let mut shifted = |by: f32| {
             let mut weights = weights.clone();
             weights.get_mut(name).unwrap().data[at] += by;
-            loss.value_and_gradient(&weights, &pairs).unwrap().0
+            loss.value_and_gradient(&weights, None, &pairs).unwrap().0
         };
         let step = 2e-3;
         let difference = (shifted(step) - shifted(-step)) / (2.0 * f64::from(step));
@@ -64,10 +64,10 @@ fn wrong_weights_and_no_pairs_are_errors() {
         photos: pairs.photos.clone().slice([0..0]),
         targets: pairs.targets.clone().slice([0..0]),
     };
-    let error = loss.value_and_gradient(&weights, &none).unwrap_err();
+    let error = loss.value_and_gradient(&weights, None, &none).unwrap_err();
     assert!(matches!(error, Error::NoPairs { .. }), "{error}");
     weights.remove("stem.norm.bias");
-    let error = loss.value_and_gradient(&weights, &pairs).unwrap_err();
+    let error = loss.value_and_gradient(&weights, None, &pairs).unwrap_err();
     assert!(error.to_string().contains("`stem.norm.bias`"), "{error}");
 }
 
@@ -78,7 +78,7 @@ fn with_a_discriminator_it_is_the_whole_of_eq_4() {
     let base = base(&tiny());
     let weights = base.read_weights().unwrap();
     let (l1, _) = (AdapterLoss::new(&base, &device))
-        .value_and_gradient(&weights, &pairs)
+        .value_and_gradient(&weights, None, &pairs)
         .unwrap();
     let recipe = Recipe {
         lambda_l1: 10.0,
@@ -86,7 +86,7 @@ fn with_a_discriminator_it_is_the_whole_of_eq_4() {
         ..recipe()
     };
     let mut both = AdapterLoss::with_discriminator(&base, recipe.clone(), &device).unwrap();
-    let (first, gradient) = both.value_and_gradient(&weights, &pairs).unwrap();
+    let (first, gradient) = both.value_and_gradient(&weights, None, &pairs).unwrap();
     // A fresh discriminator says next to nothing: ln 2.
     assert!(
         (first - 10.0 * l1 - 2f64.ln()).abs() < 0.2,
@@ -96,7 +96,7 @@ fn with_a_discriminator_it_is_the_whole_of_eq_4() {
     // It learns meanwhile: the same fakes are told apart better and better.
     let mut last = first;
     for _ in 0..30 {
-        last = both.value_and_gradient(&weights, &pairs).unwrap().0;
+        last = both.value_and_gradient(&weights, None, &pairs).unwrap().0;
     }
     assert!(last > first + 0.01, "{first} to {last}");
     // The GAN term by itself reaches the adapter.
@@ -105,7 +105,7 @@ fn with_a_discriminator_it_is_the_whole_of_eq_4() {
         ..recipe.clone()
     };
     let mut gan = AdapterLoss::with_discriminator(&base, gan, &device).unwrap();
-    let (_, gradient) = gan.value_and_gradient(&weights, &pairs).unwrap();
+    let (_, gradient) = gan.value_and_gradient(&weights, None, &pairs).unwrap();
     let largest = (gradient.values().flat_map(|t| &t.data)).fold(0f32, |m, v| m.max(v.abs()));
     assert!(largest > 1e-6, "{largest}");
     let wrong = Recipe {
@@ -124,7 +124,7 @@ fn the_discriminator_follows_the_recipes_warm_up_and_r1() {
     // The first call judges after the discriminator's first step.
     let first = |recipe: Recipe| {
         let mut loss = AdapterLoss::with_discriminator(&base, recipe, &device).unwrap();
-        loss.value_and_gradient(&weights, &pairs).unwrap().0
+        loss.value_and_gradient(&weights, None, &pairs).unwrap().0
     };
     let plain = Recipe {
         lr_discriminator: 1e-2,
@@ -152,7 +152,7 @@ fn the_discriminator_follows_the_recipes_warm_up_and_r1() {
         ..plain
     };
     let mut loss = AdapterLoss::with_discriminator(&base, diverging, &device).unwrap();
-    let error = (0..10).find_map(|_| loss.value_and_gradient(&weights, &pairs).err());
+    let error = (0..10).find_map(|_| loss.value_and_gradient(&weights, None, &pairs).err());
     let error = error.unwrap().to_string();
     assert!(error.contains("the discriminator loss"), "{error}");
     assert!(error.contains("(it was 1000000"), "{error}");
@@ -173,7 +173,7 @@ fn photos_of_a_wrong_size_are_errors() {
     let mut trainer = ConceptTrainer::new(&base, &weights, recipe(), &device).unwrap();
     message(trainer.epoch(&odd).unwrap_err());
     let mut loss = AdapterLoss::new(&base, &device);
-    message(loss.value_and_gradient(&weights, &odd).unwrap_err());
+    message(loss.value_and_gradient(&weights, None, &odd).unwrap_err());
     // A discriminator whose patches are larger than the image, and unlike images.
     let config = PatchGanConfig {
         layers: 5,

@@ -6,7 +6,7 @@ use crate::common::{base, negatives, recipe, tiny};
 use burn::tensor::{Tensor, TensorData};
 use encoded_text::TextCondition;
 use finetune::{
-    AdapterLoss, ConceptTrainer, Error, PretrainConcept, PretrainConfig, Pretrainer, Recipe,
+    AdapterLoss, ConceptTrainer, Error, PretrainBatch, PretrainConfig, Pretrainer, Recipe,
 };
 use lora_gan::HybridGenerator;
 use weight_blocks::{NamedTensors, WeightSpace, load_named, module_to_named};
@@ -113,15 +113,15 @@ fn a_run_that_diverges_keeps_its_last_good_state_and_continues_from_it() {
     assert_eq!(names(dir.path()), ["at-000002"]);
 }
 
-fn concepts() -> Vec<PretrainConcept> {
+fn batch() -> PretrainBatch {
     let device = test_device::device();
-    vec![PretrainConcept {
-        context: TextCondition {
-            tokens: Tensor::from_data(TensorData::new(vec![0.5; 4], [1, 1, 4]), &device),
-            mask: Tensor::from_data(TensorData::new(vec![true], [1, 1]), &device),
+    PretrainBatch {
+        text: TextCondition {
+            tokens: Tensor::from_data(TensorData::new(vec![0.5; 8], [2, 1, 4]), &device),
+            mask: Tensor::from_data(TensorData::new(vec![true; 2], [2, 1]), &device),
         },
-        pairs: negatives(16, 4),
-    }]
+        pairs: negatives(16, 2),
+    }
 }
 
 fn pretrainer(network: HybridGenerator, lr: f64) -> Pretrainer {
@@ -138,9 +138,9 @@ fn pretrainer(network: HybridGenerator, lr: f64) -> Pretrainer {
 #[test]
 fn pretraining_names_the_layer_and_keeps_its_state() {
     let dir = tempfile::tempdir().unwrap();
-    let concepts = concepts();
+    let batch = batch();
     let mut good = pretrainer(base(&tiny()), 1e-3);
-    good.step(&concepts).unwrap();
+    good.step(&batch).unwrap();
     good.save_state(dir.path()).unwrap();
 
     let weights = module_to_named(&base(&tiny())).unwrap();
@@ -157,7 +157,7 @@ fn pretraining_names_the_layer_and_keeps_its_state() {
         }
         other => panic!("{other:?}"),
     }
-    match broken.step(&concepts) {
+    match broken.step(&batch) {
         Err(Error::NotFinite {
             step: 1,
             which: "base",
@@ -167,7 +167,7 @@ fn pretraining_names_the_layer_and_keeps_its_state() {
         other => panic!("{other:?}"),
     }
     let mut wild = pretrainer(base(&tiny()), 1e30);
-    let error = (0..5).find_map(|_| wild.step(&concepts).err()).unwrap();
+    let error = (0..5).find_map(|_| wild.step(&batch).err()).unwrap();
     assert!(error.to_string().contains("`base."), "{error}");
 
     assert_eq!(names(dir.path()), ["at-000001"]);
@@ -181,10 +181,7 @@ fn pretraining_names_the_layer_and_keeps_its_state() {
     let resumed = Pretrainer::resume(base(&tiny()), config, &test_device::device(), dir.path());
     let mut resumed = resumed.unwrap();
     assert_eq!(resumed.steps_done(), 1);
-    assert_eq!(
-        resumed.step(&concepts).unwrap(),
-        good.step(&concepts).unwrap()
-    );
+    assert_eq!(resumed.step(&batch).unwrap(), good.step(&batch).unwrap());
 }
 
 #[test]
@@ -194,7 +191,7 @@ fn the_loss_on_an_adapter_names_the_layer_too() {
     let name = "up2.lora_A.weight";
     let mut loss =
         AdapterLoss::with_discriminator(&base, recipe(), &test_device::device()).unwrap();
-    match loss.value_and_gradient(&with_nan(start, name), &negatives(16, 2)) {
+    match loss.value_and_gradient(&with_nan(start, name), None, &negatives(16, 2)) {
         Err(Error::NotFinite { step: 1, layer, .. }) => {
             assert_eq!(layer, format!("generator.{name}"));
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::common::{base, changed, negatives, tiny};
 use burn::tensor::{Tensor, TensorData};
 use encoded_text::TextCondition;
-use finetune::{Error, PairSet, PretrainConcept, PretrainConfig, Pretrainer};
+use finetune::{Error, PairSet, PretrainBatch, PretrainConfig, Pretrainer};
 use lora_gan::{HybridGenerator, NoiseInput, Pass};
 use weight_blocks::{NamedTensors, module_to_named};
 
@@ -17,8 +17,14 @@ fn text(values: [f32; 4]) -> TextCondition {
     }
 }
 
+/// A concept with its prompt and its pairs.
+struct Learned {
+    context: TextCondition,
+    pairs: PairSet,
+}
+
 /// "All red" and "all dark red".
-fn concepts() -> Vec<PretrainConcept> {
+fn concepts() -> Vec<Learned> {
     let flat = |red: f32| {
         let pairs = negatives(16, 4);
         let channels =
@@ -29,11 +35,11 @@ fn concepts() -> Vec<PretrainConcept> {
         }
     };
     vec![
-        PretrainConcept {
+        Learned {
             context: text([1.0, 0.0, -1.0, 0.5]),
             pairs: flat(0.8),
         },
-        PretrainConcept {
+        Learned {
             context: text([-1.0, 1.0, 0.5, 0.0]),
             pairs: flat(0.2),
         },
@@ -50,10 +56,37 @@ fn config() -> PretrainConfig {
     }
 }
 
-fn steps(trainer: &mut Pretrainer, count: usize) -> Vec<f32> {
+/// Two samples of either concept; which ones depends on the step.
+fn batch(step: usize) -> PretrainBatch {
     let concepts = concepts();
+    let device = test_device::device();
+    let parts = concepts.iter().map(|concept| {
+        let picked = [step % 4, (step + 1) % 4];
+        concept.pairs.select(&picked, &device)
+    });
+    let (photos, targets): (Vec<_>, Vec<_>) = parts.unzip();
+    let tokens = concepts
+        .iter()
+        .map(|concept| concept.context.tokens.clone());
+    let tokens = Tensor::cat(tokens.collect(), 0);
+    PretrainBatch {
+        pairs: PairSet {
+            photos: Tensor::cat(photos, 0),
+            targets: Tensor::cat(targets, 0),
+        },
+        text: TextCondition {
+            tokens: tokens.repeat_dim(1, 2).reshape([4, 1, 4]),
+            mask: Tensor::from_data(TensorData::new(vec![true; 4], [4, 1]), &device),
+        },
+    }
+}
+
+fn steps(trainer: &mut Pretrainer, count: usize) -> Vec<f32> {
     (0..count)
-        .map(|_| trainer.step(&concepts).unwrap())
+        .map(|_| {
+            let batch = batch(trainer.steps_done());
+            trainer.step(&batch).unwrap()
+        })
         .collect()
 }
 
@@ -117,12 +150,6 @@ fn the_networks_noise_is_drawn_from_the_seed() {
         let mut generator = tiny();
         generator.noise = noise;
         generator.lora.dropout = dropout;
-        // Without an order to draw: one concept of one pair.
-        let mut one = concepts().remove(0);
-        one.pairs = PairSet {
-            photos: one.pairs.photos.slice([0..1]),
-            targets: one.pairs.targets.slice([0..1]),
-        };
         let config = PretrainConfig {
             identity: 0.0,
             seed,
@@ -130,7 +157,7 @@ fn the_networks_noise_is_drawn_from_the_seed() {
         };
         let mut trainer =
             Pretrainer::new(base(&generator), config, &test_device::device()).unwrap();
-        trainer.step(&[one]).unwrap()
+        trainer.step(&batch(0)).unwrap()
     };
     let half = NoiseInput::Dropout { p: 0.5 };
     for noise in [half, NoiseInput::Channel] {
@@ -263,23 +290,19 @@ fn impossible_configurations_name_the_field() {
 fn empty_sets_and_nan_losses_are_errors() {
     let mut trainer = Pretrainer::new(base(&tiny()), config(), &test_device::device()).unwrap();
     let none = || Tensor::<4>::zeros([0, 3, 16, 16], &test_device::device());
-    let empty = PretrainConcept {
-        context: text([0.0; 4]),
+    let empty = PretrainBatch {
+        text: text([0.0; 4]),
         pairs: PairSet {
             photos: none(),
             targets: none(),
         },
     };
-    for concepts in [vec![], vec![empty]] {
-        match trainer.step(&concepts) {
-            Err(Error::NoPairs { what, needed }) => assert_eq!((what, needed), ("pretraining", 1)),
-            other => panic!("{other:?}"),
-        }
+    match trainer.step(&empty) {
+        Err(Error::NoPairs { what, needed }) => assert_eq!((what, needed), ("pretraining", 1)),
+        other => panic!("{other:?}"),
     }
-    let mut broken = concepts();
-    for concept in &mut broken {
-        concept.pairs.photos = concept.pairs.photos.clone().mul_scalar(f32::NAN);
-    }
+    let mut broken = batch(0);
+    broken.pairs.photos = broken.pairs.photos.mul_scalar(f32::NAN);
     match trainer.step(&broken) {
         Err(Error::NotFinite { which, value, .. }) => {
             assert_eq!(which, "base");

@@ -1,8 +1,9 @@
 //! The generator's forward pass.
 
+use burn::module::Param;
 use burn::tensor::activation::tanh;
-use burn::tensor::{Bool, Tensor};
-use encoded_text::TextCondition;
+use burn::tensor::{Bool, Tensor, TensorData};
+use encoded_text::{EncodedPrompt, TextCondition};
 
 use super::config::NoiseInput;
 use super::hybrid::{HybridGenerator, ResBlock};
@@ -14,7 +15,8 @@ impl HybridGenerator {
     /// Translates photos `[B, 3, H, W]` in −1..1 by the base and its adapter; the output has the same shape and range.
     ///
     /// H and W are multiples of 8 of at least 16; the network is convolutional, and `image_size` is the size that it
-    /// was made for. Without a text, the learned null tokens (or, if there are none, a zero token) take its place.
+    /// was made for. Without a text, the tokens of [`HybridGenerator::with_prompt`], else the learned null tokens (or, if
+    /// there are none, a zero token) take its place.
     ///
     /// The base's running statistics are constants, folded into the convolutions. [`Pass::Train`] draws the
     /// configuration's noise z and, on an autodiff device, LoRA's dropout; [`Pass::Eval`] uses neither.
@@ -46,6 +48,31 @@ impl HybridGenerator {
     ) -> Result<Tensor<4>, Error> {
         self.check_input(&photo, text)?;
         Ok(self.run(photo, text, &mut Run::new(Weights::Base, pass)))
+    }
+
+    /// The network for one prompt T: a pass without a text reads its tokens, as G(x, z, T) of the paper's Eq. 4 does. They
+    /// are constants of the network in place of the null tokens; an empty prompt changes nothing.
+    ///
+    /// # Errors
+    /// Returns [`Error::Input`] if the tokens are not as wide as the configuration's context.
+    pub fn with_prompt(mut self, prompt: &EncodedPrompt) -> Result<Self, Error> {
+        let width = self.config().context_width;
+        if prompt.check_width(width).is_err() {
+            return Err(Error::Input {
+                what: "prompt",
+                expected: format!("{} tokens that are {width} wide", prompt.len),
+                found: vec![prompt.len, prompt.tokens.len() / prompt.len.max(1)],
+            });
+        }
+        if prompt.len == 0 {
+            return Ok(self);
+        }
+        let tokens = TensorData::new(prompt.tokens.clone(), [prompt.len, width]);
+        let device = self.stem.weight.val().device();
+        let tokens = Param::from_tensor(Tensor::from_data(tokens, &device));
+        self.null_context = Some(tokens.set_require_grad(false));
+        self.config_mut().null_tokens = prompt.len;
+        Ok(self)
     }
 
     fn run(&self, photo: Tensor<4>, text: Option<&TextCondition>, run: &mut Run) -> Tensor<4> {

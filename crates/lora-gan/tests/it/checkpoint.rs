@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::common::{bits, changed, is_lora, small, small_paper, tensor, trained};
 use burn::module::Module;
+use encoded_text::{EncodedPrompt, EncoderId, TextCondition};
 use lora_gan::{BaseGenerator, Error, GeneratorConfig, HybridGenerator, Pass};
 use tensor_file::digest::file_sha256;
 use tensor_file::{load_safetensors, save_safetensors};
@@ -21,7 +22,7 @@ fn a_base_comes_back_to_the_bit() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("a/base");
         let generator = trained(&config, 1, &device);
-        let digest = BaseGenerator::save(&folder, &generator, &config).unwrap();
+        let digest = BaseGenerator::save(&folder, &generator, &config, None).unwrap();
         let base = BaseGenerator::load(&folder, &device).unwrap();
         assert_eq!(base.config, config);
         assert_eq!(base.digest, digest);
@@ -49,7 +50,7 @@ fn a_base_comes_back_to_the_bit() {
             fs::read(folder.join(CONFIG)).unwrap(),
         );
         assert_eq!(
-            BaseGenerator::save(&folder, &base.generator, &config).unwrap(),
+            BaseGenerator::save(&folder, &base.generator, &config, None).unwrap(),
             digest
         );
         let after = (
@@ -62,11 +63,61 @@ fn a_base_comes_back_to_the_bit() {
 }
 
 #[test]
+fn a_base_reads_the_prompts_of_the_encoder_that_it_records() {
+    let device = test_device::device();
+    let (dir, config) = (tempfile::tempdir().unwrap(), small());
+    let encoder = |name: &str| EncoderId {
+        name: name.into(),
+        digest: "0123456789abcdef".into(),
+        width: config.context_width,
+    };
+    let generator = trained(&config, 1, &device);
+    let own = encoder("own");
+    BaseGenerator::save(dir.path(), &generator, &config, Some(&own)).unwrap();
+    let base = BaseGenerator::load(dir.path(), &device).unwrap();
+    assert_eq!((&base.encoder, &base.prompt), (&Some(own.clone()), &None));
+    assert!(matches!(base.check_prompt(), Err(Error::NoPrompt)));
+
+    let width = config.context_width;
+    let values = |seed: f32| (0..2 * width).map(|i| (seed + i as f32).sin()).collect();
+    let tokens = EncodedPrompt::new(values(1.0), 2);
+    let prompted = base.with_prompt("two words", &tokens, &own).unwrap();
+    prompted.check_prompt().unwrap();
+    assert_eq!(prompted.prompt.as_deref(), Some("two words"));
+    assert_eq!(prompted.digest, base.digest);
+    // Without a text it does what the base does with this one.
+    let photo = tensor([2, 3, 16, 16], 2, &device);
+    let text = TextCondition::from_host(&[&tokens], width, &device).unwrap();
+    let run = |base: &BaseGenerator, text: Option<&TextCondition>| {
+        let network = base.generator.clone().valid();
+        bits(network.forward(photo.clone(), text, Pass::Eval).unwrap())
+    };
+    assert_eq!(run(&prompted, None), run(&base, Some(&text)));
+    assert_ne!(run(&prompted, None), run(&base, None));
+    let empty = base.with_prompt("", &EncodedPrompt::empty(), &own).unwrap();
+    assert_eq!(run(&empty, None), run(&base, None));
+    // Exported, it is the network for this prompt.
+    let exported = tempfile::tempdir().unwrap();
+    prompted.generator.export(exported.path()).unwrap();
+    let read = HybridGenerator::import(exported.path(), &device).unwrap();
+    assert_eq!(read.config().null_tokens, 2);
+    let merged = prompted.generator.clone().merge_adapter().valid();
+    let edit = |g: &HybridGenerator| bits(g.forward(photo.clone(), None, Pass::Eval).unwrap());
+    assert_eq!(edit(&read.valid()), edit(&merged));
+
+    let error = base.with_prompt("x", &tokens, &encoder("other"));
+    assert!(matches!(error, Err(Error::OtherEncoder { .. })));
+    let narrow = EncodedPrompt::new(vec![0.0; 2], 2);
+    let error = base.with_prompt("x", &narrow, &own).unwrap_err();
+    assert!(error.to_string().contains("wide"), "{error}");
+}
+
+#[test]
 fn another_base_has_another_digest() {
     let dir = tempfile::tempdir().unwrap();
     let save = |seed| {
         let generator = trained(&small(), seed, &test_device::device());
-        BaseGenerator::save(dir.path(), &generator, &small()).unwrap()
+        BaseGenerator::save(dir.path(), &generator, &small(), None).unwrap()
     };
     assert_ne!(save(1), save(2));
     assert_eq!(save(1), save(1));
@@ -79,6 +130,7 @@ fn refused(edit: impl FnOnce(&Path)) -> Error {
         dir.path(),
         &trained(&small(), 1, &test_device::device()),
         &small(),
+        None,
     )
     .unwrap();
     BaseGenerator::load(dir.path(), &test_device::device()).unwrap();

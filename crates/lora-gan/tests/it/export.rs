@@ -99,7 +99,13 @@ fn an_adapter_records_its_base() {
     let device = test_device::device();
     let base = |seed| {
         let dir = tempfile::tempdir().unwrap();
-        BaseGenerator::save(dir.path(), &trained(&small(), seed, &device), &small()).unwrap();
+        BaseGenerator::save(
+            dir.path(),
+            &trained(&small(), seed, &device),
+            &small(),
+            None,
+        )
+        .unwrap();
         BaseGenerator::load(dir.path(), &device).unwrap()
     };
     let (one, other) = (base(4), base(5));
@@ -107,7 +113,7 @@ fn an_adapter_records_its_base() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("adapter.safetensors");
     one.save_adapter(&path, &adapter).unwrap();
-    assert_eq!(one.load_adapter(&path).unwrap(), adapter);
+    assert_eq!(one.load_adapter(&path).unwrap(), (adapter.clone(), None));
     match other.load_adapter(&path).unwrap_err() {
         Error::OtherBase {
             expected, found, ..
@@ -119,7 +125,7 @@ fn an_adapter_records_its_base() {
     }
     // A file that records none has to fit by names and shapes.
     save_safetensors(&path, &adapter, &BTreeMap::new()).unwrap();
-    assert_eq!(other.load_adapter(&path).unwrap(), adapter);
+    assert_eq!(other.load_adapter(&path).unwrap(), (adapter.clone(), None));
     let mut nan = adapter.clone();
     nan.get_mut("head.lora_B.weight").unwrap().data[0] = f32::INFINITY;
     one.save_adapter(&path, &nan).unwrap();

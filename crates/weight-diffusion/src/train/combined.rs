@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 
 use super::blocks::Blocks;
-use super::network_loss::{NetworkLoss, through_network};
+use super::network_loss::{NetworkLoss, StepTexts, through_network};
 use super::optimizer::StepStats;
 use super::trainer::{Trainer, check_data, sealed};
 use crate::{BlockDataset, BlockSource, Error};
@@ -53,12 +53,13 @@ impl CombinedTrainer {
         let optimizer = &self.optimizer;
         let (on_blocks, gradient) =
             (self.objective.blocks).loss_and_gradient(optimizer, dataset)?;
-        let draw = (optimizer.config.seed, optimizer.step + 1, networks);
+        let seed = optimizer.config.seed;
+        let texts = StepTexts::picked(dataset, seed, optimizer.step + 1, networks);
         let (on_networks, through) = through_network(
             &optimizer.model,
             dataset,
             loss,
-            draw,
+            (seed, &texts),
             optimizer.config.micro_batch,
             &optimizer.device,
         )?;

@@ -1,6 +1,8 @@
 //! The block dictionary alone, trained on what the predicted networks do.
 
-use super::network_loss::{NetworkLoss, predictions_without_dictionary, through_dictionary};
+use encoded_text::EncodedPrompt;
+
+use super::network_loss::{NetworkLoss, StepTexts, through_dictionary};
 use super::optimizer::StepStats;
 use super::trainer::{Trainer, check_data, sealed};
 use crate::{BlockDataset, BlockSource, Error};
@@ -14,38 +16,32 @@ pub type DictionaryTrainer = Trainer<Dictionary>;
 
 /// The [`Objective`](super::Objective) of a [`DictionaryTrainer`].
 #[derive(Debug, Default)]
-pub struct Dictionary {
-    /// What the frozen part of the network predicts for each text, computed at the first step.
-    frozen: Option<Vec<Vec<f32>>>,
-}
+pub struct Dictionary;
 
 impl sealed::Objective for Dictionary {
     const KIND: sealed::Kind = sealed::Kind::Dictionary;
 }
 
 impl DictionaryTrainer {
-    /// Takes one optimizer step on `loss` of the one-step predictions for
-    /// [`TrainConfig::batch_size`](super::TrainConfig::batch_size) of the data set's texts.
+    /// Takes one optimizer step on `loss` of the one-step predictions for `prompts`; the data set gives the
+    /// layout and the normaliser of the weights.
     ///
     /// # Errors
     /// Returns [`Error::NotFinite`] if the loss or its gradient is NaN or infinite; the weights are then
     /// those of the step before. Returns [`Error::NoDictionary`] if the network has none,
     /// [`Error::Config`] if the weight decay is not 0 (it would act on the frozen weights),
-    /// [`Error::Layout`] or [`Error::Shape`] if the trainer was made for another data set or the number of
-    /// texts has changed, [`Error::NetworkLoss`] if `loss` fails, and [`Error::Device`] if a value cannot be
-    /// read back.
+    /// [`Error::EmptyDataset`] if there are no prompts, [`Error::Layout`] or [`Error::Shape`] if the trainer
+    /// was made for another data set, [`Error::NetworkLoss`] if `loss` fails, and [`Error::Device`] if a
+    /// value cannot be read back.
     pub fn step(
         &mut self,
         dataset: &BlockDataset,
+        prompts: &[EncodedPrompt],
         loss: &mut dyn NetworkLoss,
     ) -> Result<StepStats, Error> {
         check_data(&self.data, &dataset.spec())?;
-        let Self {
-            optimizer,
-            objective: Dictionary { frozen },
-            ..
-        } = self;
-        let (config, model, device) = (&optimizer.config, &optimizer.model, &optimizer.device);
+        let optimizer = &self.optimizer;
+        let config = &optimizer.config;
         if config.weight_decay != 0.0 {
             let requirement = "0 if only the dictionary is trained";
             return Err(Error::config(
@@ -54,16 +50,15 @@ impl DictionaryTrainer {
                 requirement,
             ));
         }
-        let frozen = match frozen {
-            Some(frozen) => frozen,
-            None => frozen.insert(predictions_without_dictionary(model, dataset, device)?),
-        };
-        let (known, texts) = (frozen.len(), dataset.texts().len());
-        if known != texts {
-            return Err(Error::shape("texts of the data set", known, texts));
-        }
-        let draw = (config.seed, optimizer.step + 1, config.batch_size);
-        let (loss, gradient) = through_dictionary(model, frozen, dataset, loss, draw, device)?;
-        optimizer.descend(loss, gradient)
+        let texts = StepTexts::given(optimizer.step + 1, prompts)?;
+        let (loss, gradient) = through_dictionary(
+            &optimizer.model,
+            dataset,
+            loss,
+            (config.seed, &texts),
+            config.micro_batch,
+            &optimizer.device,
+        )?;
+        self.optimizer.descend(loss, gradient)
     }
 }

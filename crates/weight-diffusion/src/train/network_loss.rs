@@ -5,14 +5,13 @@ use std::ops::Range;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::seq::index::sample;
-use rand_chacha::ChaCha8Rng;
 
 use super::parameter_vector;
+use crate::diffusion::Denoiser;
 use crate::diffusion::noise::{fill_normal, stream};
-use crate::diffusion::{Denoiser, SampleOptions, one_step};
 use crate::readback::read;
 use crate::{BlockDataset, BlockSource, Error, UNet1d};
-use encoded_text::TextCondition;
+use encoded_text::{EncodedPrompt, TextCondition};
 
 /// The reason why a caller's function failed.
 pub type LossError = Box<dyn std::error::Error + Send + Sync>;
@@ -23,9 +22,10 @@ pub type LossError = Box<dyn std::error::Error + Send + Sync>;
 /// the weights alone and reports that adding the GAN's loss did not help; this trait makes it possible to
 /// try (`docs/decisions/0003-network-loss.md`).
 pub trait NetworkLoss {
-    /// Computes, for each of `texts` (numbers in the data set), the loss of its `weights` and the gradient
-    /// with respect to them. Both are N·b values, encoded as by
-    /// [`Layout::encode`](weight_blocks::Layout::encode) and not normalised. `step` counts from 1; random
+    /// Computes, for each of `texts`, the loss of its `weights` and the gradient with respect to them. Both
+    /// are N·b values, encoded as by [`Layout::encode`](weight_blocks::Layout::encode) and not normalised.
+    /// The texts are positions in the prompts that the trainer's step was given or, for a
+    /// [`CombinedTrainer`](super::CombinedTrainer), numbers in the data set. `step` counts from 1; random
     /// draws should depend on it alone, so that a resumed run repeats them.
     ///
     /// # Errors
@@ -38,42 +38,51 @@ pub trait NetworkLoss {
     ) -> Result<Vec<(f64, Vec<f32>)>, LossError>;
 }
 
-/// The one-step predictions of the network without its dictionary for each text of `dataset`, at the noise
-/// end: N·b normalised values each.
-pub(super) fn predictions_without_dictionary(
-    model: &UNet1d,
-    dataset: &BlockDataset,
-    device: &Device,
-) -> Result<Vec<Vec<f32>>, Error> {
-    let device = device.clone().without_autodiff();
-    let network = model.valid().without_dictionary();
-    let schedule = &network.config().schedule;
-    let options = SampleOptions::noise_end(schedule);
-    let blocks = dataset.layout().blocks();
-    (dataset.texts().iter())
-        .map(|text| {
-            let condition = TextCondition::from_host(&[text], dataset.text_width(), &device)?;
-            one_step(&network, &condition, blocks, schedule, &options)
-        })
-        .collect()
+/// Prompts of a step, with the numbers by which the loss knows them.
+pub(super) struct StepTexts<'a> {
+    pub(super) step: u64,
+    pub(super) numbers: Vec<usize>,
+    pub(super) prompts: Vec<&'a EncodedPrompt>,
 }
 
-/// Mean loss of the one-step predictions for `count` texts that `seed` and `step` pick, and its gradient with
-/// respect to the weights of `model`, which is zero outside the dictionary. `frozen` holds the
-/// [`predictions_without_dictionary`].
+impl<'a> StepTexts<'a> {
+    /// `prompts` under their positions.
+    pub(super) fn given(step: u64, prompts: &'a [EncodedPrompt]) -> Result<Self, Error> {
+        if prompts.is_empty() {
+            return Err(Error::EmptyDataset { missing: "prompts" });
+        }
+        Ok(Self {
+            step,
+            numbers: (0..prompts.len()).collect(),
+            prompts: prompts.iter().collect(),
+        })
+    }
+
+    /// `count` of the data set's texts that `seed` and `step` pick, or all if there are fewer.
+    pub(super) fn picked(dataset: &'a BlockDataset, seed: u64, step: u64, count: usize) -> Self {
+        let all = dataset.texts();
+        // From the negated seed, because batches draw from the seed itself.
+        let numbers = sample(&mut stream(!seed, step), all.len(), count.min(all.len())).into_vec();
+        Self {
+            step,
+            prompts: numbers.iter().map(|&i| &all[i]).collect(),
+            numbers,
+        }
+    }
+}
+
+/// Mean loss of the one-step predictions for `texts`, and its gradient with respect to the weights of `model`,
+/// which is zero outside the dictionary.
 pub(super) fn through_dictionary(
     model: &UNet1d,
-    frozen: &[Vec<f32>],
     dataset: &BlockDataset,
     loss: &mut dyn NetworkLoss,
-    (seed, step, count): (u64, u64, usize),
+    (seed, texts): (u64, &StepTexts<'_>),
+    micro_batch: usize,
     device: &Device,
 ) -> Result<(f64, Tensor<1>), Error> {
-    let all = dataset.texts();
-    let mut rng = stream(!seed, step);
-    let numbers = pick(&mut rng, all.len(), count);
-    let texts: Vec<_> = numbers.iter().map(|&i| &all[i]).collect();
-    let condition = TextCondition::from_host(&texts, dataset.text_width(), device)?;
+    let width = dataset.text_width();
+    let condition = TextCondition::from_host(&texts.prompts, width, device)?;
     let output = model
         .dictionary_output(&condition)
         .ok_or(Error::NoDictionary)?;
@@ -81,62 +90,48 @@ pub(super) fn through_dictionary(
     // The dictionary's output is a part of F.
     let slope = slope(model);
     let added = read("predicted weights", output.clone().without_autodiff())?;
-    let weights = (numbers.iter().zip(added.chunks(len)))
-        .map(|(&number, added)| {
-            let rest = frozen[number].iter();
-            let mut weights: Vec<f32> = rest.zip(added).map(|(w, f)| w + slope * f).collect();
-            dataset.normalizer().denormalize(&mut weights)?;
-            Ok(weights)
-        })
-        .collect::<Result<Vec<_>, Error>>()?;
-    let (mean, constants) = chain(dataset, loss, step, &numbers, &weights, slope)?;
+    let noise = Noise::draw(dataset, seed, texts);
+    let plain = device.clone().without_autodiff();
+    let rest = model.valid().without_dictionary();
+    let mut weights = noise.recover(&rest, micro_batch, &plain)?;
+    for (weights, added) in weights.iter_mut().zip(added.chunks(len)) {
+        weights
+            .iter_mut()
+            .zip(added)
+            .for_each(|(w, f)| *w += slope * f);
+        dataset.normalizer().denormalize(weights)?;
+    }
+    let (mean, constants) = chain(dataset, loss, texts, &weights, slope)?;
     // The chain rule by hand: the gradient of the inner product with a constant is the constant.
     let constants = Tensor::from_data(TensorData::new(constants, [count, len]), device);
     let mut gradients = (output * constants).sum().backward();
     Ok((mean, parameter_vector::gradients(model, &mut gradients)))
 }
 
-/// Mean loss of the one-step predictions for `count` texts that `seed` and `step` pick, and its gradient with
-/// respect to all weights of `model`. Rows go through the network `micro_batch` at a time, once for the
-/// predictions and once more for the gradient, so that the graph of all N blocks is never in memory.
+/// Mean loss of the one-step predictions for `texts`, and its gradient with respect to all weights of `model`.
+/// Rows go through the network `micro_batch` at a time, once for the predictions and once more for the
+/// gradient, so that the graph of all N blocks is never in memory.
 pub(super) fn through_network(
     model: &UNet1d,
     dataset: &BlockDataset,
     loss: &mut dyn NetworkLoss,
-    (seed, step, count): (u64, u64, usize),
+    (seed, texts): (u64, &StepTexts<'_>),
     micro_batch: usize,
     device: &Device,
 ) -> Result<(f64, Tensor<1>), Error> {
-    let mut rng = stream(!seed, step);
-    let numbers = pick(&mut rng, dataset.texts().len(), count);
-    let (blocks, size) = (dataset.layout().blocks(), dataset.layout().block_size());
-    let mut noise = vec![0.0; numbers.len() * blocks * size];
-    fill_normal(&mut rng, &mut noise);
-    let pass = Pass {
-        dataset,
-        noise: &noise,
-        micro_batch,
-    };
-
+    let noise = Noise::draw(dataset, seed, texts);
     let plain = device.clone().without_autodiff();
-    let network = model.valid();
-    let schedule = &model.config().schedule;
-    let end = schedule.steps() - 1;
-    let mut weights = vec![Vec::with_capacity(blocks * size); numbers.len()];
-    pass.run(&numbers, &plain, |network_number, _, rows| {
-        let clean = network.recover(rows.noisy, end, rows.n, &rows.text, schedule);
-        weights[network_number].extend(read("predicted weights", clean)?);
-        Ok(())
-    })?;
+    let mut weights = noise.recover(&model.valid(), micro_batch, &plain)?;
     for weights in &mut weights {
         dataset.normalizer().denormalize(weights)?;
     }
-    let (mean, constants) = chain(dataset, loss, step, &numbers, &weights, slope(model))?;
+    let (mean, constants) = chain(dataset, loss, texts, &weights, slope(model))?;
 
+    let size = dataset.layout().block_size();
     let mut sum: Option<Tensor<1>> = None;
-    pass.run(&numbers, device, |_, part, rows| {
+    noise.rows(micro_batch, device, |_, part, rows| {
         let count = rows.noisy.dims()[0];
-        let t = Tensor::full([count], end as i64, device);
+        let t = Tensor::full([count], noise_end(model) as i64, device);
         let output = model.forward(rows.noisy, t, rows.n, &rows.text);
         let constants = TensorData::new(constants[part].to_vec(), [count, size]);
         let constants = Tensor::from_data(constants, device);
@@ -152,11 +147,15 @@ pub(super) fn through_network(
     Ok((mean, gradient))
 }
 
-/// All blocks of some networks, a few rows at a time.
-struct Pass<'a> {
+fn noise_end(model: &UNet1d) -> usize {
+    model.config().schedule.steps() - 1
+}
+
+/// The noise w^T of all blocks of a step's networks.
+struct Noise<'a> {
     dataset: &'a BlockDataset,
-    noise: &'a [f32],
-    micro_batch: usize,
+    texts: &'a StepTexts<'a>,
+    values: Vec<f32>,
 }
 
 /// Rows of one network on a device.
@@ -166,26 +165,55 @@ struct Rows {
     text: TextCondition,
 }
 
-impl Pass<'_> {
-    /// Calls `each` with the position in `numbers`, the range of the rows' values among those of all
-    /// networks, and the rows.
-    fn run(
+impl<'a> Noise<'a> {
+    fn draw(dataset: &'a BlockDataset, seed: u64, texts: &'a StepTexts<'a>) -> Self {
+        let layout = dataset.layout();
+        let mut values = vec![0.0; texts.prompts.len() * layout.blocks() * layout.block_size()];
+        fill_normal(&mut stream(!seed, u64::MAX - texts.step), &mut values);
+        Self {
+            dataset,
+            texts,
+            values,
+        }
+    }
+
+    /// The one-step predictions by `network`: N·b normalised values for each text.
+    fn recover(
         &self,
-        numbers: &[usize],
+        network: &UNet1d,
+        micro_batch: usize,
+        device: &Device,
+    ) -> Result<Vec<Vec<f32>>, Error> {
+        let schedule = &network.config().schedule;
+        let mut weights = vec![Vec::new(); self.texts.prompts.len()];
+        self.rows(micro_batch, device, |number, _, rows| {
+            let end = noise_end(network);
+            let clean = network.recover(rows.noisy, end, rows.n, &rows.text, schedule);
+            weights[number].extend(read("predicted weights", clean)?);
+            Ok(())
+        })?;
+        Ok(weights)
+    }
+
+    /// Calls `each` with the position among the texts, the range of the rows' values among those of all
+    /// networks, and `micro_batch` rows at a time.
+    fn rows(
+        &self,
+        micro_batch: usize,
         device: &Device,
         mut each: impl FnMut(usize, Range<usize>, Rows) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let layout = self.dataset.layout();
         let (blocks, size) = (layout.blocks(), layout.block_size());
-        for (i, &number) in numbers.iter().enumerate() {
-            let text = &self.dataset.texts()[number];
+        let micro_batch = micro_batch.max(1);
+        for (i, &text) in self.texts.prompts.iter().enumerate() {
             let text = TextCondition::from_host(&[text], self.dataset.text_width(), device)?;
-            for first in (0..blocks).step_by(self.micro_batch.max(1)) {
-                let count = self.micro_batch.max(1).min(blocks - first);
+            for first in (0..blocks).step_by(micro_batch) {
+                let count = micro_batch.min(blocks - first);
                 let at = (i * blocks + first) * size;
                 let part = at..at + count * size;
                 let index: Vec<i64> = (first..first + count).map(|n| n as i64).collect();
-                let noisy = TensorData::new(self.noise[part.clone()].to_vec(), [count, size]);
+                let noisy = TensorData::new(self.values[part.clone()].to_vec(), [count, size]);
                 let rows = Rows {
                     noisy: Tensor::from_data(noisy, device),
                     n: Tensor::from_data(TensorData::new(index, [count]), device),
@@ -198,31 +226,25 @@ impl Pass<'_> {
     }
 }
 
-/// The texts of a step. Callers draw from the negated seed, because batches draw from the seed itself.
-fn pick(rng: &mut ChaCha8Rng, texts: usize, count: usize) -> Vec<usize> {
-    sample(rng, texts, count.min(texts)).into_vec()
-}
-
 /// Derivative of ŵ⁰ with respect to the network's output F at the noise end, where one is linear in the other.
 fn slope(model: &UNet1d) -> f32 {
-    let schedule = &model.config().schedule;
-    let parameterization = model.config().parameterization;
-    parameterization.slope(schedule.steps() - 1, schedule) as f32
+    let config = model.config();
+    (config.parameterization).slope(noise_end(model), &config.schedule) as f32
 }
 
 /// Mean loss of `weights` (not normalised), and its derivative with respect to the network's output.
 fn chain(
     dataset: &BlockDataset,
     loss: &mut dyn NetworkLoss,
-    step: u64,
-    numbers: &[usize],
+    texts: &StepTexts<'_>,
     weights: &[Vec<f32>],
     slope: f32,
 ) -> Result<(f64, Vec<f32>), Error> {
+    let step = texts.step;
     let answers = loss
-        .values_and_gradients(step, numbers, weights)
+        .values_and_gradients(step, &texts.numbers, weights)
         .map_err(|source| Error::NetworkLoss { step, source })?;
-    let count = numbers.len();
+    let count = texts.numbers.len();
     if answers.len() != count {
         return Err(Error::shape("network losses", count, answers.len()));
     }

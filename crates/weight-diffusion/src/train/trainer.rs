@@ -16,6 +16,7 @@ use crate::{Error, UNet1d, UNet1dConfig};
 /// | trainer | one step minimises |
 /// | --- | --- |
 /// | [`BlockTrainer`](super::BlockTrainer) | the paper's loss on blocks (Eq. 1) |
+/// | [`NetworkTrainer`](super::NetworkTrainer) | a [`NetworkLoss`](super::NetworkLoss), by all weights |
 /// | [`DictionaryTrainer`](super::DictionaryTrainer) | a [`NetworkLoss`](super::NetworkLoss), by the block dictionary alone |
 /// | [`CombinedTrainer`](super::CombinedTrainer) | the sum of both, by all weights |
 ///
@@ -25,7 +26,7 @@ use crate::{Error, UNet1d, UNet1dConfig};
 /// ```compile_fail
 /// # use weight_diffusion::{BlockDataset, BlockTrainer, NetworkLoss};
 /// fn step(trainer: &mut BlockTrainer, data: &BlockDataset, loss: &mut dyn NetworkLoss) {
-///     trainer.step(data, loss); // a step of `DictionaryTrainer`
+///     trainer.step(data, &[], loss); // a step of `NetworkTrainer`
 /// }
 /// ```
 ///
@@ -38,8 +39,8 @@ pub struct Trainer<O> {
     pub(super) objective: O,
 }
 
-/// What a [`Trainer`] minimises: [`Blocks`](super::Blocks), [`Dictionary`](super::Dictionary) or
-/// [`Combined`](super::Combined).
+/// What a [`Trainer`] minimises: [`Blocks`](super::Blocks), [`Networks`](super::Networks),
+/// [`Dictionary`](super::Dictionary) or [`Combined`](super::Combined).
 pub trait Objective: sealed::Objective {}
 
 pub(super) mod sealed {
@@ -56,6 +57,7 @@ pub(super) mod sealed {
         Blocks,
         Combined,
         Dictionary,
+        Networks,
     }
 
     impl Kind {
@@ -65,6 +67,7 @@ pub(super) mod sealed {
                 Self::Blocks => "BlockTrainer",
                 Self::Combined => "CombinedTrainer",
                 Self::Dictionary => "DictionaryTrainer",
+                Self::Networks => "NetworkTrainer",
             }
         }
     }

@@ -2,11 +2,14 @@
 
 use crate::common::{dataset, device, distance, text_spec, train, unet, uniform};
 use weight_blocks::module_to_named;
-use weight_diffusion::train::{Blocks, Combined, Dictionary, LossError, Objective, Trainer};
+use weight_diffusion::train::{
+    Blocks, Combined, Dictionary, LossError, Networks, Objective, Trainer,
+};
 use weight_diffusion::unet::DictionarySize;
 use weight_diffusion::{
     BlockDataset, BlockSource, BlockTrainer, CombinedTrainer, DictionaryTrainer, Error,
-    NetworkLoss, Parameterization, SampleOptions, TrainConfig, UNet1dConfig, WeightGenerator,
+    NetworkLoss, NetworkTrainer, Parameterization, SampleOptions, TrainConfig, UNet1dConfig,
+    WeightGenerator,
 };
 
 /// ½‖w − target‖², with its own target per text: not what the data set's weights say.
@@ -81,9 +84,9 @@ fn predictions_come_to_minimise_the_loss_and_only_the_dictionary_moves() {
     let mut loss = squares(&data);
     let mut trainer = trainer(&data, config());
     let before = module_to_named(&trainer.model()).unwrap();
-    let first = trainer.step(&data, &mut loss).unwrap().loss;
+    let first = trainer.step(&data, data.texts(), &mut loss).unwrap().loss;
     while !trainer.is_finished() {
-        trainer.step(&data, &mut loss).unwrap();
+        trainer.step(&data, data.texts(), &mut loss).unwrap();
     }
     let after = module_to_named(&trainer.model()).unwrap();
     for (name, tensor) in &before {
@@ -124,29 +127,55 @@ fn a_resumed_run_takes_the_same_steps() {
     let data = dataset();
     let dir = tempfile::tempdir().unwrap();
     let (mut whole, mut cut) = (squares(&data), squares(&data));
-    let config = TrainConfig {
-        batch_size: 1,
-        ..config()
-    };
-    let mut one = trainer(&data, config.clone());
-    let mut two = trainer(&data, config);
+    let (mut one, mut two) = (trainer(&data, config()), trainer(&data, config()));
     for _ in 0..3 {
-        one.step(&data, &mut whole).unwrap();
-        two.step(&data, &mut cut).unwrap();
+        one.step(&data, data.texts(), &mut whole).unwrap();
+        two.step(&data, data.texts(), &mut cut).unwrap();
     }
     two.save_state(dir.path()).unwrap();
     let mut two = DictionaryTrainer::resume(dir.path(), &data.spec(), &device()).unwrap();
     for _ in 0..6 {
-        let own = one.step(&data, &mut whole).unwrap();
-        assert_eq!(two.step(&data, &mut cut).unwrap(), own);
+        let own = one.step(&data, data.texts(), &mut whole).unwrap();
+        assert_eq!(two.step(&data, data.texts(), &mut cut).unwrap(), own);
     }
     assert_eq!(whole.seen, cut.seen);
-    assert!(whole.seen.iter().any(|(_, texts)| texts == &[0]));
-    assert!(whole.seen.iter().any(|(_, texts)| texts == &[1]));
+    assert_eq!(whole.seen[8], (9, vec![0, 1]));
     assert_eq!(
         module_to_named(&one.ema_model()).unwrap(),
         module_to_named(&two.ema_model()).unwrap()
     );
+}
+
+#[test]
+fn without_a_dictionary_the_whole_network_comes_to_minimise_the_loss() {
+    let data = dataset();
+    let dir = tempfile::tempdir().unwrap();
+    // The prompts need not be the data set's.
+    let prompts = [crate::common::text(7, 2), crate::common::text(8, 3)];
+    let unet = unet(Parameterization::Skip);
+    let config = TrainConfig {
+        learning_rate: 3e-3,
+        ..config()
+    };
+    let mut loss = squares(&data);
+    let mut trainer = NetworkTrainer::new(config, &unet, data.spec(), 1, &device()).unwrap();
+    let first = trainer.step(&data, &prompts, &mut loss).unwrap().loss;
+    let mut last = first;
+    while trainer.steps_done() < 200 {
+        if trainer.steps_done() == 100 {
+            trainer.save_state(dir.path()).unwrap();
+        }
+        last = trainer.step(&data, &prompts, &mut loss).unwrap().loss;
+    }
+    assert!(last < first / 10.0, "{first} to {last}");
+    let mut resumed = NetworkTrainer::resume(dir.path(), &data.spec(), &device()).unwrap();
+    let mut again = 0.0;
+    while resumed.steps_done() < 200 {
+        again = resumed.step(&data, &prompts, &mut loss).unwrap().loss;
+    }
+    assert_eq!(again, last);
+    let error = trainer.step(&data, &[], &mut loss).unwrap_err();
+    assert!(matches!(error, Error::EmptyDataset { .. }), "{error}");
 }
 
 #[test]
@@ -174,7 +203,9 @@ fn what_cannot_work_is_an_error() {
         weight_decay: 0.01,
         ..config()
     };
-    let error = trainer(&data, decayed).step(&data, &mut loss).unwrap_err();
+    let error = trainer(&data, decayed)
+        .step(&data, data.texts(), &mut loss)
+        .unwrap_err();
     assert!(
         matches!(&error, Error::Config { field: "weight_decay", value, .. } if value == "0.01"),
         "{error}"
@@ -183,7 +214,7 @@ fn what_cannot_work_is_an_error() {
     let plain = unet(Parameterization::Skip);
     let error = DictionaryTrainer::new(config(), &plain, data.spec(), 1, &device())
         .unwrap()
-        .step(&data, &mut loss)
+        .step(&data, data.texts(), &mut loss)
         .unwrap_err();
     assert!(matches!(error, Error::NoDictionary), "{error}");
 
@@ -201,7 +232,7 @@ fn what_cannot_work_is_an_error() {
     let len = data.layout().blocks() * data.layout().block_size();
     let answer = |result| {
         trainer(&data, config())
-            .step(&data, &mut Wrong(result))
+            .step(&data, data.texts(), &mut Wrong(result))
             .unwrap_err()
     };
     let error = answer(Err("no pairs there"));
@@ -317,8 +348,8 @@ fn refuses<O: Objective>(dir: &std::path::Path) -> bool {
 fn states_of_other_trainers_are_refused() {
     let data = dataset();
     let (unet, spec) = (network(&data), data.spec());
-    let dirs: Vec<_> = (0..3).map(|_| tempfile::tempdir().unwrap()).collect();
-    let [blocks, combined, dictionary] = [0, 1, 2].map(|i| dirs[i].path());
+    let dirs: Vec<_> = (0..4).map(|_| tempfile::tempdir().unwrap()).collect();
+    let [blocks, combined, dictionary, networks] = [0, 1, 2, 3].map(|i| dirs[i].path());
 
     let mut trainer = BlockTrainer::new(config(), &unet, spec.clone(), 1, &device()).unwrap();
     trainer.step(&data).unwrap();
@@ -327,16 +358,25 @@ fn states_of_other_trainers_are_refused() {
     trainer.step(&data, &mut squares(&data), 1.0, 1).unwrap();
     trainer.save_state(combined).unwrap();
     let mut trainer = DictionaryTrainer::new(config(), &unet, spec.clone(), 1, &device()).unwrap();
-    trainer.step(&data, &mut squares(&data)).unwrap();
+    trainer
+        .step(&data, data.texts(), &mut squares(&data))
+        .unwrap();
     trainer.save_state(dictionary).unwrap();
+    let mut trainer = NetworkTrainer::new(config(), &unet, spec.clone(), 1, &device()).unwrap();
+    trainer
+        .step(&data, data.texts(), &mut squares(&data))
+        .unwrap();
+    trainer.save_state(networks).unwrap();
 
-    for (i, dir) in [blocks, combined, dictionary].into_iter().enumerate() {
+    let all = [blocks, combined, dictionary, networks];
+    for (i, dir) in all.into_iter().enumerate() {
         let refused = [
             refuses::<Blocks>(dir),
             refuses::<Combined>(dir),
             refuses::<Dictionary>(dir),
+            refuses::<Networks>(dir),
         ];
-        assert_eq!(refused, [i != 0, i != 1, i != 2]);
+        assert_eq!(refused, [i != 0, i != 1, i != 2, i != 3]);
     }
 
     // States that are older than the field: any trainer takes them.
@@ -349,25 +389,4 @@ fn states_of_other_trainers_are_refused() {
     let model = trainer.ema_model();
     let mut fresh = BlockTrainer::from_model(config(), &model, spec, &device()).unwrap();
     fresh.step(&data).unwrap();
-}
-
-#[test]
-fn a_data_set_of_more_texts_is_refused_halfway() {
-    let data = dataset();
-    let mut loss = squares(&data);
-    let mut trainer = trainer(&data, config());
-    trainer.step(&data, &mut loss).unwrap();
-    let more = BlockDataset::new(
-        data.layout().clone(),
-        data.normalizer().clone(),
-        (1..5).map(|seed| crate::common::text(seed, 2)).collect(),
-        crate::common::WIDTH,
-        vec![(0, crate::common::weights(data.layout(), 1))],
-    )
-    .unwrap();
-    assert_eq!(more.spec(), data.spec());
-    let error = trainer.step(&more, &mut loss).unwrap_err();
-    assert!(matches!(error, Error::Shape { .. }), "{error}");
-    trainer.step(&data, &mut loss).unwrap();
-    assert_eq!(trainer.steps_done(), 2);
 }

@@ -107,7 +107,7 @@ pub(super) async fn edit(
         let photos = job.photos(bench)?;
         let made = bench.make(&recipe, job.strength)?;
         let started = Instant::now();
-        let images = bench.edit(&made.adapter, &photos.iter().collect::<Vec<_>>())?;
+        let images = bench.edit(&made, &photos.iter().collect::<Vec<_>>())?;
         let edit_ms = started.elapsed().as_secs_f64() * 1e3;
         let images = (images.iter())
             .map(|image| Ok(base64(&encode_png(image, FilePath::new("edited"))?)))

@@ -32,8 +32,7 @@ pub(super) async fn adapter(
         let made = (shared.bench).make(&job.recipe(&shared.trainings)?, job.strength)?;
         let dir = tempfile::tempdir().map_err(failed("no temporary folder"))?;
         let path = dir.path().join("adapter.safetensors");
-        let base = shared.bench.predictor().base();
-        let saved = base.save_adapter(&path, &made.adapter);
+        let saved = made.base.save_adapter(&path, &made.adapter);
         saved.map_err(failed("the adapter cannot be written"))?;
         std::fs::read(&path).map_err(failed("the adapter cannot be read"))
     });
@@ -50,7 +49,7 @@ pub(super) async fn peft(
     let file = in_turn(&shared, &shared.computing, move |shared| {
         let made = (shared.bench).make(&job.recipe(&shared.trainings)?, job.strength)?;
         let dir = tempfile::tempdir().map_err(failed("no temporary folder"))?;
-        export_peft(shared.bench.predictor().base(), &made.adapter, dir.path())?;
+        export_peft(&made.base, &made.adapter, dir.path())?;
         zipped(read_folder(dir.path())?)
     });
     Ok(download(ZIP, "peft-adapter.zip", file.await?))
@@ -69,7 +68,7 @@ pub(super) async fn photos(
         }
         let made = (shared.bench).make(&job.recipe(&shared.trainings)?, job.strength)?;
         let photos: Vec<_> = photos.iter().collect();
-        let edited = shared.bench.edit(&made.adapter, &photos)?;
+        let edited = shared.bench.edit(&made, &photos)?;
         let files = (edited.iter().enumerate()).map(|(index, image)| {
             let name = format!("photo-{:02}.png", index + 1);
             Ok((name, encode_png(image, Path::new("edited"))?))

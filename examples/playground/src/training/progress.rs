@@ -27,10 +27,13 @@ pub(crate) struct Curve {
     pub(crate) predict_seconds: f64,
     /// L2 norm of the starting weights.
     pub(crate) start_norm: f64,
+    /// The start that was chosen.
+    #[serde(default)]
+    pub(crate) origin: Option<String>,
     pub(crate) points: Vec<Measurement>,
 }
 
-/// The curves by method: `denoised`, and `zero` for E²GAN.
+/// The curves by method: `auto`, and `zero` for E²GAN.
 pub(crate) type Curves = BTreeMap<String, Curve>;
 
 /// A training as a page shows it.

@@ -111,7 +111,7 @@ impl Run {
             state: inner.state,
             pairs: self.spec.pairs,
             epochs: self.spec.epochs,
-            epochs_done: done("denoised"),
+            epochs_done: done("auto"),
             rival: self.spec.rival,
             error: inner.error.clone(),
             step: inner.step,

@@ -12,6 +12,7 @@ use concepts::images::encode_png;
 use denoised_weights::comparison::{ComparisonReport, ConceptReport, Measurement, MethodReport};
 use denoised_weights::pairs::{ConceptPairs, PairCounts};
 use denoised_weights::run::write_json;
+use denoised_weights::starts::{AutoChoice, Starts};
 use denoised_weights::weights::norm;
 use denoised_weights::{Error, SavedFineTuning};
 use finetune::{Evaluator, Initializer, Recipe, Zero, tensor_to_images, translate};
@@ -30,7 +31,7 @@ const COUNTS: PairCounts = PairCounts {
 };
 
 /// The predicted start, and E²GAN's.
-const METHODS: [&str; 2] = ["denoised", "zero"];
+const METHODS: [&str; 2] = ["auto", "zero"];
 
 pub(super) fn start(trainings: Arc<Trainings>, bench: Arc<Workbench>) -> Option<JoinHandle<()>> {
     let body = move || {
@@ -59,7 +60,7 @@ pub(super) fn start(trainings: Arc<Trainings>, bench: Arc<Workbench>) -> Option<
 /// Trains until the last epoch, or until something else is asked for; gives what the training became.
 fn train(trainings: &Trainings, run: &Run, bench: &Workbench) -> Result<State, Error> {
     let (predictor, spec) = (bench.predictor(), run.spec());
-    let (base, device) = (predictor.base(), predictor.device());
+    let (base, device) = (&predictor.prompted_base(&spec.prompt)?, predictor.device());
     let size = bench.size();
     let pairs = ConceptPairs::folder(&run.files.pairs(), &spec.prompt, COUNTS, size, device)?;
     let network = bench.paths().load_feature_network(device)?;
@@ -80,15 +81,25 @@ fn train(trainings: &Trainings, run: &Run, bench: &Workbench) -> Result<State, E
         ..Recipe::compact()
     };
     let zero = Zero::new(base.generator.read_weights()?);
-    let starts: [&dyn Initializer; 2] = [predictor, &zero];
+    let generator = predictor.generator();
+    let auto = Starts {
+        predictor,
+        generator,
+        zoo: bench.zoo(),
+        pairs: &pairs.train,
+        options: generator.defaults(),
+        seed: spec.seed,
+    };
+    let auto = auto.auto();
+    let starts: [&dyn Initializer; 2] = [&auto, &zero];
     let count = if spec.rival { 2 } else { 1 };
     let mut tunings = Vec::new();
     for (name, start) in METHODS.into_iter().zip(starts).take(count) {
         let started = Instant::now();
         let dir = run.files.method(name);
-        let tuning = SavedFineTuning::open(base, start, &spec.prompt, &recipe, &dir)?;
+        let tuning = SavedFineTuning::open(base, start, &recipe, &dir)?;
         let seconds = started.elapsed().as_secs_f64();
-        session.measure(name, &tuning, seconds)?;
+        session.measure(name, &tuning, seconds, auto.take_choice())?;
         tunings.push((name, tuning));
     }
     while tunings.iter().any(|(_, tuning)| !tuning.is_finished()) {
@@ -103,7 +114,7 @@ fn train(trainings: &Trainings, run: &Run, bench: &Workbench) -> Result<State, E
             let Some((tuning, _)) = tuning.epoch(&pairs.train, || session.goes_on())? else {
                 return session.interrupted();
             };
-            session.measure(name, &tuning, 0.0)?;
+            session.measure(name, &tuning, 0.0, None)?;
             if name == METHODS[0] {
                 base.save_adapter(&run.files.adapter(), &tuning.trainer().adapter()?)?;
             }
@@ -135,7 +146,13 @@ impl Session<'_> {
     }
 
     /// Measures after the last epoch, unless the curve has that point, and draws the shown photos.
-    fn measure(&self, name: &str, tuning: &SavedFineTuning, seconds: f64) -> Result<(), Error> {
+    fn measure(
+        &self,
+        name: &str,
+        tuning: &SavedFineTuning,
+        seconds: f64,
+        choice: Option<AutoChoice>,
+    ) -> Result<(), Error> {
         let trainer = tuning.trainer();
         let (generator, done) = (trainer.generator(), trainer.epochs_done() as f64);
         let mut curves = self.run.curves();
@@ -147,6 +164,7 @@ impl Session<'_> {
             *curve = Curve {
                 predict_seconds: seconds,
                 start_norm,
+                origin: choice.map(|choice| choice.candidates[0].0.clone()),
                 points: Vec::new(),
             };
         }
@@ -170,7 +188,7 @@ impl Session<'_> {
             let report = MethodReport {
                 predict_seconds: curve.predict_seconds,
                 start_norm: Some(curve.start_norm),
-                origin: None,
+                origin: curve.origin,
                 zoo_distance: None,
                 final_quality: curve.points.last().map_or(f64::NAN, |point| point.quality),
                 curve: curve.points,

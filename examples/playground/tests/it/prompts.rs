@@ -5,7 +5,7 @@ use std::io::{Cursor, Read};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use denoised_weights::burn::tensor::Device;
-use denoised_weights::{AdapterPredictor, Assets, PhotoEditor};
+use denoised_weights::{AdapterPredictor, Assets};
 use serde_json::{Value, json};
 
 use crate::client::{Server, photo, png};
@@ -38,8 +38,7 @@ fn the_page_edits_with_the_same_pixels_as_the_library() {
     let picture = image::load_from_memory(&sample).unwrap().into_rgb8();
     let assets = Assets::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets"));
     let predictor = AdapterPredictor::load(&assets, &Device::flex()).unwrap();
-    let prediction = predictor.predict("teal charcoal sketch").unwrap();
-    let editor = PhotoEditor::new(predictor.base(), &prediction.weights).unwrap();
+    let editor = predictor.editor("teal charcoal sketch").unwrap();
     let expected = png(&editor.edit(picture.clone()).unwrap());
 
     let job = |photos: Value| json!({"prompt": " teal charcoal sketch ", "photos": photos});
@@ -112,11 +111,10 @@ fn adapters_and_photographs_are_taken_away() {
     std::fs::write(&path, &reply.body).unwrap();
     let assets = Assets::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets"));
     let predictor = AdapterPredictor::load(&assets, &Device::flex()).unwrap();
-    let taken = predictor.base().load_adapter(&path).unwrap();
-    assert_eq!(
-        taken,
-        predictor.predict("teal charcoal sketch").unwrap().weights
-    );
+    let (taken, prompt) = predictor.base().load_adapter(&path).unwrap();
+    let predicted = predictor.predict("teal charcoal sketch").unwrap();
+    assert_eq!(taken, predicted.weights);
+    assert_eq!(prompt.as_deref(), Some("teal charcoal sketch"));
 
     let mut archive =
         zip::ZipArchive::new(Cursor::new(server.post("/api/take/peft", &job).body)).unwrap();

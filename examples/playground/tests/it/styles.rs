@@ -74,7 +74,7 @@ fn a_training_survives_a_pause_and_the_end_of_the_server() {
     let whole = begin(&server, 4, true);
     let trained = server.wait(whole, "finished");
     assert_eq!(
-        trained["curves"]["denoised"]["points"]
+        trained["curves"]["auto"]["points"]
             .as_array()
             .unwrap()
             .len(),
@@ -87,7 +87,7 @@ fn a_training_survives_a_pause_and_the_end_of_the_server() {
             .len(),
         5
     );
-    assert_eq!(trained["pictures"]["denoised"], 2);
+    assert_eq!(trained["pictures"]["auto"], 2);
     let report = server.get(&format!("/api/trainings/{whole}/report")).json();
     assert_eq!(report["version"], 2);
     let picture = format!("/api/trainings/{whole}/images/target/0");

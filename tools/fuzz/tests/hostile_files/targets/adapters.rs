@@ -32,13 +32,13 @@ pub(super) fn generator() -> HybridGenerator {
 
 fn base_folder() -> Folder {
     written(|dir| {
-        BaseGenerator::save(dir, &generator(), &config()).unwrap();
+        BaseGenerator::save(dir, &generator(), &config(), None).unwrap();
     })
 }
 
 fn base() -> BaseGenerator {
     let dir = tempfile::tempdir().unwrap();
-    BaseGenerator::save(dir.path(), &generator(), &config()).unwrap();
+    BaseGenerator::save(dir.path(), &generator(), &config(), None).unwrap();
     BaseGenerator::load(dir.path(), &Device::flex()).unwrap()
 }
 
@@ -86,7 +86,7 @@ pub(super) fn targets() -> Vec<Target> {
     let own = base.clone();
     let adapters = target("adapter", vec![adapter], move |dir| {
         let path = dir.join("adapter.safetensors");
-        let weights = own.load_adapter(&path).map_err(text)?;
+        let (weights, _) = own.load_adapter(&path).map_err(text)?;
         let mut generator = own.generator.clone();
         generator.load_weights(&weights).map_err(text)?;
         run(&generator);

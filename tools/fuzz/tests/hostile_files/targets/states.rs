@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use encoded_text::TextCondition;
-use finetune::{ConceptTrainer, PairSet, PretrainConcept, PretrainConfig, Pretrainer, Recipe};
+use finetune::{ConceptTrainer, PairSet, PretrainBatch, PretrainConfig, Pretrainer, Recipe};
 use fuzz_harness::Folder;
 use image::RgbImage;
 use lora_gan::PatchGanConfig;
@@ -62,24 +62,24 @@ fn pretrain_state() -> Target {
         ..PretrainConfig::compact()
     };
     let device = Device::flex();
-    let context = TextCondition {
+    let condition = TextCondition {
         tokens: burn::tensor::Tensor::zeros([1, 2, 5], &device),
         mask: burn::tensor::Tensor::full([1, 2], true, &device),
     };
-    let concepts = [PretrainConcept {
-        context,
+    let batch = PretrainBatch {
+        text: condition,
         pairs: pairs(),
-    }];
+    };
     let state = written(|dir| {
         let mut trainer = Pretrainer::new(generator(), config(), &Device::flex()).unwrap();
-        trainer.step(&concepts).unwrap();
+        trainer.step(&batch).unwrap();
         trainer.save_state(dir).unwrap();
     });
     let base = generator();
     target("pretrain_state", vec![state], move |dir| {
         let resumed = Pretrainer::resume(base.clone(), config(), &Device::flex(), dir);
         let mut trainer = resumed.map_err(text)?;
-        trainer.step(&concepts).map_err(text)?;
+        trainer.step(&batch).map_err(text)?;
         trainer.save_state(dir).map_err(text)
     })
 }
