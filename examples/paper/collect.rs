@@ -11,11 +11,11 @@ use std::time::Instant;
 
 use clap::Parser;
 use concepts::read_concepts;
-use denoised_weights::PromptEncoder;
 use denoised_weights::collecting::{CollectEvent, CollectOptions, Collector};
 use denoised_weights::pairs::{
     ConceptSource, PairCounts, PhotoSplits, listed_sources, training_sources,
 };
+use denoised_weights::{Preset, PromptEncoder};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, display, parse, run};
 use denoised_weights_examples::files::Places;
@@ -71,9 +71,9 @@ struct Args {
     /// between weights.
     #[arg(long, default_value_t = 0.5)]
     decay: f64,
-    /// Learning rate of the adapter.
-    #[arg(long, default_value_t = Recipe::compact().lr_generator)]
-    lr: f64,
+    /// Learning rate of the adapter [default: the preset's].
+    #[arg(long)]
+    lr: Option<f64>,
 }
 
 fn shard(text: &str) -> Result<(usize, usize), String> {
@@ -139,7 +139,7 @@ fn collect(args: &Args) -> Result<()> {
     let base = assets.load_base(&device)?;
     let encoder = PromptEncoder::embedded()?;
     let network = assets.load_feature_network(&device)?;
-    let options = args.options();
+    let options = args.options(Preset::of(&base.config));
     let recipe = options.recipe.clone();
     let mut collector = Collector::open(&args.out, &base, &encoder, &network, options, &device)?;
     let mine = args.sources()?;
@@ -225,14 +225,15 @@ impl Args {
         self.common.check_places(places)
     }
 
-    fn options(&self) -> CollectOptions {
+    fn options(&self, preset: Preset) -> CollectOptions {
+        let recipe = preset.fine_tuning();
         CollectOptions {
             recipe: Recipe {
                 epochs: self.epochs,
-                lr_generator: self.lr,
+                lr_generator: self.lr.unwrap_or(recipe.lr_generator),
                 decay: self.decay,
                 seed: self.common.seed,
-                ..Recipe::compact()
+                ..recipe
             },
             keep: self.keep,
             counts: PairCounts {

@@ -10,11 +10,11 @@ use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
 use concepts::Split;
-use denoised_weights::PromptEncoder;
 use denoised_weights::pairs::{ConceptDraws, PhotoSplits, concepts_of, spread};
 use denoised_weights::pretraining::{Pretraining, PretrainingData};
+use denoised_weights::{Preset, PromptEncoder};
 use denoised_weights_examples::Result;
-use denoised_weights_examples::cli::{Common, display, parse, run};
+use denoised_weights_examples::cli::{Common, display, one_of, parse, run};
 use denoised_weights_examples::files::Places;
 use denoised_weights_examples::limits::limit;
 use denoised_weights_examples::options::AssetArgs;
@@ -35,9 +35,15 @@ struct Args {
     /// Folder to write the base to.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Optimizer steps.
-    #[arg(long, default_value_t = PretrainConfig::compact().steps)]
-    steps: usize,
+    /// Size of the base.
+    #[arg(long, value_parser = one_of::<Preset>(Preset::ALL.map(Preset::name)), default_value_t = Preset::Compact)]
+    preset: Preset,
+    /// Optimizer steps [default: the preset's].
+    #[arg(long)]
+    steps: Option<usize>,
+    /// Samples per step [default: the preset's].
+    #[arg(long)]
+    batch_size: Option<usize>,
     /// The concepts.
     #[arg(long, value_enum, default_value_t = Which::Endless)]
     concepts: Which,
@@ -85,13 +91,20 @@ fn pretrain(args: &Args) -> Result<()> {
         .writes_all(base.map(|name| args.out.join(name)));
     args.common.check_places(places)?;
     let device = args.common.device()?;
+    let encoder = PromptEncoder::embedded()?;
+    let config = args.preset.pretraining();
+    let steps = args.steps.unwrap_or(config.steps);
     let pretraining = Pretraining {
         dir: args.out.clone(),
-        network: GeneratorConfig::compact(),
+        network: GeneratorConfig {
+            context_width: encoder.id().width,
+            ..args.preset.generator()
+        },
         config: PretrainConfig {
-            steps: args.steps,
+            steps,
+            batch_size: args.batch_size.unwrap_or(config.batch_size),
             seed: args.common.seed,
-            ..PretrainConfig::compact()
+            ..config
         },
         save_every: args.save_every,
     };
@@ -104,7 +117,6 @@ fn pretrain(args: &Args) -> Result<()> {
         photos = spread(&photos, count, 0.0);
     }
     let (list, seed) = (concepts_of(Split::Train), args.common.seed);
-    let encoder = PromptEncoder::embedded()?;
     let data = PretrainingData {
         concepts: match args.concepts {
             Which::List => ConceptDraws::of_list(list, seed),
@@ -123,7 +135,7 @@ fn pretrain(args: &Args) -> Result<()> {
         let done = progress.step as u64;
         last_l1 = progress.mean_l1;
         // A resumed run continues where it was.
-        bar.get_or_insert_with(|| Progress::new("base", args.steps as u64, done))
+        bar.get_or_insert_with(|| Progress::new("base", steps as u64, done))
             .set(done, format!("L1 {last_l1:.4}"));
     })?;
     if let Some(bar) = bar {
@@ -132,7 +144,7 @@ fn pretrain(args: &Args) -> Result<()> {
     let report = Report {
         concepts,
         photos: photos.len(),
-        steps: args.steps,
+        steps,
         seconds_this_run: started.elapsed().as_secs_f64(),
         last_l1,
         sha256,

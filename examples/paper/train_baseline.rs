@@ -11,11 +11,11 @@ use burn::tensor::Device;
 use clap::Parser;
 use clean_fid::FeatureNet;
 use concepts::{art_concepts, find};
-use denoised_weights::PromptEncoder;
 use denoised_weights::comparison::baselines::{Baseline, CURVE_FILE, Trained, train};
 use denoised_weights::comparison::{Comparison, Measurement};
 use denoised_weights::pairs::{ConceptPairs, PairCounts, PhotoSplits, read_prompt};
 use denoised_weights::run::{claim, lock_training};
+use denoised_weights::{Preset, PromptEncoder};
 use denoised_weights_examples::cli::{Common, display, one_of, parse, run};
 use denoised_weights_examples::files::Places;
 use denoised_weights_examples::limits::pair_limits;
@@ -95,7 +95,7 @@ fn baseline(args: &Args) -> Result<()> {
     args.check_places()?;
     let device = args.common.device()?;
     let base = args.assets.paths().load_base(&device)?;
-    let recipe = args.network.recipe();
+    let recipe = args.network.recipe(Preset::of(&base.config));
     let recipe = Recipe {
         epochs: args.epochs,
         batch_size: args.batch_size.unwrap_or(recipe.batch_size),

@@ -12,10 +12,11 @@ use clap::Parser;
 use concepts::read_photos;
 use denoised_weights::export::{export_pytorch, exported_files};
 use denoised_weights::weights::{mix, mixed_prompt, norm, with_strength};
-use denoised_weights::{AdapterPredictor, PhotoEditor, plan_edits};
+use denoised_weights::{AdapterPredictor, PhotoEditor, WholeSize, plan_edits};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, display, parse, prompt, run};
 use denoised_weights_examples::options::{ModelArgs, SampleArgs};
+use denoised_weights_examples::progress::Progress;
 use serde::Serialize;
 use weight_blocks::NamedTensors;
 use weight_diffusion::Prediction;
@@ -51,6 +52,18 @@ struct Args {
     /// Edit the photos of this folder with the predicted adapter.
     #[arg(long, value_name = "DIR", requires = "images")]
     apply: Option<PathBuf>,
+    /// Edit whole photos at their own size, of up to 1,048,576 pixels, instead of their middle squares at the
+    /// size that the base was trained on.
+    #[arg(long, requires = "apply")]
+    whole: bool,
+    /// Edit whole photos, scaled to this many pixels along the shorter side.
+    #[arg(
+        long,
+        value_name = "PIXELS",
+        requires = "apply",
+        conflicts_with = "whole"
+    )]
+    shorter_side: Option<u32>,
     /// Folder for the edited photos, NAME.png each; it must be another folder than that of --apply. Photos whose names
     /// differ only in the extension keep it: dog.jpg.png, dog.png.png.
     #[arg(long, value_name = "DIR", requires = "apply")]
@@ -124,7 +137,18 @@ fn generate(args: &Args) -> Result<()> {
     }
     if let (Some(photos), Some(images)) = (&args.apply, &args.images) {
         let editor = PhotoEditor::new(base, &adapter)?;
-        let count = editor.edit_folder(photos, images)?;
+        let count = match args.whole_size() {
+            None => editor.edit_folder(photos, images)?,
+            Some(size) => {
+                let total = plan_edits(photos, images)?.len() as u64;
+                let mut progress = Progress::new("edit", total, 0);
+                let count = editor.edit_folder_whole(photos, images, size, |done| {
+                    progress.set(done as u64, String::new());
+                })?;
+                progress.finish();
+                count
+            }
+        };
         println!("{count} photos edited into {}", display(images));
     }
     if let Some(dir) = &args.export {
@@ -169,6 +193,14 @@ fn make(
 }
 
 impl Args {
+    /// The size of photos that are edited as a whole; none for their middle squares.
+    fn whole_size(&self) -> Option<WholeSize> {
+        match self.shorter_side {
+            Some(side) => Some(WholeSize::ShorterSide(side)),
+            None => self.whole.then_some(WholeSize::Own),
+        }
+    }
+
     /// Refuses outputs that would replace photos, files of the model or one another.
     fn check_places(&self) -> Result<()> {
         let mut places = self.model.places().writes(&self.out);

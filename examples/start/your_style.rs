@@ -13,7 +13,7 @@ use clean_fid::FeatureNet;
 use denoised_weights::comparison::{Comparison, ComparisonReport, ConceptReport, Outcome};
 use denoised_weights::pairs::{ConceptPairs, PairCounts};
 use denoised_weights::starts::{StartKind, Starts};
-use denoised_weights::{PhotoEditor, plan_edits};
+use denoised_weights::{PhotoEditor, Preset, plan_edits};
 use denoised_weights_examples::cli::{Common, display, one_of, parse, prompt, run};
 use denoised_weights_examples::limits::pair_limits;
 use denoised_weights_examples::options::{ModelArgs, reads_pairs, zoo_files};
@@ -104,7 +104,7 @@ fn your_style(args: &Args) -> Result<()> {
     let recipe = Recipe {
         epochs: args.epochs,
         seed: args.common.seed,
-        ..Recipe::compact()
+        ..Preset::of(&base.config).fine_tuning()
     };
     files::check_writable(&args.out)?;
     for note in pair_limits(&pairs, ["--n-train", "--n-test"]) {

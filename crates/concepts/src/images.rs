@@ -132,6 +132,28 @@ pub fn fit_image(image: RgbImage, size: usize) -> Result<RgbImage, Error> {
     Ok(fit(image, size))
 }
 
+/// `image` with `side` pixels along its shorter side, resized with an antialiasing filter, its proportions kept to the
+/// nearest pixel.
+///
+/// # Errors
+/// Returns [`Error::BadSize`] if a side would be longer than any image may be, and [`Error::NoPixels`] if the image is empty.
+pub fn scale_image(image: RgbImage, side: usize) -> Result<RgbImage, Error> {
+    let (width, height) = image.dimensions();
+    let shorter = width.min(height);
+    if shorter == 0 {
+        return Err(Error::NoPixels {
+            path: "image".into(),
+        });
+    }
+    let factor = f64::from(check_size(side)?) / f64::from(shorter);
+    let [wide, high] = [width, height].map(|own| (f64::from(own) * factor).round() as usize);
+    let (wide, high) = (check_size(wide)?, check_size(high)?);
+    if (wide, high) == (width, height) {
+        return Ok(image);
+    }
+    Ok(imageops::resize(&image, wide, high, FilterType::Lanczos3))
+}
+
 /// The centre square of `image`, resized to `size` x `size` pixels with an antialiasing filter. An image of that size
 /// keeps its pixels.
 pub(crate) fn fit(image: RgbImage, size: u32) -> RgbImage {

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::Device;
-use concepts::images::fit_image;
+use concepts::images::{fit_image, read_image};
 use concepts::read_photo;
-use finetune::{images_to_tensor, tensor_to_images, translate};
+use finetune::{image_to_tensor, images_to_tensor, tensor_to_images, translate};
 use image::{ImageFormat, RgbImage};
 use lora_gan::{BaseGenerator, HybridGenerator};
 use resumable_runs::Places;
@@ -17,6 +17,7 @@ use crate::edit_plan::plan_edits;
 use crate::error::Result;
 use crate::run::{write_image, write_png};
 use crate::weights::adapt;
+use crate::whole_photo::{WholeSize, cut_back, padded, scaled};
 
 /// A base with one adapter merged into its weights.
 pub struct PhotoEditor {
@@ -76,6 +77,40 @@ impl PhotoEditor {
         let images: Vec<_> = photos.iter().map(|photo| &photo.image).collect();
         for (edit, image) in plan.iter().zip(self.edit_fitted(&images)?) {
             write_png(&edit.edited, &image)?;
+        }
+        Ok(plan.len())
+    }
+
+    /// The edited photo with its own proportions: scaled as `size` says, mirrored up to multiples of the network's stride,
+    /// edited, and cut back. The network was trained on S×S pixels; far larger photos get finer strokes.
+    ///
+    /// # Errors
+    /// Returns [`Error::Concepts`] if the photo has no pixels or cannot be scaled so, and [`Error::PhotoTooLarge`] if it has
+    /// more than 2²⁰ pixels.
+    pub fn edit_whole(&self, photo: RgbImage, size: WholeSize) -> Result<RgbImage> {
+        let photo = scaled(photo, size)?;
+        let input = image_to_tensor(&padded(&photo), &self.device);
+        let edited = tensor_to_images(translate(&self.network, &input)?).swap_remove(0);
+        Ok(cut_back(&edited, photo.dimensions()))
+    }
+
+    /// [`PhotoEditor::edit_folder`] with [`PhotoEditor::edit_whole`], one photo after another; `observe` sees each edited
+    /// photo's number, from 1.
+    ///
+    /// # Errors
+    /// As both.
+    pub fn edit_folder_whole(
+        &self,
+        photos: &Path,
+        edited: &Path,
+        size: WholeSize,
+        mut observe: impl FnMut(usize),
+    ) -> Result<usize> {
+        let plan = plan_edits(photos, edited)?;
+        for (number, edit) in (1..).zip(&plan) {
+            let photo = read_image(&edit.photo).map_err(concepts::Error::from)?;
+            write_png(&edit.edited, &self.edit_whole(photo, size)?)?;
+            observe(number);
         }
         Ok(plan.len())
     }

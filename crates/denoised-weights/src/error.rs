@@ -20,6 +20,18 @@ pub enum Error {
         /// Digest of the base at hand.
         found: String,
     },
+    /// A photo that is too large to be edited as a whole.
+    #[error(
+        "the photo has {width}×{height} pixels, more than the {max} that are edited at once; scale it down first"
+    )]
+    PhotoTooLarge {
+        /// Its width.
+        width: u32,
+        /// Its height.
+        height: u32,
+        /// The largest number of pixels.
+        max: u64,
+    },
     /// A share or strength that is out of its range.
     #[error("{what} is {value}; give a number from 0 to {max}")]
     Share {

@@ -63,7 +63,7 @@
 //! | pause a fine-tuning and continue it later | [`SavedFineTuning`] |
 //! | collect concepts into a zoo | [`collecting::Collector`], and [`collecting::collect`] for any network |
 //! | train, refine or overfit a weight generator | [`training`] |
-//! | pretrain a base | [`pretraining`] |
+//! | pretrain a base, of which size | [`pretraining`], [`Preset`] |
 //! | compare starts with each other and with networks trained from scratch | [`comparison`], [`weights`] |
 //! | export for PyTorch and PEFT | [`export`] |
 //! | write files atomically, lock and resume runs | [`mod@run`] |
@@ -84,12 +84,14 @@ mod fine_tune;
 mod neighbours;
 pub mod pairs;
 mod predictor;
+mod preset;
 pub mod pretraining;
 mod prompt_encoder;
 pub mod run;
 pub mod starts;
 pub mod training;
 pub mod weights;
+mod whole_photo;
 
 pub use assets::Assets;
 pub use edit_plan::{PlannedEdit, plan_edits};
@@ -98,7 +100,9 @@ pub use error::Error;
 pub use fine_tune::{SavedFineTuning, fine_tune};
 pub use neighbours::{Neighbour, PromptNeighbours};
 pub use predictor::AdapterPredictor;
+pub use preset::Preset;
 pub use prompt_encoder::PromptEncoder;
+pub use whole_photo::WholeSize;
 
 // The member crates, and the versions of Burn and image that they use.
 pub use {

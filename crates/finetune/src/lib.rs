@@ -20,7 +20,7 @@ pub use adapter_loss::AdapterLoss;
 pub use error::Error;
 pub use evaluator::{Evaluator, Quality, translate};
 pub use initializer::{Initializer, Nearest, Random, Start, Zero, ZooMean};
-pub use pairs::{PairSet, images_to_tensor, tensor_to_images};
+pub use pairs::{PairSet, image_to_tensor, images_to_tensor, tensor_to_images};
 pub use pretrain::{PretrainBatch, PretrainConfig, Pretrainer};
 pub use recipe::Recipe;
 pub use trainer::{ConceptTrainer, EpochLosses, GanTrainer};

@@ -88,14 +88,28 @@ pub fn images_to_tensor(
                 size,
             });
         }
-        for (i, pixel) in image.pixels().enumerate() {
-            for (channel, value) in pixel.0.iter().enumerate() {
-                out[channel * plane + i] = f32::from(*value) / 127.5 - 1.0;
-            }
-        }
+        write_planes(image, out);
     }
     let shape = [images.len(), 3, size, size];
     Ok(Tensor::from_data(TensorData::new(data, shape), device))
+}
+
+/// One sRGB image of any size as `[1, 3, H, W]` in −1..1.
+pub fn image_to_tensor(image: &RgbImage, device: &Device) -> Tensor<4> {
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    let mut data = vec![0.0f32; 3 * width * height];
+    write_planes(image, &mut data);
+    Tensor::from_data(TensorData::new(data, [1, 3, height, width]), device)
+}
+
+/// The channels one after another, in −1..1.
+fn write_planes(image: &RgbImage, out: &mut [f32]) {
+    let plane = out.len() / 3;
+    for (i, pixel) in image.pixels().enumerate() {
+        for (channel, value) in pixel.0.iter().enumerate() {
+            out[channel * plane + i] = f32::from(*value) / 127.5 - 1.0;
+        }
+    }
 }
 
 /// `[N, 3, H, W]` in −1..1 to sRGB images, rounded and clamped.

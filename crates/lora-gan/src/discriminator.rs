@@ -45,6 +45,14 @@ impl PatchGanConfig {
         }
     }
 
+    /// 70×70 patches, 16 channels, for 256×256 images on a CPU.
+    pub fn photo() -> Self {
+        Self {
+            width: 16,
+            ..Self::paper()
+        }
+    }
+
     /// 34×34 patches, 16 channels, for 64×64 images.
     pub fn compact() -> Self {
         Self {

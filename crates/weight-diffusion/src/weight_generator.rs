@@ -6,10 +6,10 @@ use burn::module::Module;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use weight_blocks::module::module_shapes;
-use weight_blocks::{Layout, Normalizer, load_named, module_to_named};
+use weight_blocks::{Layout, NamedTensors, Normalizer, load_named, module_to_named};
 
 use crate::data::{NormStats, l2};
-use crate::diffusion::{SampleOptions, one_step};
+use crate::diffusion::{SampleOptions, one_step, one_step_token_gradient};
 use crate::storage::{
     Precision, check_layout_size, check_network_size, read_json, read_tensors, write_json,
     write_tensors,
@@ -268,6 +268,28 @@ impl WeightGenerator {
             zoo_norm_std: self.zoo_norm.std,
             trained_norm: self.trained_norm,
         })
+    }
+
+    /// How a loss of the predicted weights changes with the prompt's tokens: L·C values. `gradient` is the loss's
+    /// gradient with respect to the weights that [`predict`](Self::predict) gives for the same text and options.
+    /// It lets examples correct a prompt (textual inversion, Gal et al. 2023, through the weight generator).
+    ///
+    /// # Errors
+    /// As [`predict`](Self::predict), and [`Error::Weights`] if the gradient has other tensors than the layout.
+    pub fn token_gradient(
+        &self,
+        text: &EncodedPrompt,
+        gradient: &NamedTensors,
+        options: &SampleOptions,
+        device: &Device,
+    ) -> Result<Vec<f32>, Error> {
+        let device = device.clone().without_autodiff().autodiff();
+        let unet = self.unet.clone().to_device(&device).no_grad();
+        let condition = TextCondition::from_host(&[text], self.encoder.width, &device)?;
+        let mut direction = self.layout.encode(gradient)?;
+        self.normalizer.scale_gradient(&mut direction)?;
+        let (blocks, schedule) = (self.layout.blocks(), &unet.config().schedule);
+        one_step_token_gradient(&unet, &condition, blocks, schedule, options, &direction)
     }
 
     /// The network.

@@ -3,7 +3,6 @@
 use burn::tensor::{Device, Tensor};
 use clean_fid::FeatureNet;
 use concepts::{art_concepts, find};
-use denoised_weights::PromptEncoder;
 use denoised_weights::comparison::median;
 use denoised_weights::pairs::{ConceptPairs, PairCounts, PhotoSplits};
 use denoised_weights::training::{
@@ -11,6 +10,7 @@ use denoised_weights::training::{
     overfit, timed_prediction,
 };
 use denoised_weights::weights::{adapt, relative_distance};
+use denoised_weights::{Preset, PromptEncoder};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::picture::{Column, write_grid};
 use denoised_weights_examples::training::{TrainingProgress, write_loss_chart};
@@ -197,7 +197,7 @@ impl Bench<'_> {
         let seed = self.args.common.seed;
         let recipe = Recipe {
             seed,
-            ..Recipe::compact()
+            ..Preset::of(&self.base.config).fine_tuning()
         };
         let base = self.text.prompted(self.base, &pairs.prompt)?;
         let loss = AdapterLoss::with_discriminator(&base.generator, recipe, self.device)?;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use concepts::Split;
+use denoised_weights::Preset;
 use denoised_weights::comparison::baselines::Baseline;
 use denoised_weights::pairs::{ConceptSource, PairCounts};
 use denoised_weights::starts::StartKind;
@@ -165,18 +166,18 @@ impl Args {
     }
 
     /// How to train a method.
-    pub(crate) fn recipe(&self, method: &Method, seed: u64) -> Recipe {
+    pub(crate) fn recipe(&self, method: &Method, seed: u64, preset: Preset) -> Recipe {
         let (recipe, epochs) = match method {
             Method::Scratch(network) => (
-                network.recipe(),
+                network.recipe(preset),
                 match network {
                     Baseline::Pix2pix => self.pix2pix_epochs,
                     Baseline::Comod => self.comod_epochs,
                     Baseline::E2gan => self.epochs,
                 },
             ),
-            Method::Start(StartKind::Zero) => (Recipe::compact(), self.epochs),
-            _ => (Recipe::compact(), self.start_epochs),
+            Method::Start(StartKind::Zero) => (preset.fine_tuning(), self.epochs),
+            _ => (preset.fine_tuning(), self.start_epochs),
         };
         let gan_weight = match method {
             Method::WithoutGan => 0.0,

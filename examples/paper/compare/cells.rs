@@ -112,6 +112,7 @@ fn label(method: &str) -> String {
         "interpolated" => "LoRA between the two nearest zoo concepts".to_owned(),
         "best_by_pairs" => "LoRA from the zoo concept that fits the pairs best".to_owned(),
         "ridge" => "LoRA by ridge regression from the prompt".to_owned(),
+        "inverted" => "LoRA generated from the prompt as the pairs correct it".to_owned(),
         "auto" => "LoRA from the best start on the pairs".to_owned(),
         "wrong_prompt" => "LoRA generated from a wrong prompt".to_owned(),
         "denoised" => "LoRA generated from the prompt (ours)".to_owned(),

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use denoised_weights::Preset;
 use denoised_weights::comparison::Measurement;
 use denoised_weights::pairs::{ConceptSource, PhotoSplits};
 use denoised_weights_examples::Result;
@@ -73,7 +74,8 @@ pub(crate) fn measure_all(
         }
         for method in missing {
             let label = format!("{} seed {seed} {}", pairs.name, method.name());
-            let recipe = args.recipe(method, seed);
+            let preset = Preset::of(&bench.predictor.base().config);
+            let recipe = args.recipe(method, seed, preset);
             bench.measure(method, &pairs, &recipe, &store, |point| {
                 progress.set(done, format!("{label} {}", note(point)));
             })?;

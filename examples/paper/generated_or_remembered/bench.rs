@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use burn::tensor::{Device, Tensor};
 use clean_fid::FeatureNet;
 use concepts::Concept;
-use denoised_weights::AdapterPredictor;
 use denoised_weights::pairs::{ConceptPairs, PairCounts, PhotoSplits, edit_photos};
 use denoised_weights::weights::{adapt, cosine, distance};
+use denoised_weights::{AdapterPredictor, Preset};
 use denoised_weights_examples::Result;
 use finetune::{ConceptTrainer, Evaluator, Recipe, images_to_tensor, translate};
 use image::RgbImage;
@@ -95,7 +95,7 @@ impl Bench<'_> {
         let recipe = Recipe {
             epochs: self.args.epochs,
             seed: self.args.common.seed,
-            ..Recipe::compact()
+            ..Preset::of(&self.base.config).fine_tuning()
         };
         let key = serde_json::to_string(&(&recipe, self.args.n_train, &self.base.digest))?;
         let name = format!("{}.safetensors", pairs.name);

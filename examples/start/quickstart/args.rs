@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use concepts::{Split, art_concepts, find};
+use denoised_weights::Preset;
 use denoised_weights::pairs::{ConceptSource, PairCounts, PhotoSplits, concepts_of};
 use denoised_weights::starts::StartKind;
 use denoised_weights_examples::Result;
@@ -52,18 +53,19 @@ pub(crate) struct Args {
     /// Test pairs.
     #[arg(long, default_value_t = 60)]
     pub n_test: usize,
-    /// Learning rate of the adapter.
-    #[arg(long, default_value_t = Recipe::compact().lr_generator)]
-    pub lr: f64,
-    /// Steps over which the learning rates rise from zero.
-    #[arg(long, default_value_t = Recipe::compact().warmup_steps)]
-    pub warmup: usize,
-    /// Last share of the epochs over which the learning rates fall to zero.
-    #[arg(long, default_value_t = Recipe::compact().decay)]
-    pub decay: f64,
-    /// Weight of the GAN loss; 0 trains without a discriminator, in about half the time per step.
-    #[arg(long, default_value_t = Recipe::compact().gan_weight)]
-    pub gan_weight: f64,
+    /// Learning rate of the adapter [default: the preset's].
+    #[arg(long)]
+    pub lr: Option<f64>,
+    /// Steps over which the learning rates rise from zero [default: the preset's].
+    #[arg(long)]
+    pub warmup: Option<usize>,
+    /// Last share of the epochs over which the learning rates fall to zero [default: the preset's].
+    #[arg(long)]
+    pub decay: Option<f64>,
+    /// Weight of the GAN loss; 0 trains without a discriminator, in about half the time per step [default:
+    /// the preset's].
+    #[arg(long)]
+    pub gan_weight: Option<f64>,
     #[command(flatten)]
     pub sampling: SampleArgs,
     /// Folder to write to.
@@ -84,15 +86,16 @@ const DEFAULT_CONCEPT: &str = "teal-charcoal-sketch";
 const SHOWN: usize = 5;
 
 impl Args {
-    pub(crate) fn recipe(&self) -> Recipe {
+    pub(crate) fn recipe(&self, preset: Preset) -> Recipe {
+        let recipe = preset.fine_tuning();
         Recipe {
             epochs: self.epochs,
-            lr_generator: self.lr,
-            warmup_steps: self.warmup,
-            decay: self.decay,
-            gan_weight: self.gan_weight,
+            lr_generator: self.lr.unwrap_or(recipe.lr_generator),
+            warmup_steps: self.warmup.unwrap_or(recipe.warmup_steps),
+            decay: self.decay.unwrap_or(recipe.decay),
+            gan_weight: self.gan_weight.unwrap_or(recipe.gan_weight),
             seed: self.common.seed,
-            ..Recipe::compact()
+            ..recipe
         }
     }
 

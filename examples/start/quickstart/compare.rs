@@ -5,11 +5,11 @@ use std::path::Path;
 
 use clean_fid::EfficientNetLite0;
 use concepts::Split;
-use denoised_weights::AdapterPredictor;
 use denoised_weights::comparison::{Comparison, ConceptReport, Measurement, Outcome};
 use denoised_weights::pairs::{ConceptPairs, concepts_of};
 use denoised_weights::starts::{StartKind, Starts};
 use denoised_weights::weights::zoo_distance;
+use denoised_weights::{AdapterPredictor, Preset};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::limits::pair_limits;
 use denoised_weights_examples::picture::{Column, write_grid};
@@ -42,7 +42,7 @@ impl Bench<'_> {
         for note in pair_limits(pairs, ["--n-train", "--n-test"]) {
             println!("{note}");
         }
-        let recipe = args.recipe();
+        let recipe = args.recipe(Preset::of(&predictor.base().config));
         let (base, device) = (&predictor.prompted_base(&pairs.prompt)?, predictor.device());
         let comparison = Comparison::new(base, pairs, self.network, &recipe, device)?;
         let mut columns = Vec::from(Column::of_pairs(&pairs.shown));

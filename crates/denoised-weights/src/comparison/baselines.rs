@@ -6,18 +6,16 @@ use std::str::FromStr;
 
 use burn::module::Module;
 use finetune::{ConceptTrainer, GanTrainer, ImageTranslator, PairDiscriminator, Recipe};
-use gan_baselines::{
-    CoModConfig, CoModDiscriminator, CoModGenerator, ResnetConfig, ResnetGenerator,
-};
+use gan_baselines::{CoModConfig, CoModDiscriminator, CoModGenerator, ResnetGenerator};
 use image::RgbImage;
 use lora_gan::{BaseGenerator, PatchGan};
 use serde::Serialize;
 use weight_blocks::WeightSpace;
 
 use super::{Comparison, Measurement};
-use crate::Error;
 use crate::error::Result;
 use crate::run::write_json;
+use crate::{Error, Preset};
 
 /// What to train.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -66,26 +64,27 @@ impl Baseline {
         }
     }
 
-    /// Its recipe at the compact preset.
-    pub fn recipe(self) -> Recipe {
+    /// Its recipe.
+    pub fn recipe(self, preset: Preset) -> Recipe {
         match self {
-            Self::Pix2pix => Recipe::pix2pix_compact(),
+            Self::Pix2pix => preset.pix2pix_training(),
             Self::Comod => Recipe::comod_compact(),
-            Self::E2gan => Recipe::compact(),
+            Self::E2gan => preset.fine_tuning(),
         }
     }
 
     /// Configurations of the networks that train.
     pub fn configs(self, recipe: &Recipe, base: &BaseGenerator) -> serde_json::Value {
+        let preset = Preset::of(&base.config);
         match self {
             Self::Pix2pix => serde_json::json!({
-                "generator": ResnetConfig::compact(),
+                "generator": preset.pix2pix(),
                 "discriminator": recipe.discriminator,
             }),
             // One configuration for both.
             Self::Comod => serde_json::json!({
-                "generator": CoModConfig::compact(),
-                "discriminator": CoModConfig::compact(),
+                "generator": preset.comod(),
+                "discriminator": preset.comod(),
             }),
             Self::E2gan => serde_json::json!({
                 "generator": base.config,
@@ -104,6 +103,7 @@ impl Baseline {
         if self != Self::Comod {
             return Ok(());
         }
+        // All presets have the same groups.
         let config = CoModConfig::compact();
         let (full, last) = (batch.min(pairs), pairs % batch.max(1));
         match [full, last]
@@ -151,16 +151,17 @@ pub fn train(
     recipe.validate()?;
     baseline.check_batches(comparison.pairs.train.len(), recipe.batch_size)?;
     let seed = recipe.seed;
+    let preset = Preset::of(&comparison.base.config);
     match baseline {
         Baseline::Pix2pix => {
-            let generator = ResnetGenerator::new(&ResnetConfig::compact(), seed, device)?;
+            let generator = ResnetGenerator::new(&preset.pix2pix(), seed, device)?;
             let discriminator = PatchGan::new(&recipe.discriminator, seed, device)?;
             let fresh = GanTrainer::from_scratch(generator, discriminator, recipe.clone(), device)?;
             let untrained = comparison.draw(&fresh)?;
             run(comparison, fresh.resumed(state)?, state, untrained, observe)
         }
         Baseline::Comod => {
-            let config = CoModConfig::compact();
+            let config = preset.comod();
             let generator = CoModGenerator::new(&config, seed, device)?;
             let discriminator = CoModDiscriminator::new(&config, seed, device)?;
             let fresh = GanTrainer::from_scratch(generator, discriminator, recipe.clone(), device)?;

@@ -4,6 +4,7 @@ mod auto;
 mod by_pairs;
 mod denoised;
 mod interpolated;
+mod inverted;
 mod judge;
 mod ridge;
 
@@ -21,6 +22,7 @@ pub use auto::{AutoChoice, AutoStart};
 pub use by_pairs::BestByPairs;
 pub use denoised::DenoisedStart;
 pub use interpolated::Interpolated;
+pub use inverted::Inverted;
 pub use ridge::Ridge;
 
 /// Where the adapter's weights come from before fine-tuning.
@@ -44,13 +46,15 @@ pub enum StartKind {
     WrongPrompt,
     /// The weight generator.
     Denoised,
+    /// The weight generator asked with a prompt that the training pairs have corrected.
+    Inverted,
     /// The best of the others on some training pairs.
     Auto,
 }
 
 impl StartKind {
     /// All of them, the weight generator and the choice last.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Zero,
         Self::Random,
         Self::Mean,
@@ -60,11 +64,12 @@ impl StartKind {
         Self::Ridge,
         Self::WrongPrompt,
         Self::Denoised,
+        Self::Inverted,
         Self::Auto,
     ];
 
     /// The name in reports: `zero`, `random`, `mean`, `nearest`, `interpolated`, `best_by_pairs`, `ridge`, `wrong_prompt`,
-    /// `denoised`, `auto`.
+    /// `denoised`, `inverted`, `auto`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Zero => "zero",
@@ -76,6 +81,7 @@ impl StartKind {
             Self::Ridge => "ridge",
             Self::WrongPrompt => "wrong_prompt",
             Self::Denoised => "denoised",
+            Self::Inverted => "inverted",
             Self::Auto => "auto",
         }
     }
@@ -162,6 +168,7 @@ impl<'a> Starts<'a> {
                 Box::new(self.denoised().with_wrong_prompt(&wrong))
             }
             StartKind::Denoised => Box::new(self.denoised()),
+            StartKind::Inverted => Box::new(Inverted::new(*self)),
             StartKind::Auto => Box::new(self.auto()),
         })
     }

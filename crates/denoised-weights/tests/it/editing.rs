@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use denoised_weights::pairs::read_pair_set;
-use denoised_weights::{Error, PhotoEditor, PromptEncoder, fine_tune, plan_edits};
+use denoised_weights::{Error, PhotoEditor, PromptEncoder, WholeSize, fine_tune, plan_edits};
 use finetune::Zero;
 use weight_blocks::WeightSpace;
 
@@ -86,6 +86,34 @@ fn photos_with_equal_stems_keep_files_of_their_own() {
         .map(|edit| edit.edited.file_name().unwrap())
         .collect();
     assert_eq!(names, ["Dog.jpg.png", "dog.png.png"]);
+}
+
+#[test]
+fn whole_photos_keep_their_size_and_are_edited_as_their_squares_are() {
+    let base = tiny_base();
+    let editor = PhotoEditor::new(&base, &base.generator.read_weights().unwrap()).unwrap();
+    let square = photo(SIZE as u32, SIZE as u32, 1);
+    let whole = editor.edit_whole(square.clone(), WholeSize::Own).unwrap();
+    assert_eq!(whole, editor.edit(square).unwrap());
+    let wide = photo(61, 40, 2);
+    let edited = editor.edit_whole(wide.clone(), WholeSize::Own).unwrap();
+    assert_eq!(edited.dimensions(), (61, 40));
+    assert_ne!(edited, wide);
+    let scaled = editor.edit_whole(wide, WholeSize::ShorterSide(20)).unwrap();
+    assert_eq!(scaled.dimensions(), (31, 20));
+
+    let dir = tempfile::tempdir().unwrap();
+    let photos = dir.path().join("photos");
+    let files = photos_with_equal_stems(&photos);
+    photo(48, 32, 5).save(photos.join("wide.png")).unwrap();
+    let edited = dir.path().join("edited");
+    let (mut seen, size) = (Vec::new(), WholeSize::ShorterSide(16));
+    let count = editor.edit_folder_whole(&photos, &edited, size, |number| seen.push(number));
+    assert_eq!((count.unwrap(), seen), (5, vec![1, 2, 3, 4, 5]));
+    unchanged(&files);
+    let size_of = |name: &str| image::image_dimensions(edited.join(name)).unwrap();
+    assert_eq!(size_of("wide.png"), (24, 16));
+    assert_eq!(size_of("dog.jpg.png"), (16, 16));
 }
 
 #[test]

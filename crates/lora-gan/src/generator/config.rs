@@ -115,6 +115,16 @@ impl GeneratorConfig {
         }
     }
 
+    /// 256×256 on a few CPU cores: the paper's layout and 7×7 layers with the channels, tokens and ranks of `compact`.
+    pub fn photo() -> Self {
+        Self {
+            image_size: 256,
+            edge_kernel: 7,
+            reflect_padding: true,
+            ..Self::compact()
+        }
+    }
+
     /// Checks that the numbers fit together.
     ///
     /// # Errors

@@ -11,5 +11,6 @@ mod solver;
 
 pub use denoiser::Denoiser;
 pub use parameterization::Parameterization;
+pub(crate) use sampler::one_step_token_gradient;
 pub use sampler::{SampleOptions, Sampler, multi_step, one_step};
 pub use schedule::{BetaSchedule, NoiseSchedule};

@@ -99,6 +99,53 @@ pub fn one_step(
     })
 }
 
+/// The gradient of the inner product of `direction` and the weights of [`one_step`] with respect to the tokens
+/// of `text`, `[1, L, C]` on an autodiff device: L·C values. If `direction` is the gradient of some loss with
+/// respect to the weights, this is its gradient with respect to the prompt.
+///
+/// # Errors
+/// As [`one_step`], and [`Error::Shape`] if there is not one value of `direction` for each weight.
+pub(crate) fn one_step_token_gradient(
+    denoiser: &dyn Denoiser,
+    text: &TextCondition,
+    blocks: usize,
+    schedule: &NoiseSchedule,
+    options: &SampleOptions,
+    direction: &[f32],
+) -> Result<Vec<f32>, Error> {
+    let size = denoiser.block_size();
+    if direction.len() != blocks * size {
+        return Err(Error::shape("direction", blocks * size, direction.len()));
+    }
+    let text = TextCondition {
+        tokens: text.tokens.clone().require_grad(),
+        mask: text.mask.clone(),
+    };
+    let mut sum = vec![0.0f32; text.tokens.shape().num_elements()];
+    let recover = |rows: &Rows<'_>, noisy| rows.recover(denoiser, noisy, options.t, schedule);
+    each_batch(
+        denoiser,
+        &text,
+        blocks,
+        schedule,
+        options,
+        recover,
+        |first, recovered| {
+            let [count, _] = recovered.dims();
+            let part = direction[first * size..(first + count) * size].to_vec();
+            let part = Tensor::from_data(TensorData::new(part, [count, size]), &recovered.device());
+            let gradients = (recovered * part).sum().backward();
+            if let Some(gradient) = text.tokens.grad(&gradients) {
+                let gradient = read("gradient of the prompt", gradient)?;
+                sum.iter_mut().zip(gradient).for_each(|(s, g)| *s += g);
+            }
+            Ok(())
+        },
+    )?;
+    sum.iter_mut().for_each(|s| *s /= options.noises as f32);
+    Ok(sum)
+}
+
 /// The rule by which [`multi_step`] goes from one timestep to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -238,6 +285,40 @@ fn sample(
     options: &SampleOptions,
     denoise: impl Fn(&Rows<'_>, Tensor<2>) -> Tensor<2>,
 ) -> Result<Vec<f32>, Error> {
+    let size = denoiser.block_size();
+    let mut sum = vec![0.0f32; blocks * size];
+    each_batch(
+        denoiser,
+        text,
+        blocks,
+        schedule,
+        options,
+        denoise,
+        |first, recovered| {
+            let recovered = read("predicted weights", recovered)?;
+            for (s, r) in sum[first * size..].iter_mut().zip(recovered) {
+                *s += r;
+            }
+            Ok(())
+        },
+    )?;
+    if options.noises > 1 {
+        sum.iter_mut().for_each(|s| *s /= options.noises as f32);
+    }
+    Ok(sum)
+}
+
+/// Runs `denoise` over all blocks in batches, once for each noise; `each` takes the first block's number and
+/// the result.
+fn each_batch(
+    denoiser: &dyn Denoiser,
+    text: &TextCondition,
+    blocks: usize,
+    schedule: &NoiseSchedule,
+    options: &SampleOptions,
+    denoise: impl Fn(&Rows<'_>, Tensor<2>) -> Tensor<2>,
+    mut each: impl FnMut(usize, Tensor<2>) -> Result<(), Error>,
+) -> Result<(), Error> {
     options.validate(schedule)?;
     let [prompts, _, width] = text.tokens.dims();
     if prompts != 1 || width != denoiser.context_width() {
@@ -249,7 +330,6 @@ fn sample(
     }
     let device = text.tokens.device();
     let size = denoiser.block_size();
-    let mut sum = vec![0.0f32; blocks * size];
     for draw in 0..options.noises {
         for first in (0..blocks).step_by(options.batch_size) {
             let rows = Rows {
@@ -262,15 +342,8 @@ fn sample(
                 text,
                 guidance: options.guidance,
             };
-            let recovered = denoise(&rows, rows.noise(0));
-            let recovered = read("predicted weights", recovered)?;
-            for (s, r) in sum[first * size..].iter_mut().zip(recovered) {
-                *s += r;
-            }
+            each(first, denoise(&rows, rows.noise(0)))?;
         }
     }
-    if options.noises > 1 {
-        sum.iter_mut().for_each(|s| *s /= options.noises as f32);
-    }
-    Ok(sum)
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! The artefact on disk, its checks, and its predictions.
 
-use crate::common::{dataset, device, distance, layout, text, text_spec, train, unet};
+use crate::common::{dataset, device, distance, layout, text, text_spec, train, unet, uniform};
 use weight_diffusion::encoded_text::{EncodedPrompt, EncoderId};
 use weight_diffusion::{
     BlockSource, BlockTrainer, Error, Parameterization, Precision, Prediction, SampleOptions,
@@ -179,6 +179,56 @@ fn predictions_depend_on_seed_and_not_on_batch_size() {
     let empty = EncodedPrompt::new(vec![], 0);
     let empty = generator.predict(&empty, &options, &device()).unwrap();
     assert!(empty.norm.is_finite());
+}
+
+#[test]
+fn the_gradient_of_a_prompt_is_that_of_difference_quotients() {
+    let generator = generator();
+    let (layout, own) = (generator.layout(), text(1, 2));
+    let mut direction = uniform(3, layout.blocks() * layout.block_size());
+    direction[layout.values()..].fill(0.0);
+    let direction = layout.decode(&direction).unwrap();
+    let options = SampleOptions {
+        noises: 2,
+        batch_size: 3,
+        guidance: 1.5,
+        ..generator.defaults()
+    };
+    let product = |tokens: &EncodedPrompt| -> f64 {
+        let weights = generator
+            .predict(tokens, &options, &device())
+            .unwrap()
+            .weights;
+        let pairs = weights.values().zip(direction.values());
+        pairs
+            .flat_map(|(w, d)| w.data.iter().zip(&d.data))
+            .map(|(w, d)| f64::from(*w) * f64::from(*d))
+            .sum()
+    };
+    let gradient = generator
+        .token_gradient(&own, &direction, &options, &device())
+        .unwrap();
+    assert_eq!(gradient.len(), own.tokens.len());
+    let largest = gradient.iter().fold(0.0f32, |most, g| most.max(g.abs()));
+    for (i, found) in gradient.iter().enumerate() {
+        let moved = |by: f32| {
+            let mut tokens = own.clone();
+            tokens.tokens[i] += by;
+            product(&tokens)
+        };
+        let expected = (moved(0.01) - moved(-0.01)) / 0.02;
+        let apart = (f64::from(*found) - expected).abs();
+        assert!(
+            apart < 0.03 * f64::from(largest),
+            "{i}: {found} for {expected}"
+        );
+    }
+    let other = direction.iter().skip(1);
+    let other = other
+        .map(|(name, tensor)| (name.clone(), tensor.clone()))
+        .collect();
+    let error = generator.token_gradient(&own, &other, &options, &device());
+    assert!(error.is_err());
 }
 
 #[test]

@@ -14,7 +14,7 @@ use denoised_weights::pairs::{ConceptPairs, PairCounts};
 use denoised_weights::run::write_json;
 use denoised_weights::starts::{AutoChoice, Starts};
 use denoised_weights::weights::norm;
-use denoised_weights::{Error, SavedFineTuning};
+use denoised_weights::{Error, Preset, SavedFineTuning};
 use finetune::{Evaluator, Initializer, Recipe, Zero, tensor_to_images, translate};
 use image::RgbImage;
 use weight_blocks::WeightSpace;
@@ -78,7 +78,7 @@ fn train(trainings: &Trainings, run: &Run, bench: &Workbench) -> Result<State, E
     let recipe = Recipe {
         epochs: spec.epochs,
         seed: spec.seed,
-        ..Recipe::compact()
+        ..Preset::of(&base.config).fine_tuning()
     };
     let zero = Zero::new(base.generator.read_weights()?);
     let generator = predictor.generator();
