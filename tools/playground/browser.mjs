@@ -171,8 +171,9 @@ test("a photograph is uploaded, edited and kept apart from hostile files", async
   const good = file("wide.png", png(200, 120, (x, y) => x + 2 * y));
   await page.setInputFiles("#add-photo", [good]);
   await page.waitForFunction((n) => document.querySelectorAll("#strip button").length === n, shown + 1);
-  await page.waitForFunction(() => document.getElementById("after").src.startsWith("blob:"));
+  await page.waitForFunction(() => !document.getElementById("after").hidden);
   const edited = await pixels(page, "#after");
+  assert.equal(edited.length, 4 * 200 * 120, "with its own proportions");
   assert.ok(apart(await pixels(page, "#before"), edited) > 5);
   refusalsExpected = true;
   const whole = good.buffer;

@@ -86,7 +86,7 @@ impl PhotoEditor {
     ///
     /// # Errors
     /// Returns [`Error::Concepts`] if the photo has no pixels or cannot be scaled so, and [`Error::PhotoTooLarge`] if it has
-    /// more than 2²⁰ pixels.
+    /// more than [`WholeSize::MAX_PIXELS`].
     pub fn edit_whole(&self, photo: RgbImage, size: WholeSize) -> Result<RgbImage> {
         let photo = scaled(photo, size)?;
         let input = image_to_tensor(&padded(&photo), &self.device);

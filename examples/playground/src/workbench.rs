@@ -3,22 +3,30 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use concepts::images::{encode_png, fit_image};
+use concepts::images::{encode_png, fit_image, scale_image};
 use concepts::read_photos;
 use denoised_weights::lora_gan::{self, BaseGenerator};
 use denoised_weights::pairs::spread;
 use denoised_weights::weights::{mix, mixed_prompt, with_strength};
-use denoised_weights::{AdapterPredictor, Assets, Error, Neighbour, PhotoEditor, PromptNeighbours};
+use denoised_weights::{
+    AdapterPredictor, Assets, Error, Neighbour, PhotoEditor, PromptNeighbours, WholeSize,
+};
 use image::RgbImage;
 use weight_blocks::{NamedTensors, Zoo};
 
 /// Photographs of the samples.
 const SAMPLES: usize = 8;
 
+/// Pixels a side of a sample: those of the shipped photographs.
+const SAMPLE_SIZE: usize = 128;
+
+/// Pixels along the shorter side of a photograph of the user's, at most.
+const SHOWN_SIZE: u32 = 256;
+
 /// Neighbours that are named.
 const NEIGHBOURS: usize = 4;
 
-/// A sample photograph at the base's size.
+/// A sample photograph.
 pub(crate) struct Sample {
     pub(crate) name: String,
     pub(crate) image: RgbImage,
@@ -62,7 +70,7 @@ impl Workbench {
     pub fn new(predictor: AdapterPredictor, paths: Assets) -> Result<Self, Error> {
         let zoo = paths.open_zoo(predictor.base())?;
         let neighbours = PromptNeighbours::of_zoo(&zoo, predictor.encoder())?;
-        let samples = samples(&paths.photos, predictor.base().config.image_size)?;
+        let samples = samples(&paths.photos)?;
         Ok(Self {
             predictor,
             zoo,
@@ -99,6 +107,19 @@ impl Workbench {
     }
 
     /// `image` at the base's size.
+    /// A photograph as it is edited and shown: with its own proportions, no larger than need be.
+    pub(crate) fn shown(&self, image: RgbImage) -> Result<RgbImage, Error> {
+        let (shorter, longer) = (
+            image.width().min(image.height()),
+            image.width().max(image.height()),
+        );
+        // A strip is as long as a whole photo may be.
+        let whole = WholeSize::MAX_PIXELS as f64 * f64::from(shorter) / f64::from(longer.max(1));
+        let side = shorter.min(SHOWN_SIZE).min(whole.sqrt() as u32);
+        Ok(scale_image(image, side.max(1) as usize)?)
+    }
+
+    /// The middle square at the base's size, as pairs are trained on.
     pub(crate) fn fit(&self, image: RgbImage) -> Result<RgbImage, Error> {
         Ok(fit_image(image, self.size())?)
     }
@@ -158,18 +179,22 @@ impl Workbench {
         })
     }
 
-    /// Edits photographs of the base's size.
+    /// Edits photographs of any size.
     pub(crate) fn edit(&self, made: &Made, photos: &[&RgbImage]) -> Result<Vec<RgbImage>, Error> {
         if photos.is_empty() {
             return Ok(Vec::new());
         }
-        PhotoEditor::new(&made.base, &made.adapter)?.edit_fitted(photos)
+        let editor = PhotoEditor::new(&made.base, &made.adapter)?;
+        let edits = photos
+            .iter()
+            .map(|&photo| editor.edit_whole(photo.clone(), WholeSize::Own));
+        edits.collect()
     }
 }
 
 /// One photograph of each of several sources.
-fn samples(dir: &Path, size: usize) -> Result<Vec<Sample>, Error> {
-    let mut photos = read_photos(dir, size)?;
+fn samples(dir: &Path) -> Result<Vec<Sample>, Error> {
+    let mut photos = read_photos(dir, SAMPLE_SIZE)?;
     photos.dedup_by(|a, b| a.source == b.source);
     spread(&photos, SAMPLES, 0.5)
         .into_iter()

@@ -11,6 +11,12 @@ function place() {
 split.addEventListener("input", place);
 place();
 
+// The frame has the photograph's proportions, within reason.
+images.before.addEventListener("load", () => {
+  const { naturalWidth, naturalHeight } = images.before;
+  viewer.style.aspectRatio = String(Math.min(2, Math.max(0.75, naturalWidth / naturalHeight)));
+});
+
 export function show(before, after) {
   if (images.before.src !== before) images.before.src = before;
   if (after && images.after.src !== after) images.after.src = after;

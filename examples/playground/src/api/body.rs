@@ -153,7 +153,7 @@ impl PhotoSource {
                 let bytes = STANDARD.decode(text);
                 let bytes = bytes.map_err(|error| Refusal::malformed(format!("photo: {error}")))?;
                 let image = decode_image(&bytes, Path::new("photo"), limits::IMAGE)?;
-                Ok(bench.fit(image)?)
+                Ok(bench.shown(image)?)
             }
         }
     }

@@ -58,7 +58,7 @@ pub(super) async fn sample(
         .clone()))
 }
 
-/// An uploaded file as the model sees it: its centre square at the base's size, as PNG.
+/// An uploaded file as it is edited and shown, as PNG.
 pub(super) async fn photo(
     State(shared): State<Arc<Shared>>,
     headers: HeaderMap,
@@ -72,7 +72,7 @@ pub(super) async fn photo(
     let fitted = in_turn(&shared, &shared.computing, move |shared| {
         let photo = FilePath::new("photo");
         let image = decode_image(&bytes, photo, limits::IMAGE)?;
-        Ok(encode_png(&shared.bench.fit(image)?, photo)?)
+        Ok(encode_png(&shared.bench.shown(image)?, photo)?)
     });
     Ok(png(fitted.await?))
 }

@@ -5,7 +5,7 @@ use std::io::{Cursor, Read};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use denoised_weights::burn::tensor::Device;
-use denoised_weights::{AdapterPredictor, Assets};
+use denoised_weights::{AdapterPredictor, Assets, WholeSize};
 use serde_json::{Value, json};
 
 use crate::client::{Server, photo, png};
@@ -39,20 +39,27 @@ fn the_page_edits_with_the_same_pixels_as_the_library() {
     let assets = Assets::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets"));
     let predictor = AdapterPredictor::load(&assets, &Device::flex()).unwrap();
     let editor = predictor.editor("teal charcoal sketch").unwrap();
-    let expected = png(&editor.edit(picture.clone()).unwrap());
+    let expected = png(&editor.edit_whole(picture.clone(), WholeSize::Own).unwrap());
 
     let job = |photos: Value| json!({"prompt": " teal charcoal sketch ", "photos": photos});
     let own = json!({"png": STANDARD.encode(&sample)});
     let images = edited(&server, &job(json!([{"sample": 3}, own])));
     assert!(images[0] == expected && images[1] == expected);
-    // A large photograph is cut and resized once, by the server.
+    // A large photograph is scaled once, by the server.
     let large = server.request(
         "POST".parse().unwrap(),
         "/api/photo",
-        png(&photo(300, 200, 1)),
+        png(&photo(600, 400, 1)),
     );
     let fitted = image::load_from_memory(&large.body).unwrap();
-    assert_eq!((fitted.width(), fitted.height()), (64, 64));
+    assert_eq!((fitted.width(), fitted.height()), (384, 256));
+    // A strip of more pixels than are edited at once, too.
+    let strip = png(&photo(8000, 200, 1));
+    let strip = server
+        .request("POST".parse().unwrap(), "/api/photo", strip)
+        .body;
+    let shown = image::load_from_memory(&strip).unwrap();
+    assert_eq!((shown.width(), shown.height()), (6440, 161));
 }
 
 #[test]
