@@ -275,7 +275,7 @@ impl WeightGenerator {
     /// It lets examples correct a prompt (textual inversion, Gal et al. 2023, through the weight generator).
     ///
     /// # Errors
-    /// As [`predict`](Self::predict), and [`Error::Weights`] if the gradient has other tensors than the layout.
+    /// As [`predict`](Self::predict), and [`Error::Blocks`] if the gradient has other tensors than the layout.
     pub fn token_gradient(
         &self,
         text: &EncodedPrompt,
