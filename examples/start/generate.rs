@@ -17,6 +17,7 @@ use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, display, parse, prompt, run};
 use denoised_weights_examples::options::{ModelArgs, SampleArgs};
 use denoised_weights_examples::progress::Progress;
+use lora_gan::BaseGenerator;
 use serde::Serialize;
 use weight_blocks::NamedTensors;
 use weight_diffusion::Prediction;
@@ -104,8 +105,8 @@ fn generate(args: &Args) -> Result<()> {
     let load_seconds = started.elapsed().as_secs_f64();
 
     let started = Instant::now();
-    let (adapter, prompt, prediction) = make(args, &predictor)?;
-    let base = &predictor.prompted_base(&prompt)?;
+    let (base, adapter, prediction) = make(args, &predictor)?;
+    let base = &base;
     let adapter = with_strength(base, &adapter, args.strength)?;
     let predict_seconds = started.elapsed().as_secs_f64();
     base.save_adapter(&args.out, &adapter)?;
@@ -163,15 +164,14 @@ fn generate(args: &Args) -> Result<()> {
     args.common.write_json(&report)
 }
 
-/// The adapter of a file, or the predicted one, mixed if asked for, with its prompt; and the prediction for the first prompt.
+/// The adapter of a file, or the predicted one, mixed if asked for, with its base; and the prediction for the first prompt.
 fn make(
     args: &Args,
     predictor: &AdapterPredictor,
-) -> Result<(NamedTensors, String, Option<Prediction>)> {
+) -> Result<(BaseGenerator, NamedTensors, Option<Prediction>)> {
     if let Some(path) = &args.adapter {
-        let (adapter, prompt) = predictor.base().load_adapter(path)?;
-        let missing = || format!("{}: no prompt in its header; write it again", display(path));
-        return Ok((adapter, prompt.ok_or_else(missing)?, None));
+        let (base, adapter) = predictor.load_adapter(path)?;
+        return Ok((base, adapter, None));
     }
     let options = args
         .sampling
@@ -189,7 +189,7 @@ fn make(
         Some(other) => mixed_prompt(prompt, other, args.share),
         None => prompt.to_owned(),
     };
-    Ok((adapter, prompt, Some(prediction)))
+    Ok((predictor.prompted_base(&prompt)?, adapter, Some(prediction)))
 }
 
 impl Args {

@@ -5,6 +5,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use finetune::{Initializer, Start};
 use lora_gan::BaseGenerator;
+use weight_blocks::NamedTensors;
 use weight_diffusion::{Prediction, SampleOptions, WeightGenerator};
 
 use crate::error::Result;
@@ -101,6 +102,21 @@ impl AdapterPredictor {
     /// Returns [`Error::Text`] if the encoder knows no word of the prompt.
     pub fn prompted_base(&self, prompt: &str) -> Result<BaseGenerator> {
         self.encoder.prompted(&self.base, prompt)
+    }
+
+    /// Reads an adapter of the base; gives it with the base for the prompt in its file. A file that names no prompt has the
+    /// base for none, which does if the base reads no prompts.
+    ///
+    /// # Errors
+    /// Returns [`Error::Network`], which names the file, if it cannot be read or is of another base, and [`Error::Text`] if
+    /// the encoder knows no word of its prompt.
+    pub fn load_adapter(&self, path: &Path) -> Result<(BaseGenerator, NamedTensors)> {
+        let (adapter, prompt) = self.base.load_adapter(path)?;
+        let base = match prompt {
+            Some(prompt) => self.prompted_base(&prompt)?,
+            None => self.base.clone(),
+        };
+        Ok((base, adapter))
     }
 
     /// An editor of photos for `prompt`, with the predicted adapter.

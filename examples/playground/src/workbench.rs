@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use concepts::images::{encode_png, fit_image, scale_image};
 use concepts::read_photos;
-use denoised_weights::lora_gan::{self, BaseGenerator};
+use denoised_weights::lora_gan::BaseGenerator;
 use denoised_weights::pairs::spread;
 use denoised_weights::weights::{mix, mixed_prompt, with_strength};
 use denoised_weights::{
@@ -128,11 +128,8 @@ impl Workbench {
     pub(crate) fn make(&self, recipe: &Recipe, strength: f32) -> Result<Made, Error> {
         let started = Instant::now();
         let (mut warnings, mut neighbours) = (Vec::new(), Vec::new());
-        let (full, prompt) = match recipe {
-            Recipe::Trained(path) => {
-                let (adapter, prompt) = self.predictor.base().load_adapter(path)?;
-                (adapter, prompt.ok_or(lora_gan::Error::NoPrompt)?)
-            }
+        let (base, full) = match recipe {
+            Recipe::Trained(path) => self.predictor.load_adapter(path)?,
             Recipe::Prompt(prompt, second) => {
                 let mut adapter = self.predictor.predict(prompt)?.weights;
                 let mut prompt = prompt.clone();
@@ -140,10 +137,9 @@ impl Workbench {
                     adapter = mix(&adapter, &self.predictor.predict(other)?.weights, *share)?;
                     prompt = mixed_prompt(&prompt, other, *share);
                 }
-                (adapter, prompt)
+                (self.predictor.prompted_base(&prompt)?, adapter)
             }
         };
-        let base = self.predictor.prompted_base(&prompt)?;
         let seconds = started.elapsed().as_secs_f64();
         if let Recipe::Prompt(prompt, second) = recipe {
             let prompts = std::iter::once(prompt).chain(second.iter().map(|second| &second.0));

@@ -53,6 +53,13 @@ fn a_saved_adapter_is_read_back_for_its_own_base_alone() {
     let (read, prompt) = predictor.base().load_adapter(&path).unwrap();
     assert_eq!(read, weights);
     assert_eq!(prompt.as_deref(), Some("teal charcoal sketch"));
+    let (own, read) = predictor.load_adapter(&path).unwrap();
+    assert_eq!((own.prompt, read), (prompt, weights.clone()));
+    // A file without a prompt, as earlier versions wrote: the shipped base reads none.
+    predictor.base().save_adapter(&path, &weights).unwrap();
+    let (own, read) = predictor.load_adapter(&path).unwrap();
+    assert_eq!((&own.prompt, &read), (&None, &weights));
+    PhotoEditor::new(&own, &read).unwrap();
     let mut other = predictor.base().clone();
     other.digest = "other".into();
     assert!(other.load_adapter(&path).is_err());

@@ -2,10 +2,10 @@
 
 use encoded_text::EncodedPrompt;
 
-use super::network_loss::{NetworkLoss, StepTexts, through_dictionary};
+use super::network_loss::{NetworkLoss, through_dictionary};
 use super::optimizer::StepStats;
-use super::trainer::{Trainer, check_data, sealed};
-use crate::{BlockDataset, BlockSource, Error};
+use super::trainer::{Trainer, sealed};
+use crate::{BlockDataset, Error};
 
 /// Minimises a [`NetworkLoss`] of one-step predictions by the network's block dictionary
 /// ([`UNet1dConfig::dictionary`](crate::UNet1dConfig::dictionary)); all other weights are frozen.
@@ -39,9 +39,7 @@ impl DictionaryTrainer {
         prompts: &[EncodedPrompt],
         loss: &mut dyn NetworkLoss,
     ) -> Result<StepStats, Error> {
-        check_data(&self.data, &dataset.spec())?;
-        let optimizer = &self.optimizer;
-        let config = &optimizer.config;
+        let config = self.config();
         if config.weight_decay != 0.0 {
             let requirement = "0 if only the dictionary is trained";
             return Err(Error::config(
@@ -50,15 +48,6 @@ impl DictionaryTrainer {
                 requirement,
             ));
         }
-        let texts = StepTexts::given(optimizer.step + 1, prompts)?;
-        let (loss, gradient) = through_dictionary(
-            &optimizer.model,
-            dataset,
-            loss,
-            (config.seed, &texts),
-            config.micro_batch,
-            &optimizer.device,
-        )?;
-        self.optimizer.descend(loss, gradient)
+        self.step_through(through_dictionary, dataset, prompts, loss)
     }
 }

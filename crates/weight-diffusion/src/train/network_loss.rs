@@ -6,7 +6,9 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::seq::index::sample;
 
+use super::optimizer::StepStats;
 use super::parameter_vector;
+use super::trainer::{Objective, Trainer, check_data};
 use crate::diffusion::Denoiser;
 use crate::diffusion::noise::{fill_normal, stream};
 use crate::readback::read;
@@ -68,6 +70,40 @@ impl<'a> StepTexts<'a> {
             prompts: numbers.iter().map(|&i| &all[i]).collect(),
             numbers,
         }
+    }
+}
+
+/// [`through_network`] or [`through_dictionary`].
+type Through = fn(
+    &UNet1d,
+    &BlockDataset,
+    &mut dyn NetworkLoss,
+    (u64, &StepTexts<'_>),
+    usize,
+    &Device,
+) -> Result<(f64, Tensor<1>), Error>;
+
+impl<O: Objective> Trainer<O> {
+    /// Takes one optimizer step by the gradient that `through` gives for `prompts`.
+    pub(super) fn step_through(
+        &mut self,
+        through: Through,
+        dataset: &BlockDataset,
+        prompts: &[EncodedPrompt],
+        loss: &mut dyn NetworkLoss,
+    ) -> Result<StepStats, Error> {
+        check_data(&self.data, &dataset.spec())?;
+        let optimizer = &self.optimizer;
+        let texts = StepTexts::given(optimizer.step + 1, prompts)?;
+        let (loss, gradient) = through(
+            &optimizer.model,
+            dataset,
+            loss,
+            (optimizer.config.seed, &texts),
+            optimizer.config.micro_batch,
+            &optimizer.device,
+        )?;
+        self.optimizer.descend(loss, gradient)
     }
 }
 
