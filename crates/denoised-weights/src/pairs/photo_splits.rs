@@ -8,9 +8,9 @@ use image::RgbImage;
 use crate::error::Result;
 
 /// Source photographs kept for choosing settings.
-const VALIDATION_SOURCES: usize = 2;
+const VALIDATION_SOURCES: usize = 16;
 /// Source photographs kept for reporting results.
-const TEST_SOURCES: usize = 3;
+const TEST_SOURCES: usize = 24;
 /// Seed of the split of the sources.
 const SPLIT_SEED: u64 = 0;
 
