@@ -50,6 +50,12 @@ struct Args {
     /// Width of the UNet.
     #[arg(long, default_value_t = 64)]
     channels: usize,
+    /// Weights per position of the UNet; a divisor of the block size.
+    #[arg(long, default_value_t = UNet1dConfig::compact().patch_size)]
+    patch_size: usize,
+    /// Give each block index an output layer of its own, beside the shared one of the paper's network.
+    #[arg(long)]
+    block_heads: bool,
     /// Entries of a dictionary of directions per block, which the text mixes beside the UNet; 0 for the
     /// paper's network.
     #[arg(long, default_value_t = 96)]
@@ -165,7 +171,9 @@ impl Args {
     fn unet(&self, layout: &Layout, text_width: usize) -> UNet1dConfig {
         UNet1dConfig {
             base_channels: self.channels,
+            patch_size: self.patch_size,
             context_width: text_width,
+            block_heads: self.block_heads.then(|| layout.blocks()),
             dictionary: (self.dictionary > 0).then_some(DictionarySize {
                 blocks: layout.blocks(),
                 entries: self.dictionary,

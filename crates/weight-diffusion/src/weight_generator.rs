@@ -93,6 +93,7 @@ impl WeightGenerator {
             encoder.width,
             "the text encoder's",
         )?;
+        config.check_blocks(layout.blocks(), "the layout's")?;
         defaults.validate(&config.schedule)?;
         // Fails now, and not at the first prediction, if it belongs to another layout.
         normalizer.check(&layout)?;

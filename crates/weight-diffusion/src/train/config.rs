@@ -121,7 +121,7 @@ impl TrainConfig {
         Self {
             steps: 2_000,
             batch_size: 128,
-            micro_batch: 32,
+            micro_batch: 128,
             noises_per_block: 1,
             learning_rate: 1e-3,
             warmup_steps: 50,

@@ -145,8 +145,9 @@ pub(super) fn through_dictionary(
 }
 
 /// Mean loss of the one-step predictions for `texts`, and its gradient with respect to all weights of `model`.
-/// Rows go through the network `micro_batch` at a time, once for the predictions and once more for the
-/// gradient, so that the graph of all N blocks is never in memory.
+/// If the N blocks of a network fit into one micro-batch, their graph is kept from the prediction to the
+/// gradient. Otherwise rows go through the network `micro_batch` at a time, once for the predictions and once
+/// more for the gradient, so that the graph of all N blocks is never in memory.
 pub(super) fn through_network(
     model: &UNet1d,
     dataset: &BlockDataset,
@@ -156,21 +157,40 @@ pub(super) fn through_network(
     device: &Device,
 ) -> Result<(f64, Tensor<1>), Error> {
     let noise = Noise::draw(dataset, seed, texts);
-    let plain = device.clone().without_autodiff();
-    let mut weights = noise.recover(&model.valid(), micro_batch, &plain)?;
+    let (blocks, size) = (dataset.layout().blocks(), dataset.layout().block_size());
+    let mut kept = Vec::new();
+    let mut weights = if blocks <= micro_batch {
+        let mut weights = Vec::with_capacity(texts.prompts.len());
+        noise.rows(micro_batch, device, |_, _, rows| {
+            let noisy = rows.noisy.clone().without_autodiff();
+            let output = rows.through(model);
+            let clean = model.config().parameterization.recover(
+                noisy,
+                output.clone().without_autodiff(),
+                noise_end(model),
+                &model.config().schedule,
+            );
+            weights.push(read("predicted weights", clean)?);
+            kept.push(output);
+            Ok(())
+        })?;
+        weights
+    } else {
+        let plain = device.clone().without_autodiff();
+        noise.recover(&model.valid(), micro_batch, &plain)?
+    };
     for weights in &mut weights {
         dataset.normalizer().denormalize(weights)?;
     }
     let (mean, constants) = chain(dataset, loss, texts, &weights, slope(model))?;
 
-    let size = dataset.layout().block_size();
+    let mut kept = kept.into_iter();
     let mut sum: Option<Tensor<1>> = None;
     noise.rows(micro_batch, device, |_, part, rows| {
-        let count = rows.noisy.dims()[0];
-        let t = Tensor::full([count], noise_end(model) as i64, device);
-        let output = model.forward(rows.noisy, t, rows.n, &rows.text);
-        let constants = TensorData::new(constants[part].to_vec(), [count, size]);
+        let constants =
+            TensorData::new(constants[part.clone()].to_vec(), [part.len() / size, size]);
         let constants = Tensor::from_data(constants, device);
+        let output = kept.next().unwrap_or_else(|| rows.through(model));
         let mut gradients = (output * constants).sum().backward();
         let gradient = parameter_vector::gradients(model, &mut gradients);
         sum = Some(match sum.take() {
@@ -199,6 +219,18 @@ struct Rows {
     noisy: Tensor<2>,
     n: Tensor<1, Int>,
     text: TextCondition,
+}
+
+impl Rows {
+    /// F at the noise end.
+    fn through(self, model: &UNet1d) -> Tensor<2> {
+        let t = Tensor::full(
+            [self.noisy.dims()[0]],
+            noise_end(model) as i64,
+            &self.noisy.device(),
+        );
+        model.forward(self.noisy, t, self.n, &self.text)
+    }
 }
 
 impl<'a> Noise<'a> {

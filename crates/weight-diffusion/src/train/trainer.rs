@@ -80,8 +80,8 @@ impl<O: Objective> Trainer<O> {
     /// by `data`. `device` need not be an autodiff device.
     ///
     /// # Errors
-    /// Returns [`Error::Config`] if a setting is invalid, or if `unet` and `data` differ in block size or
-    /// text width.
+    /// Returns [`Error::Config`] if a setting is invalid, or if `unet` and `data` differ in block size,
+    /// number of blocks or text width.
     pub fn new(
         config: TrainConfig,
         unet: &UNet1dConfig,
@@ -102,6 +102,7 @@ impl<O: Objective> Trainer<O> {
         };
         same("block_size", unet.block_size, data.block_size)?;
         same("context_width", unet.context_width, data.text_width)?;
+        unet.check_blocks(data.blocks, "the data set's")?;
         let device = device.clone().autodiff();
         let model = UNet1d::new(unet, seed, &device)?;
         Ok(Self {

@@ -39,6 +39,10 @@ pub struct UNet1dConfig {
     pub embedding_size: usize,
     /// Width C of the text tokens.
     pub context_width: usize,
+    /// Number of blocks N, if each block index has an output layer of its own beside the shared one; none in
+    /// the paper.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block_heads: Option<usize>,
     /// A table per block that is mixed by the text and added to the output; none in the paper.
     pub dictionary: Option<DictionarySize>,
     /// What the output of the network stands for.
@@ -64,6 +68,7 @@ impl UNet1dConfig {
             encoding_size: 128,
             embedding_size: 512,
             context_width: 768,
+            block_heads: None,
             dictionary: None,
             parameterization: Parameterization::Epsilon,
             schedule: NoiseSchedule::ddpm(),
@@ -85,6 +90,7 @@ impl UNet1dConfig {
             encoding_size: 64,
             embedding_size: 256,
             context_width: 128,
+            block_heads: None,
             dictionary: None,
             parameterization: Parameterization::Skip,
             schedule: NoiseSchedule::ddpm(),
@@ -132,6 +138,19 @@ impl UNet1dConfig {
         Ok(())
     }
 
+    /// Checks that tables with a row for each block have `blocks` of them; `whose` says who has that many.
+    pub(crate) fn check_blocks(&self, blocks: usize, whose: &str) -> Result<(), Error> {
+        for (field, found) in [
+            ("block_heads", self.block_heads),
+            ("dictionary.blocks", self.dictionary.map(|size| size.blocks)),
+        ] {
+            if let Some(found) = found.filter(|&found| found != blocks) {
+                return Err(Error::config(field, found, format!("{whose}, {blocks}")));
+            }
+        }
+        Ok(())
+    }
+
     /// Checks each size alone, before anything is computed from the sizes or allocated for them.
     fn check_limits(&self) -> Result<(), Error> {
         for (field, value) in [
@@ -157,6 +176,10 @@ impl UNet1dConfig {
         fits("embedding_size", &[self.embedding_size, 2 * widest])?;
         fits("context_width", &[self.context_width, widest])?;
         fits("patch_size", &[self.positions(), widest])?;
+        if let Some(blocks) = self.block_heads {
+            within("block_heads", blocks, usize::MAX)?;
+            fits("block_heads", &[blocks, self.widths()[0], self.block_size])?;
+        }
         let Some(size) = self.dictionary else {
             return Ok(());
         };

@@ -1,6 +1,7 @@
 //! The 1-D UNet (paper, figure of the weight generator).
 
 mod attention;
+mod block_heads;
 mod blocks;
 mod config;
 pub(crate) mod conv;
@@ -19,6 +20,7 @@ use burn::tensor::activation::silu;
 use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
 
 use self::attention::{Context, TransformerBlock};
+use self::block_heads::BlockHeads;
 use self::blocks::{Downsample, IndexEmbedding, ResBlock, Upsample};
 pub use self::config::UNet1dConfig;
 use self::conv::{GroupNormLast, layer_norm, project};
@@ -73,6 +75,7 @@ pub struct UNet1d {
     up_0_text: TransformerBlock,
     norm_out: GroupNormLast,
     output: Linear,
+    block_heads: Option<BlockHeads>,
     dictionary: Option<BlockDictionary>,
     #[module(skip)]
     config: UNet1dConfig,
@@ -132,6 +135,7 @@ impl UNet1d {
             up_0_text: text(a, init),
             norm_out: GroupNormLast::new(a, config.norm_groups, init),
             output: init.zero_linear(a, config.patch_size),
+            block_heads: (config.block_heads).map(|blocks| BlockHeads::new(blocks, config, init)),
             dictionary: config
                 .dictionary
                 .map(|size| BlockDictionary::new(size, config, init)),
@@ -191,7 +195,7 @@ impl UNet1d {
             // The best linear estimate of w⁰: near the noise end, noise does not drown out the text.
             Parameterization::Skip => noisy * self.shares(t.clone()).0,
         };
-        let embedding = silu(self.embed_n.forward(n) + self.embed_t.forward(t));
+        let embedding = silu(self.embed_n.forward(n.clone()) + self.embed_t.forward(t));
         let patches = like(noisy, self.dtype()).reshape([
             batch,
             self.config.positions(),
@@ -219,8 +223,12 @@ impl UNet1d {
         let x = self.up_0.forward(x, embedding);
         let x = self.up_0_text.forward(x, &context);
 
-        let output = self.norm_out.then(x, None, &self.output, None);
+        let output = (self.norm_out).then(x.clone(), None, &self.output, None);
         let output = output.reshape([batch, block]);
+        let output = match &self.block_heads {
+            Some(heads) => output + heads.forward(x, n),
+            None => output,
+        };
         let output = match entries {
             Some(entries) => output + entries,
             None => output,

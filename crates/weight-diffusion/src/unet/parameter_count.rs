@@ -43,6 +43,8 @@ pub(crate) fn parameter_count(config: &UNet1dConfig) -> u128 {
             + linear(context + embedding, big(size.entries))
             + big(size.blocks) * big(size.entries) * big(config.block_size)
     });
+    let heads =
+        (config.block_heads).map_or(0, |blocks| 2 * a + big(blocks) * a * big(config.block_size));
     let patch = big(config.patch_size);
     linear(patch, a)
         + big(config.positions()) * a
@@ -62,6 +64,7 @@ pub(crate) fn parameter_count(config: &UNet1dConfig) -> u128 {
         + resampling
         + 2 * a
         + linear(a, patch)
+        + heads
         + dictionary
 }
 
@@ -99,6 +102,7 @@ mod tests {
             },
             UNet1dConfig {
                 dictionary,
+                block_heads: Some(7),
                 multipliers: [2, 1, 1],
                 ..small.clone()
             },

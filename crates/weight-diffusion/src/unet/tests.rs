@@ -47,6 +47,7 @@ fn tiny() -> UNet1dConfig {
         encoding_size: 8,
         embedding_size: 24,
         context_width: 6,
+        block_heads: Some(1000),
         dictionary: Some(crate::unet::DictionarySize {
             blocks: 1000,
             entries: 3,

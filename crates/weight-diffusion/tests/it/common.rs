@@ -107,6 +107,7 @@ pub fn unet(parameterization: Parameterization) -> UNet1dConfig {
         encoding_size: 16,
         embedding_size: 32,
         context_width: WIDTH,
+        block_heads: None,
         dictionary: None,
         parameterization,
         schedule: NoiseSchedule::ddpm(),

@@ -179,6 +179,35 @@ fn without_a_dictionary_the_whole_network_comes_to_minimise_the_loss() {
 }
 
 #[test]
+fn parts_of_a_network_and_all_its_blocks_at_once_take_the_same_step() {
+    let data = dataset();
+    assert!(data.layout().blocks() > 1);
+    let step = |micro_batch| {
+        let config = TrainConfig {
+            micro_batch,
+            ..config()
+        };
+        let unet = unet(Parameterization::Skip);
+        let mut trainer = NetworkTrainer::new(config, &unet, data.spec(), 1, &device()).unwrap();
+        let mut steps = (0..3).map(|_| {
+            trainer
+                .step(&data, data.texts(), &mut squares(&data))
+                .unwrap()
+        });
+        (steps.next().unwrap(), steps.last().unwrap())
+    };
+    let (parts, whole) = (step(1), step(data.layout().blocks()));
+    for (parts, whole) in [(parts.0, whole.0), (parts.1, whole.1)] {
+        assert!(
+            (parts.loss / whole.loss - 1.0).abs() < 1e-5,
+            "{parts:?} {whole:?}"
+        );
+        let ratio = parts.grad_norm / whole.grad_norm;
+        assert!((ratio - 1.0).abs() < 1e-4, "{parts:?} {whole:?}");
+    }
+}
+
+#[test]
 fn it_goes_on_from_a_trained_network() {
     let data = dataset();
     let mut first =
