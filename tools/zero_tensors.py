@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Copies a weight generator with some of its tensors set to zero, to see what a part of it contributes.
 
-    python tools/zero_tensors.py assets/weight-generator out/without-unet output.weight output.bias
-    python tools/zero_tensors.py assets/weight-generator out/without-dictionary dictionary.table
+    python tools/zero_tensors.py assets/weight-generator out/without-heads block_heads.table
+    python tools/zero_tensors.py assets/weight-generator out/heads-alone output.weight output.bias
 
 Needs the standard library only. docs/results.md has the figures.
 """

@@ -17,7 +17,6 @@ use tensor_file::{load_safetensors, save_safetensors};
 use weight_blocks::{
     Checkpoint, ConceptRecord, NamedTensors, WeightSpace, Zoo, load_named, module_to_named,
 };
-use weight_diffusion::unet::DictionarySize;
 use weight_diffusion::{Precision, SampleOptions, TrainConfig, UNet1dConfig, WeightGenerator};
 
 use crate::digits::{Digits, Splits, Transform};
@@ -27,10 +26,10 @@ use crate::training::{Examples, Recipe, train};
 
 /// File of the frozen reader.
 const READER: &str = "reader.safetensors";
-/// Folder of the weight generator without anything but the paper's UNet.
+/// Folder of the weight generator with one output layer for all blocks, as in the paper.
 pub(crate) const UNET: &str = "unet";
-/// Folder of the weight generator with a block dictionary beside the UNet.
-pub(crate) const DICTIONARY: &str = "with-dictionary";
+/// Folder of the weight generator with an output layer for each block index.
+pub(crate) const BLOCK_HEADS: &str = "block-heads";
 
 /// Sizes of a run.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -161,11 +160,11 @@ impl Chain {
         Ok(zoo)
     }
 
-    /// Trains the weight generator on the zoo by the paper's loss, with or without a block dictionary beside the UNet.
+    /// Trains the weight generator on the zoo by the paper's loss, with an output layer for each block index or a shared one alone.
     pub(crate) fn train(
         &self,
         name: &str,
-        dictionary: Option<usize>,
+        block_heads: bool,
         config: TrainConfig,
         observe: &mut dyn FnMut(TrainingEvent),
     ) -> Result<WeightGenerator> {
@@ -179,7 +178,7 @@ impl Chain {
             norm_groups: 6,
             embedding_size: 128,
             context_width: encoder.id().width,
-            dictionary: dictionary.map(|entries| DictionarySize { blocks, entries }),
+            block_heads: block_heads.then_some(blocks),
             ..UNet1dConfig::compact()
         };
         let training = GeneratorTraining {

@@ -23,7 +23,7 @@ mod words;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use chain::{Chain, DICTIONARY, Sizes, UNET};
+use chain::{BLOCK_HEADS, Chain, Sizes, UNET};
 use clap::{Parser, Subcommand};
 use denoised_weights::collecting::CollectEvent;
 use denoised_weights_examples::cli::{Common, display, parse, run};
@@ -55,7 +55,7 @@ struct Args {
 enum Command {
     /// Train the frozen reader and an adapter for each training task.
     Collect,
-    /// Train the weight generators: the UNet alone, and with a block dictionary.
+    /// Train the weight generators: with one output layer for all blocks, and with one for each.
     Train {
         /// Optimizer steps.
         #[arg(long, default_value_t = 5000)]
@@ -126,9 +126,9 @@ fn train(chain: &Chain, steps: u64) -> Result<()> {
         batch_size: 64,
         ..TrainConfig::compact()
     };
-    for (name, dictionary) in [(UNET, None), (DICTIONARY, Some(96))] {
+    for (name, block_heads) in [(UNET, false), (BLOCK_HEADS, true)] {
         let mut progress = TrainingProgress::new(name);
-        chain.train(name, dictionary, config.clone(), &mut |event| {
+        chain.train(name, block_heads, config.clone(), &mut |event| {
             progress.show(event)
         })?;
     }

@@ -6,7 +6,7 @@ use finetune::{Initializer, Nearest, ZooMean};
 use weight_blocks::{NamedTensors, WeightSpace, Zoo};
 use weight_diffusion::WeightGenerator;
 
-use crate::chain::{Chain, DICTIONARY, UNET};
+use crate::chain::{BLOCK_HEADS, Chain, UNET};
 use crate::network::Classifier;
 use crate::ridge::{Ridge, RidgeData};
 use crate::tasks::Task;
@@ -21,7 +21,7 @@ pub(crate) const NAMES: [&str; 8] = [
     "ridge regression",
     "wrong text",
     "UNet",
-    "UNet and dictionary",
+    "UNet, output layers per block",
 ];
 
 /// Everything that the starts are computed from.
@@ -33,7 +33,7 @@ pub(crate) struct Starts<'a> {
     encoder: &'a PromptEncoder,
     adapters: Vec<Classifier>,
     unet: WeightGenerator,
-    dictionary: WeightGenerator,
+    block_heads: WeightGenerator,
     ridge: Ridge<'a>,
 }
 
@@ -54,7 +54,7 @@ impl<'a> Starts<'a> {
             encoder,
             adapters: Vec::new(),
             unet: load(UNET)?,
-            dictionary: load(DICTIONARY)?,
+            block_heads: load(BLOCK_HEADS)?,
             ridge: ridge.fit(1.0, usize::MAX)?,
             base,
         };
@@ -87,7 +87,7 @@ impl<'a> Starts<'a> {
                 self.generate(&self.unet, &other)?
             }
             "UNet" => self.generate(&self.unet, prompt)?,
-            _ => self.generate(&self.dictionary, prompt)?,
+            _ => self.generate(&self.block_heads, prompt)?,
         };
         self.classifier(&weights)
     }

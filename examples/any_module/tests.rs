@@ -35,7 +35,7 @@ fn a_generated_adapter_beats_zero_on_its_training_task() {
         text_dropout: 0.0,
         ..TrainConfig::compact()
     };
-    let generator = chain.train(UNET, None, config, &mut |_| ()).unwrap();
+    let generator = chain.train(UNET, false, config, &mut |_| ()).unwrap();
     let encoder = PromptEncoder::embedded().unwrap();
     let (base, digest) = chain.base().unwrap();
     assert_eq!(generator.base_digest(), digest);

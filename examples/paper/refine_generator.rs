@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::{Parser, ValueEnum};
 use concepts::Split;
 use denoised_weights::pairs::{ConceptDraws, PhotoSplits, concepts_of, training_sources};
-use denoised_weights::training::{RefinedOn, RefinedPart, Refinement, refine, subset};
+use denoised_weights::training::{RefinedOn, Refinement, refine, subset};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, parse, run};
 use denoised_weights_examples::options::{ModelArgs, zoo_files};
@@ -36,15 +36,12 @@ struct Args {
     /// The concepts that are drawn.
     #[arg(long, value_enum, default_value_t = Draw::Endless, conflicts_with = "pairs")]
     draw: Draw,
-    /// The weights that train.
-    #[arg(long, value_enum, default_value_t = Part::All)]
-    part: Part,
     /// Learn from only this many of the zoo's concepts, the same as train_generator with the same --seed
     /// [default: all].
     #[arg(long, value_name = "N")]
     concepts: Option<usize>,
     /// Optimizer steps.
-    #[arg(long, default_value_t = 4000)]
+    #[arg(long, default_value_t = 9000)]
     steps: u64,
     /// Number of concepts per step, each on its own thread.
     #[arg(long, default_value_t = 4)]
@@ -64,14 +61,6 @@ enum Draw {
     List,
     /// The list, and three times as often the grammar, which has no end.
     Endless,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Part {
-    /// The whole UNet, with its dictionary if it has one.
-    All,
-    /// The block dictionary alone.
-    Dictionary,
 }
 
 fn main() -> ExitCode {
@@ -120,10 +109,6 @@ fn refine_generator(args: &Args) -> Result<()> {
         zoo: &zoo,
         concepts,
         n_pairs: args.n_pairs,
-        part: match args.part {
-            Part::All => RefinedPart::All,
-            Part::Dictionary => RefinedPart::Dictionary,
-        },
         config: TrainConfig {
             steps: args.steps,
             batch_size: args.n_concepts,

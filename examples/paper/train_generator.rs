@@ -16,7 +16,6 @@ use denoised_weights_examples::training::{TrainingArgs, TrainingProgress};
 use denoised_weights_examples::{Result, devices};
 use weight_blocks::{Layout, Zoo};
 use weight_diffusion::train::EarlyStop;
-use weight_diffusion::unet::DictionarySize;
 use weight_diffusion::{Error, Parameterization, SampleOptions, TrainConfig, UNet1dConfig};
 
 /// Train the 1-D UNet on the blocks of a zoo (paper, Eq. 1). After an interruption (kill -9 included), the
@@ -36,7 +35,7 @@ struct Args {
     #[arg(long, value_name = "N")]
     concepts: Option<usize>,
     /// Optimizer steps.
-    #[arg(long, default_value_t = 1200)]
+    #[arg(long, default_value_t = 4000)]
     steps: u64,
     /// Blocks per step.
     #[arg(long, default_value_t = TrainConfig::compact().batch_size)]
@@ -51,15 +50,11 @@ struct Args {
     #[arg(long, default_value_t = 64)]
     channels: usize,
     /// Weights per position of the UNet; a divisor of the block size.
-    #[arg(long, default_value_t = UNet1dConfig::compact().patch_size)]
+    #[arg(long, default_value_t = 64)]
     patch_size: usize,
-    /// Give each block index an output layer of its own, beside the shared one of the paper's network.
+    /// One output layer for all blocks, as in the paper, and none for each block index.
     #[arg(long)]
-    block_heads: bool,
-    /// Entries of a dictionary of directions per block, which the text mixes beside the UNet; 0 for the
-    /// paper's network.
-    #[arg(long, default_value_t = 96)]
-    dictionary: usize,
+    shared_output: bool,
     /// The generator's default timestep of the one denoising step [default: the noise end, T - 1].
     #[arg(long)]
     t: Option<usize>,
@@ -173,11 +168,7 @@ impl Args {
             base_channels: self.channels,
             patch_size: self.patch_size,
             context_width: text_width,
-            block_heads: self.block_heads.then(|| layout.blocks()),
-            dictionary: (self.dictionary > 0).then_some(DictionarySize {
-                blocks: layout.blocks(),
-                entries: self.dictionary,
-            }),
+            block_heads: (!self.shared_output).then(|| layout.blocks()),
             block_size: layout.block_size(),
             parameterization: self.prediction.into(),
             ..UNet1dConfig::compact()

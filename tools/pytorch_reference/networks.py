@@ -106,12 +106,12 @@ class Upsample(nn.Module):
 
 
 class UNet1d(nn.Module):
-    """`config` is the dictionary that weight_diffusion::UNet1dConfig serialises to; no dictionary, halved positions."""
+    """`config` is the dictionary that weight_diffusion::UNet1dConfig serialises to; one output layer, halved positions."""
 
     def __init__(self, config):
         super().__init__()
-        if config["dictionary"] is not None or not config["downsample"]:
-            sys.exit("networks.py has no block dictionary and always halves the positions")
+        if config.get("block_heads") is not None or not config["downsample"]:
+            sys.exit("networks.py has one output layer for all blocks and always halves the positions")
         a, b, c = (m * config["base_channels"] for m in config["multipliers"])
         width, embedding = config["context_width"], config["embedding_size"]
         patch = config["patch_size"]

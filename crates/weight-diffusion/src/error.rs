@@ -29,9 +29,6 @@ pub enum Error {
         /// The device, as Burn writes it.
         device: String,
     },
-    /// The block dictionary of a network without one was to be trained.
-    #[error("the network has no block dictionary to train; set `UNet1dConfig::dictionary`")]
-    NoDictionary,
     /// A file or folder cannot be read or written.
     #[error("{}: {source}", path.display())]
     Io {

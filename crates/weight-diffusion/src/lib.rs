@@ -70,8 +70,7 @@
 //!   [`Denoiser`] in one step ([`one_step`]) or in several
 //!   ([`multi_step`](diffusion::multi_step): DDIM, ancestral, DPM-Solver++).
 //! - [`unet`]: the paper's 1-D UNet.
-//! - [`train`]: [`BlockTrainer`] minimises the paper's loss; [`NetworkTrainer`], [`DictionaryTrainer`] and
-//!   [`CombinedTrainer`] train on what the predicted networks do. All can be resumed bit for bit.
+//! - [`train`]: [`BlockTrainer`] minimises the paper's loss; [`NetworkTrainer`] and [`CombinedTrainer`] train on what the predicted networks do. All can be resumed bit for bit.
 //! - [`WeightGenerator`]: the trained artefact on disk, and its [`Prediction`]s.
 //!
 //! All randomness comes from seeds and is drawn on the host. No backend is named: the
@@ -101,8 +100,6 @@ pub use encoded_text;
 pub use error::Error;
 pub use prediction::Prediction;
 pub use storage::Precision;
-pub use train::{
-    BlockTrainer, CombinedTrainer, DictionaryTrainer, NetworkLoss, NetworkTrainer, TrainConfig,
-};
+pub use train::{BlockTrainer, CombinedTrainer, NetworkLoss, NetworkTrainer, TrainConfig};
 pub use unet::{UNet1d, UNet1dConfig};
 pub use weight_generator::WeightGenerator;

@@ -9,7 +9,6 @@ use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::Common;
 use denoised_weights_examples::options::{ModelArgs, zoo_files};
 use weight_blocks::GroupingRule;
-use weight_diffusion::unet::DictionarySize;
 use weight_diffusion::{TrainConfig, UNet1dConfig};
 
 /// Overfit the weight generator on one trained adapter at a time, for each block size and grouping rule,
@@ -41,9 +40,9 @@ pub(crate) struct Args {
     /// Width of the UNet.
     #[arg(long, default_value_t = 128)]
     pub channels: usize,
-    /// Entries of a dictionary of directions per block beside the UNet; 0 for the paper's network.
-    #[arg(long, default_value_t = 0)]
-    pub dictionary: usize,
+    /// Give each block index an output layer of its own, beside the shared one of the paper's network.
+    #[arg(long)]
+    pub block_heads: bool,
     /// Weight of Eq. 4 (λ·L1 + conditional GAN loss of the predicted adapter on --pairs-per-step training
     /// photos) beside the paper's loss: the combination that the paper tried and dropped. After an
     /// interruption, such a training starts again, because its discriminator is not saved.
@@ -89,10 +88,9 @@ impl Args {
     }
 
     pub(crate) fn unet(&self, blocks: usize) -> UNet1dConfig {
-        let entries = self.dictionary;
         UNet1dConfig {
             base_channels: self.channels,
-            dictionary: (entries > 0).then_some(DictionarySize { blocks, entries }),
+            block_heads: self.block_heads.then_some(blocks),
             ..UNet1dConfig::compact()
         }
     }

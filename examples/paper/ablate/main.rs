@@ -54,7 +54,7 @@ fn ablate(args: &Args) -> Result<()> {
         quality: network.metric_name("frechet"),
         steps: args.steps,
         channels: args.channels,
-        dictionary: args.dictionary,
+        block_heads: args.block_heads,
         combined: args.combined,
         concepts: Vec::new(),
         cells: Vec::new(),

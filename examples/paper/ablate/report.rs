@@ -14,7 +14,7 @@ pub(crate) struct Report {
     pub quality: String,
     pub steps: u64,
     pub channels: usize,
-    pub dictionary: usize,
+    pub block_heads: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub combined: Option<f64>,
     pub concepts: Vec<ConceptReport>,

@@ -10,10 +10,7 @@ use rayon::prelude::*;
 use tensor_file::digest::file_sha256;
 use weight_blocks::Zoo;
 use weight_diffusion::encoded_text::{EncodedPrompt, TextCondition};
-use weight_diffusion::train::{Objective, StepStats, Trainer};
-use weight_diffusion::{
-    BlockSource, DictionaryTrainer, NetworkLoss, NetworkTrainer, TrainConfig, WeightGenerator,
-};
+use weight_diffusion::{BlockSource, NetworkTrainer, TrainConfig, WeightGenerator};
 
 use super::{
     EditLoss, JudgedOn, TrainedOn, TrainingEvent, TrainingFolder, TrainingReport, ZooRecords,
@@ -32,19 +29,8 @@ pub struct Refinement<'a> {
     pub concepts: RefinedOn<'a>,
     /// Pairs per concept and step.
     pub n_pairs: usize,
-    /// The weights that train.
-    pub part: RefinedPart,
     /// How to train; a step sees [`TrainConfig::batch_size`] concepts.
     pub config: TrainConfig,
-}
-
-/// The weights of the network that a refinement trains.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RefinedPart {
-    /// All of them, end to end.
-    All,
-    /// The block dictionary.
-    Dictionary,
 }
 
 /// The concepts and pairs of a refinement. It needs no adapters of them, so they need not be in the zoo.
@@ -116,20 +102,7 @@ pub fn refine(
     let run = RefineRun::new(refinement, assets, folder, device)?;
     observe(TrainingEvent::data(&run.records.dataset));
     let _lock = folder.lock()?;
-    match run.part {
-        RefinedPart::All => run.take(
-            |trainer: &mut NetworkTrainer, prompts, loss| {
-                trainer.step(&run.records.dataset, prompts, loss)
-            },
-            observe,
-        ),
-        RefinedPart::Dictionary => run.take(
-            |trainer: &mut DictionaryTrainer, prompts, loss| {
-                trainer.step(&run.records.dataset, prompts, loss)
-            },
-            observe,
-        ),
-    }
+    run.take(observe)
 }
 
 struct RefineRun<'a> {
@@ -138,7 +111,6 @@ struct RefineRun<'a> {
     records: ZooRecords,
     draws: Draws<'a>,
     data: TrainedOn,
-    part: RefinedPart,
     config: TrainConfig,
     folder: &'a TrainingFolder,
     device: &'a Device,
@@ -164,8 +136,7 @@ impl<'a> RefineRun<'a> {
         let start = assets.weight_generator.join(WeightGenerator::WEIGHTS_FILE);
         let (size, n_pairs) = (base.config.image_size, refinement.n_pairs.max(1));
         let what = format!(
-            "{:?} by edits of {n_pairs} pairs at {size} pixels of {} from generator {}",
-            refinement.part,
+            "edits of {n_pairs} pairs at {size} pixels of {} from generator {}",
             refinement.concepts.describe(),
             file_sha256(&start)?
         );
@@ -181,7 +152,6 @@ impl<'a> RefineRun<'a> {
             predictor,
             zoo,
             records,
-            part: refinement.part,
             config,
             folder,
             device,
@@ -189,13 +159,8 @@ impl<'a> RefineRun<'a> {
     }
 
     /// Takes all steps and writes the refined generator.
-    fn take<O: Objective>(
+    fn take(
         &self,
-        mut step: impl FnMut(
-            &mut Trainer<O>,
-            &[EncodedPrompt],
-            &mut dyn NetworkLoss,
-        ) -> Result<StepStats, weight_diffusion::Error>,
         observe: &mut dyn FnMut(TrainingEvent),
     ) -> Result<(WeightGenerator, TrainingReport)> {
         let (base, generator) = (self.predictor.base(), self.predictor.generator());
@@ -207,17 +172,17 @@ impl<'a> RefineRun<'a> {
         let layout = generator.layout();
         let judged = |step, number| self.draws.judged_on(step, number);
         let mut loss = EditLoss::new(losses, layout.clone(), judged);
-        let fresh = || Trainer::from_model(config.clone(), unet, dataset.spec(), device);
+        let fresh = || NetworkTrainer::from_model(config.clone(), unet, dataset.spec(), device);
         let mut trainer =
             (self.folder).resume_or(config, unet.config(), dataset, &self.data, device, fresh)?;
-        let step = |trainer: &mut Trainer<O>| {
+        let step = |trainer: &mut NetworkTrainer| {
             let number = trainer.steps_done() + 1;
             let prompts = self.draws.prompts(number, config.batch_size);
             let prompts = prompts.map_err(|source| weight_diffusion::Error::NetworkLoss {
                 step: number,
                 source: source.into(),
             })?;
-            step(trainer, &prompts, &mut loss)
+            trainer.step(dataset, &prompts, &mut loss)
         };
         let report = (self.folder).run(&mut trainer, dataset, step, |_| Ok(None), observe)?;
         let refined = WeightGenerator::new(

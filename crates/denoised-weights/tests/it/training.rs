@@ -6,13 +6,11 @@ use burn::tensor::Device;
 use denoised_weights::collecting::{CollectOptions, Collector};
 use denoised_weights::pairs::{ConceptDraws, PairCounts, training_sources};
 use denoised_weights::training::{
-    GeneratorTraining, RefinedOn, RefinedPart, Refinement, TrainingEvent, TrainingFolder, refine,
-    train,
+    GeneratorTraining, RefinedOn, Refinement, TrainingEvent, TrainingFolder, refine, train,
 };
 use denoised_weights::{AdapterPredictor, Assets, Error, PhotoEditor, PromptEncoder};
 use lora_gan::BaseGenerator;
 use weight_blocks::{NamedTensors, Zoo, module_to_named};
-use weight_diffusion::unet::DictionarySize;
 use weight_diffusion::{Precision, SampleOptions, TrainConfig, UNet1dConfig, WeightGenerator};
 
 use crate::common::{Quarters, SIZE, pair_folder, photo, tiny_prompted_base, tiny_recipe};
@@ -58,10 +56,7 @@ fn unet(zoo: &Zoo, encoder: &PromptEncoder) -> UNet1dConfig {
         base_channels: 16,
         block_size: zoo.layout().block_size(),
         context_width: encoder.id().width,
-        dictionary: Some(DictionarySize {
-            blocks: zoo.layout().blocks(),
-            entries: 4,
-        }),
+        block_heads: Some(zoo.layout().blocks()),
         ..UNet1dConfig::compact()
     }
 }
@@ -129,13 +124,12 @@ fn a_zoo_becomes_a_generator_that_predicts_edits_and_is_refined() {
         ..Assets::new(dir.path())
     };
     let photos = [photo(SIZE as u32, SIZE as u32, 3)];
-    let refine = |name: &str, concepts, part| {
+    let refine = |name: &str, concepts| {
         let refinement = Refinement {
             predictor: &predictor,
             zoo: &zoo,
             concepts,
             n_pairs: 1,
-            part,
             config: TrainConfig {
                 batch_size: 2,
                 weight_decay: 0.0,
@@ -161,20 +155,17 @@ fn a_zoo_becomes_a_generator_that_predicts_edits_and_is_refined() {
     let before = module_to_named(stored.unet()).unwrap();
     // The moving average of a weight that stands still is not that weight to the last bit.
     let apart = |a: &[f32], b: &[f32]| a.iter().zip(b).any(|(a, b)| (a - b).abs() > 1e-6);
-    let moved = |after: &NamedTensors, dictionary: bool| {
+    let moved = |after: &NamedTensors| {
         (before.iter())
-            .filter(|(name, _)| name.starts_with("dictionary.") == dictionary)
             .filter(|&(name, tensor)| apart(&after[name].data, &tensor.data))
             .count()
     };
-    let all = refine("all", ready(), RefinedPart::All);
-    assert!(moved(&all, true) > 0 && moved(&all, false) > 20);
-    let dictionary = refine("dictionary", ready(), RefinedPart::Dictionary);
-    assert!(moved(&dictionary, true) > 0 && moved(&dictionary, false) == 0);
+    let on_pairs = refine("on-pairs", ready());
+    assert!(moved(&on_pairs) > 20);
     let endless = || RefinedOn::Drawn(ConceptDraws::endless(Vec::new(), 1), &photos);
-    let drawn = refine("drawn", endless(), RefinedPart::All);
-    assert!(drawn != all && moved(&drawn, false) > 20);
-    assert_eq!(drawn, refine("again", endless(), RefinedPart::All));
+    let drawn = refine("drawn", endless());
+    assert!(drawn != on_pairs && moved(&drawn) > 20);
+    assert_eq!(drawn, refine("again", endless()));
 }
 
 #[test]

@@ -6,9 +6,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::seq::index::sample;
 
-use super::optimizer::StepStats;
 use super::parameter_vector;
-use super::trainer::{Objective, Trainer, check_data};
 use crate::diffusion::Denoiser;
 use crate::diffusion::noise::{fill_normal, stream};
 use crate::readback::read;
@@ -71,77 +69,6 @@ impl<'a> StepTexts<'a> {
             numbers,
         }
     }
-}
-
-/// [`through_network`] or [`through_dictionary`].
-type Through = fn(
-    &UNet1d,
-    &BlockDataset,
-    &mut dyn NetworkLoss,
-    (u64, &StepTexts<'_>),
-    usize,
-    &Device,
-) -> Result<(f64, Tensor<1>), Error>;
-
-impl<O: Objective> Trainer<O> {
-    /// Takes one optimizer step by the gradient that `through` gives for `prompts`.
-    pub(super) fn step_through(
-        &mut self,
-        through: Through,
-        dataset: &BlockDataset,
-        prompts: &[EncodedPrompt],
-        loss: &mut dyn NetworkLoss,
-    ) -> Result<StepStats, Error> {
-        check_data(&self.data, &dataset.spec())?;
-        let optimizer = &self.optimizer;
-        let texts = StepTexts::given(optimizer.step + 1, prompts)?;
-        let (loss, gradient) = through(
-            &optimizer.model,
-            dataset,
-            loss,
-            (optimizer.config.seed, &texts),
-            optimizer.config.micro_batch,
-            &optimizer.device,
-        )?;
-        self.optimizer.descend(loss, gradient)
-    }
-}
-
-/// Mean loss of the one-step predictions for `texts`, and its gradient with respect to the weights of `model`,
-/// which is zero outside the dictionary.
-pub(super) fn through_dictionary(
-    model: &UNet1d,
-    dataset: &BlockDataset,
-    loss: &mut dyn NetworkLoss,
-    (seed, texts): (u64, &StepTexts<'_>),
-    micro_batch: usize,
-    device: &Device,
-) -> Result<(f64, Tensor<1>), Error> {
-    let width = dataset.text_width();
-    let condition = TextCondition::from_host(&texts.prompts, width, device)?;
-    let output = model
-        .dictionary_output(&condition)
-        .ok_or(Error::NoDictionary)?;
-    let [count, len] = output.dims();
-    // The dictionary's output is a part of F.
-    let slope = slope(model);
-    let added = read("predicted weights", output.clone().without_autodiff())?;
-    let noise = Noise::draw(dataset, seed, texts);
-    let plain = device.clone().without_autodiff();
-    let rest = model.valid().without_dictionary();
-    let mut weights = noise.recover(&rest, micro_batch, &plain)?;
-    for (weights, added) in weights.iter_mut().zip(added.chunks(len)) {
-        weights
-            .iter_mut()
-            .zip(added)
-            .for_each(|(w, f)| *w += slope * f);
-        dataset.normalizer().denormalize(weights)?;
-    }
-    let (mean, constants) = chain(dataset, loss, texts, &weights, slope)?;
-    // The chain rule by hand: the gradient of the inner product with a constant is the constant.
-    let constants = Tensor::from_data(TensorData::new(constants, [count, len]), device);
-    let mut gradients = (output * constants).sum().backward();
-    Ok((mean, parameter_vector::gradients(model, &mut gradients)))
 }
 
 /// Mean loss of the one-step predictions for `texts`, and its gradient with respect to all weights of `model`.

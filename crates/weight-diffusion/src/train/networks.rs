@@ -2,10 +2,10 @@
 
 use encoded_text::EncodedPrompt;
 
-use super::network_loss::{NetworkLoss, through_network};
+use super::network_loss::{NetworkLoss, StepTexts, through_network};
 use super::optimizer::StepStats;
-use super::trainer::{Trainer, sealed};
-use crate::{BlockDataset, Error};
+use super::trainer::{Trainer, check_data, sealed};
+use crate::{BlockDataset, BlockSource, Error};
 
 /// Minimises a [`NetworkLoss`] of one-step predictions by all weights of the UNet, end to end.
 ///
@@ -37,6 +37,17 @@ impl NetworkTrainer {
         prompts: &[EncodedPrompt],
         loss: &mut dyn NetworkLoss,
     ) -> Result<StepStats, Error> {
-        self.step_through(through_network, dataset, prompts, loss)
+        check_data(&self.data, &dataset.spec())?;
+        let optimizer = &self.optimizer;
+        let texts = StepTexts::given(optimizer.step + 1, prompts)?;
+        let (loss, gradient) = through_network(
+            &optimizer.model,
+            dataset,
+            loss,
+            (optimizer.config.seed, &texts),
+            optimizer.config.micro_batch,
+            &optimizer.device,
+        )?;
+        self.optimizer.descend(loss, gradient)
     }
 }

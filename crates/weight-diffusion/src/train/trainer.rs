@@ -17,11 +17,9 @@ use crate::{Error, UNet1d, UNet1dConfig};
 /// | --- | --- |
 /// | [`BlockTrainer`](super::BlockTrainer) | the paper's loss on blocks (Eq. 1) |
 /// | [`NetworkTrainer`](super::NetworkTrainer) | a [`NetworkLoss`](super::NetworkLoss), by all weights |
-/// | [`DictionaryTrainer`](super::DictionaryTrainer) | a [`NetworkLoss`](super::NetworkLoss), by the block dictionary alone |
 /// | [`CombinedTrainer`](super::CombinedTrainer) | the sum of both, by all weights |
 ///
-/// The kinds of steps do not mix: AdamW's moments of one kind would keep moving weights that another kind
-/// freezes. To train a network in another way, hand it to a new trainer with [`Trainer::from_model`].
+/// The kinds of steps do not mix: AdamW's moments of one loss are not those of another. To train a network in another way, hand it to a new trainer with [`Trainer::from_model`].
 ///
 /// ```compile_fail
 /// # use weight_diffusion::{BlockDataset, BlockTrainer, NetworkLoss};
@@ -39,8 +37,8 @@ pub struct Trainer<O> {
     pub(super) objective: O,
 }
 
-/// What a [`Trainer`] minimises: [`Blocks`](super::Blocks), [`Networks`](super::Networks),
-/// [`Dictionary`](super::Dictionary) or [`Combined`](super::Combined).
+/// What a [`Trainer`] minimises: [`Blocks`](super::Blocks), [`Networks`](super::Networks) or
+/// [`Combined`](super::Combined).
 pub trait Objective: sealed::Objective {}
 
 pub(super) mod sealed {
@@ -56,7 +54,6 @@ pub(super) mod sealed {
     pub enum Kind {
         Blocks,
         Combined,
-        Dictionary,
         Networks,
     }
 
@@ -66,7 +63,6 @@ pub(super) mod sealed {
             match self {
                 Self::Blocks => "BlockTrainer",
                 Self::Combined => "CombinedTrainer",
-                Self::Dictionary => "DictionaryTrainer",
                 Self::Networks => "NetworkTrainer",
             }
         }

@@ -22,23 +22,6 @@ impl Context {
         let bias = like(mask.bool_not().float().mul_scalar(-1e9), tokens.dtype());
         Self { tokens, bias }
     }
-
-    /// The same values as a constant.
-    pub(super) fn detach(self) -> Self {
-        Self {
-            tokens: self.tokens.detach(),
-            bias: self.bias,
-        }
-    }
-
-    /// Mean of the visible tokens, `[B or 1, C]`.
-    pub(super) fn mean(&self) -> Tensor<2> {
-        let [batch, length, width] = self.tokens.dims();
-        let visible = self.bias.clone().exp().reshape([batch, length, 1]);
-        let count = visible.clone().sum_dim(1);
-        let sum = (self.tokens.clone() * visible).sum_dim(1);
-        (sum / count).reshape([batch, width])
-    }
 }
 
 #[derive(Module, Debug)]

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::dictionary::DictionarySize;
 use crate::{Error, NoiseSchedule, Parameterization};
 
 /// Largest size; a damaged file cannot make anyone allocate much more.
@@ -43,8 +42,6 @@ pub struct UNet1dConfig {
     /// the paper.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub block_heads: Option<usize>,
-    /// A table per block that is mixed by the text and added to the output; none in the paper.
-    pub dictionary: Option<DictionarySize>,
     /// What the output of the network stands for.
     pub parameterization: Parameterization,
     /// The noise schedule.
@@ -69,7 +66,6 @@ impl UNet1dConfig {
             embedding_size: 512,
             context_width: 768,
             block_heads: None,
-            dictionary: None,
             parameterization: Parameterization::Epsilon,
             schedule: NoiseSchedule::ddpm(),
         }
@@ -91,7 +87,6 @@ impl UNet1dConfig {
             embedding_size: 256,
             context_width: 128,
             block_heads: None,
-            dictionary: None,
             parameterization: Parameterization::Skip,
             schedule: NoiseSchedule::ddpm(),
         }
@@ -138,17 +133,16 @@ impl UNet1dConfig {
         Ok(())
     }
 
-    /// Checks that tables with a row for each block have `blocks` of them; `whose` says who has that many.
+    /// Checks that there is an output layer for each of `blocks` blocks, if there are any; `whose` says who
+    /// has that many.
     pub(crate) fn check_blocks(&self, blocks: usize, whose: &str) -> Result<(), Error> {
-        for (field, found) in [
-            ("block_heads", self.block_heads),
-            ("dictionary.blocks", self.dictionary.map(|size| size.blocks)),
-        ] {
-            if let Some(found) = found.filter(|&found| found != blocks) {
-                return Err(Error::config(field, found, format!("{whose}, {blocks}")));
+        match self.block_heads {
+            Some(heads) if heads != blocks => {
+                let requirement = format!("{whose} number of blocks, {blocks}");
+                Err(Error::config("block_heads", heads, requirement))
             }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Checks each size alone, before anything is computed from the sizes or allocated for them.
@@ -180,12 +174,7 @@ impl UNet1dConfig {
             within("block_heads", blocks, usize::MAX)?;
             fits("block_heads", &[blocks, self.widths()[0], self.block_size])?;
         }
-        let Some(size) = self.dictionary else {
-            return Ok(());
-        };
-        within("dictionary.blocks", size.blocks, usize::MAX)?;
-        within("dictionary.entries", size.entries, usize::MAX)?;
-        fits("dictionary", &[size.blocks, size.entries, self.block_size])
+        Ok(())
     }
 }
 

@@ -5,7 +5,6 @@ mod block_heads;
 mod blocks;
 mod config;
 pub(crate) mod conv;
-mod dictionary;
 mod init;
 mod parameter_count;
 #[cfg(test)]
@@ -24,8 +23,6 @@ use self::block_heads::BlockHeads;
 use self::blocks::{Downsample, IndexEmbedding, ResBlock, Upsample};
 pub use self::config::UNet1dConfig;
 use self::conv::{GroupNormLast, layer_norm, project};
-use self::dictionary::BlockDictionary;
-pub use self::dictionary::DictionarySize;
 use self::init::Init;
 pub(crate) use self::parameter_count::parameter_count;
 pub use self::precision::ComputePrecision;
@@ -76,7 +73,6 @@ pub struct UNet1d {
     norm_out: GroupNormLast,
     output: Linear,
     block_heads: Option<BlockHeads>,
-    dictionary: Option<BlockDictionary>,
     #[module(skip)]
     config: UNet1dConfig,
 }
@@ -136,9 +132,6 @@ impl UNet1d {
             norm_out: GroupNormLast::new(a, config.norm_groups, init),
             output: init.zero_linear(a, config.patch_size),
             block_heads: (config.block_heads).map(|blocks| BlockHeads::new(blocks, config, init)),
-            dictionary: config
-                .dictionary
-                .map(|size| BlockDictionary::new(size, config, init)),
             config: config.clone(),
         })
     }
@@ -186,8 +179,6 @@ impl UNet1d {
     ) -> Tensor<2> {
         let [batch, block] = noisy.dims();
         let context = self.context(&text.tokens, &text.mask);
-        let entries =
-            (self.dictionary.as_ref()).map(|dictionary| dictionary.forward(n.clone(), &context));
         let noisy = match self.config.parameterization {
             Parameterization::Epsilon | Parameterization::Sample | Parameterization::Velocity => {
                 noisy
@@ -229,26 +220,7 @@ impl UNet1d {
             Some(heads) => output + heads.forward(x, n),
             None => output,
         };
-        let output = match entries {
-            Some(entries) => output + entries,
-            None => output,
-        };
         like(output, DType::F32)
-    }
-
-    /// What the dictionary adds to the raw output of all N blocks, `[B, N·b]`; none if there is no
-    /// dictionary. Gradients reach the dictionary but not the norm of the text, which the UNet shares.
-    pub(crate) fn dictionary_output(&self, text: &TextCondition) -> Option<Tensor<2>> {
-        let context = self.context(&text.tokens, &text.mask).detach();
-        (self.dictionary.as_ref()).map(|dictionary| dictionary.forward_all(&context))
-    }
-
-    /// The network without its dictionary.
-    pub(crate) fn without_dictionary(&self) -> Self {
-        let mut rest = self.clone();
-        rest.dictionary = None;
-        rest.config.dictionary = None;
-        rest
     }
 
     fn context(&self, tokens: &Tensor<3>, mask: &Tensor<2, Bool>) -> Context {

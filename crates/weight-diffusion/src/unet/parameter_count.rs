@@ -38,11 +38,6 @@ pub(crate) fn parameter_count(config: &UNet1dConfig) -> u128 {
     } else {
         0
     };
-    let dictionary = config.dictionary.map_or(0, |size| {
-        linear(context, embedding)
-            + linear(context + embedding, big(size.entries))
-            + big(size.blocks) * big(size.entries) * big(config.block_size)
-    });
     let heads =
         (config.block_heads).map_or(0, |blocks| 2 * a + big(blocks) * a * big(config.block_size));
     let patch = big(config.patch_size);
@@ -65,7 +60,6 @@ pub(crate) fn parameter_count(config: &UNet1dConfig) -> u128 {
         + 2 * a
         + linear(a, patch)
         + heads
-        + dictionary
 }
 
 #[cfg(test)]
@@ -75,7 +69,6 @@ mod tests {
 
     use super::*;
     use crate::UNet1d;
-    use crate::unet::DictionarySize;
 
     #[test]
     fn it_is_the_number_of_weights_of_the_network() {
@@ -91,17 +84,12 @@ mod tests {
             context_width: 7,
             ..UNet1dConfig::compact()
         };
-        let dictionary = Some(DictionarySize {
-            blocks: 5,
-            entries: 3,
-        });
         for config in [
             UNet1dConfig {
                 downsample: false,
                 ..small.clone()
             },
             UNet1dConfig {
-                dictionary,
                 block_heads: Some(7),
                 multipliers: [2, 1, 1],
                 ..small.clone()

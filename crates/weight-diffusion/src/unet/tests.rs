@@ -48,10 +48,6 @@ fn tiny() -> UNet1dConfig {
         embedding_size: 24,
         context_width: 6,
         block_heads: Some(1000),
-        dictionary: Some(crate::unet::DictionarySize {
-            blocks: 1000,
-            entries: 3,
-        }),
         ..UNet1dConfig::compact()
     }
 }
@@ -294,18 +290,10 @@ fn huge_sizes_are_refused_before_anything_is_allocated() {
             c.base_channels = 1 << 10;
             c.ff_multiplier = 1 << 16;
         }),
-        ("dictionary", |c| {
-            c.dictionary = Some(crate::unet::DictionarySize {
-                blocks: HUGE,
-                entries: HUGE,
-            });
-        }),
-        ("dictionary", |c| {
+        ("block_heads", |c| c.block_heads = Some(0)),
+        ("block_heads", |c| {
             c.block_size = 1 << 16;
-            c.dictionary = Some(crate::unet::DictionarySize {
-                blocks: 1 << 16,
-                entries: 2,
-            });
+            c.block_heads = Some(1 << 10);
         }),
     ];
     for (field, change) in wrong {

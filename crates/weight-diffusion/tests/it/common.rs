@@ -108,7 +108,6 @@ pub fn unet(parameterization: Parameterization) -> UNet1dConfig {
         embedding_size: 32,
         context_width: WIDTH,
         block_heads: None,
-        dictionary: None,
         parameterization,
         schedule: NoiseSchedule::ddpm(),
     }

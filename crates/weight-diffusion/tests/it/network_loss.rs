@@ -1,15 +1,11 @@
-//! Training through a loss on whole networks: the block dictionary alone, or all weights.
+//! Training through a loss on whole networks: alone, or beside the loss on blocks.
 
 use crate::common::{dataset, device, distance, text_spec, train, unet, uniform};
 use weight_blocks::module_to_named;
-use weight_diffusion::train::{
-    Blocks, Combined, Dictionary, LossError, Networks, Objective, Trainer,
-};
-use weight_diffusion::unet::DictionarySize;
+use weight_diffusion::train::{Blocks, Combined, LossError, Networks, Objective, Trainer};
 use weight_diffusion::{
-    BlockDataset, BlockSource, BlockTrainer, CombinedTrainer, DictionaryTrainer, Error,
-    NetworkLoss, NetworkTrainer, Parameterization, SampleOptions, TrainConfig, UNet1dConfig,
-    WeightGenerator,
+    BlockDataset, BlockSource, BlockTrainer, CombinedTrainer, Error, NetworkLoss, NetworkTrainer,
+    Parameterization, SampleOptions, TrainConfig, UNet1dConfig, WeightGenerator,
 };
 
 /// ½‖w − target‖², with its own target per text: not what the data set's weights say.
@@ -56,10 +52,7 @@ fn squares(data: &BlockDataset) -> Squares {
 
 fn network(data: &BlockDataset) -> UNet1dConfig {
     UNet1dConfig {
-        dictionary: Some(DictionarySize {
-            blocks: data.layout().blocks(),
-            entries: 4,
-        }),
+        block_heads: Some(data.layout().blocks()),
         ..unet(Parameterization::Skip)
     }
 }
@@ -74,26 +67,19 @@ fn config() -> TrainConfig {
     }
 }
 
-fn trainer(data: &BlockDataset, config: TrainConfig) -> DictionaryTrainer {
-    DictionaryTrainer::new(config, &network(data), data.spec(), 1, &device()).unwrap()
+fn trainer(data: &BlockDataset, config: TrainConfig) -> NetworkTrainer {
+    NetworkTrainer::new(config, &network(data), data.spec(), 1, &device()).unwrap()
 }
 
 #[test]
-fn predictions_come_to_minimise_the_loss_and_only_the_dictionary_moves() {
+fn predictions_come_to_minimise_the_loss() {
     let data = dataset();
     let mut loss = squares(&data);
     let mut trainer = trainer(&data, config());
-    let before = module_to_named(&trainer.model()).unwrap();
     let first = trainer.step(&data, data.texts(), &mut loss).unwrap().loss;
     while !trainer.is_finished() {
         trainer.step(&data, data.texts(), &mut loss).unwrap();
     }
-    let after = module_to_named(&trainer.model()).unwrap();
-    for (name, tensor) in &before {
-        let moved = tensor != &after[name];
-        assert_eq!(moved, name.starts_with("dictionary."), "{name}");
-    }
-
     let options = SampleOptions::noise_end(&trainer.unet_config().schedule);
     let generator = WeightGenerator::new(
         trainer.ema_model(),
@@ -133,7 +119,7 @@ fn a_resumed_run_takes_the_same_steps() {
         two.step(&data, data.texts(), &mut cut).unwrap();
     }
     two.save_state(dir.path()).unwrap();
-    let mut two = DictionaryTrainer::resume(dir.path(), &data.spec(), &device()).unwrap();
+    let mut two = NetworkTrainer::resume(dir.path(), &data.spec(), &device()).unwrap();
     for _ in 0..6 {
         let own = one.step(&data, data.texts(), &mut whole).unwrap();
         assert_eq!(two.step(&data, data.texts(), &mut cut).unwrap(), own);
@@ -147,7 +133,7 @@ fn a_resumed_run_takes_the_same_steps() {
 }
 
 #[test]
-fn without_a_dictionary_the_whole_network_comes_to_minimise_the_loss() {
+fn with_one_output_layer_it_learns_prompts_outside_the_data_set() {
     let data = dataset();
     let dir = tempfile::tempdir().unwrap();
     // The prompts need not be the data set's.
@@ -214,7 +200,7 @@ fn it_goes_on_from_a_trained_network() {
         BlockTrainer::new(config(), &network(&data), data.spec(), 1, &device()).unwrap();
     first.step(&data).unwrap();
     let model = first.ema_model();
-    let second = DictionaryTrainer::from_model(config(), &model, data.spec(), &device()).unwrap();
+    let second = NetworkTrainer::from_model(config(), &model, data.spec(), &device()).unwrap();
     assert_eq!(second.steps_done(), 0);
     for taken in [second.model(), second.ema_model()] {
         assert_eq!(
@@ -227,25 +213,18 @@ fn it_goes_on_from_a_trained_network() {
 #[test]
 fn what_cannot_work_is_an_error() {
     let data = dataset();
-    let mut loss = squares(&data);
-    let decayed = TrainConfig {
-        weight_decay: 0.01,
-        ..config()
+    let blocks = data.layout().blocks();
+    let other = UNet1dConfig {
+        block_heads: Some(blocks + 1),
+        ..network(&data)
     };
-    let error = trainer(&data, decayed)
-        .step(&data, data.texts(), &mut loss)
-        .unwrap_err();
+    let Err(error) = NetworkTrainer::new(config(), &other, data.spec(), 1, &device()) else {
+        panic!("an output layer without a block");
+    };
     assert!(
-        matches!(&error, Error::Config { field: "weight_decay", value, .. } if value == "0.01"),
+        matches!(&error, Error::Config { field: "block_heads", value, .. } if *value == (blocks + 1).to_string()),
         "{error}"
     );
-
-    let plain = unet(Parameterization::Skip);
-    let error = DictionaryTrainer::new(config(), &plain, data.spec(), 1, &device())
-        .unwrap()
-        .step(&data, data.texts(), &mut loss)
-        .unwrap_err();
-    assert!(matches!(error, Error::NoDictionary), "{error}");
 
     struct Wrong(Result<Vec<(f64, Vec<f32>)>, &'static str>);
     impl NetworkLoss for Wrong {
@@ -296,7 +275,6 @@ fn a_combined_loss_of_weight_zero_is_the_plain_one() {
 fn the_combined_loss_pulls_the_whole_network_to_what_the_loss_asks_for() {
     let data = dataset();
     let mut loss = squares(&data);
-    // No dictionary: the gradient has to reach the UNet.
     let unet = unet(Parameterization::Skip);
     let config = TrainConfig {
         batch_size: 8,
@@ -377,8 +355,8 @@ fn refuses<O: Objective>(dir: &std::path::Path) -> bool {
 fn states_of_other_trainers_are_refused() {
     let data = dataset();
     let (unet, spec) = (network(&data), data.spec());
-    let dirs: Vec<_> = (0..4).map(|_| tempfile::tempdir().unwrap()).collect();
-    let [blocks, combined, dictionary, networks] = [0, 1, 2, 3].map(|i| dirs[i].path());
+    let dirs: Vec<_> = (0..3).map(|_| tempfile::tempdir().unwrap()).collect();
+    let [blocks, combined, networks] = [0, 1, 2].map(|i| dirs[i].path());
 
     let mut trainer = BlockTrainer::new(config(), &unet, spec.clone(), 1, &device()).unwrap();
     trainer.step(&data).unwrap();
@@ -386,33 +364,27 @@ fn states_of_other_trainers_are_refused() {
     let mut trainer = CombinedTrainer::new(config(), &unet, spec.clone(), 1, &device()).unwrap();
     trainer.step(&data, &mut squares(&data), 1.0, 1).unwrap();
     trainer.save_state(combined).unwrap();
-    let mut trainer = DictionaryTrainer::new(config(), &unet, spec.clone(), 1, &device()).unwrap();
-    trainer
-        .step(&data, data.texts(), &mut squares(&data))
-        .unwrap();
-    trainer.save_state(dictionary).unwrap();
     let mut trainer = NetworkTrainer::new(config(), &unet, spec.clone(), 1, &device()).unwrap();
     trainer
         .step(&data, data.texts(), &mut squares(&data))
         .unwrap();
     trainer.save_state(networks).unwrap();
 
-    let all = [blocks, combined, dictionary, networks];
+    let all = [blocks, combined, networks];
     for (i, dir) in all.into_iter().enumerate() {
         let refused = [
             refuses::<Blocks>(dir),
             refuses::<Combined>(dir),
-            refuses::<Dictionary>(dir),
             refuses::<Networks>(dir),
         ];
-        assert_eq!(refused, [i != 0, i != 1, i != 2, i != 3]);
+        assert_eq!(refused, [i != 0, i != 1, i != 2]);
     }
 
     // States that are older than the field: any trainer takes them.
     let path = blocks.join("state.json");
     let json = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, json.replace(r#","kind":"blocks""#, "")).unwrap();
-    assert!(!refuses::<Blocks>(blocks) && !refuses::<Dictionary>(blocks));
+    assert!(!refuses::<Blocks>(blocks) && !refuses::<Networks>(blocks));
 
     // The model of one trainer may go on with another.
     let model = trainer.ema_model();

@@ -301,7 +301,7 @@ fn sizes_out_of_proportion_to_the_file_are_refused_before_anything_is_allocated(
     });
     assert!(matches!(wide, Error::NetworkTooLarge { .. }), "{wide}");
     let table = refused(&|m| {
-        m["unet"]["dictionary"] = serde_json::json!({"blocks": 1 << 20, "entries": 255});
+        m["unet"]["block_heads"] = (1 << 20).into();
     });
     assert!(matches!(table, Error::NetworkTooLarge { .. }), "{table}");
     let layout = refused(&|m| {

@@ -97,7 +97,7 @@ fn unet() -> UNet1dConfig {
         encoding_size: 8,
         embedding_size: 8,
         context_width: WIDTH,
-        dictionary: None,
+        block_heads: None,
         parameterization: Parameterization::Skip,
         schedule: NoiseSchedule::ddpm(),
     }
