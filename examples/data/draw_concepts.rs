@@ -46,7 +46,7 @@ enum Which {
     Training,
     /// Colour words that no training prompt contains, to test on.
     NewWords,
-    /// Filters that are part of no training edit, to test on.
+    /// Filters that no concept of the training region has (the shipped list has some), to test on.
     NewEdits,
 }
 

@@ -11,16 +11,16 @@ use std::time::Instant;
 
 use clap::Parser;
 use concepts::read_concepts;
+use denoised_weights::Preset;
 use denoised_weights::collecting::{CollectEvent, CollectOptions, Collector};
 use denoised_weights::pairs::{
     ConceptSource, PairCounts, PhotoSplits, listed_sources, training_sources,
 };
-use denoised_weights::{Preset, PromptEncoder};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, display, parse, run};
 use denoised_weights_examples::files::Places;
 use denoised_weights_examples::limits::limit;
-use denoised_weights_examples::options::{AssetArgs, zoo_files};
+use denoised_weights_examples::options::{AssetArgs, TextArgs, zoo_files};
 use denoised_weights_examples::progress::Progress;
 use finetune::Recipe;
 use serde::Serialize;
@@ -36,6 +36,8 @@ struct Args {
     common: Common,
     #[command(flatten)]
     assets: AssetArgs,
+    #[command(flatten)]
+    text: TextArgs,
     /// The zoo to create or to continue.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -137,7 +139,7 @@ fn collect(args: &Args) -> Result<()> {
     let device = args.common.device()?;
     let assets = args.assets.paths();
     let base = assets.load_base(&device)?;
-    let encoder = PromptEncoder::embedded()?;
+    let encoder = args.text.load(&device)?;
     let network = assets.load_feature_network(&device)?;
     let options = args.options(Preset::of(&base.config));
     let recipe = options.recipe.clone();
@@ -212,6 +214,7 @@ impl Args {
         let paths = self.assets.paths();
         let places = Places::new()
             .reads_all(paths.base_files())
+            .reads_all(self.text.folder())
             .reads(&paths.feature_network)
             .reads_all(&self.pairs)
             .reads_all(&self.concepts)

@@ -10,14 +10,14 @@ use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
 use concepts::Split;
+use denoised_weights::Preset;
 use denoised_weights::pairs::{ConceptDraws, PhotoSplits, concepts_of, spread};
 use denoised_weights::pretraining::{Pretraining, PretrainingData};
-use denoised_weights::{Preset, PromptEncoder};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, display, one_of, parse, run};
 use denoised_weights_examples::files::Places;
 use denoised_weights_examples::limits::limit;
-use denoised_weights_examples::options::AssetArgs;
+use denoised_weights_examples::options::{AssetArgs, TextArgs};
 use denoised_weights_examples::progress::Progress;
 use finetune::PretrainConfig;
 use lora_gan::{BaseGenerator, GeneratorConfig};
@@ -32,6 +32,8 @@ struct Args {
     common: Common,
     #[command(flatten)]
     assets: AssetArgs,
+    #[command(flatten)]
+    text: TextArgs,
     /// Folder to write the base to.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -88,10 +90,11 @@ fn pretrain(args: &Args) -> Result<()> {
     ];
     let places = Places::new()
         .reads_directly_in(&photos)
+        .reads_all(args.text.folder())
         .writes_all(base.map(|name| args.out.join(name)));
     args.common.check_places(places)?;
     let device = args.common.device()?;
-    let encoder = PromptEncoder::embedded()?;
+    let encoder = args.text.load(&device)?;
     let config = args.preset.pretraining();
     let steps = args.steps.unwrap_or(config.steps);
     let pretraining = Pretraining {

@@ -11,15 +11,15 @@ use burn::tensor::Device;
 use clap::Parser;
 use clean_fid::FeatureNet;
 use concepts::{art_concepts, find};
+use denoised_weights::Preset;
 use denoised_weights::comparison::baselines::{Baseline, CURVE_FILE, Trained, train};
 use denoised_weights::comparison::{Comparison, Measurement};
 use denoised_weights::pairs::{ConceptPairs, PairCounts, PhotoSplits, read_prompt};
 use denoised_weights::run::{claim, lock_training};
-use denoised_weights::{Preset, PromptEncoder};
 use denoised_weights_examples::cli::{Common, display, one_of, parse, run};
 use denoised_weights_examples::files::Places;
 use denoised_weights_examples::limits::pair_limits;
-use denoised_weights_examples::options::{AssetArgs, reads_pairs};
+use denoised_weights_examples::options::{AssetArgs, TextArgs, reads_pairs};
 use denoised_weights_examples::picture::{Chart, Column, Line, write_chart, write_grid};
 use denoised_weights_examples::progress::Progress;
 use denoised_weights_examples::{Result, files};
@@ -36,6 +36,8 @@ struct Args {
     common: Common,
     #[command(flatten)]
     assets: AssetArgs,
+    #[command(flatten)]
+    text: TextArgs,
     /// What to train.
     #[arg(long, value_parser = one_of::<Baseline>(Baseline::ALL.map(Baseline::name)))]
     network: Baseline,
@@ -106,7 +108,10 @@ fn baseline(args: &Args) -> Result<()> {
     recipe.validate()?;
     let run = Run::new(args, &base, recipe, &device)?;
     let base = match args.network {
-        Baseline::E2gan => PromptEncoder::embedded()?.prompted(&base, &run.pairs.prompt)?,
+        Baseline::E2gan => args
+            .text
+            .load(&device)?
+            .prompted(&base, &run.pairs.prompt)?,
         Baseline::Pix2pix | Baseline::Comod => base,
     };
     let state = run.state();
@@ -127,6 +132,7 @@ impl Args {
         let (paths, out) = (self.assets.paths(), self.out());
         let places = Places::new()
             .reads_all(paths.base_files())
+            .reads_all(self.text.folder())
             .reads(&paths.feature_network)
             .writes_all(
                 ["state", "report.json", "curve.svg", "grid.png"].map(|name| out.join(name)),

@@ -50,7 +50,7 @@ impl AssetArgs {
 #[derive(Debug, Clone, Args)]
 pub struct TextArgs {
     /// Text encoder: static (compiled in), or a folder with a CLIP or sentence-transformers model
-    /// (config.json, weights, tokenizer). A weight generator works only with the encoder that it was trained
+    /// (config.json, weights, tokenizer). A base or a weight generator works only with the encoder that it was trained
     /// with.
     #[arg(long, value_name = "static|DIR", default_value = STATIC)]
     pub text_encoder: PathBuf,

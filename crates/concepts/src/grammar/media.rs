@@ -406,7 +406,7 @@ const MEDIA: &[Medium] = &[
     ),
 ];
 
-/// Media whose filters are part of no training edit: relief, panes, solarisation and diagonal screens.
+/// Media whose filters are part of no edit of the training region: relief, panes, solarisation and diagonal screens.
 const NEW: &[Medium] = &[
     medium(
         &["stone relief", "carved relief", "relief in stone"],

@@ -50,7 +50,8 @@ pub enum Region {
     Training,
     /// Every prompt names a colour that no training prompt names; the filters are those of the training concepts.
     NewWords,
-    /// Every edit uses a filter that no training edit uses: relief, panes, solarisation or a diagonal screen.
+    /// Every edit uses a filter that no edit of [`Region::Training`] uses: relief, panes, solarisation or a diagonal
+    /// screen. The shipped list has some plain concepts with these filters.
     NewEdits,
 }
 

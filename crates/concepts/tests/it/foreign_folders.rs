@@ -349,9 +349,9 @@ fn shipped_photos_have_their_pixels() {
         .iter()
         .flat_map(|path| read_image(path).unwrap().into_raw())
         .collect();
-    assert_eq!(paths.len(), 736);
+    assert_eq!(paths.len(), 1186);
     assert_eq!(
         sha256_hex(&pixels),
-        "5036d1b9bd4174686456e5fe7ecea51ffa972c4bdbe479971806d71610ebceaa"
+        "a4a204e58c37bddf53c9365c558cb22b0512fea6cb5c0e2167ad5937abcae614"
     );
 }

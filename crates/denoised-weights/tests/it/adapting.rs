@@ -25,7 +25,7 @@ fn apart(a: &RgbImage, b: &RgbImage) -> f64 {
 #[test]
 fn strength_leads_from_the_base_to_the_adapter() {
     let predictor = AdapterPredictor::load(&assets(), &Device::flex()).unwrap();
-    let base = predictor.base();
+    let base = &predictor.prompted_base("teal charcoal sketch").unwrap();
     let adapter = predictor.predict("teal charcoal sketch").unwrap().weights;
     let other = predictor.predict("oil painting").unwrap().weights;
     let photo = photo(64, 64, 3);

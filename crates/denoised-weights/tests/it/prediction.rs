@@ -55,10 +55,16 @@ fn a_saved_adapter_is_read_back_for_its_own_base_alone() {
     assert_eq!(prompt.as_deref(), Some("teal charcoal sketch"));
     let (own, read) = predictor.load_adapter(&path).unwrap();
     assert_eq!((own.prompt, read), (prompt, weights.clone()));
-    // A file without a prompt, as earlier versions wrote: the shipped base reads none.
+    // A file without a prompt does for a base that reads none.
     predictor.base().save_adapter(&path, &weights).unwrap();
-    let (own, read) = predictor.load_adapter(&path).unwrap();
+    let (mut own, read) = predictor.load_adapter(&path).unwrap();
     assert_eq!((&own.prompt, &read), (&None, &weights));
+    let error = PhotoEditor::new(&own, &read).err().unwrap();
+    assert!(
+        matches!(error, Error::Network(lora_gan::Error::NoPrompt)),
+        "{error}"
+    );
+    own.encoder = None;
     PhotoEditor::new(&own, &read).unwrap();
     let mut other = predictor.base().clone();
     other.digest = "other".into();
