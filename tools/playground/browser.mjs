@@ -115,7 +115,7 @@ const median = (values) => values.sort((a, b) => a - b)[Math.floor(values.length
 const tests = [];
 const test = (name, body) => tests.push([name, body]);
 
-test("a prompt changes the picture, and strength 0 changes it less", async ({ page }) => {
+test("a prompt changes the picture, and strength 0 is the base alone", async ({ page }) => {
   const photo = await pixels(page, "#before");
   const first = await pixels(page, "#after");
   assert.ok(apart(photo, first) > 10, "the edit is a change");
@@ -125,8 +125,9 @@ test("a prompt changes the picture, and strength 0 changes it less", async ({ pa
   const before = await count(page);
   await page.fill("#strength", "0");
   await settled(page, before);
-  const weak = await pixels(page, "#after");
-  assert.ok(apart(photo, weak) < apart(photo, second) / 2, "strength 0 is near the photograph");
+  const base = await pixels(page, "#after");
+  assert.ok(apart(base, second) > 1, "the generated weights change what the base makes of the prompt");
+  assert.ok(apart(base, photo) > 1, "the base reads the prompt");
   const again = await count(page);
   await page.fill("#strength", "1");
   await settled(page, again);
