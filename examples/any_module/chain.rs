@@ -160,7 +160,8 @@ impl Chain {
         Ok(zoo)
     }
 
-    /// Trains the weight generator on the zoo by the paper's loss, with an output layer for each block index or a shared one alone.
+    /// Trains the weight generator on the zoo by the paper's loss, with an output layer for each block index, or only with the
+    /// one that all blocks share.
     pub(crate) fn train(
         &self,
         name: &str,

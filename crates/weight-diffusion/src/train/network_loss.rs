@@ -7,7 +7,6 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::seq::index::sample;
 
 use super::parameter_vector;
-use crate::diffusion::Denoiser;
 use crate::diffusion::noise::{fill_normal, stream};
 use crate::readback::read;
 use crate::{BlockDataset, BlockSource, Error, UNet1d};
@@ -84,28 +83,27 @@ pub(super) fn through_network(
     device: &Device,
 ) -> Result<(f64, Tensor<1>), Error> {
     let noise = Noise::draw(dataset, seed, texts);
-    let (blocks, size) = (dataset.layout().blocks(), dataset.layout().block_size());
-    let mut kept = Vec::new();
-    let mut weights = if blocks <= micro_batch {
-        let mut weights = Vec::with_capacity(texts.prompts.len());
-        noise.rows(micro_batch, device, |_, _, rows| {
-            let noisy = rows.noisy.clone().without_autodiff();
-            let output = rows.through(model);
-            let clean = model.config().parameterization.recover(
-                noisy,
-                output.clone().without_autodiff(),
-                noise_end(model),
-                &model.config().schedule,
-            );
-            weights.push(read("predicted weights", clean)?);
-            kept.push(output);
-            Ok(())
-        })?;
-        weights
-    } else {
-        let plain = device.clone().without_autodiff();
-        noise.recover(&model.valid(), micro_batch, &plain)?
+    let size = dataset.layout().block_size();
+    let keep = dataset.layout().blocks() <= micro_batch;
+    let (network, plain) = match keep {
+        true => (model.clone(), device.clone()),
+        false => (model.valid(), device.clone().without_autodiff()),
     };
+    let config = model.config();
+    let mut kept = Vec::new();
+    let mut weights = vec![Vec::new(); texts.prompts.len()];
+    noise.rows(micro_batch, &plain, |number, _, rows| {
+        let noisy = rows.noisy.clone().without_autodiff();
+        let output = rows.through(&network);
+        let constant = output.clone().without_autodiff();
+        let end = noise_end(model);
+        let clean = (config.parameterization).recover(noisy, constant, end, &config.schedule);
+        weights[number].extend(read("predicted weights", clean)?);
+        if keep {
+            kept.push(output);
+        }
+        Ok(())
+    })?;
     for weights in &mut weights {
         dataset.normalizer().denormalize(weights)?;
     }
@@ -170,24 +168,6 @@ impl<'a> Noise<'a> {
             texts,
             values,
         }
-    }
-
-    /// The one-step predictions by `network`: N·b normalised values for each text.
-    fn recover(
-        &self,
-        network: &UNet1d,
-        micro_batch: usize,
-        device: &Device,
-    ) -> Result<Vec<Vec<f32>>, Error> {
-        let schedule = &network.config().schedule;
-        let mut weights = vec![Vec::new(); self.texts.prompts.len()];
-        self.rows(micro_batch, device, |number, _, rows| {
-            let end = noise_end(network);
-            let clean = network.recover(rows.noisy, end, rows.n, &rows.text, schedule);
-            weights[number].extend(read("predicted weights", clean)?);
-            Ok(())
-        })?;
-        Ok(weights)
     }
 
     /// Calls `each` with the position among the texts, the range of the rows' values among those of all
