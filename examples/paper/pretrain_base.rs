@@ -10,11 +10,12 @@ use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
 use concepts::Split;
-use denoised_weights::Preset;
-use denoised_weights::pairs::{ConceptDraws, PhotoSplits, concepts_of, spread};
+use denoised_weights::pairs::{
+    ConceptDraws, PhotoSplits, TrainingConcepts, concepts_of, spread, training_sources,
+};
 use denoised_weights::pretraining::{Pretraining, PretrainingData};
 use denoised_weights_examples::Result;
-use denoised_weights_examples::cli::{Common, display, one_of, parse, run};
+use denoised_weights_examples::cli::{Common, display, parse, run};
 use denoised_weights_examples::files::Places;
 use denoised_weights_examples::limits::limit;
 use denoised_weights_examples::options::{AssetArgs, TextArgs};
@@ -37,20 +38,30 @@ struct Args {
     /// Folder to write the base to.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Size of the base.
-    #[arg(long, value_parser = one_of::<Preset>(Preset::ALL.map(Preset::name)), default_value_t = Preset::Compact)]
-    preset: Preset,
+    /// Base to start from, of another size, instead of random weights: --preset photo --from assets/base.
+    #[arg(long, value_name = "DIR")]
+    from: Option<PathBuf>,
+    /// Train on squares of this many pixels that are cut out at random, instead of whole photos.
+    #[arg(long, value_name = "PIXELS")]
+    crop: Option<usize>,
+    /// Peak learning rate [default: the preset's].
+    #[arg(long)]
+    lr: Option<f64>,
     /// Optimizer steps [default: the preset's].
     #[arg(long)]
     steps: Option<usize>,
     /// Samples per step [default: the preset's].
     #[arg(long)]
     batch_size: Option<usize>,
-    /// The concepts.
-    #[arg(long, value_enum, default_value_t = Which::Endless)]
+    /// Folder of prepared pairs (see prepare_pairs) to learn from instead of drawn concepts: a folder per concept with
+    /// `prompt.txt` and pairs, whose images are read when they are needed.
+    #[arg(long, value_name = "DIR")]
+    pairs: Option<PathBuf>,
+    /// The concepts that are drawn.
+    #[arg(long, value_enum, default_value_t = Which::Endless, conflicts_with = "pairs")]
     concepts: Which,
     /// Number of training photos [default: all].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with = "pairs")]
     n_photos: Option<usize>,
     /// Steps between saved states.
     #[arg(long, default_value_t = 100)]
@@ -68,8 +79,7 @@ enum Which {
 
 #[derive(Serialize)]
 struct Report {
-    concepts: String,
-    photos: usize,
+    trained_on: String,
     steps: usize,
     seconds_this_run: f64,
     last_l1: f64,
@@ -88,23 +98,36 @@ fn pretrain(args: &Args) -> Result<()> {
         BaseGenerator::WEIGHTS_FILE,
         "state",
     ];
-    let places = Places::new()
-        .reads_directly_in(&photos)
+    let places = match &args.pairs {
+        Some(root) => Places::new().reads(root),
+        None => Places::new().reads_directly_in(&photos),
+    };
+    let places = places
         .reads_all(args.text.folder())
+        .reads_all(
+            args.from
+                .iter()
+                .flat_map(|dir| base.map(|name| dir.join(name))),
+        )
         .writes_all(base.map(|name| args.out.join(name)));
     args.common.check_places(places)?;
     let device = args.common.device()?;
     let encoder = args.text.load(&device)?;
-    let config = args.preset.pretraining();
+    let config = args.assets.preset.pretraining();
     let steps = args.steps.unwrap_or(config.steps);
     let pretraining = Pretraining {
         dir: args.out.clone(),
         network: GeneratorConfig {
             context_width: encoder.id().width,
-            ..args.preset.generator()
+            ..args.assets.preset.generator()
         },
+        start: (args.from.as_deref())
+            .map(|dir| BaseGenerator::load(dir, &device))
+            .transpose()?,
         config: PretrainConfig {
             steps,
+            crop: args.crop,
+            lr: args.lr.unwrap_or(config.lr),
             batch_size: args.batch_size.unwrap_or(config.batch_size),
             seed: args.common.seed,
             ..config
@@ -112,24 +135,34 @@ fn pretrain(args: &Args) -> Result<()> {
         save_every: args.save_every,
     };
     let size = pretraining.network.image_size;
-    let mut photos = PhotoSplits::read(&photos, size)?.train;
+    let mut photos = match &args.pairs {
+        Some(_) => Vec::new(),
+        None => PhotoSplits::read(&photos, size)?.train,
+    };
     if let Some(count) = args.n_photos {
         if let Some(note) = limit("training photos", count, photos.len(), "--n-photos") {
             println!("{note}");
         }
         photos = spread(&photos, count, 0.0);
     }
-    let (list, seed) = (concepts_of(Split::Train), args.common.seed);
+    let seed = args.common.seed;
+    let list = || concepts_of(Split::Train);
     let data = PretrainingData {
-        concepts: match args.concepts {
-            Which::List => ConceptDraws::of_list(list, seed),
-            Which::Endless => ConceptDraws::endless(list, seed),
+        concepts: match (&args.pairs, args.concepts) {
+            (Some(root), _) => {
+                TrainingConcepts::sources(training_sources(Some(root), &[])?, &[], seed)?
+            }
+            (None, Which::List) => {
+                TrainingConcepts::Drawn(ConceptDraws::of_list(list(), seed), &photos)
+            }
+            (None, Which::Endless) => {
+                TrainingConcepts::Drawn(ConceptDraws::endless(list(), seed), &photos)
+            }
         },
-        photos: &photos,
         encoder: &encoder,
     };
-    let concepts = data.concepts.describe();
-    println!("{concepts}, {} photos", photos.len());
+    let trained_on = data.concepts.describe();
+    println!("{trained_on}");
 
     let started = Instant::now();
     let mut bar: Option<Progress> = None;
@@ -145,8 +178,7 @@ fn pretrain(args: &Args) -> Result<()> {
         bar.finish();
     }
     let report = Report {
-        concepts,
-        photos: photos.len(),
+        trained_on,
         steps,
         seconds_this_run: started.elapsed().as_secs_f64(),
         last_l1,

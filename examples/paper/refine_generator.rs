@@ -9,8 +9,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use concepts::Split;
-use denoised_weights::pairs::{ConceptDraws, PhotoSplits, concepts_of, training_sources};
-use denoised_weights::training::{RefinedOn, Refinement, refine, subset};
+use denoised_weights::pairs::{
+    ConceptDraws, PhotoSplits, TrainingConcepts, concepts_of, training_sources,
+};
+use denoised_weights::training::{Refinement, refine, subset};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, parse, run};
 use denoised_weights_examples::options::{ModelArgs, zoo_files};
@@ -40,6 +42,10 @@ struct Args {
     /// [default: all].
     #[arg(long, value_name = "N")]
     concepts: Option<usize>,
+    /// Refine a weight generator of another base with the same layers for --base, such as one of another image size; --zoo is
+    /// the zoo that the generator was trained on.
+    #[arg(long)]
+    transfer: bool,
     /// Optimizer steps.
     #[arg(long, default_value_t = 9000)]
     steps: u64,
@@ -79,7 +85,10 @@ fn refine_generator(args: &Args) -> Result<()> {
         None => places.reads_directly_in(&assets.photos),
     })?;
     let device = args.common.device()?;
-    let predictor = args.model.load_predictor(&device)?;
+    let predictor = match args.transfer {
+        true => args.model.load_for_another_base(&device)?,
+        false => args.model.load_predictor(&device)?,
+    };
     let mut zoo = Zoo::open(&assets.zoo)?;
     if let Some(count) = args.concepts {
         zoo = subset(&zoo, count, args.common.seed)?;
@@ -93,7 +102,7 @@ fn refine_generator(args: &Args) -> Result<()> {
     let concepts = match (&args.pairs, args.draw) {
         (Some(_), _) => {
             let sources = training_sources(args.pairs.as_deref(), &[])?;
-            RefinedOn::sources(sources, &photos, size, seed)?
+            TrainingConcepts::sources(sources, &photos, seed)?
         }
         (None, draw) => {
             let list = concepts_of(Split::Train);
@@ -101,7 +110,7 @@ fn refine_generator(args: &Args) -> Result<()> {
                 Draw::List => ConceptDraws::of_list(list, seed),
                 Draw::Endless => ConceptDraws::endless(list, seed),
             };
-            RefinedOn::Drawn(draws, &photos)
+            TrainingConcepts::Drawn(draws, &photos)
         }
     };
     let refinement = Refinement {

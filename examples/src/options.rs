@@ -6,10 +6,11 @@ use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use concepts::images::image_files;
 use concepts::pairs::{Aligned, PairLayout};
-use denoised_weights::{AdapterPredictor, Assets, PromptEncoder};
+use denoised_weights::{AdapterPredictor, Assets, Preset, PromptEncoder};
 use weight_diffusion::{SampleOptions, WeightGenerator};
 
 use crate::Result;
+use crate::cli::one_of;
 use crate::files::Places;
 
 /// The base generator, the photos, the zoo and the weight generator.
@@ -18,16 +19,20 @@ pub struct AssetArgs {
     /// Folder of the shipped assets; the options below replace parts of it.
     #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../assets"))]
     pub assets: PathBuf,
-    /// Frozen base generator [default: ASSETS/base].
+    /// Size of the networks and images, and the models and photographs in ASSETS that are used: 64×64 (compact) or 256×256
+    /// (photo, and paper for a GPU).
+    #[arg(long, value_parser = one_of::<Preset>(Preset::ALL.map(Preset::name)), default_value_t = Preset::Compact)]
+    pub preset: Preset,
+    /// Frozen base generator [default: the preset's in ASSETS].
     #[arg(long, value_name = "DIR")]
     pub base: Option<PathBuf>,
-    /// Photos [default: ASSETS/photos].
+    /// Photos [default: the preset's in ASSETS].
     #[arg(long, value_name = "DIR")]
     pub photos: Option<PathBuf>,
-    /// Zoo of trained adapters [default: ASSETS/zoo].
+    /// Zoo of trained adapters [default: the preset's in ASSETS].
     #[arg(long, value_name = "DIR")]
     pub zoo: Option<PathBuf>,
-    /// Weight generator [default: ASSETS/weight-generator].
+    /// Weight generator [default: the preset's in ASSETS].
     #[arg(long, value_name = "DIR")]
     pub generator: Option<PathBuf>,
 }
@@ -35,7 +40,7 @@ pub struct AssetArgs {
 impl AssetArgs {
     /// The paths that the options name.
     pub fn paths(&self) -> Assets {
-        let shipped = Assets::new(&self.assets);
+        let shipped = Assets::of_preset(&self.assets, self.preset);
         Assets {
             base: self.base.clone().unwrap_or(shipped.base),
             photos: self.photos.clone().unwrap_or(shipped.photos),
@@ -110,6 +115,16 @@ impl ModelArgs {
     pub fn load_predictor(&self, device: &Device) -> Result<AdapterPredictor> {
         let encoder = || self.text.load(device);
         let predictor = AdapterPredictor::load_with_encoder(&self.paths(), device, encoder);
+        Ok(predictor?)
+    }
+
+    /// [`ModelArgs::load_predictor`] with a weight generator of any base that has the same layers.
+    ///
+    /// # Errors
+    /// As [`AdapterPredictor::load_for_another_base`].
+    pub fn load_for_another_base(&self, device: &Device) -> Result<AdapterPredictor> {
+        let encoder = || self.text.load(device);
+        let predictor = AdapterPredictor::load_for_another_base(&self.paths(), device, encoder);
         Ok(predictor?)
     }
 }

@@ -8,7 +8,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use clean_fid::FeatureNet;
 use denoised_weights::comparison::{Comparison, ComparisonReport, ConceptReport, Outcome};
 use denoised_weights::pairs::{ConceptPairs, PairCounts};
@@ -38,6 +38,9 @@ struct Args {
     /// subfolders of these. Without subfolders every fifth pair is kept for measuring.
     #[arg(long, value_name = "DIR")]
     pairs: PathBuf,
+    /// Which image of a pair becomes which (pix2pix's option).
+    #[arg(long, value_enum, default_value_t = Direction::AToB)]
+    direction: Direction,
     /// Maximum number of training pairs.
     #[arg(long, default_value_t = 64)]
     n_train: usize,
@@ -60,6 +63,17 @@ struct Args {
     /// Folder to write to.
     #[arg(long, value_name = "DIR", default_value = "out/your-style")]
     out: PathBuf,
+}
+
+/// Which image of a pair becomes which.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Direction {
+    /// input/ or the left image becomes target/ or the right one
+    #[value(name = "AtoB")]
+    AToB,
+    /// The other way round, as pix2pix's facades needs it
+    #[value(name = "BtoA")]
+    BToA,
 }
 
 /// The starts that a user may want.
@@ -98,6 +112,9 @@ fn your_style(args: &Args) -> Result<()> {
     let zoo = assets.open_zoo(predictor.base())?;
     let network = assets.load_feature_network(&device)?;
     let mut pairs = ConceptPairs::folder(&args.pairs, &args.prompt, counts, size, &device)?;
+    if args.direction == Direction::BToA {
+        pairs = pairs.reversed();
+    }
     if args.cluster {
         pairs = pairs.clustered(args.n_train, &network, args.common.seed)?;
     }

@@ -8,6 +8,7 @@ use lora_gan::BaseGenerator;
 use weight_blocks::Zoo;
 use weight_diffusion::WeightGenerator;
 
+use crate::Preset;
 use crate::error::Result;
 
 /// The paths of a trained model and its data. [`Assets::new`] gives those of one folder, laid out as `assets/` in the
@@ -37,6 +38,21 @@ impl Assets {
             zoo: dir.join("zoo"),
             photos: dir.join("photos"),
             feature_network: dir.join("efficientnet-lite0/efficientnet-lite0.safetensors"),
+        }
+    }
+
+    /// The models and photographs of `preset` in the folder: those of [`Preset::Compact`] as [`Assets::new`] has them, the base,
+    /// weight generator and zoo of the others in `DIR/photo` and `DIR/paper`. Both take the photographs of `DIR/photo/photos`.
+    pub fn of_preset(dir: impl Into<PathBuf>, preset: Preset) -> Self {
+        let dir = dir.into();
+        let shared = Self::new(&dir);
+        if preset == Preset::Compact {
+            return shared;
+        }
+        Self {
+            photos: dir.join(Preset::Photo.name()).join("photos"),
+            feature_network: shared.feature_network,
+            ..Self::new(dir.join(preset.name()))
         }
     }
 

@@ -20,6 +20,24 @@ pub enum Error {
         /// Digest of the base at hand.
         found: String,
     },
+    /// A base to start from that has other layers.
+    #[error(
+        "base {digest} has other layers than the preset; start from a base of the same layers, of any image size, or from none"
+    )]
+    OtherShape {
+        /// Digest of the base.
+        digest: String,
+    },
+    /// Squares to cut out of photos that no network takes, or that do not fit into them.
+    #[error(
+        "squares of {crop} pixels cannot be cut out of photos of {size}; give a multiple of 8 from 16 to {size}"
+    )]
+    Crop {
+        /// Edge of the squares.
+        crop: usize,
+        /// Edge of the photos.
+        size: usize,
+    },
     /// A photo that is too large to be edited as a whole.
     #[error(
         "the photo has {width}×{height} pixels, more than the {max} that are edited at once; scale it down first"

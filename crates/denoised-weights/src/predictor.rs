@@ -42,6 +42,22 @@ impl AdapterPredictor {
         device: &Device,
         encoder: impl FnOnce() -> Result<PromptEncoder>,
     ) -> Result<Self> {
+        let loaded = Self::load_for_another_base(assets, device, encoder)?;
+        check_base(&loaded.generator, &assets.weight_generator, &loaded.base)?;
+        Ok(loaded)
+    }
+
+    /// [`AdapterPredictor::load_with_encoder`] of a weight generator that may have been trained for another base of the same
+    /// layers, such as one of another image size. Its weights are of little use to this base until it is refined for it
+    /// ([`refine`](crate::training::refine())).
+    ///
+    /// # Errors
+    /// As [`AdapterPredictor::load_with_encoder`], but for [`Error::OtherBase`].
+    pub fn load_for_another_base(
+        assets: &Assets,
+        device: &Device,
+        encoder: impl FnOnce() -> Result<PromptEncoder>,
+    ) -> Result<Self> {
         let dir = &assets.weight_generator;
         std::thread::scope(|scope| {
             let generator = scope.spawn(|| WeightGenerator::load(dir, device));
@@ -51,7 +67,7 @@ impl AdapterPredictor {
                 Ok(generator) => generator?,
                 Err(panic) => std::panic::resume_unwind(panic),
             };
-            check_parts(&generator, dir, &base, &encoder)?;
+            check_layers(&generator, &base, &encoder)?;
             Ok(Self {
                 base,
                 encoder,
@@ -72,7 +88,8 @@ impl AdapterPredictor {
         generator: WeightGenerator,
         device: &Device,
     ) -> Result<Self> {
-        check_parts(&generator, "weight generator".as_ref(), &base, &encoder)?;
+        check_layers(&generator, &base, &encoder)?;
+        check_base(&generator, "weight generator".as_ref(), &base)?;
         Ok(Self {
             base,
             encoder,
@@ -87,7 +104,8 @@ impl AdapterPredictor {
     /// As [`AdapterPredictor::load`].
     pub fn load_generator(&self, dir: &Path) -> Result<WeightGenerator> {
         let generator = WeightGenerator::load(dir, &self.device)?;
-        check_parts(&generator, dir, &self.base, &self.encoder)?;
+        check_layers(&generator, &self.base, &self.encoder)?;
+        check_base(&generator, dir, &self.base)?;
         Ok(generator)
     }
 
@@ -181,15 +199,17 @@ impl Initializer for AdapterPredictor {
     }
 }
 
-fn check_parts(
+fn check_layers(
     generator: &WeightGenerator,
-    path: &Path,
     base: &BaseGenerator,
     encoder: &PromptEncoder,
 ) -> Result<()> {
     generator.check_encoder(&encoder.id())?;
     base.check_encoder(&encoder.id())?;
-    generator.check_layout(&adapter_layout(base, generator.layout().block_size())?)?;
+    Ok(generator.check_layout(&adapter_layout(base, generator.layout().block_size())?)?)
+}
+
+fn check_base(generator: &WeightGenerator, path: &Path, base: &BaseGenerator) -> Result<()> {
     if generator.base_digest() != base.digest {
         return Err(Error::OtherBase {
             path: path.to_owned(),

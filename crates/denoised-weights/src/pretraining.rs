@@ -5,53 +5,67 @@ use std::path::PathBuf;
 use burn::tensor::Device;
 use finetune::{PairSet, PretrainBatch, PretrainConfig, Pretrainer};
 use image::RgbImage;
+use image::imageops::crop_imm;
 use lora_gan::{BaseGenerator, GeneratorConfig, HybridGenerator};
-use rand::SeedableRng;
-use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
+use weight_blocks::{load_named, module_to_named};
 use weight_diffusion::encoded_text::TextCondition;
 
-use crate::PromptEncoder;
 use crate::error::Result;
-use crate::pairs::ConceptDraws;
+use crate::pairs::TrainingConcepts;
 use crate::run::{discard, lock_training};
 use crate::training::RunningMean;
+use crate::{Error, PromptEncoder};
 
 /// What a base is pretrained on.
 pub struct PretrainingData<'a> {
-    /// The concepts.
-    pub concepts: ConceptDraws,
-    /// The photos that are edited, S×S pixels for a base of S×S.
-    pub photos: &'a [RgbImage],
+    /// The concepts, with photos of S×S pixels for a base of S×S, or with pairs.
+    pub concepts: TrainingConcepts<'a>,
     /// Reads the prompts; the base records its identity.
     pub encoder: &'a PromptEncoder,
 }
 
 impl PretrainingData<'_> {
-    /// `count` samples of `step`, each a photo edited as a concept of its own asks.
+    /// The samples of `step`, each a photo of `size` pixels edited as a concept of its own asks, or a square out of it.
     fn batch(
         &self,
         step: usize,
-        (count, seed): (usize, u64),
+        config: &PretrainConfig,
         size: usize,
         device: &Device,
     ) -> Result<PretrainBatch> {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
         rng.set_stream(step as u64);
-        let drawn: Vec<_> = (0..count as u64)
-            .filter_map(|i| self.concepts.draw(step as u64, i))
-            .zip(std::iter::from_fn(|| self.photos.choose(&mut rng)))
+        let drawn = (0..config.batch_size as u64)
+            .map(|i| self.concepts.draw((step as u64, i), 1, &mut rng))
+            .collect::<Result<Vec<_>>>()?;
+        let edge = config.crop.unwrap_or(size);
+        let corners: Vec<(u32, u32)> = (drawn.iter())
+            .map(|_| {
+                let mut offset = || rng.random_range(0..=size.saturating_sub(edge)) as u32;
+                (offset(), offset())
+            })
             .collect();
-        let pairs: Vec<(RgbImage, RgbImage)> = (drawn.par_iter())
-            .map(|(drawn, photo)| ((*photo).clone(), drawn.concept.apply(photo)))
-            .collect();
+        let pairs: Vec<Vec<(RgbImage, RgbImage)>> = (drawn.par_iter().zip(&corners))
+            .map(|(drawn, &(x, y))| {
+                let cut = |image: RgbImage| match edge == size {
+                    true => image,
+                    false => crop_imm(&image, x, y, edge as u32, edge as u32).to_image(),
+                };
+                let pairs = drawn.make(size)?.into_iter();
+                Ok(pairs
+                    .map(|(photo, target)| (cut(photo), cut(target)))
+                    .collect())
+            })
+            .collect::<Result<_>>()?;
         let tokens = (drawn.iter())
-            .map(|(drawn, _)| self.encoder.tokens(&drawn.prompt))
+            .map(|drawn| self.encoder.tokens(&drawn.prompt))
             .collect::<Result<Vec<_>>>()?;
         let width = self.encoder.id().width;
         Ok(PretrainBatch {
-            pairs: PairSet::new(&pairs, size, device)?,
+            pairs: PairSet::new(&pairs.concat(), edge, device)?,
             text: TextCondition::from_host(&tokens, width, device)
                 .map_err(weight_diffusion::Error::from)?,
         })
@@ -65,7 +79,9 @@ pub struct Pretraining {
     pub dir: PathBuf,
     /// Shape of the base.
     pub network: GeneratorConfig,
-    /// How to train.
+    /// The base whose weights the training starts from, of the same layers but for its image size; random ones if `None`.
+    pub start: Option<BaseGenerator>,
+    /// How to train; [`PretrainConfig::start`] is set from `start`.
     pub config: PretrainConfig,
     /// Steps between saved states.
     pub save_every: usize,
@@ -84,11 +100,12 @@ impl Pretraining {
     /// Trains a base on `device`, or continues an interrupted training, and writes it. Gives the digest of its weights.
     ///
     /// # Errors
-    /// Returns [`Error::Busy`](crate::Error::Busy) if another process trains there, [`Error::Text`](crate::Error::Text) if
+    /// Returns [`Error::Busy`] if another process trains there, [`Error::Text`] if
     /// the encoder knows no word of a prompt,
-    /// [`Error::FineTune`](crate::Error::FineTune) if there are no photos or concepts, a photo has another size, the training
-    /// fails or its state belongs to another configuration, and
-    /// [`Error::Network`](crate::Error::Network) or [`Error::Io`](crate::Error::Io) if a file cannot be written.
+    /// [`Error::FineTune`] if there are no photos or concepts, a photo has another size, the training
+    /// fails or its state belongs to another configuration,
+    /// [`Error::OtherShape`] if the start has other layers, [`Error::Crop`] for squares that do not fit, and
+    /// [`Error::Network`] or [`Error::Io`] if a file cannot be written.
     pub fn run(
         &self,
         data: &PretrainingData<'_>,
@@ -97,8 +114,8 @@ impl Pretraining {
     ) -> Result<String> {
         let states = self.dir.join("state");
         let _lock = lock_training(&self.dir)?;
-        let network = HybridGenerator::new(&self.network, self.config.seed, device)?;
-        let mut trainer = Pretrainer::resume(network, self.config.clone(), device, &states)?;
+        let (network, config) = self.begin(device)?;
+        let mut trainer = Pretrainer::resume(network, config, device, &states)?;
         let mut mean = RunningMean::new();
         observe(PretrainProgress {
             step: trainer.steps_done(),
@@ -106,8 +123,7 @@ impl Pretraining {
         });
         while trainer.steps_done() < self.config.steps {
             let step = trainer.steps_done() + 1;
-            let draw = (self.config.batch_size, self.config.seed);
-            let batch = data.batch(step, draw, self.network.image_size, device)?;
+            let batch = data.batch(step, &self.config, self.network.image_size, device)?;
             let mean_l1 = mean.add(f64::from(trainer.step(&batch)?));
             observe(PretrainProgress { step, mean_l1 });
             if step.is_multiple_of(self.save_every.max(1)) || step == self.config.steps {
@@ -119,5 +135,30 @@ impl Pretraining {
         // Only now is the last state of no use.
         discard(&states)?;
         Ok(digest)
+    }
+
+    /// The network before the first step, and how it is trained.
+    fn begin(&self, device: &Device) -> Result<(HybridGenerator, PretrainConfig)> {
+        let (size, mut config) = (self.network.image_size, self.config.clone());
+        if let Some(crop) = config.crop
+            && (crop < 16 || crop > size || !crop.is_multiple_of(8))
+        {
+            return Err(Error::Crop { crop, size });
+        }
+        let mut network = HybridGenerator::new(&self.network, config.seed, device)?;
+        if let Some(start) = &self.start {
+            let resized = GeneratorConfig {
+                image_size: size,
+                ..start.config.clone()
+            };
+            if resized != self.network {
+                return Err(Error::OtherShape {
+                    digest: start.digest.clone(),
+                });
+            }
+            network = load_named(network, &module_to_named(&start.generator)?)?;
+            config.start = Some(start.digest.clone());
+        }
+        Ok((network, config))
     }
 }

@@ -26,6 +26,13 @@ pub struct PretrainConfig {
     /// Share of the samples without text, whose target is the photo itself. "No text" thus means "leave the photo as it
     /// is", which is what a zero adapter does.
     pub identity: f64,
+    /// Edge of the squares that are cut out of photos and targets at random by whoever makes the [`PretrainBatch`]; whole
+    /// images if `None`.
+    #[serde(default)]
+    pub crop: Option<usize>,
+    /// Digest of the base whose weights the training starts from, if it does not start from random ones.
+    #[serde(default)]
+    pub start: Option<String>,
     /// Seed of the order and of each step's noise.
     pub seed: u64,
 }
@@ -38,6 +45,8 @@ impl PretrainConfig {
             batch_size: 16,
             lr: 2e-3,
             identity: 0.25,
+            crop: None,
+            start: None,
             seed: 0,
         }
     }

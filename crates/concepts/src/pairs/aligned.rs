@@ -3,7 +3,8 @@ use std::path::Path;
 use image::{RgbImage, imageops};
 use resumable_runs::create_dir;
 
-use super::folders::{check_pairs, png, read_halves, write_png};
+use super::files::list_halves;
+use super::folders::{check_pairs, png, write_png};
 use crate::{Error, Pair, images};
 
 /// Which half of pix2pix's aligned files is the photo.
@@ -21,7 +22,10 @@ pub enum Aligned {
 /// # Errors
 /// Returns the errors of [`read_pairs`](crate::read_pairs).
 pub fn read_aligned(dir: &Path, size: usize, order: Aligned) -> Result<Vec<Pair>, Error> {
-    read_halves(dir, images::check_size(size)?, order)
+    images::check_size(size)?;
+    (list_halves(dir, order)?.iter())
+        .map(|pair| pair.read(size))
+        .collect()
 }
 
 /// Writes `dir/NAME.png` for every pair, both images side by side. They must be squares, so that [`read_aligned`] can read

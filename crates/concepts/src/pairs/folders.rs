@@ -1,15 +1,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use image::{RgbImage, imageops};
+use image::RgbImage;
 use image_files::{count_by_format, stem};
 use resumable_runs as store;
 
-use super::Aligned;
+use super::files::{PairFile, PairSource, list_pairs};
+use super::{INPUT, TARGET};
 use crate::{Error, images};
-
-const INPUT: &str = "input";
-const TARGET: &str = "target";
 
 /// A photo and its edit.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,27 +20,15 @@ pub struct Pair {
     pub target: RgbImage,
 }
 
-/// Reads a folder of pairs, sorted by name. The folder has one of two layouts:
-///
-/// - `dir/input/NAME.*` and `dir/target/NAME.*`, matched by NAME in Unicode's composed form;
-/// - pix2pix's aligned files: images directly in `dir`, each twice as wide as high, input on the left.
-///
-/// Files are jpg, jpeg, png or webp; hidden ones and files that are no images are ignored, and images in other formats are
-/// counted in a warning of the crate `log`. Both images of a pair must have the same dimensions; each is then cropped to its
-/// centre square and resized to `size` x `size` pixels with an antialiasing filter.
+/// Reads the pairs that [`list_pairs`] finds, at `size` x `size` pixels. Both images of a pair must have the same dimensions.
 ///
 /// # Errors
-/// Returns [`Error::BadSize`]; [`Error::MissingFolder`] if `dir` or one of `input` and `target` does not exist;
-/// [`Error::EmptyFolder`]; [`Error::OnlyUnread`]; [`Error::MissingPartner`]; [`Error::UnreadPartner`];
-/// [`Error::DuplicateStem`]; [`Error::PairSize`]; [`Error::NotAligned`]; and [`Error::Image`], which names the file.
+/// As [`list_pairs`] and [`PairFile::read`].
 pub fn read_pairs(dir: &Path, size: usize) -> Result<Vec<Pair>, Error> {
-    let size = images::check_size(size)?;
-    let (input, target) = (dir.join(INPUT), dir.join(TARGET));
-    if input.is_dir() || target.is_dir() {
-        read_folders(&input, &target, size)
-    } else {
-        read_halves(dir, size, Aligned::InputLeft)
-    }
+    images::check_size(size)?;
+    (list_pairs(dir)?.iter())
+        .map(|pair| pair.read(size))
+        .collect()
 }
 
 /// The images of `input/` or `target/`.
@@ -94,9 +80,9 @@ impl<'a> Side<'a> {
     }
 }
 
-fn read_folders(input: &Path, target: &Path, size: u32) -> Result<Vec<Pair>, Error> {
+pub(super) fn list_folders(input: &Path, target: &Path) -> Result<Vec<PairFile>, Error> {
     let (inputs, targets) = (Side::list(input)?, Side::list(target)?);
-    // Check all names before decoding the first image.
+    // All names are checked before the first image is decoded.
     targets.check_partners(&inputs)?;
     inputs.check_partners(&targets)?;
     if inputs.named.is_empty() {
@@ -111,65 +97,11 @@ fn read_folders(input: &Path, target: &Path, size: u32) -> Result<Vec<Pair>, Err
         images::warn_of_unread(side.folder, &side.unread);
     }
     let pairs = inputs.named.into_iter().zip(targets.named.into_values());
-    pairs
-        .map(|((name, input), target)| read_pair(name, input, target, size))
-        .collect()
-}
-
-fn read_pair(
-    name: String,
-    input_path: PathBuf,
-    target_path: PathBuf,
-    size: u32,
-) -> Result<Pair, Error> {
-    let input = images::read_image(&input_path)?;
-    let target = images::read_image(&target_path)?;
-    if input.dimensions() != target.dimensions() {
-        return Err(Error::PairSize {
-            input: input_path,
-            input_size: input.dimensions(),
-            target: target_path,
-            target_size: target.dimensions(),
-        });
-    }
-    Ok(Pair {
+    let found = pairs.map(|((name, input), target)| PairFile {
         name,
-        input: images::fit(input, size),
-        target: images::fit(target, size),
-    })
-}
-
-pub(crate) fn read_halves(dir: &Path, size: u32, order: Aligned) -> Result<Vec<Pair>, Error> {
-    let named = images::by_stem(images::image_files(dir)?)?;
-    if named.is_empty() {
-        return Err(Error::EmptyFolder {
-            path: dir.to_owned(),
-        });
-    }
-    named
-        .into_iter()
-        .map(|(name, path)| {
-            let both = images::read_image(&path)?;
-            let (width, height) = both.dimensions();
-            if width != 2 * height {
-                return Err(Error::NotAligned {
-                    path,
-                    width,
-                    height,
-                });
-            }
-            let half = |left| imageops::crop_imm(&both, left, 0, height, height).to_image();
-            let (input, target) = match order {
-                Aligned::InputLeft => (0, height),
-                Aligned::TargetLeft => (height, 0),
-            };
-            Ok(Pair {
-                name,
-                input: images::fit(half(input), size),
-                target: images::fit(half(target), size),
-            })
-        })
-        .collect()
+        source: PairSource::Files { input, target },
+    });
+    Ok(found.collect())
 }
 
 /// Writes `dir/input/NAME.png` and `dir/target/NAME.png` for every pair. Creates the folders and replaces files of these

@@ -122,6 +122,18 @@ impl ConceptPairs {
         })
     }
 
+    /// The same pairs the other way round: what was the target is the photo (pix2pix's `--direction BtoA`).
+    #[must_use]
+    pub fn reversed(mut self) -> Self {
+        for pairs in [&mut self.train, &mut self.test] {
+            std::mem::swap(&mut pairs.photos, &mut pairs.targets);
+        }
+        for (photo, target) in &mut self.shown {
+            std::mem::swap(photo, target);
+        }
+        self
+    }
+
     /// The same with `count` of the training pairs: those whose photos are nearest the centres of as many clusters, by the
     /// features of `network` (E²GAN, §3.3; [`select_by_clusters`]). All of them if there are no more.
     ///
@@ -183,6 +195,7 @@ fn read_train_and_test(dir: &Path, size: usize) -> Result<(ImagePairs, ImagePair
 mod tests {
     use concepts::{Pair, write_pairs};
 
+    use super::super::read_training_pairs;
     use super::*;
 
     fn pairs(count: u8) -> Vec<Pair> {
@@ -193,6 +206,31 @@ mod tests {
                 target: RgbImage::from_pixel(8, 8, image::Rgb([i; 3])),
             })
             .collect()
+    }
+
+    #[test]
+    fn reversed_pairs_have_the_target_as_the_photo() {
+        let dir = tempfile::tempdir().unwrap();
+        write_pairs(dir.path(), &pairs(10)).unwrap();
+        let counts = PairCounts {
+            train: 10,
+            test: 10,
+            shown: 1,
+        };
+        let read =
+            || ConceptPairs::folder(dir.path(), "grey", counts, 16, &Device::flex()).unwrap();
+        let (given, reversed) = (read(), read().reversed());
+        let values = |tensor: &Tensor<4>| tensor.to_data().try_to_vec::<f32>().unwrap();
+        for (pairs, other) in [
+            (&given.train, &reversed.train),
+            (&given.test, &reversed.test),
+        ] {
+            assert_ne!(values(&pairs.photos), values(&pairs.targets));
+            assert_eq!(values(&pairs.photos), values(&other.targets));
+            assert_eq!(values(&pairs.targets), values(&other.photos));
+        }
+        let (photo, target) = &given.shown[0];
+        assert_eq!(&reversed.shown[0], &(target.clone(), photo.clone()));
     }
 
     #[test]
@@ -209,5 +247,11 @@ mod tests {
         assert_eq!(counts(), (6, 4));
         write_pairs(&dir.path().join("test"), &pairs(3)).unwrap();
         assert_eq!(counts(), (6, 3));
+        // To train on, a folder with train/ is that; otherwise all of its pairs are.
+        let to_train = |dir: &Path| read_training_pairs(dir, 8).map(|pairs| pairs.len());
+        assert_eq!(to_train(dir.path()).unwrap(), 6);
+        assert_eq!(to_train(&dir.path().join("val")).unwrap(), 4);
+        std::fs::remove_dir_all(dir.path().join("train")).unwrap();
+        assert!(to_train(dir.path()).is_err(), "val/ is not trained on");
     }
 }

@@ -4,11 +4,13 @@ mod concept_draws;
 mod concept_pairs;
 mod photo_splits;
 mod source;
+mod training_concepts;
 
 use std::path::Path;
 
 use burn::tensor::Device;
-use concepts::{Concept, Pair, Split, art_concepts, read_pair_splits, read_pairs};
+use concepts::pairs::{PairFile, list_training_pairs};
+use concepts::{Concept, Pair, Split, art_concepts};
 use finetune::PairSet;
 use image::RgbImage;
 
@@ -18,6 +20,8 @@ pub use concept_draws::{ConceptDraws, DrawnPrompt};
 pub use concept_pairs::{ConceptPairs, PairCounts, PairsGiven};
 pub use photo_splits::PhotoSplits;
 pub use source::{ConceptSource, concept_folders, listed_sources, read_prompt, training_sources};
+pub(crate) use training_concepts::DrawnPairs;
+pub use training_concepts::{FolderConcept, TrainingConcepts};
 
 /// Reads a folder of pairs to train on, each resized to `size`×`size` pixels: `DIR/input/NAME.*` and `DIR/target/NAME.*`,
 /// pix2pix's side-by-side files, or the `train/` of `train/`, `val/` and `test/` subfolders of these.
@@ -34,11 +38,9 @@ pub fn read_pair_set(dir: impl AsRef<Path>, size: usize, device: &Device) -> Res
 /// # Errors
 /// As [`read_pair_set`].
 pub fn read_training_pairs(dir: &Path, size: usize) -> Result<Vec<(RgbImage, RgbImage)>> {
-    let pairs = match read_pair_splits(dir, size)? {
-        Some(splits) => splits.train,
-        None => read_pairs(dir, size)?,
-    };
-    Ok(images(pairs))
+    let read = |pair: PairFile| Ok(pair.read(size)?);
+    let pairs = list_training_pairs(dir)?.into_iter().map(read);
+    Ok(images(pairs.collect::<Result<_>>()?))
 }
 
 fn images(pairs: Vec<Pair>) -> Vec<(RgbImage, RgbImage)> {

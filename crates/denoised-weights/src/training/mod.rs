@@ -20,6 +20,6 @@ pub use overfit::{CombinedLoss, Cut, Overfitted, Overfitting, Subject, overfit, 
 pub(crate) use progress::RunningMean;
 pub use progress::{TrainingEvent, TrainingReport};
 pub use records::{ZooRecords, hold_out, open_records, subset};
-pub use refine::{RefinedOn, Refinement, refine};
+pub use refine::{Refinement, refine};
 pub use train::{GeneratorTraining, train};
 pub use trained_on::TrainedOn;

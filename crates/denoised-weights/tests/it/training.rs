@@ -4,12 +4,14 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use denoised_weights::collecting::{CollectOptions, Collector};
-use denoised_weights::pairs::{ConceptDraws, PairCounts, training_sources};
+use denoised_weights::pairs::{ConceptDraws, PairCounts, TrainingConcepts, training_sources};
+use denoised_weights::pretraining::{Pretraining, PretrainingData};
 use denoised_weights::training::{
-    GeneratorTraining, RefinedOn, Refinement, TrainingEvent, TrainingFolder, refine, train,
+    GeneratorTraining, Refinement, TrainingEvent, TrainingFolder, refine, train,
 };
 use denoised_weights::{AdapterPredictor, Assets, Error, PhotoEditor, PromptEncoder};
-use lora_gan::BaseGenerator;
+use finetune::PretrainConfig;
+use lora_gan::{BaseGenerator, GeneratorConfig};
 use weight_blocks::{NamedTensors, Zoo, module_to_named};
 use weight_diffusion::{Precision, SampleOptions, TrainConfig, UNet1dConfig, WeightGenerator};
 
@@ -150,7 +152,7 @@ fn a_zoo_becomes_a_generator_that_predicts_edits_and_is_refined() {
     };
     let ready = || {
         let sources = training_sources(Some(&at("pairs")), &[]).unwrap();
-        RefinedOn::sources(sources, &[], SIZE, 0).unwrap()
+        TrainingConcepts::sources(sources, &[], 0).unwrap()
     };
     let before = module_to_named(stored.unet()).unwrap();
     // The moving average of a weight that stands still is not that weight to the last bit.
@@ -162,10 +164,94 @@ fn a_zoo_becomes_a_generator_that_predicts_edits_and_is_refined() {
     };
     let on_pairs = refine("on-pairs", ready());
     assert!(moved(&on_pairs) > 20);
-    let endless = || RefinedOn::Drawn(ConceptDraws::endless(Vec::new(), 1), &photos);
+    let endless = || TrainingConcepts::Drawn(ConceptDraws::endless(Vec::new(), 1), &photos);
     let drawn = refine("drawn", endless());
     assert!(drawn != on_pairs && moved(&drawn) > 20);
     assert_eq!(drawn, refine("again", endless()));
+}
+
+#[test]
+fn a_generator_is_refined_for_a_base_of_another_image_size() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let (device, base) = (Device::flex(), tiny_prompted_base());
+    let zoo = zoo(&at("zoo"), &at("pairs"), &base);
+    let encoder = || PromptEncoder::embedded();
+    run(&zoo, &encoder().unwrap(), 2, &at("generator"), &mut |_| ()).unwrap();
+
+    // A base of 32 pixels that starts from the one of 16, trained on squares of 16.
+    let photos = [photo(32, 32, 3), photo(32, 32, 4)];
+    let encoder_of_base = encoder().unwrap();
+    let data = || PretrainingData {
+        concepts: TrainingConcepts::Drawn(ConceptDraws::endless(Vec::new(), 1), &photos),
+        encoder: &encoder_of_base,
+    };
+    let pretraining = |crop, widths| Pretraining {
+        dir: at("base"),
+        network: GeneratorConfig {
+            image_size: 32,
+            widths,
+            ..base.config.clone()
+        },
+        start: Some(base.clone()),
+        config: PretrainConfig {
+            steps: 2,
+            batch_size: 2,
+            lr: 1e-6,
+            crop,
+            ..PretrainConfig::compact()
+        },
+        save_every: 1,
+    };
+    for crop in [8, 20, 40] {
+        let refused = pretraining(Some(crop), base.config.widths).run(&data(), &device, |_| ());
+        assert!(
+            matches!(refused, Err(Error::Crop { size: 32, .. })),
+            "{crop}"
+        );
+    }
+    let refused = pretraining(None, [6, 8, 16]).run(&data(), &device, |_| ());
+    assert!(matches!(refused, Err(Error::OtherShape { .. })));
+    pretraining(Some(16), base.config.widths)
+        .run(&data(), &device, |_| ())
+        .unwrap();
+    let larger = BaseGenerator::load(&at("base"), &device).unwrap();
+    assert_eq!(larger.config.image_size, 32);
+    // Two steps of 1e-6 leave the weights where they started.
+    let weights = |base: &BaseGenerator| module_to_named(&base.generator).unwrap();
+    let (before, after) = (weights(&base), weights(&larger));
+    let stem = |named: &NamedTensors| named["stem.weight"].data.clone();
+    let apart = stem(&before).into_iter().zip(stem(&after));
+    assert!(apart.clone().all(|(a, b)| (a - b).abs() < 1e-5));
+    assert!(apart.clone().any(|(a, b)| a != b));
+
+    let assets = Assets {
+        base: at("base"),
+        weight_generator: at("generator"),
+        ..Assets::new(dir.path())
+    };
+    let refused = AdapterPredictor::load_with_encoder(&assets, &device, encoder);
+    assert!(matches!(refused, Err(Error::OtherBase { .. })));
+    let predictor = AdapterPredictor::load_for_another_base(&assets, &device, encoder).unwrap();
+    let refinement = Refinement {
+        predictor: &predictor,
+        zoo: &zoo,
+        concepts: TrainingConcepts::Drawn(ConceptDraws::endless(Vec::new(), 1), &photos),
+        n_pairs: 1,
+        config: config(1),
+    };
+    let refined = folder(&at("refined"));
+    refine(refinement, &assets, &refined, &device, &mut |_| ()).unwrap();
+    let assets = Assets {
+        weight_generator: at("refined"),
+        ..assets
+    };
+    let predictor = AdapterPredictor::load(&assets, &device).unwrap();
+    let edited = predictor
+        .editor("ink drawing")
+        .unwrap()
+        .edit(photo(32, 32, 5));
+    assert_eq!(edited.unwrap().dimensions(), (32, 32));
 }
 
 #[test]

@@ -130,6 +130,8 @@ fn pretrainer(network: HybridGenerator, lr: f64) -> Pretrainer {
         batch_size: 2,
         lr,
         identity: 0.1,
+        crop: None,
+        start: None,
         seed: 0,
     };
     Pretrainer::new(network, config, &test_device::device()).unwrap()
@@ -176,6 +178,8 @@ fn pretraining_names_the_layer_and_keeps_its_state() {
         batch_size: 2,
         lr: 1e-3,
         identity: 0.1,
+        crop: None,
+        start: None,
         seed: 0,
     };
     let resumed = Pretrainer::resume(base(&tiny()), config, &test_device::device(), dir.path());

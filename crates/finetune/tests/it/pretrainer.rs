@@ -52,6 +52,8 @@ fn config() -> PretrainConfig {
         batch_size: 4,
         lr: 2e-2,
         identity: 0.1,
+        crop: None,
+        start: None,
         seed: 0,
     }
 }

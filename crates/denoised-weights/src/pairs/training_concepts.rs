@@ -1,0 +1,135 @@
+//! What a training over many concepts draws from.
+
+use std::path::Path;
+
+use concepts::Concept;
+use concepts::pairs::{PairFile, list_training_pairs};
+use image::RgbImage;
+use rand::seq::IndexedRandom;
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+
+use super::{ConceptDraws, ConceptSource};
+use crate::Error;
+use crate::error::Result;
+
+/// The concepts and pairs that the trainings of a base and of a weight generator's edits draw from. They need no adapters of
+/// the concepts, so these need not be in a zoo.
+pub enum TrainingConcepts<'a> {
+    /// Drawn concepts, by which these photos are edited.
+    Drawn(ConceptDraws, &'a [RgbImage]),
+    /// Folders of pairs.
+    Folders(Vec<FolderConcept>),
+}
+
+/// A concept with its folder of pairs, whose images are read when they are drawn.
+pub struct FolderConcept {
+    prompt: String,
+    pairs: Vec<PairFile>,
+}
+
+impl FolderConcept {
+    fn list(dir: &Path, prompt: String) -> Result<Self> {
+        let pairs = list_training_pairs(dir)?;
+        if pairs.is_empty() {
+            return Err(Error::NoTrainingPairs {
+                path: dir.to_owned(),
+            });
+        }
+        Ok(Self { prompt, pairs })
+    }
+}
+
+impl<'a> TrainingConcepts<'a> {
+    /// The folders among `sources`, or, if there are none, the listed concepts with `photos`.
+    ///
+    /// # Errors
+    /// Returns [`Error::NoTrainingPairs`] for a folder without pairs, and [`Error::Concepts`], which names the file or
+    /// folder that cannot be used.
+    pub fn sources(
+        sources: Vec<(String, ConceptSource)>,
+        photos: &'a [RgbImage],
+        seed: u64,
+    ) -> Result<Self> {
+        let (mut list, mut folders) = (Vec::new(), Vec::new());
+        for (_, source) in sources {
+            match source {
+                ConceptSource::List(concept) => list.push(concept),
+                ConceptSource::Folder(dir, prompt) => {
+                    folders.push(FolderConcept::list(&dir, prompt)?);
+                }
+            }
+        }
+        Ok(match folders.is_empty() {
+            true => Self::Drawn(ConceptDraws::of_list(list, seed), photos),
+            false => Self::Folders(folders),
+        })
+    }
+
+    /// What is drawn from, to tell one training from another.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Drawn(draws, photos) => format!("{}, {} photos", draws.describe(), photos.len()),
+            Self::Folders(folders) => format!("{} folders of pairs", folders.len()),
+        }
+    }
+
+    /// The concept of draw `number` of `step`, with `count` of its pairs. What is drawn depends on the arguments alone, of
+    /// which `rng` picks photos and pairs.
+    pub(crate) fn draw(
+        &self,
+        (step, number): (u64, u64),
+        count: usize,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<DrawnPairs<'_>> {
+        match self {
+            Self::Drawn(concepts, photos) => {
+                let drawn = concepts.draw(step, number).ok_or(Error::NoConcepts)?;
+                let photos = (0..count).filter_map(|_| photos.choose(rng)).collect();
+                Ok(DrawnPairs {
+                    prompt: drawn.prompt,
+                    pairs: Unread::Edits(Box::new(drawn.concept), photos),
+                })
+            }
+            Self::Folders(folders) => {
+                let concept = folders.choose(rng).ok_or(Error::NoConcepts)?;
+                let pairs = (0..count)
+                    .filter_map(|_| concept.pairs.choose(rng))
+                    .collect();
+                Ok(DrawnPairs {
+                    prompt: concept.prompt.clone(),
+                    pairs: Unread::Files(pairs),
+                })
+            }
+        }
+    }
+}
+
+/// A drawn concept, and pairs of it that have been picked but not made.
+pub(crate) struct DrawnPairs<'a> {
+    /// The prompt.
+    pub(crate) prompt: String,
+    pairs: Unread<'a>,
+}
+
+enum Unread<'a> {
+    Edits(Box<Concept>, Vec<&'a RgbImage>),
+    Files(Vec<&'a PairFile>),
+}
+
+impl DrawnPairs<'_> {
+    /// Edits the photos, or reads the pairs at `size`×`size` pixels.
+    pub(crate) fn make(&self, size: usize) -> Result<Vec<(RgbImage, RgbImage)>> {
+        match &self.pairs {
+            Unread::Edits(concept, photos) => Ok((photos.par_iter())
+                .map(|photo| ((*photo).clone(), concept.apply(photo)))
+                .collect()),
+            Unread::Files(files) => (files.par_iter())
+                .map(|file| {
+                    let pair = file.read(size)?;
+                    Ok((pair.input, pair.target))
+                })
+                .collect(),
+        }
+    }
+}
