@@ -18,7 +18,6 @@ use denoised_weights_examples::options::{AssetArgs, Layout};
 use denoised_weights_examples::progress::Progress;
 use denoised_weights_examples::{Result, files};
 use image::RgbImage;
-use lora_gan::GeneratorConfig;
 use serde::Serialize;
 
 /// Edit the photos with concepts of the shipped list and write OUT/CONCEPT/{train,val,test}/
@@ -48,9 +47,9 @@ struct Args {
     /// Validation pairs, and test pairs, per concept.
     #[arg(long, default_value_t = 60)]
     n_test: usize,
-    /// Edge of the square images in pixels.
-    #[arg(long, default_value_t = GeneratorConfig::compact().image_size)]
-    size: usize,
+    /// Edge of the square images in pixels [default: the preset's].
+    #[arg(long)]
+    size: Option<usize>,
     /// How the pairs are laid out.
     #[arg(long, value_enum, default_value_t = Layout::Folders)]
     layout: Layout,
@@ -102,7 +101,10 @@ fn prepare(args: &Args) -> Result<()> {
         .reads_all(&args.concepts)
         .writes_all(chosen.iter().map(|concept| args.out.join(&concept.name)));
     args.common.check_places(places)?;
-    let photos = PhotoSplits::read(&photos, args.size)?;
+    let size = args
+        .size
+        .unwrap_or(args.assets.preset.generator().image_size);
+    let photos = PhotoSplits::read(&photos, size)?;
     args.say_limits(&photos);
     let mut progress = Progress::new("pairs", chosen.len() as u64, 0);
     let mut report = Report {

@@ -20,7 +20,7 @@ pub struct AssetArgs {
     #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../assets"))]
     pub assets: PathBuf,
     /// Size of the networks and images, and the models and photographs in ASSETS that are used: 64×64 (compact) or 256×256
-    /// (photo, and paper for a GPU).
+    /// (photo, and paper for a GPU, for which no models are shipped).
     #[arg(long, value_parser = one_of::<Preset>(Preset::ALL.map(Preset::name)), default_value_t = Preset::Compact)]
     pub preset: Preset,
     /// Frozen base generator [default: the preset's in ASSETS].

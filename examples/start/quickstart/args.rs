@@ -11,6 +11,7 @@ use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, one_of, prompt};
 use denoised_weights_examples::options::{ModelArgs, SampleArgs, reads_pairs, zoo_files};
 use finetune::Recipe;
+use weight_blocks::Zoo;
 
 /// Predict a concept's LoRA weights from its text in one denoising step, fine-tune them, and train from
 /// other starts on the same data: zero LoRA (E²GAN), random LoRA of the zoo's scale, the zoo's mean, the
@@ -86,6 +87,21 @@ const DEFAULT_CONCEPT: &str = "teal-charcoal-sketch";
 const SHOWN: usize = 5;
 
 impl Args {
+    /// The starts that `zoo` has adapters for; says which it has not.
+    pub(crate) fn methods(&self, zoo: &Zoo) -> Vec<StartKind> {
+        let empty = zoo.entries().is_empty();
+        let (out, kept): (Vec<StartKind>, _) =
+            (self.methods.iter()).partition(|kind| empty && kind.needs_zoo());
+        if !out.is_empty() {
+            let names: Vec<_> = out.iter().map(|kind| kind.name()).collect();
+            println!(
+                "the zoo has no entries, so these starts are left out: {}",
+                names.join(", ")
+            );
+        }
+        kept
+    }
+
     pub(crate) fn recipe(&self, preset: Preset) -> Recipe {
         let recipe = preset.fine_tuning();
         Recipe {

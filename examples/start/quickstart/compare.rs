@@ -22,6 +22,8 @@ use crate::output::{print_prediction, write_curves};
 /// What all concepts share.
 pub(crate) struct Bench<'a> {
     pub args: &'a Args,
+    /// The starts that are compared.
+    pub methods: Vec<StartKind>,
     pub predictor: &'a AdapterPredictor,
     pub zoo: &'a Zoo,
     /// Its features decide about the quality.
@@ -48,8 +50,8 @@ impl Bench<'_> {
         let mut columns = Vec::from(Column::of_pairs(&pairs.shown));
         let mut methods = BTreeMap::new();
         let per_start = recipe.epochs as u64 + 1;
-        let mut progress = Progress::new("train", args.methods.len() as u64 * per_start, 0);
-        for (index, &kind) in (0..).zip(&args.methods) {
+        let mut progress = Progress::new("train", self.methods.len() as u64 * per_start, 0);
+        for (index, &kind) in (0..).zip(&self.methods) {
             let done = index * per_start;
             let outcome = self.train(&comparison, kind, pairs, &mut progress, done)?;
             let name = kind.name();

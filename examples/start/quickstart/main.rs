@@ -41,6 +41,7 @@ fn quickstart(args: &Args) -> Result<()> {
     files::check_writable(&args.out)?;
     let bench = Bench {
         args,
+        methods: args.methods(&zoo),
         predictor: &predictor,
         zoo: &zoo,
         network: &network,

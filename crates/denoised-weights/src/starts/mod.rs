@@ -85,6 +85,19 @@ impl StartKind {
             Self::Auto => "auto",
         }
     }
+
+    /// Whether the start is made from the adapters of a zoo, so that there is none if the zoo has no entries.
+    pub fn needs_zoo(self) -> bool {
+        match self {
+            Self::Random
+            | Self::Mean
+            | Self::Nearest
+            | Self::Interpolated
+            | Self::BestByPairs
+            | Self::Ridge => true,
+            Self::Zero | Self::WrongPrompt | Self::Denoised | Self::Inverted | Self::Auto => false,
+        }
+    }
 }
 
 impl fmt::Display for StartKind {
