@@ -148,12 +148,15 @@ pub(crate) fn run(targets: &mut Vec<Target>) -> Report {
             what: format!("{what}: {how}"),
             folder: dir.clone(),
         });
-        let before = PeakAlloc.current_usage();
-        PeakAlloc.reset_peak_usage();
         let clock = Instant::now();
-        let result = catch_unwind(AssertUnwindSafe(|| (target.read)(&dir)));
+        let (result, mut peak) = measured(&target.read, &dir);
         let taken = clock.elapsed();
-        let peak = PeakAlloc.peak_usage().saturating_sub(before);
+        let allowed = BYTES + target.times * size;
+        if result.is_ok() && peak > allowed {
+            // The count is of the whole process: what a thread of an earlier case still allocates is in it. A reader that
+            // allocates too much does so every time.
+            peak = peak.min(measured(&target.read, &dir).1);
+        }
         *current.lock().unwrap() = None;
         row.cases += 1;
         row.accepted += u64::from(matches!(result, Ok(Ok(()))));
@@ -163,7 +166,7 @@ pub(crate) fn run(targets: &mut Vec<Target>) -> Report {
             Err(_) => Some(PANIC.with(|text| text.borrow().clone())),
             Ok(Err(message)) if message.trim().is_empty() => Some("an error without a word".into()),
             Ok(_) if Path::new(MARKER).exists() => Some("a pickled call was run".into()),
-            Ok(_) if peak > BYTES + target.times * size => Some(format!("{} MiB", peak >> 20)),
+            Ok(_) if peak > allowed => Some(format!("{} MiB", peak >> 20)),
             Ok(_) => None,
         };
         if let Some(wrong) = wrong {
@@ -196,6 +199,14 @@ pub(crate) fn run(targets: &mut Vec<Target>) -> Report {
 }
 
 /// The files of a case on disk; their size and what was done.
+/// Reads a folder; gives what came of it, and the bytes that were allocated at most meanwhile.
+fn measured(read: &Read, dir: &Path) -> (std::thread::Result<Result<(), String>>, usize) {
+    let before = PeakAlloc.current_usage();
+    PeakAlloc.reset_peak_usage();
+    let result = catch_unwind(AssertUnwindSafe(|| read(dir)));
+    (result, PeakAlloc.peak_usage().saturating_sub(before))
+}
+
 fn prepare(target: &Target, seed: u64, case: u64, dir: &Path) -> (usize, String) {
     let index = case as usize % target.folders.len();
     let mut folder = target.folders[index].clone();
