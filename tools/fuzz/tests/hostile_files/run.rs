@@ -198,7 +198,6 @@ pub(crate) fn run(targets: &mut Vec<Target>) -> Report {
     }
 }
 
-/// The files of a case on disk; their size and what was done.
 /// Reads a folder; gives what came of it, and the bytes that were allocated at most meanwhile.
 fn measured(read: &Read, dir: &Path) -> (std::thread::Result<Result<(), String>>, usize) {
     let before = PeakAlloc.current_usage();
@@ -207,6 +206,7 @@ fn measured(read: &Read, dir: &Path) -> (std::thread::Result<Result<(), String>>
     (result, PeakAlloc.peak_usage().saturating_sub(before))
 }
 
+/// The files of a case on disk; their size and what was done.
 fn prepare(target: &Target, seed: u64, case: u64, dir: &Path) -> (usize, String) {
     let index = case as usize % target.folders.len();
     let mut folder = target.folders[index].clone();
