@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use weight_blocks::Zoo;
 
+use crate::PromptEncoder;
 use crate::error::Result;
-use crate::{Error, PromptEncoder};
 
 /// The share of a zoo's own prompts that count as far from the others.
 const FAR_SHARE: f64 = 0.05;
@@ -29,10 +29,10 @@ pub struct PromptNeighbours {
 }
 
 impl PromptNeighbours {
-    /// Encodes the prompt of each concept of the zoo.
+    /// Encodes the prompt of each concept of the zoo. In an empty zoo, no prompt has a neighbour.
     ///
     /// # Errors
-    /// Returns [`Error::Text`] if the encoder knows no word of a prompt, and [`Error::FineTune`] if the zoo is empty.
+    /// Returns [`Error::Text`](crate::Error::Text) if the encoder knows no word of a prompt.
     pub fn of_zoo(zoo: &Zoo, encoder: &PromptEncoder) -> Result<Self> {
         let prompts: BTreeMap<&str, &str> = (zoo.entries().iter())
             .map(|entry| (entry.concept.as_str(), entry.prompt.as_str()))
@@ -41,9 +41,6 @@ impl PromptNeighbours {
             .into_iter()
             .map(|(name, prompt)| Ok((name.to_owned(), prompt.to_owned(), encoder.pooled(prompt)?)))
             .collect::<Result<Vec<_>>>()?;
-        if concepts.is_empty() {
-            return Err(Error::from(finetune::Error::EmptyZoo));
-        }
         let far_below = far_below(&concepts);
         Ok(Self {
             concepts,
@@ -56,7 +53,7 @@ impl PromptNeighbours {
         self.concepts.len()
     }
 
-    /// Whether there are no concepts; never the case.
+    /// Whether there are no concepts.
     pub fn is_empty(&self) -> bool {
         self.concepts.is_empty()
     }
@@ -64,7 +61,7 @@ impl PromptNeighbours {
     /// The `count` concepts whose prompts are most similar to `prompt`, the most similar first.
     ///
     /// # Errors
-    /// Returns [`Error::Text`] if the encoder knows no word of the prompt.
+    /// Returns [`Error::Text`](crate::Error::Text) if the encoder knows no word of the prompt.
     pub fn nearest(
         &self,
         encoder: &PromptEncoder,

@@ -9,7 +9,7 @@ use denoised_weights::lora_gan::BaseGenerator;
 use denoised_weights::pairs::spread;
 use denoised_weights::weights::{mix, mixed_prompt, with_strength};
 use denoised_weights::{
-    AdapterPredictor, Assets, Error, Neighbour, PhotoEditor, PromptNeighbours, WholeSize,
+    AdapterPredictor, Assets, Error, Neighbour, PhotoEditor, Preset, PromptNeighbours, WholeSize,
 };
 use image::RgbImage;
 use weight_blocks::{NamedTensors, Zoo};
@@ -83,6 +83,11 @@ impl Workbench {
     /// Pixels a side of the images that the base takes.
     pub(crate) fn size(&self) -> usize {
         self.predictor.base().config.image_size
+    }
+
+    /// The preset of the base.
+    pub(crate) fn preset(&self) -> Preset {
+        Preset::of(&self.predictor.base().config)
     }
 
     pub(crate) fn predictor(&self) -> &AdapterPredictor {

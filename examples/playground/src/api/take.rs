@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use concepts::images::encode_png;
+use denoised_weights::Preset;
 use denoised_weights::export::export_peft;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
@@ -113,8 +114,11 @@ fn zipped(files: Vec<(String, Vec<u8>)>) -> Result<Vec<u8>> {
 }
 
 /// The command that predicts the same adapter and edits the repository's photos with it.
-pub(super) fn prompt_command(recipe: &Recipe, strength: f32) -> String {
+pub(super) fn prompt_command(recipe: &Recipe, strength: f32, preset: Preset) -> String {
     let mut command = "cargo run --release --example generate --".to_owned();
+    if preset != Preset::Compact {
+        let _ = write!(command, " --preset {preset}");
+    }
     match recipe {
         Recipe::Trained(adapter) => {
             let path = quoted(&adapter.display().to_string());
@@ -156,7 +160,11 @@ mod tests {
     #[test]
     fn commands_quote_what_the_user_typed() {
         let recipe = Recipe::Prompt("cat's $(rm) \"x\"".into(), Some(("b".into(), 0.25)));
-        let command = prompt_command(&recipe, 0.5);
+        let command = prompt_command(&recipe, 0.5, Preset::Photo);
+        assert!(
+            command.contains("generate -- --preset photo --prompt"),
+            "{command}"
+        );
         assert!(
             command.contains(r#"--prompt 'cat'\''s $(rm) "x"'"#),
             "{command}"
