@@ -95,12 +95,6 @@ pub enum Error {
         /// Test pairs found.
         test: usize,
     },
-    /// A folder without pairs to train on.
-    #[error("{}: there are no training pairs; add some", path.display())]
-    NoTrainingPairs {
-        /// The folder.
-        path: PathBuf,
-    },
     /// A concept of a zoo for which there are no pairs.
     #[error(
         "the zoo's concept {concept} has no pairs; give the folder of pairs that the zoo was collected from"

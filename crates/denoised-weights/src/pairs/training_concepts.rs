@@ -30,13 +30,10 @@ pub struct FolderConcept {
 
 impl FolderConcept {
     fn list(dir: &Path, prompt: String) -> Result<Self> {
-        let pairs = list_training_pairs(dir)?;
-        if pairs.is_empty() {
-            return Err(Error::NoTrainingPairs {
-                path: dir.to_owned(),
-            });
-        }
-        Ok(Self { prompt, pairs })
+        Ok(Self {
+            prompt,
+            pairs: list_training_pairs(dir)?,
+        })
     }
 }
 
@@ -44,8 +41,7 @@ impl<'a> TrainingConcepts<'a> {
     /// The folders among `sources`, or, if there are none, the listed concepts with `photos`.
     ///
     /// # Errors
-    /// Returns [`Error::NoTrainingPairs`] for a folder without pairs, and [`Error::Concepts`], which names the file or
-    /// folder that cannot be used.
+    /// Returns [`Error::Concepts`], which names the file or folder that cannot be used, such as one without pairs.
     pub fn sources(
         sources: Vec<(String, ConceptSource)>,
         photos: &'a [RgbImage],
