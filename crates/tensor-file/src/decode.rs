@@ -31,16 +31,28 @@ pub(crate) fn floats(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
     })
 }
 
-pub(crate) fn f32_bytes(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|v| v.to_le_bytes()).collect()
+/// The little-endian bytes of `values` as floats of type `dtype`; `None` for a type that is not a float.
+pub(crate) fn float_bytes(dtype: Dtype, values: &[f32]) -> Option<Vec<u8>> {
+    let values = values.iter().copied();
+    Some(match dtype {
+        Dtype::F64 => values.flat_map(|v| f64::from(v).to_le_bytes()).collect(),
+        Dtype::F32 => values.flat_map(f32::to_le_bytes).collect(),
+        Dtype::F16 => values
+            .flat_map(|v| f16::from_f32(v).to_le_bytes())
+            .collect(),
+        Dtype::BF16 => values
+            .flat_map(|v| bf16::from_f32(v).to_le_bytes())
+            .collect(),
+        _ => return None,
+    })
 }
 
-pub(crate) fn f16_bytes(values: &[f32]) -> Vec<u8> {
-    let halves = values.iter().map(|v| f16::from_f32(*v));
-    halves.flat_map(f16::to_le_bytes).collect()
-}
-
-/// Whether a 16-bit float holds the value, if only with less precision.
-pub(crate) fn fits_f16(value: f32) -> bool {
-    !value.is_finite() || f16::from_f32(value).is_finite()
+/// Whether a float of type `dtype` holds the value, if only with less precision.
+pub(crate) fn fits(dtype: Dtype, value: f32) -> bool {
+    !value.is_finite()
+        || match dtype {
+            Dtype::F16 => f16::from_f32(value).is_finite(),
+            Dtype::BF16 => bf16::from_f32(value).is_finite(),
+            _ => true,
+        }
 }

@@ -123,17 +123,27 @@ pub enum Error {
         /// The value.
         value: f32,
     },
-    /// A value is too large for a 16-bit float.
+    /// A value is too large for the type that it should be stored in.
     #[error(
-        "tensor `{name}` holds {value} at position {index}, past the largest 16-bit float, 65504; store it in full precision"
+        "tensor `{name}` holds {value} at position {index}, past the largest {dtype:?} number; store it in full precision"
     )]
-    HalfRange {
+    FloatRange {
         /// The tensor's name.
         name: String,
+        /// The type.
+        dtype: Dtype,
         /// Position in row-major order.
         index: usize,
         /// The value.
         value: f32,
+    },
+    /// Floats cannot be stored in that type.
+    #[error("tensor `{name}` cannot be stored as {dtype:?}; use F64, F32, F16 or BF16")]
+    NotFloats {
+        /// The tensor's name.
+        name: String,
+        /// The type.
+        dtype: Dtype,
     },
     /// A tensor's values do not fill its shape.
     #[error("a tensor of shape {shape:?} cannot hold {values} values")]

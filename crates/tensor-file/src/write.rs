@@ -1,15 +1,18 @@
 //! Writing safetensors files.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::Path;
 
 use safetensors::Dtype;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::decode::{f16_bytes, f32_bytes, fits_f16};
+use crate::atomic::AtomicFile;
+use crate::decode::{fits, float_bytes};
 use crate::header::{LIMIT, PREFIX};
 use crate::tensor::check_count;
-use crate::{Error, HeaderError, atomic};
+use crate::{Error, HeaderError};
 
 /// A safetensors file to be written.
 ///
@@ -57,23 +60,45 @@ impl SafetensorsWriter {
     /// # Errors
     /// Returns [`Error::ValueCount`] if the values do not fill the shape.
     pub fn f32(&mut self, name: &str, shape: &[usize], values: &[f32]) -> Result<(), Error> {
-        self.add(name, Dtype::F32, shape, values.len(), || f32_bytes(values))
+        self.floats(name, Dtype::F32, shape, values)
     }
 
     /// Adds a tensor of 16-bit floats (IEEE half precision): half the size, about three decimal digits.
     ///
     /// # Errors
-    /// Returns [`Error::HalfRange`] for a finite value past 65504, and [`Error::ValueCount`] if the values do not fill
-    /// the shape.
+    /// Those of [`SafetensorsWriter::floats`].
     pub fn f16(&mut self, name: &str, shape: &[usize], values: &[f32]) -> Result<(), Error> {
-        if let Some(index) = values.iter().position(|value| !fits_f16(*value)) {
-            return Err(Error::HalfRange {
+        self.floats(name, Dtype::F16, shape, values)
+    }
+
+    /// Adds a tensor of floats of type `dtype`, each the nearest one to its value.
+    ///
+    /// # Errors
+    /// Returns [`Error::FloatRange`] for a finite value past the largest one of the type (65504 for [`Dtype::F16`]),
+    /// [`Error::NotFloats`] if the type is none of F64, F32, F16 and BF16, and [`Error::ValueCount`] if the values do not
+    /// fill the shape.
+    pub fn floats(
+        &mut self,
+        name: &str,
+        dtype: Dtype,
+        shape: &[usize],
+        values: &[f32],
+    ) -> Result<(), Error> {
+        if let Some(index) = values.iter().position(|value| !fits(dtype, *value)) {
+            return Err(Error::FloatRange {
                 name: name.to_owned(),
+                dtype,
                 index,
                 value: values[index],
             });
         }
-        self.add(name, Dtype::F16, shape, values.len(), || f16_bytes(values))
+        check_count(shape, values.len())?;
+        let bytes = float_bytes(dtype, values).ok_or_else(|| Error::NotFloats {
+            name: name.to_owned(),
+            dtype,
+        })?;
+        self.add(name, dtype, shape, bytes);
+        Ok(())
     }
 
     /// Adds a tensor of 64-bit integers.
@@ -81,27 +106,19 @@ impl SafetensorsWriter {
     /// # Errors
     /// Returns [`Error::ValueCount`] if the values do not fill the shape.
     pub fn i64(&mut self, name: &str, shape: &[usize], values: &[i64]) -> Result<(), Error> {
-        self.add(name, Dtype::I64, shape, values.len(), || {
-            values.iter().flat_map(|v| v.to_le_bytes()).collect()
-        })
+        check_count(shape, values.len())?;
+        let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.add(name, Dtype::I64, shape, bytes);
+        Ok(())
     }
 
-    fn add(
-        &mut self,
-        name: &str,
-        dtype: Dtype,
-        shape: &[usize],
-        values: usize,
-        bytes: impl FnOnce() -> Vec<u8>,
-    ) -> Result<(), Error> {
-        check_count(shape, values)?;
+    fn add(&mut self, name: &str, dtype: Dtype, shape: &[usize], bytes: Vec<u8>) {
         let stored = Stored {
             dtype,
             shape: shape.to_vec(),
-            bytes: bytes(),
+            bytes,
         };
         self.tensors.insert(name.to_owned(), stored);
-        Ok(())
     }
 
     /// The file's bytes.
@@ -109,14 +126,37 @@ impl SafetensorsWriter {
     /// # Errors
     /// Returns [`Error::UnwritableHeader`] if the header would be longer than the format allows.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
+        let parts = self.parts()?;
+        let mut bytes = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
+        for part in parts {
+            bytes.extend_from_slice(&part);
+        }
+        Ok(bytes)
+    }
+
+    /// Writes the file [atomically](crate::atomic::write), and creates its folder.
+    ///
+    /// # Errors
+    /// Returns [`Error::Io`] if the file cannot be written; otherwise those of [`SafetensorsWriter::to_bytes`].
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        let (parts, path) = (self.parts()?, path.as_ref());
+        let mut file = AtomicFile::create(path)?;
+        for part in parts {
+            file.write_all(&part).map_err(Error::io(path))?;
+        }
+        file.commit()
+    }
+
+    /// The header with its length, and then the bytes of each tensor.
+    fn parts(&self) -> Result<Vec<Cow<'_, [u8]>>, Error> {
         let mut tensors: Vec<(&String, &Stored)> = self.tensors.iter().collect();
         // Stable: tensors of one type stay ordered by name.
         tensors.sort_by_key(|(_, tensor)| std::cmp::Reverse(tensor.dtype));
-        let mut header = serde_json::to_vec(&Header {
+        let header = serde_json::to_vec(&Header {
             metadata: &self.metadata,
             tensors: &tensors,
-        })
-        .map_err(|source| Error::UnwritableHeader {
+        });
+        let mut header = header.map_err(|source| Error::UnwritableHeader {
             source: source.into(),
         })?;
         // Aligns the tensors.
@@ -130,22 +170,12 @@ impl SafetensorsWriter {
                 },
             });
         }
-        let data: usize = tensors.iter().map(|(_, tensor)| tensor.bytes.len()).sum();
-        let mut bytes = Vec::with_capacity(PREFIX as usize + header.len() + data);
-        bytes.extend(length.to_le_bytes());
-        bytes.extend(header);
-        for (_, tensor) in tensors {
-            bytes.extend_from_slice(&tensor.bytes);
-        }
-        Ok(bytes)
-    }
-
-    /// Writes the file [atomically](atomic::write), and creates its folder.
-    ///
-    /// # Errors
-    /// Returns [`Error::Io`] if the file cannot be written; otherwise those of [`SafetensorsWriter::to_bytes`].
-    pub fn write(&self, path: impl AsRef<Path>) -> Result<(), Error> {
-        atomic::write(path, &self.to_bytes()?)
+        let tensors = tensors.into_iter().map(|(_, tensor)| &tensor.bytes[..]);
+        let header = [&length.to_le_bytes()[..], &header].concat();
+        Ok([Cow::Owned(header)]
+            .into_iter()
+            .chain(tensors.map(Cow::Borrowed))
+            .collect())
     }
 }
 

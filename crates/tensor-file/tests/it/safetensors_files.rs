@@ -121,12 +121,42 @@ fn metadata_does_not_change_order() {
 fn values_past_16_bits_are_not_written() {
     let mut writer = SafetensorsWriter::new();
     match writer.f16("w", &[3], &[1.0, f32::NAN, -65520.0]) {
-        Err(Error::HalfRange { name, index, value }) => {
+        Err(Error::FloatRange {
+            name,
+            dtype: Dtype::F16,
+            index,
+            value,
+        }) => {
             assert_eq!((name.as_str(), index, value), ("w", 2, -65520.0));
         }
         other => panic!("{other:?}"),
     }
     writer.f16("w", &[2], &[65519.0, f32::INFINITY]).unwrap();
+    let bf16 =
+        |writer: &mut SafetensorsWriter, value| writer.floats("w", Dtype::BF16, &[1], &[value]);
+    bf16(&mut writer, 65520.0).unwrap();
+    let error = bf16(&mut writer, f32::MAX).unwrap_err().to_string();
+    assert!(error.contains("largest BF16 number"), "{error}");
+    let error = writer.floats("w", Dtype::I32, &[1], &[1.0]).unwrap_err();
+    assert!(matches!(error, Error::NotFloats { .. }), "{error}");
+}
+
+#[test]
+fn floats_are_written_in_the_width_that_is_asked_for() {
+    let values = [1.0f32, -0.5, 1.0 / 3.0];
+    for (dtype, bytes, third) in [
+        (Dtype::F64, 24, 1.0f32 / 3.0),
+        (Dtype::F32, 12, 1.0 / 3.0),
+        (Dtype::F16, 6, 0.33325195),
+        (Dtype::BF16, 6, 0.333984375),
+    ] {
+        let mut writer = SafetensorsWriter::new();
+        writer.floats("w", dtype, &[3], &values).unwrap();
+        let file = TensorFile::from_bytes("w", writer.to_bytes().unwrap()).unwrap();
+        assert_eq!(file.get("w").unwrap().dtype, dtype);
+        assert_eq!(file.read_bytes("w").unwrap().len(), bytes);
+        assert_eq!(file.read("w").unwrap(), [1.0, -0.5, third]);
+    }
 }
 
 #[test]

@@ -223,7 +223,9 @@ fn half_precision_keeps_three_digits_and_refuses_larger_values() {
     );
     let error = zoo.append_half(&record("large", 1), &[large.clone()]);
     match error {
-        Err(Error::File(FileError::HalfRange { name, index, value })) => {
+        Err(Error::File(FileError::FloatRange {
+            name, index, value, ..
+        })) => {
             assert_eq!(
                 (name.as_str(), index, value),
                 ("0/fc.lora_B.weight", 2, 7e4)
