@@ -70,8 +70,10 @@ pub struct NormalizerFit {
     encoded_len: usize,
     blocks: usize,
     block_size: usize,
+    /// For [`Normalization::Elementwise`] around each value's own mean, so that only count and squares are used.
     per_tensor: Vec<Moments>,
-    per_value: Vec<Moments>,
+    /// The means of single values.
+    per_value: Vec<f64>,
     networks: usize,
 }
 
@@ -123,16 +125,20 @@ impl NormalizerFit {
         }
         if self.kind == Normalization::Elementwise && self.networks == 0 {
             let values = self.runs.iter().map(|run| run.len).sum();
-            self.per_value = vec![Moments::default(); values];
+            self.per_value = vec![0.0; values];
         }
         self.networks += 1;
         let (mut at, mut number) = (0, 0);
         for run in &self.runs {
             let values = &flat[at..at + run.len];
             if self.kind == Normalization::Elementwise {
-                let moments = &mut self.per_value[number..number + run.len];
-                for (moments, value) in moments.iter_mut().zip(values) {
-                    moments.add(f64::from(*value));
+                let pooled = &mut self.per_tensor[run.tensor];
+                pooled.n += run.len as f64;
+                let means = &mut self.per_value[number..number + run.len];
+                for (mean, value) in means.iter_mut().zip(values) {
+                    let distance = f64::from(*value) - *mean;
+                    *mean += distance / self.networks as f64;
+                    pooled.squares += distance * (f64::from(*value) - *mean);
                 }
             } else {
                 let moments = &mut self.per_tensor[run.tensor];
@@ -177,19 +183,8 @@ impl NormalizerFit {
                 (means, self.per_tensor)
             }
             Normalization::Elementwise => {
-                // The deviation around each value's own mean, pooled over the tensor.
-                let mut per_tensor = self.per_tensor;
-                let mut at = 0;
-                for run in &self.runs {
-                    let pooled = &mut per_tensor[run.tensor];
-                    for m in &self.per_value[at..at + run.len] {
-                        pooled.n += m.n;
-                        pooled.squares += m.squares;
-                    }
-                    at += run.len;
-                }
-                let means = self.per_value.iter().map(|m| m.mean as f32).collect();
-                (means, per_tensor)
+                let means = self.per_value.iter().map(|mean| *mean as f32).collect();
+                (means, self.per_tensor)
             }
         };
         Ok(Normalizer {

@@ -53,7 +53,7 @@ mod fit;
 mod grouping;
 mod index;
 pub mod layout;
-mod lora_file;
+pub mod lora_file;
 #[cfg(feature = "burn")]
 pub mod module;
 #[cfg(feature = "burn")]

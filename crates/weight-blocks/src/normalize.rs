@@ -78,6 +78,17 @@ impl Normalizer {
         &self.deviations
     }
 
+    /// Means by tensor or, for [`Normalization::Elementwise`], by value, in the layout's order.
+    pub fn means(&self) -> &[f32] {
+        &self.means
+    }
+
+    /// The same statistics with other means, which [`Normalizer::check`] counts: they may be as many as the weights, and
+    /// are then better stored as a tensor than as JSON.
+    pub fn with_means(self, means: Vec<f32>) -> Self {
+        Self { means, ..self }
+    }
+
     /// `(w − mean) / deviation`, in place.
     ///
     /// # Errors

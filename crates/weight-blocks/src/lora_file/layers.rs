@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use super::natural::natural;
 use crate::error::LoraFileError;
-use crate::{LayerGroup, LayerKind, NamedTensors, TensorRole, TensorSpec};
+use crate::{LayerGroup, LayerKind, TensorRole, TensorSpec};
+
+/// The shapes of the factors, by name.
+pub(super) type Shapes<'a> = BTreeMap<&'a str, &'a [usize]>;
 
 /// Suffixes of down and up: PEFT, PEFT with an adapter's name, kohya's sd-scripts, diffusers.
 const PAIRS: [(&str, &str); 4] = [
@@ -26,16 +29,17 @@ pub(super) struct Layer {
 }
 
 /// The layers in natural order, each with its down and up factor.
-pub(super) fn layers(factors: &NamedTensors) -> Result<Vec<Layer>, LoraFileError> {
+pub(super) fn layers(factors: &Shapes<'_>) -> Result<Vec<Layer>, LoraFileError> {
     let mut layers: BTreeMap<&str, [Option<&str>; 2]> = BTreeMap::new();
-    for name in factors.keys() {
+    for &name in factors.keys() {
         let Some((layer, factor)) = split(name) else {
-            return Err(LoraFileError::UnknownTensor { name: name.clone() });
+            let name = name.to_owned();
+            return Err(LoraFileError::UnknownTensor { name });
         };
         let slot = &mut layers.entry(layer).or_default()[factor];
         if let Some(other) = slot {
             return Err(LoraFileError::DuplicateFactor {
-                name: name.clone(),
+                name: name.to_owned(),
                 other: (*other).to_owned(),
             });
         }
@@ -52,7 +56,7 @@ pub(super) fn layers(factors: &NamedTensors) -> Result<Vec<Layer>, LoraFileError
 
 /// A layer whose down and up factor are the tensors named in `pair`.
 fn layer(
-    factors: &NamedTensors,
+    factors: &Shapes<'_>,
     name: &str,
     pair: [Option<&str>; 2],
 ) -> Result<Layer, LoraFileError> {
@@ -60,20 +64,20 @@ fn layer(
         let name = pair[0].or(pair[1]).unwrap_or(name).to_owned();
         return Err(LoraFileError::NoPartner { name });
     };
-    let (a, b) = (&factors[down].shape, &factors[up].shape);
+    let (a, b) = (factors[down], factors[up]);
     if a.len() < 2 || a.len() != b.len() || a[0] != b[1] {
         return Err(LoraFileError::Rank {
             down: down.to_owned(),
-            down_shape: a.clone(),
+            down_shape: a.to_vec(),
             up: up.to_owned(),
-            up_shape: b.clone(),
+            up_shape: b.to_vec(),
         });
     }
     for (name, shape) in [(down, a), (up, b)] {
         if shape.contains(&0) {
             return Err(LoraFileError::NoValues {
                 name: name.to_owned(),
-                shape: shape.clone(),
+                shape: shape.to_vec(),
             });
         }
     }

@@ -2,17 +2,20 @@
 
 mod layers;
 mod natural;
+mod padding;
 mod scales;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use tensor_file::{Dtype, TensorFile, atomic, read_limited, save_safetensors};
+use tensor_file::{Dtype, SafetensorsWriter, TensorFile, atomic, read_limited};
 
 use crate::error::LoraFileError;
 use crate::peft::AdapterConfig;
 use crate::zoo::check_finite;
 use crate::{Error, HostTensor, LayerGroup, NamedTensors, WeightSpace, check_tensors};
+use layers::Shapes;
+pub use padding::{check_padding, pad};
 use scales::{ALPHA, CONFIG};
 
 /// No configuration of PEFT comes near it.
@@ -28,8 +31,9 @@ const JSON_LIMIT: u64 = 1 << 20;
 /// alphas can be mixed. The scale is alpha / rank by the `alpha` tensors of sd-scripts and diffusers; by
 /// `adapter_config.json` beside a file of PEFT, with rsLoRA and patterns of ranks and alphas; by PEFT's configurations in
 /// the header of a file of diffusers; and 1 for layers without any of them. [`LoraFile::save`] divides by the scale
-/// again (loaded weights come back to one unit in the last place) and writes alphas and configuration as they were. A scale that these state in contradiction, a scale of 0, and
-/// adapters that are more than their factors (DoRA, PiSSA and others) are refused.
+/// again (loaded weights come back to one unit in the last place) and writes alphas and configuration as they were, each
+/// tensor in the type that it had. A scale that these state in contradiction, a scale of 0, and adapters that are more than
+/// their factors (DoRA, PiSSA and others) are refused.
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -46,8 +50,8 @@ const JSON_LIMIT: u64 = 1 << 20;
 /// # for (name, v) in [("etching", 0.1), ("fresco", 0.2)] {
 /// #     tensor_file::save_safetensors(&dir.path().join(format!("{name}.safetensors")), &file(v)?, &BTreeMap::new())?;
 /// # }
-/// let first = LoraFile::open(&dir.path().join("etching.safetensors"))?;
-/// let layout = Layout::new("my-unet", first.layer_groups(), GroupingRule::Appended, 256)?;
+/// let groups = LoraFile::read_layer_groups(&dir.path().join("etching.safetensors"))?;
+/// let layout = Layout::new("my-unet", groups, GroupingRule::Appended, 256)?;
 /// let mut zoo = Zoo::create(&dir.path().join("zoo"), &layout, "my-diffusion-model")?;
 /// for name in ["etching", "fresco"] {
 ///     let file = LoraFile::open(&dir.path().join(format!("{name}.safetensors")))?;
@@ -72,9 +76,12 @@ pub struct LoraFile {
     scales: BTreeMap<String, f64>,
     /// Alphas as the file has them.
     alphas: NamedTensors,
+    /// The type of each tensor.
+    dtypes: BTreeMap<String, Dtype>,
     metadata: BTreeMap<String, String>,
     /// The text of PEFT's configuration.
     peft: Option<Vec<u8>>,
+    base: Option<String>,
 }
 
 impl LoraFile {
@@ -91,47 +98,99 @@ impl LoraFile {
             path: path.to_owned(),
             source: Box::new(source),
         };
-        let layers = layers::layers(&factors).map_err(fail)?;
+        let layers = layers::layers(&shapes(&file)).map_err(fail)?;
         let peft = match scales::is_peft(path, &layers) {
             true => Some(read_config(path)?),
             false => None,
         };
         let config = peft.as_ref().map(|(_, config)| config);
         let scales = scales::scales(&layers, &alphas, file.metadata(), config).map_err(fail)?;
+        let base = config.map_or_else(
+            || scales::base(file.metadata()),
+            |config| config.base.clone(),
+        );
+        let dtypes = file.tensors().map(|t| (t.name.to_owned(), t.dtype));
         let read = Self {
             groups: layers.into_iter().map(|layer| layer.group).collect(),
+            dtypes: dtypes.collect(),
             factors,
             scales,
             alphas,
             metadata: file.metadata().clone(),
             peft: peft.map(|(text, _)| text),
+            base,
         };
         // The scale may be past what a value can take.
-        for (name, tensor) in &read.scaled(scaled) {
-            check_finite(path, name, &tensor.data)?;
+        for (name, &scale) in &read.scales {
+            let up = read.factors.get(name).map_or(&[][..], |up| &up.data);
+            if let Some(&value) = up.iter().find(|v| !scaled(**v, scale).is_finite()) {
+                check_finite(path, name, &[scaled(value, scale)])?;
+            }
         }
         Ok(read)
     }
 
-    /// Writes the file in 32-bit floats under its own names, atomically. Alphas and the header's metadata are written as
-    /// they were, and `adapter_config.json` beside a file of PEFT; the up factors are divided by the scales that these
+    /// The layers of a file, from its header alone.
+    ///
+    /// # Errors
+    /// As [`LoraFile::open`], of which it checks names and shapes.
+    pub fn read_layer_groups(path: &Path) -> Result<Vec<LayerGroup>, Error> {
+        let file = TensorFile::open_safetensors(path)?;
+        let layers = layers::layers(&shapes(&file)).map_err(|source| Error::LoraFile {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })?;
+        Ok(layers.into_iter().map(|layer| layer.group).collect())
+    }
+
+    /// The base that the adapter belongs to, as the file names it: `base_model_name_or_path` of PEFT's configuration, or
+    /// `modelspec.architecture` or `ss_base_model_version` of the header.
+    pub fn base(&self) -> Option<&str> {
+        self.base.as_deref()
+    }
+
+    /// The header's metadata.
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.metadata
+    }
+
+    /// The metadata, to be changed before the file is saved.
+    pub fn metadata_mut(&mut self) -> &mut BTreeMap<String, String> {
+        &mut self.metadata
+    }
+
+    /// Writes the file under its own names and in its own types, atomically. Alphas and the header's metadata are written
+    /// as they were, and `adapter_config.json` beside a file of PEFT; the up factors are divided by the scales that these
     /// state.
     ///
     /// # Errors
-    /// Returns [`Error::File`] if a file cannot be written, and [`Error::LoraFile`] if there is an `adapter_config.json`
-    /// that states other scales already.
+    /// Returns [`Error::File`] if a file cannot be written or a value is too large for its type, and [`Error::LoraFile`] if
+    /// there is an `adapter_config.json` that states other scales already.
     pub fn save(&self, path: &Path) -> Result<(), Error> {
-        let mut all = self.factors.clone();
-        all.extend(self.alphas.clone());
+        let mut file = SafetensorsWriter::new();
+        for (key, value) in &self.metadata {
+            file.metadata(key, value);
+        }
+        for (name, tensor) in self.factors.iter().chain(&self.alphas) {
+            match self.dtypes.get(name) {
+                Some(Dtype::I64) => {
+                    let integers: Vec<i64> = tensor.data.iter().map(|v| *v as i64).collect();
+                    file.i64(name, &tensor.shape, &integers)?;
+                }
+                dtype => {
+                    let dtype = dtype.copied().unwrap_or(Dtype::F32);
+                    file.floats(name, dtype, &tensor.shape, &tensor.data)?;
+                }
+            }
+        }
         if let Some(text) = &self.peft {
             write_config(path, text)?;
         }
-        Ok(save_safetensors(path, &all, &self.metadata)?)
+        Ok(file.write(path)?)
     }
 
-    /// The factors, with `apply` to the values of each up factor and its scale.
-    fn scaled(&self, apply: fn(f32, f64) -> f32) -> NamedTensors {
-        let mut factors = self.factors.clone();
+    /// Applies `apply` to the values of each up factor and its scale.
+    fn rescale(&self, factors: &mut NamedTensors, apply: fn(f32, f64) -> f32) {
         for (name, &scale) in &self.scales {
             if let Some(tensor) = factors.get_mut(name) {
                 for value in &mut tensor.data {
@@ -139,7 +198,6 @@ impl LoraFile {
                 }
             }
         }
-        factors
     }
 }
 
@@ -149,15 +207,24 @@ impl WeightSpace for LoraFile {
     }
 
     fn read_weights(&self) -> Result<NamedTensors, Error> {
-        Ok(self.scaled(scaled))
+        let mut factors = self.factors.clone();
+        self.rescale(&mut factors, scaled);
+        Ok(factors)
     }
 
     fn load_weights(&mut self, weights: &NamedTensors) -> Result<(), Error> {
         check_tensors(&self.groups, weights)?;
-        self.factors = weights.clone();
-        self.factors = self.scaled(unscaled);
+        let mut factors = weights.clone();
+        self.rescale(&mut factors, unscaled);
+        self.factors = factors;
         Ok(())
     }
+}
+
+/// The shapes of all tensors but the alphas.
+fn shapes<'a>(file: &'a TensorFile<'_>) -> Shapes<'a> {
+    let factors = file.tensors().filter(|t| !t.name.ends_with(ALPHA));
+    factors.map(|tensor| (tensor.name, tensor.shape)).collect()
 }
 
 /// The alphas, which sd-scripts also writes as integers, and all other tensors.

@@ -68,6 +68,12 @@ pub(super) fn scales(
     Ok(scales)
 }
 
+/// What the header names as the base: the model specification's architecture, or the base model's version of sd-scripts.
+pub(super) fn base(metadata: &BTreeMap<String, String>) -> Option<String> {
+    let keys = ["modelspec.architecture", "ss_base_model_version"];
+    keys.iter().find_map(|key| metadata.get(*key)).cloned()
+}
+
 /// The value of an alpha.
 fn stated(name: &str, values: &[f32]) -> Result<f64, LoraFileError> {
     let name = || name.to_owned();

@@ -113,7 +113,7 @@ impl Zoo {
             if small.contains(&entry.concept) {
                 continue;
             }
-            let mut record = self.record_file(&entry.concept)?.0.record;
+            let mut record = self.record(&entry.concept)?;
             record.checkpoints.drain(..entry.checkpoint);
             small.append_as(&record, &[self.load(entry)?], Width::Half)?;
         }

@@ -257,6 +257,14 @@ impl Zoo {
         self.entries.iter().any(|entry| entry.concept == concept)
     }
 
+    /// A concept's record as it is on disk now.
+    ///
+    /// # Errors
+    /// Those of [`Zoo::open`].
+    pub fn record(&self, concept: &str) -> Result<ConceptRecord, Error> {
+        Ok(self.record_file(concept)?.0.record)
+    }
+
     /// A concept's record as it is on disk now, and its bytes.
     fn record_file(&self, concept: &str) -> Result<(RecordFile, Vec<u8>), Error> {
         read_record(&self.file(concept, "json"))
