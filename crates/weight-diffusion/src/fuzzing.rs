@@ -21,7 +21,6 @@ mod readers {
         let weights = dir.join(WeightGenerator::WEIGHTS_FILE);
         check_network_size(&weights, &manifest.unet, 4, 1)?;
         check_layout_size(&weights, &manifest.layout)?;
-        manifest.normalizer.check(&manifest.layout)?;
         serde_json::to_string(&manifest).map_err(|source| Error::Json { path, source })
     }
 }

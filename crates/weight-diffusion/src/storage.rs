@@ -20,11 +20,13 @@ pub enum Precision {
     Half,
 }
 
-/// Writes `tensors` as safetensors in `precision`, atomically. Gives the SHA-256 of the file.
+/// Writes `tensors` as safetensors in `precision`, and `vectors` by name as 32-bit floats beside them, atomically. Gives the
+/// SHA-256 of the file.
 pub(crate) fn write_tensors(
     path: &Path,
     tensors: &NamedTensors,
     precision: Precision,
+    vectors: &[(&str, &[f32])],
 ) -> Result<String, Error> {
     let mut file = SafetensorsWriter::new();
     for (name, tensor) in tensors {
@@ -40,6 +42,9 @@ pub(crate) fn write_tensors(
             Precision::Full => file.f32(name, &tensor.shape, &tensor.data)?,
             Precision::Half => file.f16(name, &tensor.shape, &tensor.data)?,
         }
+    }
+    for (name, values) in vectors {
+        file.f32(name, &[values.len()], values)?;
     }
     let bytes = file.to_bytes()?;
     atomic::write(path, &bytes)?;
@@ -59,7 +64,7 @@ pub(crate) fn read_tensors(path: &Path, digest: &str) -> Result<NamedTensors, Er
     Ok(load_safetensors(path)?.0)
 }
 
-/// Writes `value` as JSON on one line, atomically: a manifest holds tens of thousands of numbers.
+/// Writes `value` as JSON on one line, atomically: a layout holds thousands of names and numbers.
 pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
     let mut bytes = serde_json::to_vec(value).map_err(|source| Error::Json {
         path: path.to_owned(),

@@ -18,7 +18,10 @@ use crate::unet::{ComputePrecision, UNet1d, UNet1dConfig};
 use crate::{Error, Prediction};
 use encoded_text::{EncodedPrompt, EncoderId, TextCondition};
 
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
+
+/// The normaliser's means among the weights; there is one for each weight that is predicted.
+const MEANS: &str = "normalizer.means";
 
 /// A trained denoiser with all that is needed to turn its blocks into weights.
 #[derive(Debug, Clone)]
@@ -41,6 +44,7 @@ pub(crate) struct Manifest {
     precision: Precision,
     pub(crate) unet: UNet1dConfig,
     pub(crate) layout: Layout,
+    /// Without its means, which are with the weights.
     pub(crate) normalizer: Normalizer,
     #[serde(rename = "text")]
     encoder: EncoderId,
@@ -135,14 +139,15 @@ impl WeightGenerator {
     /// [`Error::NotStorable`] if a weight is NaN or infinite.
     pub fn save(&self, dir: &Path, precision: Precision) -> Result<(), Error> {
         let path = dir.join(Self::WEIGHTS_FILE);
-        let sha256 = write_tensors(&path, &module_to_named(&self.unet)?, precision)?;
+        let means = [(MEANS, self.normalizer.means())];
+        let sha256 = write_tensors(&path, &module_to_named(&self.unet)?, precision, &means)?;
         let manifest = Manifest {
             version: VERSION,
             sha256,
             precision,
             unet: self.unet.config().clone(),
             layout: self.layout.clone(),
-            normalizer: self.normalizer.clone(),
+            normalizer: self.normalizer.clone().with_means(Vec::new()),
             encoder: self.encoder.clone(),
             zoo_norm: self.zoo_norm,
             trained_norm: self.trained_norm,
@@ -168,7 +173,11 @@ impl WeightGenerator {
         };
         check_network_size(&path, &manifest.unet, width, 1)?;
         check_layout_size(&path, &manifest.layout)?;
-        let weights = read_tensors(&path, &manifest.sha256)?;
+        let mut weights = read_tensors(&path, &manifest.sha256)?;
+        let means = weights.remove(MEANS).ok_or_else(|| Error::MissingTensor {
+            path: path.clone(),
+            name: MEANS.to_owned(),
+        })?;
         let unet = UNet1d::new(&manifest.unet, 0, &device.clone().without_autodiff())?;
         let known = module_shapes(&unet);
         let missing = |(name, _): &&(String, _)| !weights.contains_key(name);
@@ -184,7 +193,7 @@ impl WeightGenerator {
         let generator = Self::new(
             unet,
             manifest.layout,
-            manifest.normalizer,
+            manifest.normalizer.with_means(means.data),
             manifest.encoder,
             manifest.zoo_norm,
             manifest.base_digest,

@@ -231,7 +231,7 @@ mod tests {
         };
         let held_out = || vec!["fog".to_owned()];
         let data = dataset(1.0, 2);
-        let on = TrainedOn::new(&data, encoder("a"), None, held_out()).unwrap();
+        let on = TrainedOn::new(&data, encoder("a"), None, held_out());
         let mut trainer = resume(&data, &on).unwrap();
         // Killed before the first state: nothing to refuse.
         resume(&data, &on).unwrap();
@@ -247,7 +247,7 @@ mod tests {
             (dataset(2.0, 2), "weights_sha256"),
             (dataset(1.0, 3), "networks"),
         ] {
-            let on = TrainedOn::new(&other, encoder("a"), None, held_out()).unwrap();
+            let on = TrainedOn::new(&other, encoder("a"), None, held_out());
             let message = refused(&other, &on);
             assert!(message.contains(&format!("{field}: there")), "{message}");
         }
@@ -265,7 +265,7 @@ mod tests {
                 "held_out",
             ),
         ] {
-            let message = refused(&data, &on.unwrap());
+            let message = refused(&data, &on);
             assert!(message.contains(&format!("{field}: there")), "{message}");
         }
         // A state of a build that did not write the file.

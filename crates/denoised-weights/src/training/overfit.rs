@@ -185,7 +185,7 @@ impl<'a> Run<'a> {
         let dataset = BlockDataset::new(layout.clone(), normalizer, texts, width, vec![(0, flat)])?;
         let loss =
             (combined.as_ref()).map(|combined| format!("network loss times {}", combined.weight));
-        let data = TrainedOn::new(&dataset, subject.encoder.clone(), loss, Vec::new())?;
+        let data = TrainedOn::new(&dataset, subject.encoder.clone(), loss, Vec::new());
         let _lock = self.folder.lock()?;
         let (model, report) = match combined {
             None => {

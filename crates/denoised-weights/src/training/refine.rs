@@ -88,7 +88,7 @@ impl<'a> RefineRun<'a> {
             what = format!("{what} for base {}", base.digest);
         }
         Ok(Self {
-            data: TrainedOn::new(&records.dataset, encoder.id(), Some(what), Vec::new())?,
+            data: TrainedOn::new(&records.dataset, encoder.id(), Some(what), Vec::new()),
             draws: Draws {
                 concepts: refinement.concepts,
                 predictor,

@@ -68,7 +68,7 @@ pub fn train(
         .map(|entry| entry.prompt.as_str())
         .collect();
     let prompts = prompts.into_iter().map(str::to_owned).collect();
-    let data = TrainedOn::new(dataset, encoder.id(), None, prompts)?;
+    let data = TrainedOn::new(dataset, encoder.id(), None, prompts);
     let _lock = folder.lock()?;
     let mut trainer = folder
         .resume_or(config, unet, dataset, &data, device, || {

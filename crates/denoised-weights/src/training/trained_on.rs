@@ -1,12 +1,9 @@
 //! What a training learns from.
 
 use serde::Serialize;
-use tensor_file::digest::sha256_hex;
+use tensor_file::digest::Sha256;
 use weight_diffusion::BlockSource;
 use weight_diffusion::encoded_text::EncoderId;
-
-use crate::Error;
-use crate::error::Result;
 
 /// The name, beside the trainer's state, of the file that says what it was trained on.
 pub(super) const DATA_FILE: &str = "data.json";
@@ -27,27 +24,25 @@ pub struct TrainedOn {
 impl TrainedOn {
     /// The networks and prompts of `dataset`, encoded by `encoder`. `loss` names a loss other than the paper's, with all
     /// that it depends on, and `held_out` the prompts kept for validation.
-    ///
-    /// # Errors
-    /// Returns [`Error::Json`] if the statistics have no JSON form.
     pub fn new(
         dataset: &dyn BlockSource,
         encoder: EncoderId,
         loss: Option<String>,
         held_out: Vec<String>,
-    ) -> Result<Self> {
-        let weights = serde_json::to_vec(&(dataset.normalizer(), dataset.norm()));
-        let weights = weights.map_err(|source| Error::Json {
-            path: DATA_FILE.into(),
-            source,
-        })?;
-        Ok(Self {
+    ) -> Self {
+        let (normalizer, norm) = (dataset.normalizer(), dataset.norm());
+        let mut weights = Sha256::new();
+        weights.update(format!("{:?} {:?}", normalizer.kind(), norm));
+        for value in normalizer.means().iter().chain(normalizer.deviations()) {
+            weights.update(value.to_le_bytes());
+        }
+        Self {
             networks: dataset.networks(),
             texts: dataset.text_count(),
             encoder,
             loss,
             held_out,
-            weights_sha256: sha256_hex(&weights),
-        })
+            weights_sha256: weights.finish_hex(),
+        }
     }
 }

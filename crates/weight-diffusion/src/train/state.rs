@@ -57,7 +57,7 @@ impl<O: Objective> Trainer<O> {
     pub fn save_state(&self, dir: &Path) -> Result<(), Error> {
         let name = format!("state-{:09}.safetensors", self.steps_done());
         let path = dir.join(&name);
-        let sha256 = write_tensors(&path, &self.tensors()?, Precision::Full)?;
+        let sha256 = write_tensors(&path, &self.tensors()?, Precision::Full, &[])?;
         let state = State {
             version: STATE_VERSION,
             step: self.steps_done(),
