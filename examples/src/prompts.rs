@@ -40,8 +40,12 @@ pub fn read(path: &Path) -> Result<Vec<NamedPrompt>> {
     Ok(prompts)
 }
 
-/// A name has no spaces, so that a prompt such as `oil portrait, light: soft` is not cut.
-fn parse(line: &str) -> Result<NamedPrompt, &'static str> {
+/// Reads one prompt, as in a list.
+///
+/// # Errors
+/// Says what is missing: the prompt, or a letter or digit to name a folder after.
+pub fn parse(line: &str) -> Result<NamedPrompt, &'static str> {
+    // A name has no spaces, so that a prompt such as `oil portrait, light: soft` is not cut.
     let (name, prompt) = match line.split_once(": ") {
         Some((name, prompt)) if !name.contains(char::is_whitespace) => {
             (name.to_owned(), prompt.trim_start())

@@ -298,6 +298,14 @@ pub enum Error {
     /// Weights that do not fit, a zoo, or a file of weights.
     #[error(transparent)]
     Weights(#[from] weight_blocks::Error),
+    /// A folder of LoRA files, or one of them.
+    #[error("{}: {source}", path.display())]
+    LoraFiles {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<crate::lora_files::LoraFilesError>,
+    },
     /// A file of tensors.
     #[error(transparent)]
     File(#[from] tensor_file::Error),

@@ -62,6 +62,7 @@
 //! | fine-tune on pairs, from any start | [`fine_tune()`], [`pairs`], [`starts`] |
 //! | pause a fine-tuning and continue it later | [`SavedFineTuning`] |
 //! | collect concepts into a zoo | [`collecting::Collector`], and [`collecting::collect`] for any network |
+//! | turn LoRA files of other tools into a zoo, and predictions into such files | [`lora_files`] |
 //! | train, refine or overfit a weight generator | [`training`] |
 //! | pretrain a base, of which size | [`pretraining`], [`Preset`] |
 //! | compare starts with each other and with networks trained from scratch | [`comparison`], [`weights`] |
@@ -81,6 +82,7 @@ mod editor;
 mod error;
 pub mod export;
 mod fine_tune;
+pub mod lora_files;
 mod neighbours;
 pub mod pairs;
 mod predictor;

@@ -5,5 +5,6 @@ mod adapting;
 mod collecting;
 mod common;
 mod editing;
+mod lora_files;
 mod prediction;
 mod training;
