@@ -52,7 +52,7 @@ struct Args {
     /// Weights per position of the UNet; a divisor of the block size.
     #[arg(long, default_value_t = 64)]
     patch_size: usize,
-    /// One output layer for all blocks, as in the paper, and none for each block index.
+    /// One output layer for all blocks, as in the paper, and none for each block index. Always so above 4,096 blocks.
     #[arg(long)]
     shared_output: bool,
     /// The generator's default timestep of the one denoising step [default: the noise end, T - 1].
@@ -87,6 +87,9 @@ struct Args {
     #[arg(long)]
     stream: bool,
 }
+
+/// Most blocks that get an output layer each: their weights grow with the network that is predicted.
+const MOST_HEADS: usize = 4096;
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Prediction {
@@ -168,7 +171,7 @@ impl Args {
             base_channels: self.channels,
             patch_size: self.patch_size,
             context_width: text_width,
-            block_heads: (!self.shared_output).then(|| layout.blocks()),
+            block_heads: Some(layout.blocks()).filter(|n| !self.shared_output && *n <= MOST_HEADS),
             block_size: layout.block_size(),
             parameterization: self.prediction.into(),
             ..UNet1dConfig::compact()

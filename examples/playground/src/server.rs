@@ -1,16 +1,17 @@
 //! The server: its routes, its start and its end.
 
-use std::net::SocketAddr;
 use std::path::Path;
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::Router;
-use axum::serve::Listener;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
 
 use crate::api;
 use crate::drafts::Drafts;
@@ -92,85 +93,103 @@ pub async fn serve(
         end.await;
         closing.shared.closing.send_replace(true);
     };
-    let listener = Limited {
-        listener,
-        connections: Arc::new(Semaphore::new(limits::CONNECTIONS)),
-    };
-    let served = axum::serve(listener, router)
-        .with_graceful_shutdown(end)
-        .await;
+    answer(listener, router, limits::ARRIVAL, end).await;
     let closed = tokio::task::spawn_blocking(move || playground.close()).await;
-    closed.map_err(std::io::Error::other)?;
-    served
+    closed.map_err(std::io::Error::other)
 }
 
-/// A listener that accepts no more than so many connections at a time.
-struct Limited {
+/// Answers with `router` until `end` is there and the requests that have begun are answered. At most
+/// [`limits::CONNECTIONS`] are open at a time. A connection on which no request begins, or its header does not arrive, within
+/// `patience` is closed, so that idle ones cannot keep others out.
+async fn answer(
     listener: TcpListener,
-    connections: Arc<Semaphore>,
+    router: Router,
+    patience: Duration,
+    end: impl Future<Output = ()>,
+) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(patience);
+    let open = GracefulShutdown::new();
+    let connections = Arc::new(Semaphore::new(limits::CONNECTIONS));
+    let mut end = pin!(end);
+    loop {
+        let accepted = async {
+            let permit = Arc::clone(&connections).acquire_owned().await;
+            (permit, listener.accept().await)
+        };
+        let (permit, accepted) = tokio::select! {
+            accepted = accepted => accepted,
+            () = &mut end => break,
+        };
+        let Ok((stream, _)) = accepted else {
+            // Too many open files, for example.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let _ = stream.set_nodelay(true);
+        let service = TowerToHyperService::new(router.clone());
+        let connection = open.watch(http.serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(async move {
+            let _permit = permit;
+            // It was the client that broke the connection off, or was too slow.
+            let _ = connection.await;
+        });
+    }
+    drop(listener);
+    open.shutdown().await;
 }
 
-impl Listener for Limited {
-    type Io = Connection;
-    type Addr = SocketAddr;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{SocketAddr, TcpStream};
 
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        loop {
-            let Ok(permit) = Arc::clone(&self.connections).acquire_owned().await else {
-                continue;
-            };
-            // Axum's own accept waits and tries again if the system refuses.
-            let (stream, address) = Listener::accept(&mut self.listener).await;
-            let _ = stream.set_nodelay(true);
-            let connection = Connection {
-                stream,
-                _permit: permit,
-            };
-            return (connection, address);
-        }
+    use axum::routing::get;
+
+    use super::*;
+
+    /// What the server answers to `request` until it closes the connection.
+    async fn said(address: SocketAddr, request: &'static str) -> String {
+        let talk = move || {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(request.as_bytes()).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            answer
+        };
+        tokio::task::spawn_blocking(talk).await.unwrap()
     }
 
-    fn local_addr(&self) -> std::io::Result<Self::Addr> {
-        self.listener.local_addr()
-    }
-}
-
-/// A connection that counts.
-struct Connection {
-    stream: TcpStream,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+    #[tokio::test]
+    async fn slow_and_idle_connections_are_closed_and_requests_are_answered_to_the_end() {
+        let slowly = || async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            "answered"
+        };
+        let router = Router::new().route("/", get(slowly));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (ender, ended) = tokio::sync::oneshot::channel::<()>();
+        let server = tokio::spawn(answer(
+            listener,
+            router,
+            Duration::from_millis(300),
+            async {
+                let _ = ended.await;
+            },
+        ));
+        // Half a header, nothing at all, and a request after which the connection stays idle: all are closed.
+        let half = said(address, "GET / HTTP/1.1\r\nHost:").await;
+        assert!(!half.contains("answered"), "{half}");
+        assert_eq!(said(address, "").await, "");
+        let request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        assert!(said(address, request).await.ends_with("answered"));
+        // The end waits for a request that has begun.
+        let last = tokio::spawn(said(address, request));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        ender.send(()).unwrap();
+        server.await.unwrap();
+        assert!(last.await.unwrap().ends_with("answered"));
     }
 }

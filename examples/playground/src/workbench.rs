@@ -111,7 +111,6 @@ impl Workbench {
         self.neighbours.len()
     }
 
-    /// `image` at the base's size.
     /// A photograph as it is edited and shown: with its own proportions, no larger than need be.
     pub(crate) fn shown(&self, image: RgbImage) -> Result<RgbImage, Error> {
         let (shorter, longer) = (

@@ -113,12 +113,18 @@ fn zipped(files: Vec<(String, Vec<u8>)>) -> Result<Vec<u8>> {
     Ok(archive.finish().map_err(failed(WHAT))?.into_inner())
 }
 
-/// The command that predicts the same adapter and edits the repository's photos with it.
-pub(super) fn prompt_command(recipe: &Recipe, strength: f32, preset: Preset) -> String {
-    let mut command = "cargo run --release --example generate --".to_owned();
-    if preset != Preset::Compact {
+/// The beginning of the command that runs an example program with the models of a preset.
+fn command(example: &str, preset: &str) -> String {
+    let mut command = format!("cargo run --release --example {example} --");
+    if preset != Preset::Compact.name() {
         let _ = write!(command, " --preset {preset}");
     }
+    command
+}
+
+/// The command that predicts the same adapter and edits the repository's photos with it.
+pub(super) fn prompt_command(recipe: &Recipe, strength: f32, preset: Preset) -> String {
+    let mut command = command("generate", preset.name());
     match recipe {
         Recipe::Trained(adapter) => {
             let path = quoted(&adapter.display().to_string());
@@ -141,7 +147,8 @@ pub(super) fn prompt_command(recipe: &Recipe, strength: f32, preset: Preset) -> 
 pub(crate) fn training_command(run: &Run) -> String {
     let spec = run.spec();
     format!(
-        "cargo run --release --example your_style -- --prompt {} --pairs {} --epochs {}",
+        "{} --prompt {} --pairs {} --epochs {}",
+        command("your_style", &spec.preset),
         quoted(&spec.prompt),
         quoted(&run.dir().join("pairs").display().to_string()),
         spec.epochs
@@ -173,5 +180,7 @@ mod tests {
             command.contains("--mix 'b' --share 0.25 --strength 0.5"),
             "{command}"
         );
+        assert!(super::command("your_style", "photo").ends_with("your_style -- --preset photo"));
+        assert!(super::command("your_style", "compact").ends_with("your_style --"));
     }
 }

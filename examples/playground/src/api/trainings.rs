@@ -64,6 +64,7 @@ pub(super) async fn begin(
             rival: begin.rival,
             pairs: pairs.len(),
             seed: 0,
+            preset: shared.bench.preset().name().to_owned(),
         };
         shared.trainings.add(spec, &pairs)
     });

@@ -1,15 +1,22 @@
-//! A training's folder: `training.json`, `pairs/`, `curves.json`, a state per method, the adapter, the report.
+//! A training's folder: `training.json`, `pairs/`, `pictures/`, `curves.json`, a state per method, the adapter, the report.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use concepts::{Pair, write_pairs};
-use denoised_weights::Error;
-use denoised_weights::run::write_json;
+use denoised_weights::run::{write, write_json};
+use denoised_weights::{Error, Preset};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::progress::{Curves, State};
 use super::run::Run;
+
+/// PNG files by column.
+pub(super) type Pictures = BTreeMap<String, Vec<Vec<u8>>>;
+
+/// The columns of pictures: photographs, their targets, and what each method makes of them.
+pub(super) const COLUMNS: [&str; 4] = ["input", "target", "auto", "zero"];
 
 /// What a training is of.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -20,6 +27,13 @@ pub(crate) struct Spec {
     pub(crate) rival: bool,
     pub(crate) pairs: usize,
     pub(crate) seed: u64,
+    /// The preset of the base, of [`Preset::name`].
+    #[serde(default = "compact")]
+    pub(crate) preset: String,
+}
+
+fn compact() -> String {
+    Preset::Compact.name().to_owned()
 }
 
 /// `training.json`.
@@ -67,6 +81,31 @@ impl Files {
         self.dir.join("curves.json")
     }
 
+    /// A picture of the page, as PNG.
+    fn picture(&self, column: &str, index: usize) -> PathBuf {
+        self.dir
+            .join("pictures")
+            .join(format!("{column}-{index}.png"))
+    }
+
+    pub(super) fn save_pictures(&self, column: &str, pictures: &[Vec<u8>]) -> Result<(), Error> {
+        let mut numbered = pictures.iter().enumerate();
+        numbered.try_for_each(|(index, png)| write(&self.picture(column, index), png))
+    }
+
+    /// The saved pictures of each column.
+    fn pictures(&self) -> Pictures {
+        let of = |column: &str| {
+            let files = (0..).map(|index| std::fs::read(self.picture(column, index)));
+            files.map_while(Result::ok).collect::<Vec<_>>()
+        };
+        let columns = COLUMNS.map(|column| (column.to_owned(), of(column)));
+        let there = columns
+            .into_iter()
+            .filter(|(_, pictures)| !pictures.is_empty());
+        there.collect()
+    }
+
     pub(super) fn save_record(&self, record: &Record) -> Result<(), Error> {
         write_json(&self.record(), record)
     }
@@ -87,7 +126,7 @@ pub(super) fn create(root: &Path, id: u32, spec: Spec, pairs: &[Pair]) -> Result
         error: None,
     };
     files.save_record(&record)?;
-    Ok(Run::new(id, files, record, Curves::new()))
+    Ok(Run::new(id, files, record, Curves::new(), Pictures::new()))
 }
 
 /// The trainings below `root`, with those that ran last waiting again.
@@ -118,7 +157,8 @@ pub(super) fn read_all(root: &Path) -> Result<Vec<Run>, Error> {
             true => read_json(&files.curves())?,
             false => Curves::new(),
         };
-        runs.push(Run::new(id, files, record, curves));
+        let pictures = files.pictures();
+        runs.push(Run::new(id, files, record, curves, pictures));
     }
     Ok(runs)
 }

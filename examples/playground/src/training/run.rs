@@ -1,12 +1,12 @@
 //! One training: what it is of, what was asked of it, and what there is to see.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use denoised_weights::Error;
 use tokio::sync::watch;
 
-use super::files::{Files, Record, Spec};
+use super::files::{Files, Pictures, Record, Spec};
 use super::locked;
 use super::progress::{Curves, Shown, State};
 use crate::refusal::{Refusal, Result, failed};
@@ -27,12 +27,17 @@ struct Inner {
     error: Option<String>,
     step: Option<(usize, usize)>,
     curves: Curves,
-    /// PNG files by column.
-    pictures: BTreeMap<String, Vec<Vec<u8>>>,
+    pictures: Pictures,
 }
 
 impl Run {
-    pub(super) fn new(id: u32, files: Files, record: Record, curves: Curves) -> Self {
+    pub(super) fn new(
+        id: u32,
+        files: Files,
+        record: Record,
+        curves: Curves,
+        pictures: Pictures,
+    ) -> Self {
         Self {
             id,
             files,
@@ -43,7 +48,7 @@ impl Run {
                 error: record.error,
                 step: None,
                 curves,
-                pictures: BTreeMap::new(),
+                pictures,
             }),
             version: watch::Sender::new(1),
         }
@@ -210,10 +215,16 @@ impl Run {
         self.changed();
     }
 
-    pub(super) fn set_pictures(&self, column: &str, pictures: Vec<Vec<u8>>) {
+    pub(super) fn set_pictures(
+        &self,
+        column: &str,
+        pictures: Vec<Vec<u8>>,
+    ) -> std::result::Result<(), Error> {
+        self.files.save_pictures(column, &pictures)?;
         let mut inner = locked(&self.inner);
         inner.pictures.insert(column.to_owned(), pictures);
         drop(inner);
         self.changed();
+        Ok(())
     }
 }

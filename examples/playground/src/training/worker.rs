@@ -72,8 +72,8 @@ fn train(trainings: &Trainings, run: &Run, bench: &Workbench) -> Result<State, E
         pairs: &pairs,
     };
     let (inputs, targets): (Vec<_>, Vec<_>) = pairs.shown.iter().cloned().unzip();
-    run.set_pictures("input", encode(&inputs)?);
-    run.set_pictures("target", encode(&targets)?);
+    run.set_pictures("input", encode(&inputs)?)?;
+    run.set_pictures("target", encode(&targets)?)?;
 
     let recipe = Recipe {
         epochs: spec.epochs,
@@ -175,7 +175,7 @@ impl Session<'_> {
         }
         self.run.files.save_curves(&curves)?;
         let images = tensor_to_images(translate(&generator, &self.shown)?);
-        self.run.set_pictures(name, encode(&images)?);
+        self.run.set_pictures(name, encode(&images)?)?;
         self.run.set_curves(curves);
         Ok(())
     }

@@ -92,6 +92,13 @@ fn a_training_survives_a_pause_and_the_end_of_the_server() {
     assert_eq!(report["version"], 2);
     let picture = format!("/api/trainings/{whole}/images/target/0");
     assert_eq!(server.get(&picture).headers["content-type"], "image/png");
+    let pictures = |server: &Server| {
+        ["input", "target", "auto", "zero"].map(|column| {
+            let picture = format!("/api/trainings/{whole}/images/{column}/1");
+            server.get(&picture).body
+        })
+    };
+    let shown = pictures(&server);
 
     // The same again, with a pause, and a server that ends in the middle.
     let broken = begin(&server, 4, false);
@@ -106,6 +113,12 @@ fn a_training_survives_a_pause_and_the_end_of_the_server() {
     server.wait(broken, "running");
     drop(server);
     let server = Server::open(dir.path());
+    // What was there to see still is.
+    assert_eq!(pictures(&server), shown);
+    assert_eq!(
+        server.wait(whole, "finished")["pictures"],
+        trained["pictures"]
+    );
     server.wait(broken, "finished");
     let adapter = |id: u64| {
         server
