@@ -8,7 +8,7 @@ trap 'rm -rf "$work"' EXIT
 
 # A program that is added here is killed, starved of disk and locked out like the others.
 # shellcheck disable=SC2034
-programs=(collect train stream refine pretrain quickstart compare edit prepare shards)
+programs=(collect train stream refine pretrain quickstart compare edit prepare shards loras)
 
 # The command of program $1 that writes to folder $2, in the array `command`.
 command_of() {
@@ -23,6 +23,7 @@ command_of() {
     edit) command=("$bin/edit_photos" --photos "$work/photos" --prompts "$work/prompts.txt" --size 64 --yes) ;;
     prepare) command=("$bin/prepare_pairs" --only oil-painting,red-fog --n-train 12 --n-test 4) ;;
     shards) command=("$bin/prepare_pairs" --only oil-painting,red-fog --n-train 12 --n-test 4 --layout webdataset) ;;
+    loras) command=("$bin/lora_files" collect "$work/adapters") ;;
     *)
         echo "no program $1" >&2
         return 1
@@ -43,8 +44,13 @@ whole() {
 
 # What the programs read.
 inputs() {
-    local photo
-    mkdir "$work/photos"
+    local photo number file
+    mkdir "$work/photos" "$work/adapters"
+    for number in $(seq 200); do
+        for file in etching.safetensors etching.txt; do
+            cp "crates/denoised-weights/tests/fixtures/lora-files/kohya/$file" "$work/adapters/${file/./-$number.}"
+        done
+    done
     for photo in $(find assets/photos -name '*.png' -o -name '*.jpg' -o -name '*.webp' | sort | head -n 40); do
         cp "$photo" "$work/photos"
     done

@@ -256,13 +256,13 @@ def manifests():
         write("zoo", f"shard{number}-{kind.__name__}", safetensors(shard), number)
     unet = {"block_size": 4, "patch_size": 2, "base_channels": 4, "multipliers": [1, 1, 1], "downsample": False,
             "heads": 2, "ff_multiplier": 2, "norm_groups": 2, "encoding_size": 4, "embedding_size": 4,
-            "context_width": 8, "dictionary": {"blocks": 4, "entries": 3}, "parameterization": "skip",
+            "context_width": 8, "block_heads": 4, "parameterization": "skip",
             "schedule": {"betas": {"kind": "linear", "start": 1e-4, "end": .02}, "steps": 1000}}
-    for kind, means in (("elementwise", 16), ("per_layer", 2)):
+    for kind in ("elementwise", "per_layer"):
         normalizer = {"kind": kind, "runs": [{"tensor": 0, "len": 10}, {"tensor": 1, "len": 6}], "encoded_len": 16,
-                      "means": [.5] * means, "deviations": [1.5, 2.5]}
+                      "means": [], "deviations": [1.5, 2.5]}
         write("weight_generator_json", kind, json.dumps({
-            "version": 1, "sha256": "0" * 64, "precision": "half", "unet": unet, "layout": layout,
+            "version": 2, "sha256": "0" * 64, "precision": "half", "unet": unet, "layout": layout,
             "normalizer": normalizer, "text": {"encoder": "static", "digest": "00", "width": 8},
             "zoo_norm": {"mean": 3.5, "std": .5}, "trained_norm": {"mean": 3.5, "std": .5}, "base_digest": "base",
             "defaults": {"t": 999, "seed": 0, "noises": 1, "batch_size": 64}}))

@@ -148,7 +148,7 @@ fn floats_are_written_in_the_width_that_is_asked_for() {
         (Dtype::F64, 24, 1.0f32 / 3.0),
         (Dtype::F32, 12, 1.0 / 3.0),
         (Dtype::F16, 6, 0.33325195),
-        (Dtype::BF16, 6, 0.333984375),
+        (Dtype::BF16, 6, 0.33398438),
     ] {
         let mut writer = SafetensorsWriter::new();
         writer.floats("w", dtype, &[3], &values).unwrap();
