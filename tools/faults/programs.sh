@@ -18,7 +18,7 @@ command_of() {
     stream) command=("$bin/train_generator" --zoo "$work/zoo" --steps 12 --batch-size 32 --channels 32 --save-every 2 --stream --early-stop 3 --evaluate-every 3 --validation-prompts 1) ;;
     refine) command=("$bin/refine_generator" --zoo "$work/zoo" --generator "$work/generator" --steps 12 --save-every 2) ;;
     pretrain) command=("$bin/pretrain_base" --steps 3 --n-photos 2 --save-every 1) ;;
-    quickstart) command=("$bin/quickstart" --methods zero,denoised --epochs 1 --n-train 8 --n-test 4) ;;
+    quickstart) command=("$bin/quickstart" --preset compact --methods zero,denoised --epochs 1 --n-train 8 --n-test 4) ;;
     compare) command=("$bin/compare" --limit 2 --seeds 1 --methods pix2pix,zero,denoised --pix2pix-epochs 2 --epochs 1 --start-epochs 1 --n-train 8 --n-test 4) ;;
     edit) command=("$bin/edit_photos" --photos "$work/photos" --prompts "$work/prompts.txt" --size 64 --yes) ;;
     prepare) command=("$bin/prepare_pairs" --only oil-painting,red-fog --n-train 12 --n-test 4) ;;

@@ -18,6 +18,7 @@ use weight_blocks::Zoo;
 /// nearest zoo concept, and the generator asked with a wrong prompt. Writes grid.png, curves.svg,
 /// report.json and the trained adapter.
 #[derive(Parser)]
+#[command(mut_arg("preset", |preset| preset.default_value(Preset::Photo.name())))]
 pub(crate) struct Args {
     #[command(flatten)]
     pub common: Common,
@@ -42,18 +43,19 @@ pub(crate) struct Args {
     /// Maximum number of concepts of --all-held-out or --validation.
     #[arg(long)]
     pub limit: Option<usize>,
-    /// Starts to train from; zero is the reference for the times.
-    #[arg(long, value_parser = one_of::<StartKind>(StartKind::ALL.map(StartKind::name)), value_delimiter = ',', default_values_t = METHODS)]
+    /// Starts to train from; zero is the reference for the times [default: zero, nearest, denoised, auto; at 64×64 also
+    /// wrong-prompt].
+    #[arg(long, value_parser = one_of::<StartKind>(StartKind::ALL.map(StartKind::name)), value_delimiter = ',')]
     pub methods: Vec<StartKind>,
-    /// Epochs.
-    #[arg(long, default_value_t = 10)]
-    pub epochs: usize,
-    /// Training pairs.
-    #[arg(long, default_value_t = 64)]
-    pub n_train: usize,
-    /// Test pairs.
-    #[arg(long, default_value_t = 60)]
-    pub n_test: usize,
+    /// Epochs [default: 4; at 64×64 10].
+    #[arg(long)]
+    pub epochs: Option<usize>,
+    /// Training pairs [default: 24; at 64×64 64].
+    #[arg(long)]
+    pub n_train: Option<usize>,
+    /// Test pairs [default: 24; at 64×64 60].
+    #[arg(long)]
+    pub n_test: Option<usize>,
     /// Learning rate of the adapter [default: the preset's].
     #[arg(long)]
     pub lr: Option<f64>,
@@ -74,11 +76,10 @@ pub(crate) struct Args {
     pub out: PathBuf,
 }
 
-/// The starts that are compared by default.
-const METHODS: [StartKind; 5] = [
+/// The starts that are compared by default; a step at 256×256 costs sixteen times as much.
+const METHODS: [StartKind; 4] = [
     StartKind::Zero,
     StartKind::Nearest,
-    StartKind::WrongPrompt,
     StartKind::Denoised,
     StartKind::Auto,
 ];
@@ -87,11 +88,21 @@ const DEFAULT_CONCEPT: &str = "teal-charcoal-sketch";
 const SHOWN: usize = 5;
 
 impl Args {
+    /// Whether the images are 64×64, at which more is affordable.
+    fn is_small(&self) -> bool {
+        self.model.assets.preset == Preset::Compact
+    }
+
     /// The starts that `zoo` has adapters for; says which it has not.
     pub(crate) fn methods(&self, zoo: &Zoo) -> Vec<StartKind> {
         let empty = zoo.entries().is_empty();
+        let mut wanted = self.methods.clone();
+        if wanted.is_empty() {
+            wanted.extend(METHODS);
+            wanted.extend(self.is_small().then_some(StartKind::WrongPrompt));
+        }
         let (out, kept): (Vec<StartKind>, _) =
-            (self.methods.iter()).partition(|kind| empty && kind.needs_zoo());
+            (wanted.into_iter()).partition(|kind| empty && kind.needs_zoo());
         if !out.is_empty() {
             let names: Vec<_> = out.iter().map(|kind| kind.name()).collect();
             println!(
@@ -105,7 +116,7 @@ impl Args {
     pub(crate) fn recipe(&self, preset: Preset) -> Recipe {
         let recipe = preset.fine_tuning();
         Recipe {
-            epochs: self.epochs,
+            epochs: (self.epochs).unwrap_or(if self.is_small() { 10 } else { 4 }),
             lr_generator: self.lr.unwrap_or(recipe.lr_generator),
             warmup_steps: self.warmup.unwrap_or(recipe.warmup_steps),
             decay: self.decay.unwrap_or(recipe.decay),
@@ -116,9 +127,10 @@ impl Args {
     }
 
     pub(crate) fn counts(&self) -> PairCounts {
+        let [train, test] = if self.is_small() { [64, 60] } else { [24, 24] };
         PairCounts {
-            train: self.n_train,
-            test: self.n_test,
+            train: self.n_train.unwrap_or(train),
+            test: self.n_test.unwrap_or(test),
             shown: SHOWN,
         }
     }

@@ -12,7 +12,7 @@ use crate::Error;
 pub enum LoraFilesError {
     /// A folder without any.
     #[error(
-        "there is no LoRA file here; put NAME.safetensors files or folders of PEFT (NAME/adapter_model.safetensors) directly into it"
+        "there is no LoRA file here; put NAME.safetensors files or folders (NAME/adapter_model.safetensors, NAME/pytorch_lora_weights.safetensors) directly into it"
     )]
     None,
     /// A folder of PEFT with pickled weights.

@@ -15,6 +15,9 @@ const METADATA: &str = "metadata.jsonl";
 /// The prompt in a folder of PEFT.
 const PROMPT: &str = "prompt.txt";
 
+/// The files of weights in an adapter's own folder: PEFT's, and that of diffusers' training scripts.
+const IN_FOLDER: [&str; 2] = [PEFT_WEIGHTS, "pytorch_lora_weights.safetensors"];
+
 /// A LoRA file and what it does, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PromptedLora {
@@ -26,7 +29,8 @@ pub struct PromptedLora {
     pub prompt: String,
 }
 
-/// The adapters directly in `dir`, by name: safetensors files, and folders of PEFT (`NAME/adapter_model.safetensors`).
+/// The adapters directly in `dir`, by name: safetensors files, and folders of PEFT (`NAME/adapter_model.safetensors`) and of
+/// diffusers' training scripts (`NAME/pytorch_lora_weights.safetensors`).
 ///
 /// The prompt of `NAME.safetensors` is the text of `NAME.txt`, as captions are stored for kohya's sd-scripts; that of a
 /// folder is the text of `NAME/prompt.txt`. Or `metadata.jsonl` has a line `{"file_name": "NAME.safetensors", "text": "…"}`
@@ -82,8 +86,8 @@ fn adapters(dir: &Path) -> Result<BTreeMap<String, PathBuf>> {
             return Err(LoraFilesError::Name.at(&path));
         };
         if path.is_dir() {
-            let weights = path.join(PEFT_WEIGHTS);
-            if weights.exists() {
+            let weights = IN_FOLDER.map(|name| path.join(name));
+            if let Some(weights) = weights.into_iter().find(|weights| weights.exists()) {
                 found.insert(name.to_owned(), weights);
             } else if path.join("adapter_model.bin").exists() {
                 return Err(LoraFilesError::Pickled.at(&path));
@@ -97,7 +101,8 @@ fn adapters(dir: &Path) -> Result<BTreeMap<String, PathBuf>> {
 
 /// Where the prompt of the adapter `path` is, unless it is in a list.
 fn prompt_file(path: &Path) -> PathBuf {
-    match path.file_name().is_some_and(|name| name == PEFT_WEIGHTS) {
+    let in_folder = |name| IN_FOLDER.iter().any(|weights| name == *weights);
+    match path.file_name().is_some_and(in_folder) {
         true => path.with_file_name(PROMPT),
         false => path.with_extension("txt"),
     }
@@ -141,9 +146,11 @@ fn read_metadata(
         let Line { file_name, text } =
             read.map_err(|source| LoraFilesError::Metadata { line, source }.at(path))?;
         // `NAME/adapter_model.safetensors` is the folder NAME.
-        let in_folder = file_name.strip_suffix(PEFT_WEIGHTS);
-        let name = in_folder.and_then(|name| name.strip_suffix('/'));
-        let name = name.unwrap_or(&file_name).to_owned();
+        let name = match file_name.rsplit_once('/') {
+            Some((folder, weights)) if IN_FOLDER.contains(&weights) => folder,
+            _ => &file_name,
+        };
+        let name = name.to_owned();
         let prompt = checked(&text).map_err(|error| error.at(path))?;
         if !adapters.contains_key(&name) || prompts.insert(name.clone(), prompt).is_some() {
             return Err(LoraFilesError::Unlisted { line, name }.at(path));
@@ -193,10 +200,17 @@ mod tests {
         write(dir, "Old Film.txt", "\u{feff}an old film \r\n");
         write(dir, "fresco/adapter_model.safetensors", "");
         write(dir, "fresco/prompt.txt", "a fresco\n");
+        write(dir, "ink/pytorch_lora_weights.safetensors", "");
+        write(dir, "ink/prompt.txt", "ink");
         write(dir, ".ipynb_checkpoints/adapter_model.safetensors", "");
         write(dir, "notes/readme.txt", "mine");
-        let expected = [pair("fresco", "a fresco"), pair("old-film", "an old film")];
+        let expected = [
+            pair("fresco", "a fresco"),
+            pair("ink", "ink"),
+            pair("old-film", "an old film"),
+        ];
         assert_eq!(listed(dir).unwrap(), expected);
+        std::fs::remove_dir_all(dir.join("ink")).unwrap();
         let list = "{\"file_name\": \"Old Film.safetensors\", \"text\": \"film\"}\n\n\
                     {\"file_name\": \"fresco\", \"text\": \"wall\", \"author\": \"me\"}\n";
         write(dir, METADATA, list);

@@ -87,7 +87,7 @@ fn widen(tensor: &HostTensor, spec: &TensorSpec) -> Result<HostTensor, PaddingEr
     let rank = check_shape(&tensor.shape, spec)?;
     let mut wide = zeros(&spec.shape);
     // Runs of values from the dimension of the rank on.
-    let run = |shape: &[usize]| shape.iter().skip(rank).product::<usize>();
+    let run = |shape: &[usize]| shape.iter().skip(rank).product::<usize>().max(1);
     let (old, new) = (run(&tensor.shape), run(&spec.shape));
     for (source, target) in tensor.data.chunks(old).zip(wide.data.chunks_mut(new)) {
         target[..source.len()].copy_from_slice(source);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tensor_file::{SafetensorsWriter, load_safetensors};
+use tensor_file::{Dtype, SafetensorsWriter, TensorFile, load_safetensors};
 use weight_blocks::{
     Checkpoint, ConceptRecord, Error, GroupingRule, HostTensor, Layout, LoraFile, NamedTensors,
     WeightSpace, Zoo,
@@ -321,4 +321,30 @@ fn a_file_that_is_saved_again_is_the_same_to_the_bit() {
         LoraFile::open(&copy).unwrap().read_weights().unwrap(),
         weights
     );
+}
+
+#[test]
+fn every_tensor_is_saved_in_its_own_type() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("k.safetensors");
+    let mut file = SafetensorsWriter::new();
+    let values: Vec<f32> = (0..12).map(|i| (i as f32 * 0.7).sin()).collect();
+    file.f16("x.lora_down.weight", &[4, 3], &values).unwrap();
+    let up = "x.lora_up.weight";
+    file.floats(up, Dtype::BF16, &[2, 4], &values[..8]).unwrap();
+    file.i64("x.alpha", &[], &[8]).unwrap();
+    file.write(&path).unwrap();
+    let mut lora = LoraFile::open(&path).unwrap();
+    let copy = dir.path().join("copy.safetensors");
+    lora.save(&copy).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), fs::read(&copy).unwrap());
+    // Other weights are rounded to the file's type.
+    let mut weights = lora.read_weights().unwrap();
+    weights.get_mut(up).unwrap().data[0] = 1.0 / 3.0;
+    lora.load_weights(&weights).unwrap();
+    lora.save(&copy).unwrap();
+    let saved = TensorFile::open_safetensors(&copy).unwrap();
+    assert_eq!(saved.get(up).unwrap().dtype, Dtype::BF16);
+    // The scale is 2: a sixth, in 8 bits of precision.
+    assert_eq!(saved.read(up).unwrap()[0], 0.16699219);
 }
