@@ -21,6 +21,7 @@ use denoised_weights_examples::files::Places;
 use denoised_weights_examples::options::{SampleArgs, TextArgs, zoo_files};
 use denoised_weights_examples::progress::Progress;
 use denoised_weights_examples::prompts::{self, NamedPrompt};
+use serde::Serialize;
 use weight_blocks::Zoo;
 use weight_diffusion::WeightGenerator;
 
@@ -92,6 +93,26 @@ struct Predict {
     sampling: SampleArgs,
 }
 
+#[derive(Serialize)]
+struct Collected<'a> {
+    adapters: usize,
+    layers: usize,
+    weights: usize,
+    blocks: usize,
+    block_size: usize,
+    base: &'a str,
+}
+
+#[derive(Serialize)]
+struct Predicted<'a> {
+    prompt: &'a str,
+    file: PathBuf,
+    norm: f64,
+    zoo_norm_mean: f64,
+    zoo_norm_std: f64,
+    warning: Option<String>,
+}
+
 fn main() -> ExitCode {
     let args = parse::<Args>();
     run(|| match &args.command {
@@ -126,17 +147,25 @@ impl Collect {
         })?;
         progress.finish();
         let layout = zoo.layout();
+        let report = Collected {
+            adapters: zoo.entries().len(),
+            layers: layout.groups().len(),
+            weights: layout.values(),
+            blocks: layout.blocks(),
+            block_size: layout.block_size(),
+            base: zoo.base_digest(),
+        };
         println!(
             "{}: {} adapters of {} layers and {} weights, {} blocks of {}, for base {:?}",
             display(&self.out),
-            zoo.entries().len(),
-            layout.groups().len(),
-            layout.values(),
-            layout.blocks(),
-            layout.block_size(),
-            zoo.base_digest(),
+            report.adapters,
+            report.layers,
+            report.weights,
+            report.blocks,
+            report.block_size,
+            report.base,
         );
-        Ok(())
+        common.write_json(&report)
     }
 }
 
@@ -160,20 +189,30 @@ impl Predict {
         let encoder = self.text.load(&device)?;
         let generator = WeightGenerator::load(&self.generator, &device)?;
         generator.check_encoder(&encoder.id())?;
-        generator.check_layout(zoo.layout())?;
+        writer.check(&generator, &self.generator)?;
         let options = self.sampling.options(&generator, common.seed);
+        let mut report = Vec::new();
         let mut progress = Progress::new("predict", prompts.len() as u64, 0);
         for (i, NamedPrompt { name, prompt }) in prompts.iter().enumerate() {
             let prediction = generator.predict(&encoder.tokens(prompt)?, &options, &device)?;
-            writer.write(&path(name), prompt, &prediction.weights)?;
-            let shown = display(&path(name));
-            match prediction.norm_warning() {
-                Some(warning) => progress.line(&format!("{shown}: {warning}")),
-                None => progress.line(&shown),
-            }
+            let made = Predicted {
+                prompt,
+                file: path(name),
+                norm: prediction.norm,
+                zoo_norm_mean: prediction.zoo_norm_mean,
+                zoo_norm_std: prediction.zoo_norm_std,
+                warning: prediction.norm_warning(),
+            };
+            writer.write(&made.file, prompt, &prediction.weights)?;
+            let file = display(&made.file);
+            progress.line(&match &made.warning {
+                Some(warning) => format!("{file}: {warning}"),
+                None => file,
+            });
+            report.push(made);
             progress.set(i as u64 + 1, String::new());
         }
         progress.finish();
-        Ok(())
+        common.write_json(&report)
     }
 }

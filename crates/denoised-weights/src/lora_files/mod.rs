@@ -16,6 +16,7 @@
 //! let tokens = PromptEncoder::embedded()?.tokens(prompt)?;
 //! let prediction = generator.predict(&tokens, &generator.defaults(), &device)?;
 //! let writer = LoraWriter::open(&zoo)?;
+//! writer.check(&generator, Path::new("generator"))?;
 //! let path = writer.path(Path::new("out"), "a-fresco-in-blue");
 //! writer.write(&path, prompt, &prediction.weights)?;
 //! # Ok::<(), denoised_weights::Error>(())

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use weight_blocks::{LoraFile, NamedTensors, WeightSpace, Zoo};
+use weight_blocks::{Layout, LoraFile, NamedTensors, WeightSpace, Zoo};
+use weight_diffusion::WeightGenerator;
 
 use super::{PEFT_WEIGHTS, template};
+use crate::Error;
 use crate::error::Result;
 
 /// What programs read from a header to apply the adapter; the rest describes the training of one file or its bytes.
@@ -32,14 +34,16 @@ const KEPT_METADATA: [&str; 15] = [
 pub struct LoraWriter {
     template: LoraFile,
     peft: bool,
+    layout: Layout,
+    base: String,
 }
 
 impl LoraWriter {
     /// Reads the format from the zoo.
     ///
     /// # Errors
-    /// Returns [`Error::LoraFiles`](crate::Error::LoraFiles) if the zoo was not collected from LoRA files, and
-    /// [`Error::Weights`](crate::Error::Weights) if its copy of one is damaged.
+    /// Returns [`Error::LoraFiles`] if the zoo was not collected from LoRA files, and
+    /// [`Error::Weights`] if its copy of one is damaged.
     pub fn open(zoo: &Zoo) -> Result<Self> {
         let path = template::of(zoo)?;
         let mut template = LoraFile::open(&path)?;
@@ -48,6 +52,24 @@ impl LoraWriter {
         Ok(Self {
             template,
             peft: path.file_name().is_some_and(|name| name == PEFT_WEIGHTS),
+            layout: zoo.layout().clone(),
+            base: zoo.base_digest().to_owned(),
+        })
+    }
+
+    /// Checks that `generator`, which was read from `path`, predicts weights for the zoo's layers and base.
+    ///
+    /// # Errors
+    /// Returns [`Error::WeightGenerator`] for other layers and [`Error::OtherBase`] for another base.
+    pub fn check(&self, generator: &WeightGenerator, path: &Path) -> Result<()> {
+        generator.check_layout(&self.layout)?;
+        if generator.base_digest() == self.base {
+            return Ok(());
+        }
+        Err(Error::OtherBase {
+            path: path.to_owned(),
+            expected: generator.base_digest().to_owned(),
+            found: self.base.clone(),
         })
     }
 
@@ -63,7 +85,7 @@ impl LoraWriter {
     /// Writes `weights` to `path`, and PEFT's configuration beside it; the header names the prompt.
     ///
     /// # Errors
-    /// Returns [`Error::Weights`](crate::Error::Weights) if the weights have other tensors, a value is too large for the
+    /// Returns [`Error::Weights`] if the weights have other tensors, a value is too large for the
     /// file's type, or a file cannot be written.
     pub fn write(&self, path: &Path, prompt: &str, weights: &NamedTensors) -> Result<()> {
         let mut file = self.template.clone();
