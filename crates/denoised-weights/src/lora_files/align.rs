@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use faer::{Mat, MatRef};
-use weight_blocks::{LayerGroup, LoraFile, NamedTensors, TensorRole, WeightSpace};
+use weight_blocks::{LayerGroup, NamedTensors, TensorRole};
 
 use super::LoraFilesError;
 use crate::error::Result;
@@ -13,9 +13,9 @@ use crate::error::Result;
 /// A layer's update B·A is also (B·M)·(M⁻¹·A) for any invertible M, so the factors of two trainings differ even if their
 /// updates are equal. Both factors are first given the same singular values, the square roots of the product's, which leaves
 /// a rotation; that is the one with the least squared distance to the reference (orthogonal Procrustes, Schönemann 1966).
-pub(super) struct Alignment {
-    groups: Vec<LayerGroup>,
-    reference: BTreeMap<String, Factors>,
+pub(super) struct Alignment<'a> {
+    groups: &'a [LayerGroup],
+    reference: BTreeMap<&'a str, Factors>,
 }
 
 /// The factors of a layer as matrices, `up` `[out, r]` and `down` `[r, in]`.
@@ -25,24 +25,21 @@ struct Factors {
     down: Mat<f64>,
 }
 
-impl Alignment {
-    /// Factors are brought near to those of `like`.
-    pub(super) fn new(like: &LoraFile) -> Result<Self> {
-        let (groups, weights) = (like.layer_groups(), like.read_weights()?);
-        let mut reference = BTreeMap::new();
-        for group in &groups {
-            if let Some(factors) = Factors::read(group, &weights) {
-                let balanced = factors.balanced().ok_or_else(|| failed(group))?;
-                reference.insert(group.name.clone(), balanced);
-            }
+impl<'a> Alignment<'a> {
+    /// The factors of the layers `groups` are brought near to those of `reference`.
+    pub(super) fn new(groups: &'a [LayerGroup], reference: &NamedTensors) -> Self {
+        let of =
+            |group: &'a LayerGroup| Some((group.name.as_str(), Factors::read(group, reference)?));
+        Self {
+            groups,
+            reference: groups.iter().filter_map(of).collect(),
         }
-        Ok(Self { groups, reference })
     }
 
     /// Replaces the factors of each layer.
     pub(super) fn apply(&self, weights: &mut NamedTensors) -> Result<()> {
-        for group in &self.groups {
-            let Some(reference) = self.reference.get(&group.name) else {
+        for group in self.groups {
+            let Some(reference) = self.reference.get(group.name.as_str()) else {
                 continue;
             };
             let Some(factors) = Factors::read(group, weights) else {
