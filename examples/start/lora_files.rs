@@ -11,8 +11,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use denoised_weights::collecting::CollectEvent;
 use denoised_weights::lora_files::{
-    LoraCollecting, LoraEvent, LoraWriter, collect_lora_files, list_lora_files,
+    LoraCollecting, LoraWriter, collect_lora_files, list_lora_files,
 };
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, display, parse, run};
@@ -55,8 +56,8 @@ struct Collect {
     /// Fill up smaller ranks and missing layers with zeros, which leaves each adapter's effect as it is.
     #[arg(long)]
     pad: bool,
-    /// Keep the factors as they are. Without this, those of each layer are brought as near to each other as is possible without
-    /// changing their product, because adapters come from different initialisations.
+    /// Keep the factors as they are. Without this, those of each layer are brought as near to those of the file of --like as
+    /// is possible without changing their product, because adapters come from different initialisations.
     #[arg(long)]
     keep_factors: bool,
     /// The base that all files belong to [default: what they state].
@@ -136,21 +137,15 @@ impl Collect {
             base: self.base.as_deref(),
             block_size: self.block_size,
         };
-        let (mut compared, mut collected) = (None, None);
+        let mut progress = Progress::new("collect", files.len() as u64, 0);
         let mut done = 0;
-        let zoo = collect_lora_files(&files, &self.out, &options, |event| match event {
-            LoraEvent::Compared { done, of } => compared
-                .get_or_insert_with(|| Progress::new("compare", of as u64, 0))
-                .set(done as u64, String::new()),
-            LoraEvent::Collected { concept } => {
+        let zoo = collect_lora_files(&files, &self.out, &options, |event| {
+            if let CollectEvent::Collected { concept, .. } = event {
                 done += 1;
-                compared.take().map(Progress::finish);
-                collected
-                    .get_or_insert_with(|| Progress::new("collect", files.len() as u64, 0))
-                    .set(done, concept.to_owned());
+                progress.set(done, concept.to_owned());
             }
         })?;
-        collected.map(Progress::finish);
+        progress.finish();
         let layout = zoo.layout();
         let report = Collected {
             adapters: zoo.entries().len(),

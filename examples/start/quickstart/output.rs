@@ -72,7 +72,14 @@ pub(crate) fn print_table(quality: &str, concept: &ConceptReport) {
             last.map_or(f64::NAN, |p| p.l1),
         );
     }
-    if let Some(speedup) = concept.speedup() {
+    let [denoised, zero] = ["denoised", "zero"].map(|name| concept.methods.get(name));
+    let at_0 = denoised.and_then(|method| method.quality_at_0());
+    if at_0
+        .zip(zero)
+        .is_some_and(|(at_0, zero)| at_0 <= zero.final_quality)
+    {
+        println!("denoised has zero's final quality before any training");
+    } else if let Some(speedup) = concept.speedup() {
         println!("denoised reaches zero's final quality {speedup:.1} times faster");
     }
 }

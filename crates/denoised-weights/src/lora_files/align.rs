@@ -27,13 +27,18 @@ struct Factors {
 
 impl<'a> Alignment<'a> {
     /// The factors of the layers `groups` are brought near to those of `reference`.
-    pub(super) fn new(groups: &'a [LayerGroup], reference: &NamedTensors) -> Self {
-        let of =
-            |group: &'a LayerGroup| Some((group.name.as_str(), Factors::read(group, reference)?));
-        Self {
-            groups,
-            reference: groups.iter().filter_map(of).collect(),
+    pub(super) fn new(groups: &'a [LayerGroup], reference: &NamedTensors) -> Result<Self> {
+        let mut balanced = BTreeMap::new();
+        for group in groups {
+            if let Some(factors) = Factors::read(group, reference) {
+                let factors = factors.balanced().ok_or_else(|| failed(group))?;
+                balanced.insert(group.name.as_str(), factors);
+            }
         }
+        Ok(Self {
+            groups,
+            reference: balanced,
+        })
     }
 
     /// Replaces the factors of each layer.

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use tensor_file::digest::file_sha256;
-use tensor_file::{load_safetensors, save_safetensors};
 use weight_blocks::lora_file::pad;
 use weight_blocks::{
     Checkpoint, ConceptRecord, GroupingRule, LayerGroup, Layout, LoraFile, NamedTensors,
-    WeightSpace, Zoo, check_tensors,
+    WeightSpace, Zoo,
 };
 
 use super::align::Alignment;
@@ -26,8 +25,8 @@ pub struct LoraCollecting<'a> {
     pub like: Option<&'a Path>,
     /// Whether to fill up smaller ranks and missing layers with zeros; they are refused otherwise.
     pub pad: bool,
-    /// Whether to bring the factors of each layer as near to each other as is possible without changing their product. Of
-    /// adapters that were trained from different initialisations, only the products can be compared otherwise.
+    /// Whether to bring the factors of each layer as near to those of `like` as is possible without changing their product.
+    /// Of adapters that were trained from different initialisations, only the products can be compared otherwise.
     /// `docs/any-network.md` shows what a generator learns with and without it.
     pub align: bool,
     /// The base that all belong to; what the files state themselves if it is not given.
@@ -48,26 +47,6 @@ impl Default for LoraCollecting<'_> {
     }
 }
 
-/// The progress of [`collect_lora_files`].
-#[derive(Debug, Clone, Copy)]
-pub enum LoraEvent<'a> {
-    /// A file was read to find the factors that all are brought near to.
-    Compared {
-        /// How often a file was read for it so far.
-        done: usize,
-        /// How often it will be in all.
-        of: usize,
-    },
-    /// An adapter is in the zoo.
-    Collected {
-        /// Name of its concept.
-        concept: &'a str,
-    },
-}
-
-/// How often all files are averaged, to find the factors that all are brought near to.
-const ROUNDS: usize = 3;
-
 /// Appends the adapters that the zoo in `dir` lacks; it is created if there is none. Each layer's scale (alpha and rank) is
 /// made part of its up factor. Headers are compared before anything is written. Interrupted, the same call goes on with the
 /// files that are missing. One file is in memory at a time.
@@ -80,7 +59,7 @@ pub fn collect_lora_files(
     files: &[PromptedLora],
     dir: &Path,
     options: &LoraCollecting<'_>,
-    mut observe: impl FnMut(LoraEvent<'_>),
+    observe: impl FnMut(CollectEvent<'_>),
 ) -> Result<Zoo> {
     let headers = Headers::read(files)?;
     let kept = template::in_zoo(dir);
@@ -96,12 +75,13 @@ pub fn collect_lora_files(
         base: stated.unwrap_or("not stated").to_owned(),
         any_base: options.base.is_some(),
     };
-    drop(file);
-    let like = template::keep(dir, like)?;
+    let reference = file.read_weights()?;
     let alignment = match options.align {
-        true => Some(reader.alignment(files, &like, dir, &mut observe)?),
+        true => Some(Alignment::new(layout.groups(), &reference)?),
         false => None,
     };
+    drop((file, reference));
+    template::keep(dir, like)?;
     let mut zoo = Zoo::create(dir, &layout, &reader.base)?;
     let named: Vec<_> = files.iter().map(|lora| (lora.name.clone(), lora)).collect();
     for (name, lora) in &named {
@@ -130,11 +110,7 @@ pub fn collect_lora_files(
         };
         Ok::<_, Error>((record, vec![weights]))
     };
-    collect(&mut zoo, &named, read, |event| {
-        if let CollectEvent::Collected { concept, .. } = event {
-            observe(LoraEvent::Collected { concept });
-        }
-    })?;
+    collect(&mut zoo, &named, read, observe)?;
     Ok(zoo)
 }
 
@@ -154,7 +130,7 @@ struct Reader<'a> {
     any_base: bool,
 }
 
-impl<'a> Reader<'a> {
+impl Reader<'_> {
     fn read(&self, path: &Path) -> Result<NamedTensors> {
         let file = LoraFile::open(path)?;
         match file.base() {
@@ -166,40 +142,5 @@ impl<'a> Reader<'a> {
         }
         let padded = pad(file.read_weights()?, self.groups);
         padded.map_err(|source| LoraFilesError::Padding(source).at(path))
-    }
-
-    /// The mean of the aligned factors of all files, beginning with those of `like`, as what to align to (generalised
-    /// Procrustes analysis, Gower 1975). It is kept in the zoo `dir`, so that files which are added later are aligned alike.
-    fn alignment(
-        &self,
-        files: &[PromptedLora],
-        like: &Path,
-        dir: &Path,
-        observe: &mut dyn FnMut(LoraEvent<'_>),
-    ) -> Result<Alignment<'a>> {
-        let path = template::reference(dir);
-        if path.exists() {
-            let (reference, _) = load_safetensors(&path)?;
-            check_tensors(self.groups, &reference)?;
-            return Ok(Alignment::new(self.groups, &reference));
-        }
-        let mut reference = self.read(like)?;
-        let (mut done, of) = (0, ROUNDS * files.len());
-        for _ in 0..ROUNDS {
-            let alignment = Alignment::new(self.groups, &reference);
-            (reference.values_mut()).for_each(|tensor| tensor.data.fill(0.0));
-            for lora in files {
-                let mut weights = self.read(&lora.path)?;
-                alignment.apply(&mut weights)?;
-                for (sum, own) in reference.values_mut().zip(weights.values()) {
-                    let values = sum.data.iter_mut().zip(&own.data);
-                    values.for_each(|(sum, value)| *sum += value / files.len() as f32);
-                }
-                done += 1;
-                observe(LoraEvent::Compared { done, of });
-            }
-        }
-        save_safetensors(&path, &reference, &BTreeMap::new())?;
-        Ok(Alignment::new(self.groups, &reference))
     }
 }

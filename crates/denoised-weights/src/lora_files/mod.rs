@@ -30,7 +30,7 @@ mod folder;
 mod template;
 mod write;
 
-pub use collect::{LoraCollecting, LoraEvent, collect_lora_files};
+pub use collect::{LoraCollecting, collect_lora_files};
 pub use error::LoraFilesError;
 pub use folder::{PromptedLora, list_lora_files};
 pub use write::LoraWriter;

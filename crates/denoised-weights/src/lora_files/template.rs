@@ -12,8 +12,6 @@ use crate::error::{Result, io};
 const FOLDER: &str = "like";
 /// PEFT's configuration.
 const CONFIG: &str = "adapter_config.json";
-/// The factors that those of all adapters are brought near to.
-const REFERENCE: &str = "reference.safetensors";
 /// The name of a file that is not PEFT's.
 const OTHER_WEIGHTS: &str = "lora.safetensors";
 
@@ -22,11 +20,6 @@ pub(super) fn in_zoo(dir: &Path) -> Option<PathBuf> {
     let folder = dir.join(FOLDER);
     let paths = [PEFT_WEIGHTS, OTHER_WEIGHTS].map(|name| folder.join(name));
     paths.into_iter().find(|path| path.exists())
-}
-
-/// Where the zoo `dir` keeps the factors that those of all adapters are brought near to.
-pub(super) fn reference(dir: &Path) -> PathBuf {
-    dir.join(FOLDER).join(REFERENCE)
 }
 
 /// [`in_zoo`] of an open zoo.
