@@ -104,12 +104,12 @@ fn damaged_files_are_refused_by_name() {
     assert!(load().to_string().contains("SHA-256"));
     std::fs::write(&weights, &good).unwrap();
 
-    std::fs::write(&config, json.replace("\"version\":1", "\"version\":2")).unwrap();
+    std::fs::write(&config, json.replace("\"version\":2", "\"version\":3")).unwrap();
     assert!(matches!(
         load(),
         Error::Version {
-            found: 2,
-            expected: 1,
+            found: 3,
+            expected: 2,
             ..
         }
     ));
@@ -126,6 +126,25 @@ fn damaged_files_are_refused_by_name() {
     assert!(matches!(load(), Error::Config { field: "t", .. }));
     std::fs::write(&config, &json).unwrap();
     WeightGenerator::load(dir.path(), &device()).unwrap();
+
+    // The normaliser's means are among the weights: too few, and none.
+    let tensors = tensor_file::load_safetensors(&weights).unwrap().0;
+    let digest = |bytes: &[u8]| tensor_file::digest::sha256_hex(bytes);
+    let with = |means: Option<usize>| {
+        let mut tensors = tensors.clone();
+        let mut all = tensors.remove("normalizer.means").unwrap();
+        if let Some(count) = means {
+            all.data.truncate(count);
+            all.shape = vec![count];
+            tensors.insert("normalizer.means".into(), all);
+        }
+        tensor_file::save_safetensors(&weights, &tensors, &Default::default()).unwrap();
+        let found = digest(&std::fs::read(&weights).unwrap());
+        std::fs::write(&config, json.replace(&digest(&good), &found)).unwrap();
+        load()
+    };
+    assert!(matches!(with(Some(1)), Error::Blocks(_)));
+    assert!(matches!(with(None), Error::MissingTensor { .. }));
 }
 
 #[test]
