@@ -50,7 +50,7 @@ struct Collect {
     /// Folder to write the zoo to.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// The file that the others should be like, and whose format predictions get [default: the one with the most values].
+    /// The file (or folder of PEFT) that the others should be like, and whose format predictions get [default: the one with the most values].
     #[arg(long, value_name = "FILE")]
     like: Option<PathBuf>,
     /// Fill up smaller ranks and missing layers with zeros, which leaves each adapter's effect as it is.
@@ -165,6 +165,10 @@ impl Collect {
             report.block_size,
             report.base,
         );
+        if report.adapters > files.len() {
+            let others = report.adapters - files.len();
+            println!("{others} of them are not in {}", display(&self.folder));
+        }
         common.write_json(&report)
     }
 }

@@ -285,7 +285,7 @@ pub enum LayoutError {
 #[non_exhaustive]
 pub enum PaddingError {
     /// A tensor that there is no place for.
-    #[error("tensor `{name}` belongs to a layer that the others lack")]
+    #[error("there is no place for tensor `{name}`")]
     UnknownTensor {
         /// The tensor.
         name: String,

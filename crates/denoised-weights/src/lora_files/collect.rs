@@ -5,13 +5,11 @@ use std::path::Path;
 
 use tensor_file::digest::file_sha256;
 use weight_blocks::lora_file::pad;
-use weight_blocks::{
-    Checkpoint, ConceptRecord, GroupingRule, LayerGroup, Layout, LoraFile, NamedTensors,
-    WeightSpace, Zoo,
-};
+use weight_blocks::{Checkpoint, ConceptRecord, GroupingRule, Layout, LoraFile, WeightSpace, Zoo};
 
 use super::align::Alignment;
-use super::fit::Headers;
+use super::fit::{Headers, check_bases};
+use super::folder::weights_of;
 use super::{LoraFilesError, PromptedLora, template};
 use crate::collecting::{CollectEvent, collect};
 use crate::error::{Error, Result};
@@ -20,7 +18,7 @@ use crate::weights::BLOCK_SIZE;
 /// How LoRA files are brought to one form.
 #[derive(Debug, Clone, Copy)]
 pub struct LoraCollecting<'a> {
-    /// The file that the others should be like, and whose format predictions get; the one with the most values if there is
+    /// The file (or folder of PEFT) that the others should be like, and whose format predictions get; the one with the most values if there is
     /// none.
     pub like: Option<&'a Path>,
     /// Whether to fill up smaller ranks and missing layers with zeros; they are refused otherwise.
@@ -63,17 +61,20 @@ pub fn collect_lora_files(
 ) -> Result<Zoo> {
     let headers = Headers::read(files)?;
     let kept = template::in_zoo(dir);
-    let like = options.like.or(kept.as_deref()).or(headers.largest());
+    let given = options.like.map(weights_of);
+    let like = (given.as_deref().or(kept.as_deref())).or(headers.largest());
     let like = like.ok_or_else(|| LoraFilesError::None.at(dir))?;
     let file = LoraFile::open(like)?;
     let groups = file.layer_groups();
     headers.check(like, &groups, options.pad)?;
     let layout = Layout::new("lora", groups, GroupingRule::Appended, options.block_size)?;
-    let stated = options.base.or(file.base());
-    let reader = Reader {
-        groups: layout.groups(),
-        base: stated.unwrap_or("not stated").to_owned(),
-        any_base: options.base.is_some(),
+    let base = match options.base {
+        Some(base) => base.to_owned(),
+        None => {
+            let base = file.base().unwrap_or("not stated").to_owned();
+            check_bases(files, &base)?;
+            base
+        }
     };
     let reference = file.read_weights()?;
     let alignment = match options.align {
@@ -82,7 +83,7 @@ pub fn collect_lora_files(
     };
     drop((file, reference));
     template::keep(dir, like)?;
-    let mut zoo = Zoo::create(dir, &layout, &reader.base)?;
+    let mut zoo = Zoo::create(dir, &layout, &base)?;
     let named: Vec<_> = files.iter().map(|lora| (lora.name.clone(), lora)).collect();
     for (name, lora) in &named {
         if zoo.is_recorded(name)? {
@@ -94,7 +95,9 @@ pub fn collect_lora_files(
         }
     }
     let read = |_: &str, lora: &&PromptedLora, _: &Path| {
-        let mut weights = reader.read(&lora.path)?;
+        let weights = LoraFile::open(&lora.path)?.read_weights()?;
+        let mut weights = pad(weights, layout.groups())
+            .map_err(|source| LoraFilesError::Padding(source).at(&lora.path))?;
         if let Some(alignment) = &alignment {
             alignment.apply(&mut weights)?;
         }
@@ -120,27 +123,4 @@ fn recipe(lora: &PromptedLora, options: &LoraCollecting<'_>) -> Result<serde_jso
         "lora_file_sha256": file_sha256(&lora.path)?,
         "aligned": options.align,
     }))
-}
-
-/// Reads adapters of one base in one shape.
-struct Reader<'a> {
-    groups: &'a [LayerGroup],
-    base: String,
-    /// Whether files may state another one.
-    any_base: bool,
-}
-
-impl Reader<'_> {
-    fn read(&self, path: &Path) -> Result<NamedTensors> {
-        let file = LoraFile::open(path)?;
-        match file.base() {
-            Some(found) if !self.any_base && found != self.base => {
-                let (found, expected) = (found.to_owned(), self.base.clone());
-                return Err(LoraFilesError::OtherBase { found, expected }.at(path));
-            }
-            _ => {}
-        }
-        let padded = pad(file.read_weights()?, self.groups);
-        padded.map_err(|source| LoraFilesError::Padding(source).at(path))
-    }
 }

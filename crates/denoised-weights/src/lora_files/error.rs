@@ -15,6 +15,9 @@ pub enum LoraFilesError {
         "there is no LoRA file here; put NAME.safetensors files or folders (NAME/adapter_model.safetensors, NAME/pytorch_lora_weights.safetensors) directly into it"
     )]
     None,
+    /// The folder of a single adapter of PEFT.
+    #[error("this is one adapter; give the folder that holds all of them")]
+    OneAdapter,
     /// A folder of PEFT with pickled weights.
     #[error(
         "the weights are pickled (adapter_model.bin); save the adapter with safe_serialization=True"
@@ -72,7 +75,7 @@ pub enum LoraFilesError {
     },
     /// Adapters of smaller ranks or with fewer layers.
     #[error(
-        "{count} of the LoRA files have smaller ranks or fewer layers than this one, such as {}; fill them up with zeros, which leaves their effect as it is (`pad`), or leave them out",
+        "{count} of the LoRA files have smaller ranks or fewer layers than this one, such as {}; fill them up with zeros, which leaves their effect as it is (option `pad`), or leave them out",
         first.display()
     )]
     FewerLayers {
@@ -83,7 +86,7 @@ pub enum LoraFilesError {
     },
     /// Adapters with other layers.
     #[error(
-        "{count} of the LoRA files have other layers than this one, such as {} ({source}); leave them out, or name another file that all should be like (`like`)",
+        "{count} of the LoRA files have layers, ranks or a format that this one has not, such as {} ({source}); zeros only fill smaller files up, so name the largest file (option `like`), or leave these out",
         first.display()
     )]
     OtherLayers {
@@ -99,7 +102,7 @@ pub enum LoraFilesError {
     Padding(PaddingError),
     /// An adapter of another base.
     #[error(
-        "it belongs to base {found:?}, the others to {expected:?}; leave it out, or name the base (`base`) if they are the same"
+        "it belongs to base {found:?}, the others to {expected:?}; leave it out, or name the base (option `base`) if they are the same"
     )]
     OtherBase {
         /// What it states.
@@ -124,6 +127,11 @@ pub enum LoraFilesError {
     /// A zoo that was not collected from LoRA files.
     #[error("this zoo was not collected from LoRA files, so that the format to write is not known")]
     NoTemplate,
+    /// A weight generator for other layers.
+    #[error(
+        "this weight generator predicts other layers or ranks than those of the zoo; give the one that was trained on this zoo"
+    )]
+    OtherGenerator,
     /// A layer whose factors cannot be aligned.
     #[error("the factors of layer `{layer}` cannot be aligned: a decomposition did not converge")]
     Align {

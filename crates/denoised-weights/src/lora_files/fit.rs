@@ -11,6 +11,20 @@ use crate::error::Result;
 /// The layers of all files, from their headers.
 pub(super) struct Headers<'a>(Vec<(&'a Path, Vec<LayerGroup>)>);
 
+/// Checks that no file states another base.
+pub(super) fn check_bases(files: &[PromptedLora], expected: &str) -> Result<()> {
+    for PromptedLora { path, .. } in files {
+        match LoraFile::read_base(path)? {
+            Some(found) if found != expected => {
+                let expected = expected.to_owned();
+                return Err(LoraFilesError::OtherBase { found, expected }.at(path));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 impl<'a> Headers<'a> {
     pub(super) fn read(files: &'a [PromptedLora]) -> Result<Self> {
         let read = files.iter().map(|file| {

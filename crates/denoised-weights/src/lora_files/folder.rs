@@ -41,6 +41,9 @@ pub struct PromptedLora {
 /// prompt, two of one name, pickled weights, and a list that does not fit the folder; [`Error::File`](crate::Error::File) or
 /// [`Error::Io`](crate::Error::Io) if a file or the folder cannot be read.
 pub fn list_lora_files(dir: &Path) -> Result<Vec<PromptedLora>> {
+    if dir.join("adapter_config.json").exists() {
+        return Err(LoraFilesError::OneAdapter.at(dir));
+    }
     let mut adapters = adapters(dir)?;
     if adapters.is_empty() {
         return Err(LoraFilesError::None.at(dir));
@@ -86,8 +89,8 @@ fn adapters(dir: &Path) -> Result<BTreeMap<String, PathBuf>> {
             return Err(LoraFilesError::Name.at(&path));
         };
         if path.is_dir() {
-            let weights = IN_FOLDER.map(|name| path.join(name));
-            if let Some(weights) = weights.into_iter().find(|weights| weights.exists()) {
+            let weights = weights_of(&path);
+            if weights != path {
                 found.insert(name.to_owned(), weights);
             } else if path.join("adapter_model.bin").exists() {
                 return Err(LoraFilesError::Pickled.at(&path));
@@ -97,6 +100,13 @@ fn adapters(dir: &Path) -> Result<BTreeMap<String, PathBuf>> {
         }
     }
     Ok(found)
+}
+
+/// The file of weights in an adapter's folder; anything else is given back as it is.
+pub(super) fn weights_of(path: &Path) -> PathBuf {
+    let weights = IN_FOLDER.map(|name| path.join(name));
+    let found = weights.into_iter().find(|weights| weights.exists());
+    found.unwrap_or_else(|| path.to_owned())
 }
 
 /// Where the prompt of the adapter `path` is, unless it is in a list.
@@ -239,6 +249,11 @@ mod tests {
         refused(&[("a.safetensors", "")], "a.txt");
         refused(&[("a/adapter_model.safetensors", "")], "a/prompt.txt");
         refused(&[("a/adapter_model.bin", "")], "pickled");
+        let one = [
+            ("adapter_model.safetensors", ""),
+            ("adapter_config.json", ""),
+        ];
+        refused(&one, "one adapter");
         refused(
             &[("a.safetensors", ""), ("a.txt", " \n")],
             "a.txt: the prompt is empty",

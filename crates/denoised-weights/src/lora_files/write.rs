@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use weight_blocks::{Layout, LoraFile, NamedTensors, WeightSpace, Zoo};
 use weight_diffusion::WeightGenerator;
 
-use super::{PEFT_WEIGHTS, template};
+use super::{LoraFilesError, PEFT_WEIGHTS, template};
 use crate::Error;
 use crate::error::Result;
 
@@ -60,9 +60,11 @@ impl LoraWriter {
     /// Checks that `generator`, which was read from `path`, predicts weights for the zoo's layers and base.
     ///
     /// # Errors
-    /// Returns [`Error::WeightGenerator`] for other layers and [`Error::OtherBase`] for another base.
+    /// Returns [`Error::LoraFiles`] for other layers and [`Error::OtherBase`] for another base, with `path`.
     pub fn check(&self, generator: &WeightGenerator, path: &Path) -> Result<()> {
-        generator.check_layout(&self.layout)?;
+        if generator.layout().digest() != self.layout.digest() {
+            return Err(LoraFilesError::OtherGenerator.at(path));
+        }
         if generator.base_digest() == self.base {
             return Ok(());
         }

@@ -143,6 +143,22 @@ impl LoraFile {
         Ok(layers.into_iter().map(|layer| layer.group).collect())
     }
 
+    /// The base that a file states, as [`LoraFile::base`] gives it, without reading the weights.
+    ///
+    /// # Errors
+    /// As [`LoraFile::open`], of which it checks names, shapes and PEFT's configuration.
+    pub fn read_base(path: &Path) -> Result<Option<String>, Error> {
+        let file = TensorFile::open_safetensors(path)?;
+        let layers = layers::layers(&shapes(&file)).map_err(|source| Error::LoraFile {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })?;
+        match scales::is_peft(path, &layers) {
+            true => Ok(read_config(path)?.1.base),
+            false => Ok(scales::base(file.metadata())),
+        }
+    }
+
     /// The base that the adapter belongs to, as the file names it: `base_model_name_or_path` of PEFT's configuration, or
     /// `modelspec.architecture` or `ss_base_model_version` of the header.
     pub fn base(&self) -> Option<&str> {
