@@ -29,8 +29,6 @@ use weight_diffusion::WeightGenerator;
 /// the same format.
 #[derive(Parser)]
 struct Args {
-    #[command(flatten)]
-    common: Common,
     #[command(subcommand)]
     command: Command,
 }
@@ -45,6 +43,8 @@ enum Command {
 /// NAME/prompt.txt, or a metadata.jsonl with file_name and text. Interrupted, the same command continues.
 #[derive(clap::Args)]
 struct Collect {
+    #[command(flatten)]
+    common: Common,
     /// The folder of LoRA files.
     folder: PathBuf,
     /// Folder to write the zoo to.
@@ -72,6 +72,8 @@ struct Collect {
 /// PEFT, DIR/NAME.
 #[derive(clap::Args)]
 struct Predict {
+    #[command(flatten)]
+    common: Common,
     /// The zoo that `collect` wrote.
     #[arg(long, value_name = "DIR")]
     zoo: PathBuf,
@@ -116,19 +118,19 @@ struct Predicted<'a> {
 fn main() -> ExitCode {
     let args = parse::<Args>();
     run(|| match &args.command {
-        Command::Collect(collect) => collect.run(&args.common),
-        Command::Predict(predict) => predict.run(&args.common),
+        Command::Collect(collect) => collect.run(),
+        Command::Predict(predict) => predict.run(),
     })
 }
 
 impl Collect {
-    fn run(&self, common: &Common) -> Result<()> {
+    fn run(&self) -> Result<()> {
         let places = Places::new()
             .reads(&self.folder)
             .reads_all(&self.like)
             .writes_all(zoo_files(&self.out))
             .writes(self.out.join("like"));
-        common.check_places(places)?;
+        self.common.check_places(places)?;
         let files = list_lora_files(&self.folder)?;
         let options = LoraCollecting {
             like: self.like.as_deref(),
@@ -169,12 +171,12 @@ impl Collect {
             let others = report.adapters - files.len();
             println!("{others} of them are not in {}", display(&self.folder));
         }
-        common.write_json(&report)
+        self.common.write_json(&report)
     }
 }
 
 impl Predict {
-    fn run(&self, common: &Common) -> Result<()> {
+    fn run(&self) -> Result<()> {
         let prompts = match &self.prompts {
             Some(file) => prompts::read(file)?,
             None => self.prompt.iter().cloned().collect(),
@@ -188,13 +190,13 @@ impl Predict {
             .reads_all(&self.prompts)
             .reads_all(self.text.folder())
             .writes_all(prompts.iter().map(|prompt| path(&prompt.name)));
-        common.check_places(places)?;
-        let device = common.device()?;
+        self.common.check_places(places)?;
+        let device = self.common.device()?;
         let encoder = self.text.load(&device)?;
         let generator = WeightGenerator::load(&self.generator, &device)?;
         generator.check_encoder(&encoder.id())?;
         writer.check(&generator, &self.generator)?;
-        let options = self.sampling.options(&generator, common.seed);
+        let options = self.sampling.options(&generator, self.common.seed);
         let mut report = Vec::new();
         let mut progress = Progress::new("predict", prompts.len() as u64, 0);
         for (i, NamedPrompt { name, prompt }) in prompts.iter().enumerate() {
@@ -217,6 +219,6 @@ impl Predict {
             progress.set(i as u64 + 1, String::new());
         }
         progress.finish();
-        common.write_json(&report)
+        self.common.write_json(&report)
     }
 }
