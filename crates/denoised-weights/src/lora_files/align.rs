@@ -6,7 +6,6 @@ use faer::{Mat, MatRef};
 use weight_blocks::{LayerGroup, NamedTensors, TensorRole};
 
 use super::LoraFilesError;
-use crate::error::Result;
 
 /// Chooses, among the factors with the same product, those that are nearest to a reference's.
 ///
@@ -27,7 +26,10 @@ struct Factors {
 
 impl<'a> Alignment<'a> {
     /// The factors of the layers `groups` are brought near to those of `reference`.
-    pub(super) fn new(groups: &'a [LayerGroup], reference: &NamedTensors) -> Result<Self> {
+    pub(super) fn new(
+        groups: &'a [LayerGroup],
+        reference: &NamedTensors,
+    ) -> Result<Self, LoraFilesError> {
         let mut balanced = BTreeMap::new();
         for group in groups {
             if let Some(factors) = Factors::read(group, reference) {
@@ -42,7 +44,7 @@ impl<'a> Alignment<'a> {
     }
 
     /// Replaces the factors of each layer.
-    pub(super) fn apply(&self, weights: &mut NamedTensors) -> Result<()> {
+    pub(super) fn apply(&self, weights: &mut NamedTensors) -> Result<(), LoraFilesError> {
         for group in self.groups {
             let Some(reference) = self.reference.get(group.name.as_str()) else {
                 continue;
@@ -57,11 +59,10 @@ impl<'a> Alignment<'a> {
     }
 }
 
-fn failed(group: &LayerGroup) -> crate::Error {
+fn failed(group: &LayerGroup) -> LoraFilesError {
     LoraFilesError::Align {
         layer: group.name.clone(),
     }
-    .at("factors".as_ref())
 }
 
 impl Factors {

@@ -8,7 +8,7 @@ use weight_blocks::lora_file::pad;
 use weight_blocks::{Checkpoint, ConceptRecord, GroupingRule, Layout, LoraFile, WeightSpace, Zoo};
 
 use super::align::Alignment;
-use super::fit::{Headers, check_bases};
+use super::fit::Headers;
 use super::folder::weights_of;
 use super::{LoraFilesError, PromptedLora, template};
 use crate::collecting::{CollectEvent, collect};
@@ -18,8 +18,8 @@ use crate::weights::BLOCK_SIZE;
 /// How LoRA files are brought to one form.
 #[derive(Debug, Clone, Copy)]
 pub struct LoraCollecting<'a> {
-    /// The file (or folder of PEFT) that the others should be like, and whose format predictions get; the one with the most values if there is
-    /// none.
+    /// The file (or folder of PEFT) that the others should be like, and whose format predictions get; the one with the most
+    /// values if there is none.
     pub like: Option<&'a Path>,
     /// Whether to fill up smaller ranks and missing layers with zeros; they are refused otherwise.
     pub pad: bool,
@@ -72,13 +72,16 @@ pub fn collect_lora_files(
         Some(base) => base.to_owned(),
         None => {
             let base = file.base().unwrap_or("not stated").to_owned();
-            check_bases(files, &base)?;
+            headers.check_bases(&base)?;
             base
         }
     };
     let reference = file.read_weights()?;
     let alignment = match options.align {
-        true => Some(Alignment::new(layout.groups(), &reference)?),
+        true => {
+            let aligned = Alignment::new(layout.groups(), &reference);
+            Some(aligned.map_err(|error| error.at(like))?)
+        }
         false => None,
     };
     drop((file, reference));
@@ -99,7 +102,8 @@ pub fn collect_lora_files(
         let mut weights = pad(weights, layout.groups())
             .map_err(|source| LoraFilesError::Padding(source).at(&lora.path))?;
         if let Some(alignment) = &alignment {
-            alignment.apply(&mut weights)?;
+            let aligned = alignment.apply(&mut weights);
+            aligned.map_err(|error| error.at(&lora.path))?;
         }
         let record = ConceptRecord {
             concept: lora.name.clone(),

@@ -28,10 +28,10 @@ pub(super) fn of(zoo: &Zoo) -> Result<PathBuf> {
 }
 
 /// Copies `like`, with PEFT's configuration if there is one, to the zoo `dir`. A copy of another file is left as it is.
-pub(super) fn keep(dir: &Path, like: &Path) -> Result<PathBuf> {
+pub(super) fn keep(dir: &Path, like: &Path) -> Result<()> {
     if let Some(kept) = in_zoo(dir) {
         return match digest::file_sha256(&kept)? == digest::file_sha256(like)? {
-            true => Ok(kept),
+            true => Ok(()),
             false => Err(LoraFilesError::OtherTemplate {
                 like: like.to_owned(),
             }
@@ -46,6 +46,5 @@ pub(super) fn keep(dir: &Path, like: &Path) -> Result<PathBuf> {
         atomic::write(kept.with_file_name(CONFIG), &read(&config)?)?;
     }
     // Last, since it is what is looked for.
-    atomic::write(&kept, &read(like)?)?;
-    Ok(kept)
+    Ok(atomic::write(&kept, &read(like)?)?)
 }

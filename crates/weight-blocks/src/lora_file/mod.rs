@@ -50,8 +50,8 @@ const JSON_LIMIT: u64 = 1 << 20;
 /// # for (name, v) in [("etching", 0.1), ("fresco", 0.2)] {
 /// #     tensor_file::save_safetensors(&dir.path().join(format!("{name}.safetensors")), &file(v)?, &BTreeMap::new())?;
 /// # }
-/// let groups = LoraFile::read_layer_groups(&dir.path().join("etching.safetensors"))?;
-/// let layout = Layout::new("my-unet", groups, GroupingRule::Appended, 256)?;
+/// let header = LoraFile::read_header(&dir.path().join("etching.safetensors"))?;
+/// let layout = Layout::new("my-unet", header.groups, GroupingRule::Appended, 256)?;
 /// let mut zoo = Zoo::create(&dir.path().join("zoo"), &layout, "my-diffusion-model")?;
 /// for name in ["etching", "fresco"] {
 ///     let file = LoraFile::open(&dir.path().join(format!("{name}.safetensors")))?;
@@ -82,6 +82,15 @@ pub struct LoraFile {
     /// The text of PEFT's configuration.
     peft: Option<Vec<u8>>,
     base: Option<String>,
+}
+
+/// What a LoRA file says before its values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoraHeader {
+    /// Its layers, as [`WeightSpace::layer_groups`] gives them.
+    pub groups: Vec<LayerGroup>,
+    /// The base that it states.
+    pub base: Option<String>,
 }
 
 impl LoraFile {
@@ -130,33 +139,24 @@ impl LoraFile {
         Ok(read)
     }
 
-    /// The layers of a file, from its header alone.
-    ///
-    /// # Errors
-    /// As [`LoraFile::open`], of which it checks names and shapes.
-    pub fn read_layer_groups(path: &Path) -> Result<Vec<LayerGroup>, Error> {
-        let file = TensorFile::open_safetensors(path)?;
-        let layers = layers::layers(&shapes(&file)).map_err(|source| Error::LoraFile {
-            path: path.to_owned(),
-            source: Box::new(source),
-        })?;
-        Ok(layers.into_iter().map(|layer| layer.group).collect())
-    }
-
-    /// The base that a file states, as [`LoraFile::base`] gives it, without reading the weights.
+    /// The layers of a file and the [base](LoraFile::base) that it states, without its values.
     ///
     /// # Errors
     /// As [`LoraFile::open`], of which it checks names, shapes and PEFT's configuration.
-    pub fn read_base(path: &Path) -> Result<Option<String>, Error> {
+    pub fn read_header(path: &Path) -> Result<LoraHeader, Error> {
         let file = TensorFile::open_safetensors(path)?;
         let layers = layers::layers(&shapes(&file)).map_err(|source| Error::LoraFile {
             path: path.to_owned(),
             source: Box::new(source),
         })?;
-        match scales::is_peft(path, &layers) {
-            true => Ok(read_config(path)?.1.base),
-            false => Ok(scales::base(file.metadata())),
-        }
+        let base = match scales::is_peft(path, &layers) {
+            true => read_config(path)?.1.base,
+            false => scales::base(file.metadata()),
+        };
+        Ok(LoraHeader {
+            groups: layers.into_iter().map(|layer| layer.group).collect(),
+            base,
+        })
     }
 
     /// The base that the adapter belongs to, as the file names it: `base_model_name_or_path` of PEFT's configuration, or
