@@ -5,7 +5,6 @@ mod backward;
 #[cfg(feature = "flex")]
 mod kernel;
 
-use burn::tensor::activation::softmax;
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Tensor, module};
 
@@ -85,7 +84,11 @@ fn mix(
     if let Some(bias) = bias {
         scores = scores + bias;
     }
-    softmax(scores, 3).matmul(value)
+    // Softmax, divided after the product: the graph keeps one tensor of the scores' size, where `softmax` keeps three.
+    let largest = scores.clone().detach().max_dim(3);
+    let weights = (scores - largest).exp();
+    let sums = weights.clone().sum_dim(3);
+    weights.matmul(value) / sums
 }
 
 #[cfg(test)]
