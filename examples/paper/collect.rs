@@ -123,7 +123,7 @@ fn manifest(zoo: &Zoo) -> BTreeMap<String, Collected> {
     concepts
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let args = parse::<Args>();
     run(|| collect(&args))
 }

@@ -73,7 +73,7 @@ struct Neighbour {
     cosine: f32,
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let args = parse::<Args>();
     run(|| encoders(&args))
 }

@@ -50,7 +50,7 @@ struct PartReport {
     present: usize,
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let args = Args::parse();
     run(|| merge(&args))
 }

@@ -1,4 +1,4 @@
-//! Fine-tuning steps at the paper's size, the memory that they take, and the prediction of all blocks.
+//! Training steps at the paper's size, the memory that they take, and the prediction of all blocks.
 //!
 //! ```sh
 //! cargo run --release --example paper_step -- --summary --predict 1
@@ -7,12 +7,15 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
+use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use clap::Parser;
+use denoised_weights::Preset;
+use denoised_weights::gan_baselines::ResnetGenerator;
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, parse, run};
-use finetune::{ConceptTrainer, PairSet, Recipe};
-use lora_gan::{GeneratorConfig, HybridGenerator};
+use finetune::{ConceptTrainer, GanTrainer, ImageTranslator, PairDiscriminator, PairSet, Recipe};
+use lora_gan::{GeneratorConfig, HybridGenerator, PatchGan};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
@@ -20,18 +23,21 @@ use weight_blocks::{GroupingRule, Layout, WeightSpace};
 use weight_diffusion::encoded_text::{EncodedPrompt, TextCondition};
 use weight_diffusion::{SampleOptions, UNet1d, UNet1dConfig, one_step};
 
-/// Fine-tune an adapter of the paper's generator against a 70×70 PatchGAN for a few steps on random
+/// Train an adapter of the paper's generator, or pix2pix from scratch, against a 70×70 PatchGAN for a few steps on random
 /// images, and report losses, times and the peak memory of the process.
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
     common: Common,
-    /// Optimizer steps of generator and discriminator.
+    /// Optimizer steps of generator and discriminator, after which the weights are checked.
     #[arg(long, default_value_t = 3)]
     steps: usize,
     /// Images per step.
     #[arg(long, default_value_t = 4)]
     batch: usize,
+    /// Train pix2pix's networks instead of an adapter.
+    #[arg(long)]
+    pix2pix: bool,
     /// Fail if the peak memory of the process is above this many MiB.
     #[arg(long, default_value_t = 6000)]
     max_mib: u64,
@@ -46,6 +52,8 @@ struct Args {
 
 #[derive(Serialize)]
 struct Report {
+    device: String,
+    network: &'static str,
     batch: usize,
     image_size: usize,
     adapter_values: usize,
@@ -53,13 +61,13 @@ struct Report {
     prediction: Option<Prediction>,
     /// Peak resident memory of the process (`VmHWM`), if the system reports it.
     peak_mib: Option<u64>,
+    /// What the device's allocator holds at the end of the training, if the backend reports it.
+    device_mib: Option<u64>,
 }
 
 #[derive(Serialize)]
 struct Step {
     seconds: f64,
-    l1: f64,
-    discriminator: f64,
 }
 
 /// The length of CLIP's context.
@@ -72,7 +80,7 @@ struct Prediction {
     seconds: Vec<f64>,
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let args = parse::<Args>();
     run(|| paper_step(&args))
 }
@@ -85,50 +93,57 @@ fn paper_step(args: &Args) -> Result<()> {
     if args.summary {
         println!("{summary}\n");
     }
-    // Each epoch is a single step.
+    let preset = Preset::Paper;
     let recipe = Recipe {
-        epochs: args.steps,
         batch_size: args.batch,
         seed: args.common.seed,
-        ..Recipe::paper()
+        ..if args.pix2pix {
+            preset.pix2pix_training()
+        } else {
+            preset.fine_tuning()
+        }
     };
-    let mut trainer = ConceptTrainer::new(&base, &base.read_weights()?, recipe, &device)?;
-    let shape = [args.batch, 3, config.image_size, config.image_size];
-    let mut rng = ChaCha8Rng::seed_from_u64(args.common.seed);
-    let mut steps = Vec::new();
-    for _ in 0..args.steps {
-        let photos = random(shape, &mut rng, &device);
-        let targets = photos.clone().neg();
-        let before = trainer.train_seconds();
-        let losses = trainer.epoch(&PairSet { photos, targets })?;
-        let step = Step {
-            seconds: trainer.train_seconds() - before,
-            l1: losses.l1,
-            discriminator: losses.discriminator,
-        };
-        println!(
-            "step {}: {:.2} s, L1 {:.4}, discriminator {:.4}, peak {} MiB",
-            losses.epoch,
-            step.seconds,
-            step.l1,
-            step.discriminator,
-            peak_mib().map_or_else(|| "unknown".into(), |m| m.to_string())
-        );
-        steps.push(step);
-    }
-    drop(trainer);
+    let shape = [
+        args.steps * args.batch,
+        3,
+        config.image_size,
+        config.image_size,
+    ];
+    let photos = random(
+        shape,
+        &mut ChaCha8Rng::seed_from_u64(args.common.seed),
+        &device,
+    );
+    let targets = photos.clone().neg();
+    let pairs = PairSet { photos, targets };
+    let steps = if args.pix2pix {
+        let generator = ResnetGenerator::new(&preset.pix2pix(), recipe.seed, &device)?;
+        let discriminator = PatchGan::new(&recipe.discriminator, recipe.seed, &device)?;
+        let trainer = GanTrainer::from_scratch(generator, discriminator, recipe, &device)?;
+        train(trainer, &pairs)?
+    } else {
+        train(
+            ConceptTrainer::new(&base, &base.read_weights()?, recipe, &device)?,
+            &pairs,
+        )?
+    };
+    let device_mib = (device.memory_pool_usage()).map(|usage| usage.bytes_reserved >> 20);
+    drop(pairs);
     let prediction = match args.predict {
         0 => None,
         _ => Some(predict(args, &base, &device)?),
     };
     let peak_mib = peak_mib();
     args.common.write_json(&Report {
+        device: args.common.device.clone(),
+        network: if args.pix2pix { "pix2pix" } else { "adapter" },
         batch: args.batch,
         image_size: config.image_size,
         adapter_values: summary.adapter(),
         steps,
         prediction,
         peak_mib,
+        device_mib,
     })?;
     match peak_mib {
         Some(peak) if peak > args.max_mib => Err(format!(
@@ -138,6 +153,29 @@ fn paper_step(args: &Args) -> Result<()> {
         .into()),
         _ => Ok(()),
     }
+}
+
+/// One pass over `pairs`.
+fn train<G, D>(mut trainer: GanTrainer<G, D>, pairs: &PairSet) -> Result<Vec<Step>>
+where
+    G: ImageTranslator + Module,
+    D: PairDiscriminator + Module,
+{
+    let mut steps = Vec::new();
+    let mut before = 0.0;
+    let losses = trainer.epoch_observed(pairs, |trainer, done, _| -> Result<()> {
+        let seconds = trainer.train_seconds() - before;
+        before = trainer.train_seconds();
+        let peak = peak_mib().map_or_else(|| "unknown".into(), |m| m.to_string());
+        println!("step {done}: {seconds:.3} s, peak {peak} MiB");
+        steps.push(Step { seconds });
+        Ok(())
+    })?;
+    println!(
+        "losses: L1 {:.4}, GAN {:.4}, discriminator {:.4}",
+        losses.l1, losses.gan, losses.discriminator
+    );
+    Ok(steps)
 }
 
 fn predict(args: &Args, base: &HybridGenerator, device: &Device) -> Result<Prediction> {
@@ -157,7 +195,7 @@ fn predict(args: &Args, base: &HybridGenerator, device: &Device) -> Result<Predi
         one_step(&unet, &text, layout.blocks(), &config.schedule, &options)?;
         seconds.push(started.elapsed().as_secs_f64());
         println!(
-            "prediction {}: {} blocks, {} at a time, {:.2} s",
+            "prediction {}: {} blocks, {} at a time, {:.3} s",
             seconds.len(),
             layout.blocks(),
             options.batch_size,

@@ -86,7 +86,7 @@ struct Report {
     sha256: String,
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let args = parse::<Args>();
     run(|| pretrain(&args))
 }

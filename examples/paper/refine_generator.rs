@@ -69,7 +69,7 @@ enum Draw {
     Endless,
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let args = parse::<Args>();
     run(|| refine_generator(&args))
 }

@@ -74,7 +74,7 @@ struct Args {
 /// Rows of grid.png.
 const SHOWN: usize = 5;
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let args = parse::<Args>();
     run(|| baseline(&args))
 }

@@ -110,7 +110,7 @@ impl From<Prediction> for Parameterization {
     }
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let args = parse::<Args>();
     run(|| train_generator(&args))
 }

@@ -91,7 +91,7 @@ struct Report {
     warning: Option<String>,
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let args = parse::<Args>();
     run(|| generate(&args))
 }

@@ -115,7 +115,7 @@ struct Predicted<'a> {
     warning: Option<String>,
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let args = parse::<Args>();
     run(|| match &args.command {
         Command::Collect(collect) => collect.run(),

@@ -87,7 +87,7 @@ const STARTS: [StartKind; 7] = [
     StartKind::Mean,
 ];
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let args = parse::<Args>();
     run(|| your_style(&args))
 }

@@ -10,7 +10,8 @@ not timed, they take turns: one repetition each, again and again, so that other 
 are repeated within a turn. A ratio is PyTorch's time divided by ours, turn by turn, and the median of the turns: above 1 we are
 faster. A difference is the largest absolute one, relative to the largest absolute value of that output; of gradients, relative to
 the largest value of all gradients. Memory is VmHWM at the end, loading included: of the whole process, and (in brackets) above
-what it had with its libraries loaded and the task not yet opened.
+what it had with its libraries loaded and the task not yet opened. With `--device cuda` both compute on the card, whose memory
+is what `nvidia-smi` reports for each process.
 """
 
 import argparse
@@ -36,15 +37,17 @@ TASKS = [
     "codec",
     "encode",
 ]
+# Each with PyTorch's own f32, TF32 (cards alone) or bf16 autocast.
+SIDES = [f"{how}{precision}" for how in ("eager", "compile") for precision in ("", "-tf32", "-bf16")]
 
 
 class Worker:
     """A process that repeats a task when told to."""
 
-    def __init__(self, name, command, threads, log):
+    def __init__(self, name, command, threads, log, device):
         count = str(threads)
         env = os.environ | {"RAYON_NUM_THREADS": count, "OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count}
-        env["TOKENIZERS_PARALLELISM"] = "false"
+        env |= {"TOKENIZERS_PARALLELISM": "false", "TEST_DEVICE": "flex" if device == "cpu" else device}
         self.name, self.log = name, log
         self.process = subprocess.Popen(
             command, env=env, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log.open("w")
@@ -58,9 +61,12 @@ class Worker:
             raise RuntimeError(f"{self.name} ended at {to}; see {self.log}")
         return line
 
-    def ask(self, command):
+    def tell(self, command):
         self.process.stdin.write(command + "\n")
         self.process.stdin.flush()
+
+    def ask(self, command):
+        self.tell(command)
         return self.reply(f"`{command}`")
 
     def run(self, count):
@@ -98,6 +104,16 @@ def differences(ours, theirs):
     return {key: gap / size if size else gap for key, (gap, size) in largest.items()}
 
 
+def card_mib(pid):
+    """The memory on the card of a process, or none where nvidia-smi does not say."""
+    query = ["nvidia-smi", "--query-compute-apps=pid,used_memory", "--format=csv,noheader,nounits"]
+    try:
+        lines = subprocess.run(query, check=True, capture_output=True, text=True).stdout.splitlines()
+        return next(float(used) for of, used in (line.split(",") for line in lines) if int(of) == pid)
+    except (OSError, subprocess.CalledProcessError, StopIteration, ValueError):
+        return None
+
+
 def spread(values):
     return {"median": statistics.median(values), "lowest": min(values), "highest": max(values)}
 
@@ -109,16 +125,25 @@ def compare(task, args):
     prepare += ["--blocks", str(args.blocks)] if args.blocks and paper else []
     prepare += ["--batch", str(args.batch)] if args.batch else []
     prepare += ["--text-model", args.text_model] if args.text_model and task == "encode" else []
-    subprocess.run(prepare, check=True)
+    subprocess.run(prepare, check=True, env=os.environ | {"TEST_DEVICE": "flex"})
     python = [sys.executable, str(HERE / "worker.py"), "--dir", str(folder), "--threads", str(args.threads)]
-    commands = {"rust": [args.rust, "work", "--dir", str(folder)], "eager": python, "compile": python + ["--compile"]}
     sides = ["rust"] + [side for side in args.sides if not (task == "encode" and not args.text_model)]
-    sides = [side for side in sides if not (task == "encode" and side == "compile")]
+    sides = [side for side in sides if not (task == "encode" and side.startswith("compile"))]
+    commands = {"rust": [args.rust, "work", "--dir", str(folder)]}
+    for side in sides[1:]:
+        how, _, precision = side.partition("-")
+        commands[side] = python + ["--device", args.device, "--precision", precision or "f32", "--output", side]
+        commands[side] += ["--compile"] if how == "compile" else []
     workers = {}
     try:
         for side in sides:
-            workers[side] = Worker(side, commands[side], args.threads, folder / f"{side}.log")
-        first = {side: worker.run(1) for side, worker in workers.items()}
+            workers[side] = Worker(side, commands[side], args.threads, folder / f"{side}.log", args.device)
+        # Ours first, as Burn's autotune measures in it; PyTorch's compilers at the same time.
+        first = {"rust": workers["rust"].run(1)}
+        for side in sides[1:]:
+            workers[side].tell("run 1")
+        first |= {side: float(workers[side].reply("its first repetition")) for side in sides[1:]}
+        first_ever = first
         for _ in range(args.warm_up - 1):
             first = {side: worker.run(1) for side, worker in workers.items()}
         counts = {side: max(1, round(args.turn / max(seconds, 1e-6))) for side, seconds in first.items()}
@@ -128,8 +153,10 @@ def compare(task, args):
             order = sides[turn % len(sides) :] + sides[: turn % len(sides)]
             turns.append({side: workers[side].run(counts[side]) for side in order})
         memory = {side: [float(v) for v in worker.ask("peak").split()] for side, worker in workers.items()}
+        card = {side: card_mib(worker.process.pid) for side, worker in workers.items()} if args.device != "cpu" else None
         outputs = {side: worker.ask("output") for side, worker in workers.items()}
-        flops = int(workers["eager"].ask("flops")) if "eager" in workers else None
+        eager = next((side for side in sides if side.startswith("eager")), None)
+        flops = int(workers[eager].ask("flops")) if eager else None
     finally:
         for worker in workers.values():
             worker.end()
@@ -142,6 +169,8 @@ def compare(task, args):
         "difference": {side: differences(outputs["rust"], outputs[side]) for side in others},
         "peak_mib": {side: peak for side, (peak, _) in memory.items()},
         "peak_above_libraries_mib": {side: peak - before for side, (peak, before) in memory.items()},
+        "first_seconds": first_ever,
+        "card_mib": card,
         "flops": flops,
         "repetitions": counts,
         "turns": turns,
@@ -166,6 +195,8 @@ def show(result, roof):
     for side, seconds in result["seconds"].items():
         line = f"  {side:8} {time_of(seconds['median']):>9} ({time_of(seconds['lowest'])} to {time_of(seconds['highest'])})"
         line += f", peak {peak_of(result, side)} MiB"
+        if result["card_mib"] and result["card_mib"][side]:
+            line += f", on the card {result['card_mib'][side]:.0f} MiB"
         if side in result["ratio"]:
             ratio = result["ratio"][side]
             line += f", ratio {ratio['median']:.2f} ({ratio['lowest']:.2f} to {ratio['highest']:.2f})"
@@ -178,24 +209,20 @@ def show(result, roof):
 
 
 def table(results, roof):
-    lines = [
-        "| task | ours | PyTorch eager | torch.compile | eager / ours | compile / ours | peak MiB ours, eager, compile | difference | GFLOP/s | share of matmul |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    others = [side for side in SIDES if any(side in r["seconds"] for r in results)]
+    names = [side.replace("compile", "torch.compile").replace("eager", "PyTorch eager") for side in others]
+    head = ["task", "ours", *names, *(f"{side} / ours" for side in others)]
+    head += [f"peak MiB ours, {', '.join(others)}", "difference", "GFLOP/s", "share of matmul"]
+    lines = ["| " + " | ".join(head) + " |", "| --- " * len(head) + "|"]
     for r in results:
-
-        def cell(get):
-            try:
-                return get()
-            except KeyError:
-                return "—"
-
-        peaks = ", ".join(peak_of(r, side) if side in r["peak_mib"] else "—" for side in ("rust", "eager", "compile"))
+        card = r["card_mib"] or {}
+        sides = [side for side in ("rust", *others) if side in r["peak_mib"]]
+        peaks = ", ".join(f"{card[side]:.0f}" if card.get(side) else peak_of(r, side) for side in sides)
         worst = [value for side in r["difference"].values() for value in side.values()]
         speed = rate(r)
-        cells = [r["task"], time_of(r["seconds"]["rust"]["median"])]
-        cells += [cell(lambda s=s: time_of(r["seconds"][s]["median"])) for s in ("eager", "compile")]
-        cells += [cell(lambda s=s: f"{r['ratio'][s]['median']:.2f}") for s in ("eager", "compile")]
+        cells = [r["task"]]
+        cells += [time_of(r["seconds"][side]["median"]) if side in r["seconds"] else "—" for side in ("rust", *others)]
+        cells += [f"{r['ratio'][side]['median']:.2f}" if side in r["ratio"] else "—" for side in others]
         cells += [peaks, f"{max(worst):.1e}" if worst else "—", f"{speed:.0f}" if speed else "—"]
         cells += [f"{speed / roof:.0%}" if speed and roof else "—"]
         lines.append("| " + " | ".join(cells) + " |")
@@ -205,7 +232,15 @@ def table(results, roof):
 def machine():
     info = Path("/proc/cpuinfo")
     names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-    return {"cpu": names[0] if names else "unknown", "cores": os.cpu_count(), "load": os.getloadavg()}
+    flags = next((line for line in info.read_text().splitlines() if line.startswith("flags")), "").split()
+    features = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in flags]
+    query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
+    try:
+        card = subprocess.run(query, check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        card = None
+    cpu = {"cpu": names[0] if names else "unknown", "features": features}
+    return cpu | {"card": card, "cores": os.cpu_count(), "load": os.getloadavg()}
 
 
 def main():
@@ -215,7 +250,8 @@ def main():
     parser.add_argument("--warm-up", type=int, default=2, help="repetitions before (default: 2)")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--turn", type=float, default=0.3, help="seconds that a turn takes at least (default: 0.3)")
-    parser.add_argument("--sides", nargs="*", choices=["eager", "compile"], default=["eager", "compile"])
+    parser.add_argument("--sides", nargs="*", choices=SIDES, default=["eager", "compile"], metavar="SIDE", help=", ".join(SIDES))
+    parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
     parser.add_argument("--blocks", type=int, help="N of predict and unet-step, for quick runs (default: the preset's)")
     parser.add_argument("--batch", type=int, help="rows of a batch (default: the task's)")
     parser.add_argument("--text-model", metavar="DIR", help="all-MiniLM-L6-v2, for `encode` (default: ours alone, the static one)")

@@ -9,13 +9,18 @@ import tempfile
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
+from safetensors import torch as safetensors
 from torch import nn
 from torch.nn import functional as F
 
 from networks import HybridGenerator, Lora, PatchGan, UNet1d, adapted, adapter_of
 
 STEPS = 3  # whose losses are compared, as in gan.rs
+
+
+def load_file(path):
+    """Onto the default device."""
+    return safetensors.load_file(path, device=str(torch.get_default_device()))
 
 
 class Matmul:

@@ -5,10 +5,11 @@
 //! target/release/side_by_side prepare --task predict-compact --dir out/side-by-side/predict-compact
 //! echo "run 1" | target/release/side_by_side work --dir out/side-by-side/predict-compact
 //! ```
+//!
+//! `TEST_DEVICE` names the device, as in the tests.
 
 use std::path::PathBuf;
 
-use burn::tensor::Device;
 use clap::{Args, Parser, Subcommand};
 use denoised_weights_benches::Result;
 use denoised_weights_benches::side_by_side::{Sizes, memory_mib, open, prepare, serve};
@@ -52,7 +53,7 @@ struct Prepare {
 }
 
 fn main() -> Result<()> {
-    let device = Device::flex();
+    let device = test_device::device();
     match Cli::parse().command {
         Command::Prepare(args) => {
             let sizes = Sizes {
@@ -65,7 +66,12 @@ fn main() -> Result<()> {
         Command::Work { dir } => {
             let before = memory_mib("VmRSS:")?;
             let mut task = open(&dir, &device)?;
-            serve(task.as_mut(), before, &dir.join("output-rust.safetensors"))
+            serve(
+                task.as_mut(),
+                &device,
+                before,
+                &dir.join("output-rust.safetensors"),
+            )
         }
     }
 }

@@ -4,16 +4,18 @@ use std::io::{BufRead, Write};
 use std::path::Path;
 use std::time::Instant;
 
+use burn::tensor::Device;
+
 use super::{Task, files};
 use crate::Result;
 
 /// Answers commands on standard input until `quit` or its end: `run N` with the mean seconds of N
-/// repetitions, `output` with the path of a safetensors file written to `output`, `peak` with the
+/// repetitions, which ends when `device` is idle, `output` with the path of a safetensors file written to `output`, `peak` with the
 /// process's memory in MiB: its peak, and `before` the task was opened. Says `ready` first.
 ///
 /// # Errors
 /// Those of the task, and a command that is none of these.
-pub fn serve(task: &mut dyn Task, before: f64, output: &Path) -> Result<()> {
+pub fn serve(task: &mut dyn Task, device: &Device, before: f64, output: &Path) -> Result<()> {
     reply("ready")?;
     for line in std::io::stdin().lock().lines() {
         let line = line?;
@@ -24,6 +26,7 @@ pub fn serve(task: &mut dyn Task, before: f64, output: &Path) -> Result<()> {
                 for _ in 0..count {
                     task.run()?;
                 }
+                device.sync()?;
                 reply(&format!(
                     "{}",
                     started.elapsed().as_secs_f64() / f64::from(count.max(1))

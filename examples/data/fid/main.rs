@@ -97,7 +97,7 @@ struct Report {
     total_seconds: f64,
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let args = parse::<Args>();
     run(|| fid(&args))
 }

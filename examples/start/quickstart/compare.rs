@@ -16,8 +16,8 @@ use denoised_weights_examples::picture::{Column, write_grid};
 use denoised_weights_examples::progress::Progress;
 use weight_blocks::Zoo;
 
-use crate::args::Args;
-use crate::output::{print_prediction, write_curves};
+use super::args::Args;
+use super::output::{print_prediction, write_curves};
 
 /// What all concepts share.
 pub(crate) struct Bench<'a> {

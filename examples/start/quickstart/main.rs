@@ -19,7 +19,7 @@ use args::Args;
 use compare::Bench;
 use output::{print_summary, print_table};
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let args = parse::<Args>();
     run(|| quickstart(&args))
 }
