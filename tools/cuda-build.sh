@@ -12,6 +12,8 @@ cd "$(dirname "$0")/.."
 out=${1:-out/cuda}
 tools/cuda-llvm.sh
 
+# A folder of its own: DOCS_RS, which checks without LLVM, and another CUDA version compile most of Burn again.
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target/cuda}
 # Without a toolkit at hand cudarc has to be told which version of CUDA to bind: the oldest that the driver may have.
 export CUDARC_CUDA_VERSION=${CUDARC_CUDA_VERSION:-13000}
 build=(--release --workspace --features denoised-weights-examples/cuda --features test-device/cuda)
@@ -21,8 +23,8 @@ trap 'rm -f "$messages"' EXIT
 cargo test "${build[@]}" --test it --no-run --message-format json-render-diagnostics >"$messages"
 
 mkdir -p "$out"
-strip -o "$out/programs" target/release/examples/programs
-strip -o "$out/side_by_side" target/release/side_by_side
+strip -o "$out/programs" "$CARGO_TARGET_DIR/release/examples/programs"
+strip -o "$out/side_by_side" "$CARGO_TARGET_DIR/release/side_by_side"
 for program in $(sed -n 's/^    ("\([a-z_]*\)", .*/\1/p' examples/devices/programs.rs); do
     ln -sf programs "$out/$program"
 done
