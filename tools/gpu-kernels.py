@@ -6,7 +6,7 @@
 A program with `[compilation] cache = true` in its cubecl.toml keeps the PTX of each kernel in a database. If that run had no card but a
 stand-in for libcuda.so.1 that launches nothing, the kernels are those of the card it claims to be; what autotune measured is not, and
 is left out. The driver loads machine code where it finds it in place of PTX. Compressed as PACK/kernels.db.xz it is what
-tools/gpu-run.sh starts with. Needs cbor2 and CUDA's ptxas (PyPI: nvidia-cuda-nvcc).
+tools/gpu-run.sh starts with. Needs cbor2 (6.3.0) and CUDA's ptxas (PyPI: nvidia-cuda-nvcc 13.0.88).
 """
 
 import argparse

@@ -5,6 +5,7 @@
 #
 # BUILT is the folder of tools/cuda-build.sh, or that of tools/gpu-pack.sh, which is unpacked first. PARTS="paper pytorch" takes some
 # of the parts below, in that order, and LIMIT is the most seconds that one program may take. `pytorch` needs a python3 that has it.
+# The exit status is 1 if one of them failed or was stopped.
 # DEVICE=flex rehearses on a CPU, with PAPER="--batch 1 --steps 2" and SIZES=small.
 #
 #   tests     numerical tests on the card: forward, backward, training steps, round trips, against the fixtures of the CPU
@@ -56,12 +57,14 @@ cache = true
 path = "local"
 END
 
+failed=()
 run() {
     local name=$1 status=0 started=$SECONDS
     shift
     timeout -k 5 "$limit" "$@" >"$out/$name.log" 2>&1 &
     wait $! || status=$?
     printf '%s: status %s, %s s: %s\n' "$name" "$status" $((SECONDS - started)) "$*" | tee -a "$out/summary.txt"
+    [ "$status" = 0 ] || failed+=("$name")
     grep -E '^(step|losses|prediction|test result|error)|panicked|FAILED|failed' "$out/$name.log" | cut -c 1-200 | tail -n 12 || true
 }
 
@@ -75,7 +78,7 @@ for part in "${parts[@]}"; do
     echo "== $part ($SECONDS s)"
     case $part in
     tests)
-        # The tests find their fixtures by the path that the sources had when they were built.
+        # They look for their fixtures where the sources were when they were built; elsewhere a link at that path does.
         for test in "$built"/test-*; do
             run "$(basename "$test")" "$test"
         done
@@ -93,6 +96,10 @@ for part in "${parts[@]}"; do
             predict-all) arguments=(--tasks predict-paper --batch 888) ;;
             gan) arguments=(--tasks gan-paper --batch 16) ;;
             unet-step) arguments=(--tasks unet-step-paper --batch 512) ;;
+            *)
+                echo "gpu-run: TASKS has $task: use gan, predict, predict-all, unet-step or matmul" >&2
+                exit 2
+                ;;
             esac
             [ "${SIZES:-}" != small ] || arguments=(--tasks "${arguments[1]/paper/compact}")
             sides=(eager compile)
@@ -116,3 +123,7 @@ for part in "${parts[@]}"; do
         ;;
     esac
 done
+if [ ${#failed[@]} -gt 0 ]; then
+    echo "gpu-run: failed or stopped: ${failed[*]} (logs in $out)" >&2
+    exit 1
+fi

@@ -14,7 +14,9 @@ use denoised_weights::Preset;
 use denoised_weights::gan_baselines::ResnetGenerator;
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, parse, run};
-use finetune::{ConceptTrainer, GanTrainer, ImageTranslator, PairDiscriminator, PairSet, Recipe};
+use finetune::{
+    ConceptTrainer, EpochLosses, GanTrainer, ImageTranslator, PairDiscriminator, PairSet, Recipe,
+};
 use lora_gan::{GeneratorConfig, HybridGenerator, PatchGan};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -58,6 +60,8 @@ struct Report {
     image_size: usize,
     adapter_values: usize,
     steps: Vec<Step>,
+    /// Their means.
+    losses: EpochLosses,
     prediction: Option<Prediction>,
     /// Peak resident memory of the process (`VmHWM`), if the system reports it.
     peak_mib: Option<u64>,
@@ -116,7 +120,7 @@ fn paper_step(args: &Args) -> Result<()> {
     );
     let targets = photos.clone().neg();
     let pairs = PairSet { photos, targets };
-    let steps = if args.pix2pix {
+    let (steps, losses) = if args.pix2pix {
         let generator = ResnetGenerator::new(&preset.pix2pix(), recipe.seed, &device)?;
         let discriminator = PatchGan::new(&recipe.discriminator, recipe.seed, &device)?;
         let trainer = GanTrainer::from_scratch(generator, discriminator, recipe, &device)?;
@@ -141,6 +145,7 @@ fn paper_step(args: &Args) -> Result<()> {
         image_size: config.image_size,
         adapter_values: summary.adapter(),
         steps,
+        losses,
         prediction,
         peak_mib,
         device_mib,
@@ -156,7 +161,7 @@ fn paper_step(args: &Args) -> Result<()> {
 }
 
 /// One pass over `pairs`.
-fn train<G, D>(mut trainer: GanTrainer<G, D>, pairs: &PairSet) -> Result<Vec<Step>>
+fn train<G, D>(mut trainer: GanTrainer<G, D>, pairs: &PairSet) -> Result<(Vec<Step>, EpochLosses)>
 where
     G: ImageTranslator + Module,
     D: PairDiscriminator + Module,
@@ -175,7 +180,7 @@ where
         "losses: L1 {:.4}, GAN {:.4}, discriminator {:.4}",
         losses.l1, losses.gan, losses.discriminator
     );
-    Ok(steps)
+    Ok((steps, losses))
 }
 
 fn predict(args: &Args, base: &HybridGenerator, device: &Device) -> Result<Prediction> {

@@ -216,8 +216,13 @@ def table(results, roof):
     lines = ["| " + " | ".join(head) + " |", "| --- " * len(head) + "|"]
     for r in results:
         card = r["card_mib"] or {}
-        sides = [side for side in ("rust", *others) if side in r["peak_mib"]]
-        peaks = ", ".join(f"{card[side]:.0f}" if card.get(side) else peak_of(r, side) for side in sides)
+
+        def peak(side):
+            if side not in r["peak_mib"]:
+                return "—"
+            return f"{card[side]:.0f}" if card.get(side) else peak_of(r, side)
+
+        peaks = ", ".join(peak(side) for side in ("rust", *others))
         worst = [value for side in r["difference"].values() for value in side.values()]
         speed = rate(r)
         cells = [r["task"]]

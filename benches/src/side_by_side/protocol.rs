@@ -10,8 +10,9 @@ use super::{Task, files};
 use crate::Result;
 
 /// Answers commands on standard input until `quit` or its end: `run N` with the mean seconds of N
-/// repetitions, which ends when `device` is idle, `output` with the path of a safetensors file written to `output`, `peak` with the
-/// process's memory in MiB: its peak, and `before` the task was opened. Says `ready` first.
+/// repetitions, the last of which ends when `device` is idle, `output` with the path of a safetensors
+/// file written to `output`, `peak` with the process's memory in MiB: its peak, and `before` the task was
+/// opened. Says `ready` first.
 ///
 /// # Errors
 /// Those of the task, and a command that is none of these.
