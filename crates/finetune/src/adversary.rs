@@ -1,23 +1,23 @@
 //! The discriminator's side of a training step.
 
 use burn::module::Module;
-use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
 use gan_baselines::r1_penalty;
 
+use crate::adam::Adam;
 use crate::{Error, PairDiscriminator, Recipe};
 
 /// A discriminator in training.
 pub(crate) struct Adversary<D> {
     pub(crate) discriminator: D,
-    pub(crate) optim: ModuleOptimizer,
+    pub(crate) adam: Adam,
 }
 
 impl<D: PairDiscriminator + Module> Adversary<D> {
     pub(crate) fn new(discriminator: D) -> Self {
         Self {
             discriminator,
-            optim: adam(),
+            adam: pix2pix_adam(),
         }
     }
 
@@ -41,8 +41,8 @@ impl<D: PairDiscriminator + Module> Adversary<D> {
             check(penalty.clone().detach().into_scalar::<f32>())?;
             loss = loss + penalty;
         }
-        let grads = GradientsParams::from_grads(loss.backward(), &self.discriminator);
-        self.discriminator = self.optim.step(lr, self.discriminator.clone(), grads);
+        let discriminator = self.discriminator.clone();
+        self.discriminator = (self.adam).step(lr, discriminator, &mut loss.backward());
         Ok(value)
     }
 
@@ -59,10 +59,6 @@ impl<D: PairDiscriminator + Module> Adversary<D> {
 }
 
 /// pix2pix's Adam.
-pub(crate) fn adam() -> ModuleOptimizer {
-    AdamConfig::new()
-        .with_beta_1(0.5)
-        .with_beta_2(0.999)
-        .with_epsilon(1e-8)
-        .init()
+pub(crate) fn pix2pix_adam() -> Adam {
+    Adam::new(0.5)
 }

@@ -1,9 +1,9 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod adam;
 mod adapter_loss;
 mod adversary;
-mod burnpack;
 mod divergence;
 mod error;
 mod evaluator;

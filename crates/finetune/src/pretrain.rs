@@ -1,7 +1,6 @@
 //! Pretraining of the base that every concept shares.
 
 use burn::module::Module;
-use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use encoded_text::TextCondition;
 use lora_gan::{HybridGenerator, Pass, l1_loss};
@@ -9,6 +8,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::adam::Adam;
 use crate::divergence::Suspects;
 use crate::trainer::noise_seed;
 use crate::{Error, PairSet};
@@ -64,7 +64,7 @@ pub struct PretrainBatch {
 /// (E²GAN, §3.2: one base for many concepts), with L1.
 pub struct Pretrainer {
     pub(crate) generator: HybridGenerator,
-    pub(crate) optim: ModuleOptimizer,
+    pub(crate) adam: Adam,
     pub(crate) config: PretrainConfig,
     device: Device,
     pub(crate) step: usize,
@@ -108,7 +108,7 @@ impl Pretrainer {
         }
         Ok(Self {
             generator: generator.train().train_base(),
-            optim: AdamConfig::new().with_epsilon(1e-8).init(),
+            adam: Adam::new(0.9),
             config,
             device: device.clone().autodiff(),
             step: 0,
@@ -172,8 +172,8 @@ impl Pretrainer {
                 learning_rate: lr,
             }));
         }
-        let grads = GradientsParams::from_grads(loss.backward(), &self.generator);
-        self.generator = self.optim.step(lr, self.generator.clone(), grads);
+        let generator = self.generator.clone();
+        self.generator = self.adam.step(lr, generator, &mut loss.backward());
         Ok(value)
     }
 

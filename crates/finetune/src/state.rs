@@ -1,30 +1,32 @@
 //! A run's state on disk, from which an interrupted run continues.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use burn::module::Module;
-use burn::optim::{ModuleOptimizer, OptimizerRecord};
-use burn::store::ModuleRecord;
 use burn::tensor::Device;
 use lora_gan::HybridGenerator;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tensor_file::atomic::AtomicFolder;
-use weight_blocks::NamedTensors;
+use tensor_file::{load_safetensors, save_safetensors};
+use weight_blocks::module::module_shapes;
+use weight_blocks::{NamedTensors, load_named, module_to_named};
 
-use crate::adversary::Adversary;
-use crate::burnpack;
+use crate::adam::Adam;
 use crate::divergence::Suspects;
 use crate::{
     ConceptTrainer, EpochLosses, Error, GanTrainer, ImageTranslator, PairDiscriminator,
     PretrainConfig, Pretrainer, Recipe,
 };
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const META: &str = "state.json";
 const GENERATOR: &str = "generator";
 const DISCRIMINATOR: &str = "discriminator";
+/// Metadata of the optimizer's file.
+const STEPS: &str = "steps";
 
 #[derive(Serialize, Deserialize)]
 struct ConceptMeta {
@@ -43,7 +45,7 @@ struct PretrainMeta {
     step: usize,
 }
 
-/// A folder of one state: a burnpack file per network and per optimizer, and `state.json`.
+/// A folder of one state: a safetensors file per network and per optimizer, and `state.json`.
 struct Folder {
     path: PathBuf,
 }
@@ -78,49 +80,44 @@ impl Folder {
     }
 
     fn network(&self, name: &str) -> PathBuf {
-        self.path.join(format!("{name}.burnpack"))
+        self.path.join(format!("{name}.safetensors"))
     }
 
     fn optimizer(&self, name: &str) -> PathBuf {
-        self.path.join(format!("{name}-optimizer.burnpack"))
+        self.path.join(format!("{name}-adam.safetensors"))
     }
 
-    fn save<M: Module>(
-        &self,
-        name: &str,
-        module: &M,
-        optim: &ModuleOptimizer,
-    ) -> Result<(), Error> {
-        let path = self.network(name);
-        // `valid` brings pending updates of running statistics in, which a plain record misses.
-        let record = module.valid().into_record();
-        record.save(&path).map_err(|e| unsaved(&path, e))?;
-        let path = self.optimizer(name);
-        optim.save(&path).map_err(|e| unsaved(&path, e))
+    fn save<M: Module>(&self, name: &str, module: &M, adam: &Adam) -> Result<(), Error> {
+        save_safetensors(
+            self.network(name),
+            &module_to_named(module)?,
+            &BTreeMap::new(),
+        )
+        .map_err(|e| unsaved(&self.path, e))?;
+        let (moments, steps) = adam.state()?;
+        let steps = BTreeMap::from([(STEPS.to_owned(), steps.to_string())]);
+        save_safetensors(self.optimizer(name), &moments, &steps).map_err(|e| unsaved(&self.path, e))
     }
 
-    fn load<M: Module>(
-        &self,
-        name: &str,
-        module: M,
-        optim: ModuleOptimizer,
-    ) -> Result<(M, ModuleOptimizer), Error> {
+    fn load<M: Module>(&self, name: &str, module: M, adam: &mut Adam) -> Result<M, Error> {
         let path = self.network(name);
-        burnpack::check_network(&path).map_err(|e| state(&path, e))?;
-        let record = ModuleRecord::load(&path).map_err(|e| state(&path, e))?;
-        let module = module
-            .try_load_record(record)
-            .map_err(|e| state(&path, e))?;
-        let path = self.optimizer(name);
-        burnpack::check_optimizer(&path, &module).map_err(|e| state(&path, e))?;
-        let record = OptimizerRecord::load(&path).map_err(|e| state(&path, e))?;
-        let count = record.len();
-        let optim = optim.load_record(record);
-        // Burn silently leaves out what is incomplete, and it would start from nothing.
-        if optim.to_record().len() != count {
-            return Err(state(&path, "the state of a parameter is incomplete"));
+        let (weights, _) = load_safetensors(&path).map_err(|e| state(&path, e))?;
+        for (name, _) in module_shapes(&module) {
+            if !weights.contains_key(&name) {
+                return Err(state(&path, weight_blocks::Error::MissingTensor { name }));
+            }
         }
-        Ok((module, optim))
+        let module = load_named(module, &weights).map_err(|e| state(&path, e))?;
+        let path = self.optimizer(name);
+        let (moments, metadata) = load_safetensors(&path).map_err(|e| state(&path, e))?;
+        let steps = metadata
+            .get(STEPS)
+            .and_then(|steps| steps.parse::<u32>().ok());
+        let steps = steps
+            .ok_or_else(|| state(&path, "it does not say after how many steps it was written"))?;
+        adam.load((moments, steps as usize), &module)
+            .map_err(|e| state(&path, e))?;
+        Ok(module)
     }
 
     fn save_meta(&self, meta: &impl Serialize) -> Result<(), Error> {
@@ -161,12 +158,9 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
     pub fn save_state(&self, dir: &Path) -> Result<(), Error> {
         self.check_weights(self.epoch)?;
         Folder::write(dir, self.epoch, |folder| {
-            folder.save(GENERATOR, &self.generator, &self.optim_generator)?;
-            let Adversary {
-                discriminator,
-                optim,
-            } = &self.adversary;
-            folder.save(DISCRIMINATOR, discriminator, optim)?;
+            folder.save(GENERATOR, &self.generator, &self.adam)?;
+            let adversary = &self.adversary;
+            folder.save(DISCRIMINATOR, &adversary.discriminator, &adversary.adam)?;
             folder.save_meta(&ConceptMeta {
                 version: VERSION,
                 recipe: self.recipe.clone(),
@@ -179,7 +173,7 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
     }
 
     /// Continues from the last state in `dir` that a trainer of the same networks and recipe wrote; without one, the
-    /// trainer stays as it is. All weights of the generator train, as after [`GanTrainer::from_scratch`].
+    /// trainer stays as it is.
     ///
     /// # Errors
     /// Returns [`Error::State`] if the state cannot be read, and [`Error::OtherRecipe`] if it belongs to another recipe.
@@ -189,17 +183,10 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
         };
         let meta: ConceptMeta = folder.load_meta()?;
         folder.check(meta.version, &meta.recipe, &self.recipe)?;
-        (self.generator, self.optim_generator) =
-            folder.load(GENERATOR, self.generator, self.optim_generator)?;
-        let Adversary {
-            discriminator,
-            optim,
-        } = self.adversary;
-        let (discriminator, optim) = folder.load(DISCRIMINATOR, discriminator, optim)?;
-        self.adversary = Adversary {
-            discriminator,
-            optim,
-        };
+        self.generator = folder.load(GENERATOR, self.generator, &mut self.adam)?;
+        let adversary = &mut self.adversary;
+        let discriminator = adversary.discriminator.clone();
+        adversary.discriminator = folder.load(DISCRIMINATOR, discriminator, &mut adversary.adam)?;
         self.epoch = meta.epoch;
         self.steps = meta.steps;
         self.spent = Duration::try_from_secs_f64(meta.seconds)
@@ -221,9 +208,7 @@ impl ConceptTrainer {
         device: &Device,
         dir: &Path,
     ) -> Result<Self, Error> {
-        let mut trainer = Self::new(base, start, recipe, device)?.resumed(dir)?;
-        trainer.generator = trainer.generator.train_adapter();
-        Ok(trainer)
+        Self::new(base, start, recipe, device)?.resumed(dir)
     }
 }
 
@@ -244,7 +229,7 @@ impl Pretrainer {
             });
         }
         Folder::write(dir, self.step, |folder| {
-            folder.save(GENERATOR, &self.generator, &self.optim)?;
+            folder.save(GENERATOR, &self.generator, &self.adam)?;
             folder.save_meta(&PretrainMeta {
                 version: VERSION,
                 config: self.config.clone(),
@@ -269,9 +254,7 @@ impl Pretrainer {
         };
         let meta: PretrainMeta = folder.load_meta()?;
         folder.check(meta.version, &meta.config, &trainer.config)?;
-        let (generator, optim) = folder.load(GENERATOR, trainer.generator, trainer.optim)?;
-        trainer.generator = generator.train_base();
-        trainer.optim = optim;
+        trainer.generator = folder.load(GENERATOR, trainer.generator, &mut trainer.adam)?;
         trainer.step = meta.step;
         Ok(trainer)
     }

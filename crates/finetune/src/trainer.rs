@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use burn::module::Module;
-use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use lora_gan::{HybridGenerator, Pass, PatchGan, l1_loss};
 use rand::SeedableRng;
@@ -11,7 +10,8 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use weight_blocks::{NamedTensors, WeightSpace};
 
-use crate::adversary::{Adversary, adam};
+use crate::adam::Adam;
+use crate::adversary::{Adversary, pix2pix_adam};
 use crate::divergence::{Suspects, check_finite};
 use crate::{Error, ImageTranslator, PairDiscriminator, PairSet, Recipe};
 
@@ -42,7 +42,7 @@ pub struct EpochLosses {
 /// epochs does not count.
 pub struct GanTrainer<G, D> {
     pub(crate) generator: G,
-    pub(crate) optim_generator: ModuleOptimizer,
+    pub(crate) adam: Adam,
     pub(crate) adversary: Adversary<D>,
     pub(crate) recipe: Recipe,
     pub(crate) device: Device,
@@ -116,7 +116,7 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
     fn of(generator: G, discriminator: D, recipe: Recipe, device: Device) -> Self {
         Self {
             generator,
-            optim_generator: adam(),
+            adam: pix2pix_adam(),
             adversary: Adversary::new(discriminator),
             recipe,
             device,
@@ -273,12 +273,9 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
         }
         let sum = values[0] + values[1];
         check_finite(&self.recipe, self.epoch + 1, self.steps, "generator", sum)?;
-        let grads = GradientsParams::from_grads(loss.backward(), &self.generator);
-        self.generator = self.optim_generator.step(
-            self.recipe.lr_generator * factor,
-            self.generator.clone(),
-            grads,
-        );
+        let lr = self.recipe.lr_generator * factor;
+        let generator = self.generator.clone();
+        self.generator = self.adam.step(lr, generator, &mut loss.backward());
         Ok(values)
     }
 }

@@ -2,7 +2,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod activation;
-mod adamw;
+mod adam;
 mod attention;
 mod channel_norm;
 mod conv2d;
@@ -18,7 +18,7 @@ mod reflect_pad;
 mod testing;
 
 pub use activation::Activation;
-pub use adamw::{AdamW, adamw_step, moving_average, squared_norm};
+pub use adam::{Adam, AdamW, adam_step, adamw_step, moving_average, squared_norm};
 pub use attention::attention;
 pub use channel_norm::{Affine, batch_norm_train, instance_norm};
 pub use conv2d::{AdaptedConv2d, ConvKind, LowRank, conv_transpose2d, conv2d};

@@ -6,7 +6,6 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod bytes;
-mod cbor;
 mod images;
 mod json;
 mod numbers;
@@ -104,7 +103,6 @@ impl Mutator {
                 Format::Zip => self.zip(bytes, other),
                 Format::Numpy => self.numpy(bytes),
                 Format::Pickle => self.pickle(bytes),
-                Format::Burnpack => self.burnpack(bytes),
                 Format::Image => self.image(bytes),
                 Format::Text => self.text(bytes),
                 Format::Other => None,
@@ -140,7 +138,6 @@ enum Format {
     Zip,
     Numpy,
     Pickle,
-    Burnpack,
     Image,
     Text,
     Other,
@@ -155,8 +152,6 @@ impl Format {
             Self::Zip
         } else if starts(b"\x93NUMPY") {
             Self::Numpy
-        } else if starts(b"NRUB") {
-            Self::Burnpack
         } else if starts(b"\x89PNG") || starts(b"\xff\xd8") || starts(b"RIFF") {
             Self::Image
         } else if starts(b"\x80") {
@@ -206,7 +201,6 @@ mod tests {
             (b"PK\x03\x04rest", Format::Zip),
             (b"\x93NUMPY\x01\0", Format::Numpy),
             (b"\x80\x02}q", Format::Pickle),
-            (b"NRUB\x01\0", Format::Burnpack),
             (b"\xff\xd8\xff", Format::Image),
             (b"\xfe\xfe", Format::Other),
         ] {

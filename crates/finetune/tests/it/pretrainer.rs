@@ -213,7 +213,7 @@ fn a_state_of_another_configuration_is_refused() {
         Err(Error::OtherRecipe { path }) => assert!(path.ends_with("at-000001/state.json")),
         other => panic!("{:?}", other.map(drop)),
     }
-    let file = dir.path().join("at-000001/generator.burnpack");
+    let file = dir.path().join("at-000001/generator.safetensors");
     let whole = std::fs::read(&file).unwrap();
     std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
     match Pretrainer::resume(base(&tiny()), config(), &test_device::device(), dir.path()) {

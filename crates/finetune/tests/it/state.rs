@@ -92,10 +92,10 @@ fn saving_in_every_epoch_changes_nothing_and_keeps_one_state() {
     }
     assert_eq!(found, expected);
     let files = [
-        "discriminator-optimizer.burnpack",
-        "discriminator.burnpack",
-        "generator-optimizer.burnpack",
-        "generator.burnpack",
+        "discriminator-adam.safetensors",
+        "discriminator.safetensors",
+        "generator-adam.safetensors",
+        "generator.safetensors",
         "state.json",
     ];
     assert_eq!(
@@ -112,7 +112,7 @@ fn leftovers_of_a_killed_save_are_ignored_and_removed() {
     trainer.save_state(dir.path()).unwrap();
     let leftover = dir.path().join(".tmp-Ab3dE6");
     fs::create_dir(&leftover).unwrap();
-    fs::write(leftover.join("generator.burnpack"), b"half a fi").unwrap();
+    fs::write(leftover.join("generator.safetensors"), b"half a fi").unwrap();
     let mut trainer = resume(recipe(), dir.path()).unwrap();
     assert_eq!(trainer.epochs_done(), 1);
     train(&mut trainer, 1);
@@ -219,7 +219,7 @@ fn a_state_of_another_recipe_is_refused() {
     }
     let meta = dir.path().join("at-000001/state.json");
     let text = fs::read_to_string(&meta).unwrap();
-    fs::write(&meta, text.replace("\"version\":1", "\"version\":2")).unwrap();
+    fs::write(&meta, text.replace("\"version\":2", "\"version\":1")).unwrap();
     let error = resume(recipe(), dir.path()).map(drop).unwrap_err();
     assert!(error.to_string().contains("format version"), "{error}");
 }

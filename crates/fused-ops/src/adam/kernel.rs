@@ -5,7 +5,7 @@ use burn::backend::flex::FlexTensor;
 use burn::tensor::{DType, Tensor};
 use rayon::prelude::*;
 
-use super::{AdamW, Step};
+use super::{Delta, Step};
 use crate::kernel::{Dense, vectorized};
 
 /// Values of a thread's share.
@@ -61,7 +61,20 @@ pub(super) fn step(
         .for_each(|((((new, old), slope), first), second)| {
             vectorized(
                 #[inline(always)]
-                || update(step, new, old, slope, first, second),
+                || match step.delta {
+                    Delta::AdamW {
+                        correction_1,
+                        correction_2,
+                        epsilon,
+                    } => update(step, new, old, slope, first, second, |m, v| {
+                        (m / correction_1) / ((v / correction_2).sqrt() + epsilon)
+                    }),
+                    Delta::Adam { factor, epsilon } => {
+                        update(step, new, old, slope, first, second, |m, v| {
+                            m * factor / (v.sqrt() + epsilon)
+                        })
+                    }
+                },
             );
         });
     let length = [new.len()];
@@ -79,13 +92,9 @@ fn update(
     slope: &[f32],
     first: &mut [f32],
     second: &mut [f32],
+    delta: impl Fn(f32, f32) -> f32,
 ) {
-    let AdamW {
-        beta_1,
-        beta_2,
-        epsilon,
-        ..
-    } = step.adamw;
+    let [beta_1, beta_2] = step.betas;
     let (rest_1, rest_2) = (1.0 - beta_1, 1.0 - beta_2);
     let (keep, rate) = (step.keep as f32, step.learning_rate as f32);
     let count = new.len();
@@ -97,8 +106,7 @@ fn update(
         let v = second[i] * beta_2 + g * g * rest_2;
         first[i] = m;
         second[i] = v;
-        let delta = (m / step.correction_1) / ((v / step.correction_2).sqrt() + epsilon);
-        new[i] = old[i] * keep - delta * rate;
+        new[i] = old[i] * keep - delta(m, v) * rate;
     }
 }
 
