@@ -69,7 +69,6 @@ edition = "2024"
 
 [dependencies]
 bytes = "*"
-ciborium = "*"
 futures-core = "*"
 log = { version = "*", features = ["std"] }
 portable-atomic = "*"

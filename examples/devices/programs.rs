@@ -15,9 +15,9 @@ mod collect;
 mod encoders;
 #[path = "../data/fid/main.rs"]
 mod fid;
-#[path = "../start/generate.rs"]
+#[path = "../start/generate/main.rs"]
 mod generate;
-#[path = "../start/lora_files.rs"]
+#[path = "../start/lora_files/main.rs"]
 mod lora_files;
 #[path = "../paper/merge_zoos.rs"]
 mod merge_zoos;
@@ -33,7 +33,7 @@ mod refine_generator;
 mod train_baseline;
 #[path = "../paper/train_generator.rs"]
 mod train_generator;
-#[path = "../start/your_style.rs"]
+#[path = "../start/your_style/main.rs"]
 mod your_style;
 
 /// A program's entry point.

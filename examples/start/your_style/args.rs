@@ -1,0 +1,116 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+use denoised_weights::pairs::PairCounts;
+use denoised_weights::plan_edits;
+use denoised_weights::starts::StartKind;
+use denoised_weights_examples::Result;
+use denoised_weights_examples::cli::{Common, one_of, prompt};
+use denoised_weights_examples::options::{ModelArgs, reads_pairs, zoo_files};
+
+/// Predict the LoRA weights of your style from its prompt in one denoising step, fine-tune the best start on your
+/// pairs, and write the adapter, pictures before and after the training (grid.png) and the quality over
+/// time (report.json). `quickstart` with the same --prompt and --pairs compares other starts with this one.
+#[derive(Parser)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// The style, in words.
+    #[arg(long, value_parser = prompt)]
+    pub prompt: String,
+    /// Your pairs: DIR/input/NAME.* and DIR/target/NAME.*, side-by-side files, or train/val/test
+    /// subfolders of these. Without subfolders every fifth pair is kept for measuring.
+    #[arg(long, value_name = "DIR")]
+    pub pairs: PathBuf,
+    /// Which image of a pair becomes which (pix2pix's option).
+    #[arg(long, value_enum, default_value_t = Direction::AToB)]
+    pub direction: Direction,
+    /// Maximum number of training pairs.
+    #[arg(long, default_value_t = 64)]
+    pub n_train: usize,
+    /// If there are more, choose the training pairs by clusters of the photos' features, as E²GAN does,
+    /// instead of evenly.
+    #[arg(long)]
+    pub cluster: bool,
+    /// Maximum number of test pairs.
+    #[arg(long, default_value_t = 60)]
+    n_test: usize,
+    /// Epochs.
+    #[arg(long, default_value_t = 10)]
+    pub epochs: usize,
+    /// Where training starts: the best of several starts on your pairs (auto), or one of them.
+    #[arg(long, value_parser = one_of::<StartKind>(STARTS.map(StartKind::name)), default_value_t = StartKind::Auto)]
+    pub start: StartKind,
+    /// Also edit the photos of this folder with the fine-tuned adapter, into OUT/edited.
+    #[arg(long, value_name = "DIR")]
+    pub apply: Option<PathBuf>,
+    /// Folder to write to.
+    #[arg(long, value_name = "DIR", default_value = "out/your-style")]
+    pub out: PathBuf,
+}
+
+/// Which image of a pair becomes which.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Direction {
+    /// input/ or the left image becomes target/ or the right one
+    #[value(name = "AtoB")]
+    AToB,
+    /// The other way round, as pix2pix's facades needs it
+    #[value(name = "BtoA")]
+    BToA,
+}
+
+/// The starts that a user may want.
+const STARTS: [StartKind; 7] = [
+    StartKind::Auto,
+    StartKind::Denoised,
+    StartKind::Zero,
+    StartKind::Nearest,
+    StartKind::Interpolated,
+    StartKind::BestByPairs,
+    StartKind::Mean,
+];
+
+impl Args {
+    /// How many pairs are read; all of them if they are then chosen by clusters.
+    pub(crate) fn counts(&self) -> PairCounts {
+        PairCounts {
+            train: if self.cluster {
+                usize::MAX
+            } else {
+                self.n_train
+            },
+            test: self.n_test,
+            shown: 5,
+        }
+    }
+
+    pub(crate) fn edited(&self) -> PathBuf {
+        self.out.join("edited")
+    }
+
+    /// Refuses outputs that would replace pairs, photos, files of the model or one another.
+    pub(crate) fn check_places(&self) -> Result<()> {
+        let mut places = reads_pairs(self.model.places(), &self.pairs)?
+            .reads_all(zoo_files(&self.model.paths().zoo))
+            .writes_all(
+                [
+                    "start.safetensors",
+                    "adapter.safetensors",
+                    "report.json",
+                    "grid.png",
+                ]
+                .map(|name| self.out.join(name)),
+            );
+        if let Some(photos) = &self.apply {
+            let plan = plan_edits(photos, &self.edited())?;
+            places = places.reads_all(plan.iter().map(|edit| &edit.photo));
+            places = places.writes_all(plan.iter().map(|edit| &edit.edited));
+        }
+        self.common.check_places(places)
+    }
+}
