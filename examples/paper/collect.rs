@@ -13,6 +13,7 @@ use clap::Parser;
 use concepts::read_concepts;
 use denoised_weights::Preset;
 use denoised_weights::collecting::{CollectEvent, CollectOptions, Collector};
+use denoised_weights::memory::training_mib;
 use denoised_weights::pairs::{
     ConceptSource, PairCounts, PhotoSplits, listed_sources, training_sources,
 };
@@ -20,7 +21,7 @@ use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, display, parse, run};
 use denoised_weights_examples::files::Places;
 use denoised_weights_examples::limits::limit;
-use denoised_weights_examples::options::{AssetArgs, TextArgs, zoo_files};
+use denoised_weights_examples::options::{AssetArgs, MemoryArgs, TextArgs, zoo_files};
 use denoised_weights_examples::progress::Progress;
 use finetune::Recipe;
 use serde::Serialize;
@@ -36,6 +37,8 @@ struct Args {
     common: Common,
     #[command(flatten)]
     assets: AssetArgs,
+    #[command(flatten)]
+    memory: MemoryArgs,
     #[command(flatten)]
     text: TextArgs,
     /// The zoo to create or to continue.
@@ -143,6 +146,10 @@ fn collect(args: &Args) -> Result<()> {
     let network = assets.load_feature_network(&device)?;
     let options = args.options(Preset::of(&base.config));
     let recipe = options.recipe.clone();
+    let held = args.n_train + args.n_validation;
+    let size = base.config.image_size;
+    let needed = training_mib(&base.generator, recipe.batch_size, size, held);
+    args.memory.check(needed)?;
     let mut collector = Collector::open(&args.out, &base, &encoder, &network, options, &device)?;
     let mine = args.sources()?;
     let photos = match args.pairs {

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
 use concepts::Split;
+use denoised_weights::memory::training_mib;
 use denoised_weights::pairs::{
     ConceptDraws, PhotoSplits, TrainingConcepts, concepts_of, spread, training_sources,
 };
@@ -18,10 +19,10 @@ use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, display, parse, run};
 use denoised_weights_examples::files::Places;
 use denoised_weights_examples::limits::limit;
-use denoised_weights_examples::options::{AssetArgs, TextArgs};
+use denoised_weights_examples::options::{AssetArgs, MemoryArgs, TextArgs};
 use denoised_weights_examples::progress::Progress;
 use finetune::PretrainConfig;
-use lora_gan::{BaseGenerator, GeneratorConfig};
+use lora_gan::{BaseGenerator, GeneratorConfig, HybridGenerator};
 use serde::Serialize;
 
 /// Train the base generator on concepts of the shipped list and of the grammar, drawn anew at every step. The text enters by
@@ -33,6 +34,8 @@ struct Args {
     common: Common,
     #[command(flatten)]
     assets: AssetArgs,
+    #[command(flatten)]
+    memory: MemoryArgs,
     #[command(flatten)]
     text: TextArgs,
     /// Folder to write the base to.
@@ -135,6 +138,10 @@ fn pretrain(args: &Args) -> Result<()> {
         save_every: args.save_every,
     };
     let size = pretraining.network.image_size;
+    let network = HybridGenerator::new(&pretraining.network, args.common.seed, &device)?;
+    let (batch, side) = (pretraining.config.batch_size, args.crop.unwrap_or(size));
+    args.memory
+        .check(training_mib(&network, batch, side, batch))?;
     let mut photos = match &args.pairs {
         Some(_) => Vec::new(),
         None => PhotoSplits::read(&photos, size)?.train,
@@ -170,9 +177,14 @@ fn pretrain(args: &Args) -> Result<()> {
     let sha256 = pretraining.run(&data, &device, |progress| {
         let done = progress.step as u64;
         last_l1 = progress.mean_l1;
+        // There is no mean before the first step.
+        let message = match last_l1.is_nan() {
+            true => String::new(),
+            false => format!("L1 {last_l1:.4}"),
+        };
         // A resumed run continues where it was.
         bar.get_or_insert_with(|| Progress::new("base", steps as u64, done))
-            .set(done, format!("L1 {last_l1:.4}"));
+            .set(done, message);
     })?;
     if let Some(bar) = bar {
         bar.finish();

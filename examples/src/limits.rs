@@ -1,4 +1,4 @@
-//! What an option leaves out of what the user gave.
+//! What an option leaves out of what the user gave, and what the machine has.
 
 use denoised_weights::pairs::ConceptPairs;
 use indicatif::HumanCount;
@@ -34,4 +34,14 @@ pub fn pair_limits(pairs: &ConceptPairs, [train, test]: [&str; 2]) -> Vec<String
         limit("test pairs", pairs.test.len(), pairs.given.test, test),
     ];
     limits.into_iter().flatten().collect()
+}
+
+/// MiB of memory that the system can give without swapping, if it says so (Linux).
+pub fn available_mib() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib >> 10)
 }

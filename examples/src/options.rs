@@ -6,12 +6,13 @@ use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use concepts::images::image_files;
 use concepts::pairs::{Aligned, PairLayout};
-use denoised_weights::{AdapterPredictor, Assets, Preset, PromptEncoder};
+use denoised_weights::{AdapterPredictor, Assets, Preset, PromptEncoder, memory};
 use weight_diffusion::{SampleOptions, WeightGenerator};
 
 use crate::Result;
 use crate::cli::one_of;
 use crate::files::Places;
+use crate::limits::available_mib;
 
 /// The base generator, the photos, the zoo and the weight generator.
 #[derive(Debug, Clone, Args)]
@@ -48,6 +49,31 @@ impl AssetArgs {
             weight_generator: self.generator.clone().unwrap_or(shipped.weight_generator),
             feature_network: shipped.feature_network,
         }
+    }
+}
+
+/// `--max-mib`.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct MemoryArgs {
+    /// Refuse a training that needs more memory than this many MiB [default: warn if the machine has less to give].
+    #[arg(long, value_name = "MIB")]
+    max_mib: Option<u64>,
+}
+
+impl MemoryArgs {
+    /// Checks the memory that a training needs, in MiB, before it begins.
+    ///
+    /// # Errors
+    /// As [`memory::check`], for `--max-mib`.
+    pub fn check(self, needed: u64) -> Result<()> {
+        match (self.max_mib, available_mib()) {
+            (Some(limit), _) => memory::check(needed, limit)?,
+            (None, Some(free)) if needed > free => {
+                eprintln!("warning: this needs about {needed} MiB of memory, and {free} are free");
+            }
+            (None, _) => {}
+        }
+        Ok(())
     }
 }
 

@@ -8,8 +8,8 @@ use lora_gan::BaseGenerator;
 use weight_blocks::Zoo;
 use weight_diffusion::WeightGenerator;
 
-use crate::Preset;
 use crate::error::Result;
+use crate::{Error, Preset};
 
 /// The paths of a trained model and its data. [`Assets::new`] gives those of one folder, laid out as `assets/` in the
 /// repository; set single fields to take a part from elsewhere.
@@ -70,15 +70,20 @@ impl Assets {
     /// Reads the frozen base onto `device`.
     ///
     /// # Errors
-    /// Returns [`Error::Network`](crate::Error::Network), which names the file, if one is missing or damaged.
+    /// Returns [`Error::NoBase`] if there is none, and [`Error::Network`], which names the file, if one is damaged.
     pub fn load_base(&self, device: &Device) -> Result<BaseGenerator> {
+        let [config, _] = self.base_files();
+        if !config.exists() {
+            let path = self.base.clone();
+            return Err(Error::NoBase { path });
+        }
         Ok(BaseGenerator::load(&self.base, device)?)
     }
 
     /// Reads the feature network of the quality metric onto `device`, for images of 128×128 pixels.
     ///
     /// # Errors
-    /// Returns [`Error::Metric`](crate::Error::Metric), which names the file, if it is missing or damaged.
+    /// Returns [`Error::Metric`], which names the file, if it is missing or damaged.
     pub fn load_feature_network(&self, device: &Device) -> Result<EfficientNetLite0> {
         Ok(EfficientNetLite0Config::new()
             .with_input_size(128)
@@ -88,11 +93,30 @@ impl Assets {
     /// Opens the zoo and checks that its adapters belong to `base`.
     ///
     /// # Errors
-    /// Returns [`Error::Weights`](crate::Error::Weights) if the zoo cannot be read or belongs to another base.
+    /// Returns [`Error::Weights`] if the zoo cannot be read or belongs to another base.
     pub fn open_zoo(&self, base: &BaseGenerator) -> Result<Zoo> {
         let zoo = Zoo::open(&self.zoo)?;
         let layout = crate::weights::adapter_layout(base, zoo.layout().block_size())?;
         zoo.check(&layout, &base.digest)?;
         Ok(zoo)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_base_is_named_with_its_folder() {
+        let assets = Assets::of_preset("nowhere", Preset::Paper);
+        match assets.load_base(&Device::flex()) {
+            Err(error @ Error::NoBase { .. }) => {
+                assert!(
+                    error.to_string().starts_with("nowhere/paper/base"),
+                    "{error}"
+                );
+            }
+            other => panic!("{:?}", other.map(drop)),
+        }
     }
 }

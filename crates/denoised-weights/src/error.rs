@@ -20,6 +20,15 @@ pub enum Error {
         /// Digest of the base at hand.
         found: String,
     },
+    /// No base where one was expected.
+    #[error(
+        "{}: no base is there; name its folder, or pretrain one (none is shipped for the preset `paper`)",
+        path.display()
+    )]
+    NoBase {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A base to start from that has other layers.
     #[error(
         "base {digest} has other layers than the preset; start from a base of the same layers, of any image size, or from none"
@@ -37,6 +46,16 @@ pub enum Error {
         crop: usize,
         /// Edge of the photos.
         size: usize,
+    },
+    /// A training that needs more memory than it may have.
+    #[error(
+        "the training needs about {needed} MiB of memory, and the limit is {limit}; take fewer pairs, a smaller batch or a smaller preset, or raise the limit"
+    )]
+    NotEnoughMemory {
+        /// What it needs, in MiB.
+        needed: u64,
+        /// What it may have.
+        limit: u64,
     },
     /// A photo that is too large to be edited as a whole.
     #[error(

@@ -66,6 +66,7 @@
 //! | train, refine or overfit a weight generator | [`training`] |
 //! | pretrain a base, of which size | [`pretraining`], [`Preset`] |
 //! | compare starts with each other and with networks trained from scratch | [`comparison`], [`weights`] |
+//! | how much memory a training needs | [`memory`] |
 //! | export for PyTorch and PEFT | [`export`] |
 //! | write files atomically, lock and resume runs | [`mod@run`] |
 //!
@@ -83,6 +84,7 @@ mod error;
 pub mod export;
 mod fine_tune;
 pub mod lora_files;
+pub mod memory;
 mod neighbours;
 pub mod pairs;
 mod predictor;

@@ -9,7 +9,9 @@ use denoised_weights::pairs::{ConceptSource, PairCounts, PhotoSplits, concepts_o
 use denoised_weights::starts::StartKind;
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, one_of, prompt};
-use denoised_weights_examples::options::{ModelArgs, SampleArgs, reads_pairs, zoo_files};
+use denoised_weights_examples::options::{
+    MemoryArgs, ModelArgs, SampleArgs, reads_pairs, zoo_files,
+};
 use finetune::Recipe;
 use weight_blocks::Zoo;
 
@@ -24,6 +26,8 @@ pub(crate) struct Args {
     pub common: Common,
     #[command(flatten)]
     pub model: ModelArgs,
+    #[command(flatten)]
+    pub memory: MemoryArgs,
     /// A held-out concept of the shipped list [default: teal-charcoal-sketch].
     #[arg(long, conflicts_with_all = ["prompt", "all_held_out", "validation"])]
     pub concept: Option<String>,

@@ -11,7 +11,9 @@ mod output;
 use std::process::ExitCode;
 
 use clean_fid::FeatureNet;
+use denoised_weights::Preset;
 use denoised_weights::comparison::ComparisonReport;
+use denoised_weights::memory::training_mib;
 use denoised_weights_examples::cli::{display, parse, run};
 use denoised_weights_examples::{Result, files};
 
@@ -37,6 +39,11 @@ fn quickstart(args: &Args) -> Result<()> {
         predictor.encoder().tokens(source.prompt())?;
     }
     let size = predictor.base().config.image_size;
+    let (counts, base) = (args.counts(), predictor.base());
+    let recipe = args.recipe(Preset::of(&base.config));
+    let held = counts.train + counts.test;
+    let needed = training_mib(&base.generator, recipe.batch_size, size, held);
+    args.memory.check(needed)?;
     let photos = args.photos(size)?;
     files::check_writable(&args.out)?;
     let bench = Bench {

@@ -8,7 +8,7 @@ use denoised_weights::plan_edits;
 use denoised_weights::starts::StartKind;
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, one_of, prompt};
-use denoised_weights_examples::options::{ModelArgs, reads_pairs, zoo_files};
+use denoised_weights_examples::options::{MemoryArgs, ModelArgs, reads_pairs, zoo_files};
 
 /// Predict the LoRA weights of your style from its prompt in one denoising step, fine-tune the best start on your
 /// pairs, and write the adapter, pictures before and after the training (grid.png) and the quality over
@@ -19,6 +19,8 @@ pub(crate) struct Args {
     pub common: Common,
     #[command(flatten)]
     pub model: ModelArgs,
+    #[command(flatten)]
+    pub memory: MemoryArgs,
     /// The style, in words.
     #[arg(long, value_parser = prompt)]
     pub prompt: String,

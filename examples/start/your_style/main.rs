@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use clean_fid::FeatureNet;
 use denoised_weights::comparison::{Comparison, ComparisonReport, ConceptReport, Outcome};
+use denoised_weights::memory::training_mib;
 use denoised_weights::pairs::ConceptPairs;
 use denoised_weights::starts::Starts;
 use denoised_weights::{PhotoEditor, Preset};
@@ -50,6 +51,9 @@ fn your_style(args: &Args) -> Result<()> {
         seed: args.common.seed,
         ..Preset::of(&base.config).fine_tuning()
     };
+    let held = pairs.train.len() + pairs.test.len();
+    let needed = training_mib(&base.generator, recipe.batch_size, size, held);
+    args.memory.check(needed)?;
     files::check_writable(&args.out)?;
     for note in pair_limits(&pairs, ["--n-train", "--n-test"]) {
         println!("{note}");

@@ -17,6 +17,8 @@ pub struct LayerSummary {
     pub kind: LayerKind,
     /// Output shape at the configured image size; `B` photos, `L` tokens of text.
     pub output: String,
+    /// Values of that output for one photo; 0 for layers that see the text alone.
+    pub values: usize,
     /// Kernel and bias, and the norms that follow it.
     pub weights: usize,
     /// LoRA's rank; `None` if the layer is frozen whole.
@@ -54,6 +56,11 @@ impl GeneratorSummary {
         self.layers.iter().map(|layer| layer.weights).sum()
     }
 
+    /// Values of all outputs for one photo at the configured image size.
+    pub fn values(&self) -> usize {
+        self.layers.iter().map(|layer| layer.values).sum()
+    }
+
     /// Values that an adapter trains: LoRA factors, and γ and β of the adapted layers' norms.
     pub fn adapter(&self) -> usize {
         (self.layers.iter())
@@ -69,19 +76,21 @@ impl HybridGenerator {
         let layers = (self.layers())
             .map(|layer| {
                 let out = layer.shape.output;
-                let output = match layer.spec.op {
+                let (output, values) = match layer.spec.op {
                     Op::Conv { stride, .. } => {
                         edge = if layer.spec.kind == LayerKind::ConvTranspose {
                             edge * stride
                         } else {
                             edge / stride
                         };
-                        format!("[B, {out}, {edge}, {edge}]")
+                        (format!("[B, {out}, {edge}, {edge}]"), out * edge * edge)
                     }
                     Op::Linear { .. } if layer.spec.input == Width::Text => {
-                        format!("[B, L, {out}]")
+                        (format!("[B, L, {out}]"), 0)
                     }
-                    Op::Linear { .. } => format!("[B, {}, {out}]", edge * edge),
+                    Op::Linear { .. } => {
+                        (format!("[B, {}, {out}]", edge * edge), out * edge * edge)
+                    }
                 };
                 let norms = 2 * out * layer.spec.norms().count();
                 let rank = layer.lora.map(|pair| pair.down.dims()[0]);
@@ -89,6 +98,7 @@ impl HybridGenerator {
                     name: layer.spec.name.to_owned(),
                     kind: layer.spec.kind,
                     output,
+                    values,
                     weights: layer.shape.weights() + norms,
                     rank,
                     lora: rank.map_or(0, |rank| rank * (layer.shape.fan_in() + out)),
