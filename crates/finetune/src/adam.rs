@@ -1,25 +1,26 @@
-//! Adam on everything that trains in a network, as one vector.
+//! Adam on everything that trains in a network.
 
-use burn::module::Module;
-use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use std::any::Any;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Gradients, Tensor, TensorData};
 use fused_ops::adam_step;
-use weight_blocks::{Error, HostTensor, NamedTensors, parameter_vector};
+use weight_blocks::{Error, HostTensor, NamedTensors};
 
 const MOMENTS: [&str; 2] = ["moment_1", "moment_2"];
 
-/// Adam (Kingma and Ba 2015): the same values as Burn's, to the bit on the CPU, by a handful of operations
-/// instead of a dozen for each tensor.
+/// Both moments of a tensor's gradient, `[Tensor<D>; 2]`; none before its first.
+type Moments = Option<Box<dyn Any + Send>>;
+
+/// Adam (Kingma and Ba 2015): the same values as Burn's, to the bit on the CPU, where each tensor is updated in one pass.
+///
+/// Not on one vector of all tensors, as the weight generator's AdamW: Burn's fusion makes one launch of each tensor's update,
+/// and cutting a vector into a hundred tensors takes more than that.
 pub(crate) struct Adam {
     settings: fused_ops::Adam,
     steps: usize,
-    /// What trains, and both moments of its gradient; none before the first step.
-    vectors: Option<Vectors>,
-}
-
-struct Vectors {
-    /// The network's tensors are parts of it. None after loading.
-    weights: Option<Tensor<1>>,
-    moments: [Tensor<1>; 2],
+    /// Of the tensors that train, in the order in which the network lists them.
+    moments: Vec<Moments>,
 }
 
 impl Adam {
@@ -32,50 +33,43 @@ impl Adam {
                 epsilon: 1e-8,
             },
             steps: 0,
-            vectors: None,
+            moments: Vec::new(),
         }
     }
 
-    /// `network` after one step at the rate `lr`. It is the network that the step before gave.
+    /// `network` after one step at the rate `lr`. Tensors without a gradient stay as they are.
     pub(crate) fn step<M: Module>(&mut self, lr: f64, network: M, gradients: &mut Gradients) -> M {
-        let (weights, moments) = match self.vectors.take() {
-            Some(vectors) => (vectors.weights, Some(vectors.moments)),
-            None => (None, None),
-        };
-        let Some(weights) = weights.or_else(|| parameter_vector::trained(&network)) else {
-            return network;
-        };
-        let gradient = parameter_vector::gradients(&network, gradients);
         self.steps += 1;
-        let (weights, moments) =
-            adam_step(&self.settings, weights, gradient, moments, self.steps, lr);
-        let network = parameter_vector::with_trained(network, &weights);
-        self.vectors = Some(Vectors {
-            weights: Some(weights),
-            moments,
-        });
+        let mut step = Step {
+            settings: self.settings,
+            time: self.steps,
+            lr,
+            gradients,
+            before: std::mem::take(&mut self.moments).into_iter(),
+            after: Vec::new(),
+        };
+        let network = network.map(&mut step);
+        self.moments = step.after;
         network
     }
 
-    /// The moments by name, and the number of steps; no moments before the first step.
+    /// The moments of what trains in `network`, as two vectors by name, and the number of steps.
     ///
     /// # Errors
     /// Returns [`Error::Device`] if the values cannot be read back from the device.
-    pub(crate) fn state(&self) -> Result<(NamedTensors, usize), Error> {
-        let mut tensors = NamedTensors::new();
-        for (name, moment) in MOMENTS
-            .iter()
-            .zip(self.vectors.iter().flat_map(|v| &v.moments))
-        {
-            let data = moment.clone().into_data().try_into_vec::<f32>();
-            let data = data.map_err(|source| Error::Device {
-                name: (*name).to_owned(),
-                source,
-            })?;
-            let shape = vec![data.len()];
-            tensors.insert((*name).to_owned(), HostTensor { shape, data });
-        }
-        Ok((tensors, self.steps))
+    pub(crate) fn state<M: Module>(&self, network: &M) -> Result<(NamedTensors, usize), Error> {
+        let mut reader = Reader {
+            moments: self.moments.iter(),
+            values: Ok([Vec::new(), Vec::new()]),
+        };
+        network.visit(&mut reader);
+        let tensors = (MOMENTS.into_iter())
+            .zip(reader.values?)
+            .map(|(name, data)| {
+                let shape = vec![data.len()];
+                (name.to_owned(), HostTensor { shape, data })
+            });
+        Ok((tensors.collect(), self.steps))
     }
 
     /// Continues from `state` with `network`.
@@ -88,49 +82,143 @@ impl Adam {
         (mut tensors, steps): (NamedTensors, usize),
         network: &M,
     ) -> Result<(), Error> {
-        (self.steps, self.vectors) = (steps, None);
-        let Some(weights) = parameter_vector::trained(network).filter(|_| steps > 0) else {
-            return Ok(());
+        let mut count = Count(0);
+        network.visit(&mut count);
+        let mut take = |name: &str| {
+            let name = name.to_owned();
+            match tensors.remove(&name) {
+                None => Err(Error::MissingTensor { name }),
+                Some(found) if found.data.len() != count.0 => Err(Error::ShapeMismatch {
+                    name,
+                    expected: vec![count.0],
+                    found: found.shape,
+                }),
+                Some(found) => Ok(found.data),
+            }
         };
-        let device = weights.device();
-        let [first, second] =
-            MOMENTS.map(|name| moment(&mut tensors, name, weights.dims(), &device));
-        self.vectors = Some(Vectors {
-            weights: None,
-            moments: [first?, second?],
-        });
+        let mut writer = Writer {
+            values: [take(MOMENTS[0])?, take(MOMENTS[1])?],
+            at: 0,
+            moments: Vec::new(),
+        };
+        network.visit(&mut writer);
+        (self.steps, self.moments) = (steps, writer.moments);
         Ok(())
     }
 }
 
-fn moment(
-    tensors: &mut NamedTensors,
-    name: &str,
-    shape: [usize; 1],
-    device: &Device,
-) -> Result<Tensor<1>, Error> {
-    let Some(found) = tensors.remove(name) else {
-        return Err(Error::MissingTensor {
-            name: name.to_owned(),
-        });
-    };
-    if found.shape != shape {
-        return Err(Error::ShapeMismatch {
-            name: name.to_owned(),
-            expected: shape.to_vec(),
-            found: found.shape,
-        });
+struct Step<'a> {
+    settings: fused_ops::Adam,
+    time: usize,
+    lr: f64,
+    gradients: &'a mut Gradients,
+    before: std::vec::IntoIter<Moments>,
+    after: Vec<Moments>,
+}
+
+impl ModuleMapper for Step<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        if !param.val().is_require_grad() {
+            return param;
+        }
+        let before = self.before.next().flatten();
+        param.map(|old| {
+            let Some(gradient) = old.grad_remove(self.gradients) else {
+                self.after.push(before);
+                return old;
+            };
+            let before = before.and_then(|moments| moments.downcast::<[Tensor<D>; 2]>().ok());
+            let (weights, moments) = adam_step(
+                &self.settings,
+                old.clone().without_autodiff(),
+                gradient,
+                before.map(|moments| *moments),
+                self.time,
+                self.lr,
+            );
+            self.after.push(Some(Box::new(moments)));
+            let weights = match old.gradient_checkpointing_strategy() {
+                Some(strategy) => {
+                    (weights.autodiff()).with_gradient_checkpointing_strategy(strategy)
+                }
+                None => weights,
+            };
+            weights.set_require_grad(true)
+        })
     }
-    Ok(Tensor::from_data(
-        TensorData::new(found.data, shape),
-        device,
-    ))
+}
+
+struct Reader<'a> {
+    moments: std::slice::Iter<'a, Moments>,
+    values: Result<[Vec<f32>; 2], Error>,
+}
+
+impl ModuleVisitor for Reader<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let Ok(values) = &mut self.values else { return };
+        if !param.val().is_require_grad() {
+            return;
+        }
+        let moments = self.moments.next().and_then(Option::as_ref);
+        let Some(moments) = moments.and_then(|both| both.downcast_ref::<[Tensor<D>; 2]>()) else {
+            let zeros = param.shape().num_elements();
+            for values in values {
+                values.resize(values.len() + zeros, 0.0);
+            }
+            return;
+        };
+        for ((values, moment), name) in values.iter_mut().zip(moments).zip(MOMENTS) {
+            match moment.clone().into_data().try_into_vec::<f32>() {
+                Ok(data) => values.extend(data),
+                Err(source) => {
+                    let name = name.to_owned();
+                    self.values = Err(Error::Device { name, source });
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Counts the values that train.
+struct Count(usize);
+
+impl ModuleVisitor for Count {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if param.val().is_require_grad() {
+            self.0 += param.shape().num_elements();
+        }
+    }
+}
+
+/// Cuts two vectors of the counted length into moments.
+struct Writer {
+    values: [Vec<f32>; 2],
+    at: usize,
+    moments: Vec<Moments>,
+}
+
+impl ModuleVisitor for Writer {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let value = param.val();
+        if !value.is_require_grad() {
+            return;
+        }
+        let (shape, device) = (value.dims(), value.without_autodiff().device());
+        let end = self.at + shape.iter().product::<usize>();
+        let moments: [Tensor<D>; 2] = [0, 1].map(|which| {
+            let part = self.values[which][self.at..end].to_vec();
+            Tensor::from_data(TensorData::new(part, shape), &device)
+        });
+        self.at = end;
+        self.moments.push(Some(Box::new(moments)));
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use burn::optim::{AdamConfig, GradientsParams};
-    use burn::tensor::Distribution;
+    use burn::tensor::{Device, Distribution};
     use lora_gan::{PatchGan, PatchGanConfig};
     use weight_blocks::module_to_named;
 
@@ -158,7 +246,7 @@ mod tests {
         let (small, large) = (network(4, &device), network(8, &device));
         let mut adam = Adam::new(0.5);
         adam.step(1e-2, small.clone(), &mut slope(&small, 0, &device));
-        let state = || adam.state().unwrap();
+        let state = || adam.state(&small).unwrap();
         Adam::new(0.5).load(state(), &small).unwrap();
         match Adam::new(0.5).load(state(), &large) {
             Err(Error::ShapeMismatch { name, .. }) => assert_eq!(name, "moment_1"),

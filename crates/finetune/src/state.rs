@@ -94,7 +94,7 @@ impl Folder {
             &BTreeMap::new(),
         )
         .map_err(|e| unsaved(&self.path, e))?;
-        let (moments, steps) = adam.state()?;
+        let (moments, steps) = adam.state(module)?;
         let steps = BTreeMap::from([(STEPS.to_owned(), steps.to_string())]);
         save_safetensors(self.optimizer(name), &moments, &steps).map_err(|e| unsaved(&self.path, e))
     }

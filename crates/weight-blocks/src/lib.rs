@@ -17,7 +17,6 @@
 //! - [`BlockReader`]: single blocks of a zoo's shards, for zoos larger than the memory.
 //! - `ModuleSpace` (feature `burn`): any Burn module as a [`WeightSpace`], grouped by a rule.
 //! - `module_to_named`, `load_named` and `module` (feature `burn`): any Burn module as [`NamedTensors`].
-//! - `parameter_vector` (feature `burn`): any Burn module as one vector.
 //!
 //! ```
 //! use std::collections::BTreeMap;
@@ -60,8 +59,6 @@ pub mod module;
 #[cfg(feature = "burn")]
 mod module_space;
 mod normalize;
-#[cfg(feature = "burn")]
-pub mod parameter_vector;
 pub mod peft;
 mod space;
 pub mod zoo;

@@ -11,16 +11,16 @@ use crate::kernel::{Dense, vectorized};
 /// Values of a thread's share.
 const SHARE: usize = 1 << 14;
 
-/// A vector of 32-bit floats on the CPU without autodiff.
-fn plain(tensor: &Tensor<1>) -> Option<FlexTensor> {
+/// A tensor of 32-bit floats on the CPU without autodiff.
+fn plain<const D: usize>(tensor: &Tensor<D>) -> Option<FlexTensor> {
     let fits = tensor.dtype() == DType::F32 && !tensor.is_autodiff();
     fits.then(|| tensor.clone().try_into_primitive::<Flex>().ok())?
 }
 
-/// The vector itself, or a copy if it is a part of a longer one. Storage shared with another tensor is copied when it is
+/// The tensor itself, or a copy if it is a part of a larger one. Storage shared with another tensor is copied when it is
 /// first written to.
 fn writable(tensor: FlexTensor) -> FlexTensor {
-    let [length] = tensor.layout().shape().dims();
+    let length = tensor.layout().shape().num_elements();
     let whole = tensor.is_contiguous()
         && tensor.layout().start_offset() == 0
         && tensor.bytes().len() == length * size_of::<f32>();
@@ -31,22 +31,23 @@ fn writable(tensor: FlexTensor) -> FlexTensor {
     }
 }
 
-type Done = (Tensor<1>, [Tensor<1>; 2]);
-type Inputs = (Tensor<1>, Tensor<1>, [Tensor<1>; 2]);
+type Done<const D: usize> = (Tensor<D>, [Tensor<D>; 2]);
+type Inputs<const D: usize> = (Tensor<D>, Tensor<D>, [Tensor<D>; 2]);
 
-pub(super) fn step(
+pub(super) fn step<const D: usize>(
     step: &Step,
-    weights: Tensor<1>,
-    gradient: Tensor<1>,
-    moments: [Tensor<1>; 2],
-) -> Result<Done, Box<Inputs>> {
-    let lengths = [&gradient, &moments[0], &moments[1]].map(|tensor| tensor.dims());
+    weights: Tensor<D>,
+    gradient: Tensor<D>,
+    moments: [Tensor<D>; 2],
+) -> Result<Done<D>, Box<Inputs<D>>> {
+    let shape = weights.dims();
+    let fitting = [&gradient, &moments[0], &moments[1]].map(|tensor| tensor.dims() == shape);
     let (Some(old), Some(slope), Some(first), Some(second), true) = (
         plain(&weights).map(Dense::of),
         plain(&gradient).map(Dense::of),
         plain(&moments[0]),
         plain(&moments[1]),
-        lengths.iter().all(|length| *length == weights.dims()),
+        fitting == [true; 3],
     ) else {
         return Err(Box::new((weights, gradient, moments)));
     };
@@ -77,9 +78,8 @@ pub(super) fn step(
                 },
             );
         });
-    let length = [new.len()];
     Ok((
-        Dense::new(new, &length).into_tensor(),
+        Dense::new(new, &shape).into_tensor(),
         [first, second].map(Tensor::from_primitive::<Flex>),
     ))
 }

@@ -1,4 +1,4 @@
-//! One step of Adam or AdamW on a vector, and the other passes of an optimizer over all weights.
+//! One step of Adam or AdamW, and the other passes of an optimizer over all weights.
 
 #[cfg(feature = "flex")]
 mod kernel;
@@ -59,20 +59,21 @@ pub fn adamw_step(
     step.take(weights, gradient, moments)
 }
 
-/// Weights `[n]` and both moments `[n]` after step number `time` (from 1; no moments before it) at the rate `learning_rate`.
+/// Weights and both moments, all of one shape, after step number `time` (from 1; no moments before it) at the rate
+/// `learning_rate`.
 ///
 /// The same operations in the same order as Burn's `Adam`, so the same bits; otherwise as [`adamw_step`].
 ///
 /// # Panics
-/// Panics if the lengths differ, as the tensor operations do.
-pub fn adam_step(
+/// Panics if the shapes differ, as the tensor operations do.
+pub fn adam_step<const D: usize>(
     adam: &Adam,
-    weights: Tensor<1>,
-    gradient: Tensor<1>,
-    moments: Option<[Tensor<1>; 2]>,
+    weights: Tensor<D>,
+    gradient: Tensor<D>,
+    moments: Option<[Tensor<D>; 2]>,
     time: usize,
     learning_rate: f64,
-) -> (Tensor<1>, [Tensor<1>; 2]) {
+) -> (Tensor<D>, [Tensor<D>; 2]) {
     let root = (1.0 - adam.beta_2.powi(time as i32)).sqrt();
     let step = Step {
         betas: [adam.beta_1, adam.beta_2],
@@ -133,12 +134,12 @@ enum Delta {
 }
 
 impl Step {
-    fn take(
+    fn take<const D: usize>(
         &self,
-        weights: Tensor<1>,
-        gradient: Tensor<1>,
-        moments: Option<[Tensor<1>; 2]>,
-    ) -> (Tensor<1>, [Tensor<1>; 2]) {
+        weights: Tensor<D>,
+        gradient: Tensor<D>,
+        moments: Option<[Tensor<D>; 2]>,
+    ) -> (Tensor<D>, [Tensor<D>; 2]) {
         let moments = moments.unwrap_or_else(|| [gradient.zeros_like(), gradient.zeros_like()]);
         #[cfg(feature = "flex")]
         let (weights, gradient, moments) = match kernel::step(self, weights, gradient, moments) {
@@ -148,12 +149,12 @@ impl Step {
         self.composed(weights, gradient, moments)
     }
 
-    fn composed(
+    fn composed<const D: usize>(
         &self,
-        weights: Tensor<1>,
-        gradient: Tensor<1>,
-        [first, second]: [Tensor<1>; 2],
-    ) -> (Tensor<1>, [Tensor<1>; 2]) {
+        weights: Tensor<D>,
+        gradient: Tensor<D>,
+        [first, second]: [Tensor<D>; 2],
+    ) -> (Tensor<D>, [Tensor<D>; 2]) {
         let gradient = if self.scale == 1.0 {
             gradient
         } else {
@@ -192,7 +193,7 @@ mod tests {
 
     const LENGTH: usize = 20_011;
 
-    fn bits(tensor: Tensor<1>) -> Vec<u32> {
+    fn bits<const D: usize>(tensor: Tensor<D>) -> Vec<u32> {
         let values: Vec<f32> = tensor.try_into_vec_as().unwrap();
         values.into_iter().map(f32::to_bits).collect()
     }
@@ -208,11 +209,13 @@ mod tests {
             .with_beta_1(0.5)
             .with_epsilon(1e-8)
             .build();
-        let start = random([LENGTH], 0);
+        let (start, gradients) = (
+            random([37, 541], 0),
+            [1, 2, 3].map(|i| random([37, 541], i)),
+        );
         let (mut weights, mut moments) = (start.clone(), None);
         let (mut expected, mut state) = (start, None);
-        for time in 1..=3 {
-            let gradient = random([LENGTH], time as u64);
+        for (time, gradient) in (1..).zip(gradients) {
             (expected, state) = burns.step(1e-2, expected, gradient.clone(), state.take());
             let (next, after) = adam_step(&ours, weights, gradient, moments.take(), time, 1e-2);
             (weights, moments) = (next, Some(after));

@@ -3,12 +3,11 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-use weight_blocks::parameter_vector;
 
-use super::EarlyStop;
 use super::blocks::BlockTrainer;
 use super::loss::held_out_loss;
 use super::trainer::check_data;
+use super::{EarlyStop, parameter_vector};
 use crate::{BlockSource, Error, UNet1d};
 
 /// One evaluation on held-out concepts, by [`BlockTrainer::watch`].

@@ -48,11 +48,11 @@ pub(super) fn held_out_loss(
 mod tests {
     use weight_blocks::{
         GroupingRule, LayerGroup, LayerKind, Layout, Normalization, Normalizer, TensorRole,
-        TensorSpec, parameter_vector,
+        TensorSpec,
     };
 
     use super::*;
-    use crate::train::TimestepSampling;
+    use crate::train::{TimestepSampling, parameter_vector};
     use crate::{BlockDataset, Parameterization, UNet1dConfig};
     use encoded_text::EncodedPrompt;
 

@@ -10,6 +10,7 @@ mod network_loss;
 mod networks;
 mod optimizer;
 mod parallel;
+pub(crate) mod parameter_vector;
 mod state;
 mod trainer;
 

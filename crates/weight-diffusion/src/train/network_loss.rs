@@ -5,8 +5,8 @@ use std::ops::Range;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::seq::index::sample;
-use weight_blocks::parameter_vector;
 
+use super::parameter_vector;
 use crate::diffusion::noise::{fill_normal, stream};
 use crate::readback::read;
 use crate::{BlockDataset, BlockSource, Error, UNet1d};

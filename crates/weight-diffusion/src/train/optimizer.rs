@@ -4,9 +4,8 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use fused_ops::{AdamW, adamw_step, moving_average, squared_norm};
 use serde::{Deserialize, Serialize};
-use weight_blocks::parameter_vector;
 
-use super::TrainConfig;
+use super::{TrainConfig, parameter_vector};
 use crate::readback::{read, scalar};
 use crate::{Error, UNet1d};
 

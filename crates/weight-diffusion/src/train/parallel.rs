@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use weight_blocks::parameter_vector;
 
 use super::batch::{Batch, DeviceBatch};
 use super::loss::mean_loss;
+use super::parameter_vector;
 use crate::{BlockSource, Error, UNet1d};
 
 /// The part of a batch that one device computes: its rows in parts that fit its memory, each with its share

@@ -2,11 +2,10 @@
 
 use burn::module::Module;
 use burn::tensor::Device;
-use weight_blocks::parameter_vector;
 
-use super::TrainConfig;
 use super::early_stop::BestWeights;
 use super::optimizer::Optimizer;
+use super::{TrainConfig, parameter_vector};
 use crate::data::DatasetSpec;
 use crate::{Error, UNet1d, UNet1dConfig};
 

@@ -1,10 +1,11 @@
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
-use weight_blocks::{module_to_named, parameter_vector, sinusoidal_encoding};
+use weight_blocks::{module_to_named, sinusoidal_encoding};
 
 use super::blocks::IndexEmbedding;
 use super::init::Init;
 use super::{Parameterization, UNet1d, UNet1dConfig};
 use crate::diffusion::noise::{fill_normal, stream};
+use crate::train::parameter_vector;
 use crate::{Denoiser, Error};
 use encoded_text::TextCondition;
 
