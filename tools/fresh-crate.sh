@@ -69,6 +69,7 @@ edition = "2024"
 
 [dependencies]
 bytes = "*"
+ciborium = "*"
 futures-core = "*"
 log = { version = "*", features = ["std"] }
 portable-atomic = "*"
