@@ -55,7 +55,8 @@ impl AssetArgs {
 /// `--max-mib`.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct MemoryArgs {
-    /// Refuse a training that needs more memory than this many MiB [default: warn if the machine has less to give].
+    /// Refuse a training that needs more memory than this many MiB, as estimated for the CPU [default: warn if the machine has
+    /// less to give].
     #[arg(long, value_name = "MIB")]
     max_mib: Option<u64>,
 }
