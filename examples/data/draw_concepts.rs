@@ -16,8 +16,8 @@ use denoised_weights::pairs::spread;
 use denoised_weights_examples::cli::{Common, display, parse, run};
 use denoised_weights_examples::files::Places;
 use denoised_weights_examples::options::AssetArgs;
-use denoised_weights_examples::picture::{Column, write_grid};
 use denoised_weights_examples::{Result, files};
+use result_figures::{Column, write_grid};
 
 /// Draw concepts that a seed decides, and write them as a list that `prepare_pairs --concepts` takes.
 #[derive(Parser)]

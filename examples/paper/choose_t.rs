@@ -19,11 +19,11 @@ use denoised_weights::weights::{adapt, norm};
 use denoised_weights_examples::cli::{Common, display, parse, run};
 use denoised_weights_examples::limits::limit;
 use denoised_weights_examples::options::ModelArgs;
-use denoised_weights_examples::picture::{Chart, Line, write_chart};
 use denoised_weights_examples::progress::Progress;
 use denoised_weights_examples::{Result, files};
 use finetune::Evaluator;
 use lora_gan::BaseGenerator;
+use result_figures::{Chart, Line, write_chart};
 use serde::Serialize;
 use weight_diffusion::SampleOptions;
 use weight_diffusion::encoded_text::EncodedPrompt;
@@ -310,5 +310,5 @@ fn draw(args: &Args, report: &Report) -> Result<()> {
         lines,
         ..Chart::default()
     };
-    write_chart(&args.out.join("choose_t.svg"), &chart)
+    Ok(write_chart(&args.out.join("choose_t.svg"), &chart)?)
 }

@@ -20,11 +20,11 @@ use denoised_weights_examples::cli::{Common, display, one_of, parse, run};
 use denoised_weights_examples::files::Places;
 use denoised_weights_examples::limits::pair_limits;
 use denoised_weights_examples::options::{AssetArgs, TextArgs, reads_pairs};
-use denoised_weights_examples::picture::{Chart, Column, Line, write_chart, write_grid};
 use denoised_weights_examples::progress::Progress;
-use denoised_weights_examples::{Result, files};
+use denoised_weights_examples::{METHODS, Result, files};
 use finetune::Recipe;
 use lora_gan::BaseGenerator;
+use result_figures::{Chart, Column, Line, write_chart, write_grid};
 use serde::Serialize;
 
 /// Train one of the networks that the paper compares with on the pairs of one concept: pix2pix or Co-Mod-GAN
@@ -259,6 +259,7 @@ impl<'a> Run<'a> {
             x: "seconds of training",
             y: quality,
             lines: vec![line],
+            series: METHODS,
             ..Chart::default()
         };
         write_chart(&self.out.join("curve.svg"), &chart)?;

@@ -1,4 +1,4 @@
-//! The command-line plumbing that the example programs share: options, devices, progress, pictures, and the check that
+//! The command-line plumbing that the example programs share: options, devices, progress, and the check that
 //! nothing they write replaces what they read.
 //!
 //! The libraries never name a backend; [`cli::Common::device`] chooses one.
@@ -8,12 +8,23 @@ pub mod confirm;
 pub mod devices;
 pub mod limits;
 pub mod options;
-pub mod picture;
 pub mod progress;
 pub mod prompts;
 pub mod training;
 
 pub use denoised_weights::run as files;
+
+/// Methods of comparisons, in the order of their colours in charts.
+pub const METHODS: &[&str] = &[
+    "zero",
+    "denoised",
+    "mean",
+    "nearest",
+    "wrong_prompt",
+    "comod",
+    "pix2pix",
+    "denoised_l1",
+];
 
 /// Keeps freed memory for the next tensor: a training step allocates and frees hundreds of megabytes, and a fresh page from
 /// the system costs more than the arithmetic on it.

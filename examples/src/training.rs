@@ -9,8 +9,8 @@ use weight_diffusion::{Precision, WeightGenerator};
 
 use crate::Result;
 use crate::cli::display;
-use crate::picture::{Chart, Line, write_chart};
 use crate::progress::Progress;
+use result_figures::{Chart, Line, write_chart};
 
 /// `--out`, `--save-every`, `--full-precision`.
 #[derive(Debug, Clone, Args)]
@@ -148,5 +148,5 @@ pub fn write_loss_chart(folder: &TrainingFolder) -> Result<()> {
         lines,
         ..Chart::default()
     };
-    write_chart(&folder.dir.join("loss.svg"), &chart)
+    Ok(write_chart(&folder.dir.join("loss.svg"), &chart)?)
 }

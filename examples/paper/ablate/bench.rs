@@ -12,7 +12,6 @@ use denoised_weights::training::{
 use denoised_weights::weights::{adapt, relative_distance};
 use denoised_weights::{Preset, PromptEncoder};
 use denoised_weights_examples::Result;
-use denoised_weights_examples::picture::{Column, write_grid};
 use denoised_weights_examples::training::{TrainingProgress, write_loss_chart};
 use finetune::{AdapterLoss, Evaluator, PairSet, Quality, Recipe, tensor_to_images, translate};
 use image::RgbImage;
@@ -20,6 +19,7 @@ use lora_gan::BaseGenerator;
 use rand::SeedableRng;
 use rand::seq::index::sample;
 use rand_chacha::ChaCha8Rng;
+use result_figures::{Column, write_grid};
 use weight_blocks::{Layout, NamedTensors, WeightSpace, Zoo};
 use weight_diffusion::{Precision, SampleOptions};
 
@@ -121,7 +121,10 @@ impl Bench<'_> {
             columns.push(Column::new(caption, pictures));
             report.cells.push(cell);
         }
-        write_grid(&self.args.out.join(name).join("grid.png"), &columns)
+        Ok(write_grid(
+            &self.args.out.join(name).join("grid.png"),
+            &columns,
+        )?)
     }
 
     fn pairs(&self, name: &str) -> Result<ConceptPairs> {

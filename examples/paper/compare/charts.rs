@@ -2,9 +2,8 @@
 
 use denoised_weights::comparison::MethodReport;
 use denoised_weights::comparison::{ConceptReport, median};
-use denoised_weights_examples::Result;
-use denoised_weights_examples::picture::{Chart, Line, Paper, chart_svg};
-use plotters::style::RGBColor;
+use denoised_weights_examples::{METHODS, Result};
+use result_figures::{Chart, Line, Paper, RGBColor, chart_svg};
 
 use crate::results::Results;
 use crate::stats::mean;
@@ -34,6 +33,7 @@ pub(crate) fn mean_curves(results: &Results) -> Chart<'static> {
         x: "seconds of prediction and training",
         y: "Fréchet distance, lower is better",
         lines,
+        series: METHODS,
         log_x: true,
         log_y: false,
     }
@@ -89,6 +89,7 @@ pub(crate) fn concept_curves<'a>(
         x: "seconds of prediction and training",
         y: "Fréchet distance, lower is better",
         lines,
+        series: METHODS,
         log_x: true,
         log_y: false,
     }
@@ -111,6 +112,7 @@ pub(crate) fn budget_curves(results: &Results) -> Option<Chart<'static>> {
         x: "epochs of E²GAN",
         y: "times faster",
         lines,
+        series: METHODS,
         log_x: false,
         log_y: true,
     })

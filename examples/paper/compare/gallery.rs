@@ -5,8 +5,8 @@ use std::path::Path;
 
 use base64::Engine as _;
 use denoised_weights_examples::Result;
-use denoised_weights_examples::picture::{Column, write_grid};
 use image::{ImageFormat, RgbImage};
+use result_figures::{Column, write_grid};
 use serde::Serialize;
 
 use crate::charts::{concept_curves, page_svg};
@@ -93,7 +93,7 @@ pub(crate) fn write_overview(path: &Path, results: &Results) -> Result<()> {
             sheet[column].images.push(image.clone());
         }
     }
-    write_grid(path, &sheet)
+    Ok(write_grid(path, &sheet)?)
 }
 
 fn data_uri(image: &RgbImage) -> Result<String> {

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use denoised_weights_examples::picture::write_chart;
 use denoised_weights_examples::{Result, files};
 use minijinja::{Environment, Value, context};
+use result_figures::write_chart;
 
 use crate::cells::{Cells, cells, concept_cells, improvement_cells};
 use crate::charts::{budget_curves, mean_curves, page_svg};

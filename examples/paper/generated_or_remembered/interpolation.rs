@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use burn::tensor::Tensor;
 use concepts::Concept;
 use denoised_weights_examples::Result;
-use denoised_weights_examples::picture::{Column, write_grid};
 use finetune::tensor_to_images;
+use result_figures::{Column, write_grid};
 use weight_diffusion::encoded_text::EncodedPrompt;
 
 use crate::bench::Bench;

@@ -12,8 +12,8 @@ use denoised_weights::weights::zoo_distance;
 use denoised_weights::{AdapterPredictor, Preset};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::limits::pair_limits;
-use denoised_weights_examples::picture::{Column, write_grid};
 use denoised_weights_examples::progress::Progress;
+use result_figures::{Column, write_grid};
 use weight_blocks::Zoo;
 
 use super::args::Args;

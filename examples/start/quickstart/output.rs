@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use denoised_weights::comparison::{ComparisonReport, ConceptReport};
-use denoised_weights_examples::Result;
-use denoised_weights_examples::picture::{Chart, Line, write_chart};
 use denoised_weights_examples::progress::Progress;
+use denoised_weights_examples::{METHODS, Result};
+use result_figures::{Chart, Line, write_chart};
 use weight_diffusion::Prediction;
 
 /// Prints the norm of the predicted weights beside the zoo's, and the closest entry of the zoo.
@@ -46,9 +46,10 @@ pub(crate) fn write_curves(path: &Path, quality: &str, concept: &ConceptReport) 
         x: "seconds of prediction and training",
         y: quality,
         lines,
+        series: METHODS,
         ..Chart::default()
     };
-    write_chart(path, &chart)
+    Ok(write_chart(path, &chart)?)
 }
 
 /// Prints the figures of one concept's methods.

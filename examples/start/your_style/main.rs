@@ -17,10 +17,10 @@ use denoised_weights::starts::Starts;
 use denoised_weights::{PhotoEditor, Preset};
 use denoised_weights_examples::cli::{display, parse, run};
 use denoised_weights_examples::limits::pair_limits;
-use denoised_weights_examples::picture::{Column, write_grid};
 use denoised_weights_examples::progress::Progress;
 use denoised_weights_examples::{Result, files};
 use finetune::Recipe;
+use result_figures::{Column, write_grid};
 
 use args::{Args, Direction};
 

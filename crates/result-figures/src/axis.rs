@@ -6,14 +6,14 @@ use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
 use plotters::coord::types::RangedCoordf64;
 
 /// A linear axis with numbers at its ticks and no lines between them.
-pub(super) struct Axis {
+pub(crate) struct Axis {
     linear: RangedCoordf64,
     ticks: Vec<f64>,
 }
 
 impl Axis {
     /// An axis over `range`; with `log`, of exponents of ten.
-    pub(super) fn new(range: Range<f64>, log: bool) -> Self {
+    pub(crate) fn new(range: Range<f64>, log: bool) -> Self {
         Self {
             ticks: ticks(&range, log),
             linear: range.into(),
@@ -60,7 +60,7 @@ fn ticks(range: &Range<f64>, log: bool) -> Vec<f64> {
 }
 
 /// The number at a position of an axis; on a logarithmic axis, ten to its power.
-pub(super) fn label(value: f64, log: bool) -> String {
+pub(crate) fn label(value: f64, log: bool) -> String {
     let value = if log { 10f64.powf(value) } else { value };
     match value.abs() {
         size if size >= 100.0 || (size >= 1.0 && value.fract().abs() < 1e-6) => {
@@ -75,7 +75,7 @@ pub(super) fn label(value: f64, log: bool) -> String {
 }
 
 /// From the lowest to the highest value with a margin of 2 %, never empty.
-pub(super) fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
+pub(crate) fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
     let (low, high) = values
         .filter(|value| value.is_finite())
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {

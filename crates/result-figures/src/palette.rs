@@ -2,7 +2,7 @@
 
 use plotters::style::RGBColor;
 
-use super::Line;
+use crate::Line;
 
 /// Colours that colour-blind people can tell apart (Okabe and Ito).
 const COLOURS: [RGBColor; 8] = [
@@ -16,19 +16,7 @@ const COLOURS: [RGBColor; 8] = [
     RGBColor(178, 140, 110),
 ];
 
-/// The methods that have these colours in every chart.
-const METHODS: [&str; 8] = [
-    "zero",
-    "denoised",
-    "mean",
-    "nearest",
-    "wrong_prompt",
-    "comod",
-    "pix2pix",
-    "denoised_l1",
-];
-
-/// For lines of no method beside lines of methods.
+/// For other lines beside lines of the series.
 const OTHERS: [RGBColor; 4] = [
     RGBColor(125, 90, 190),
     RGBColor(190, 50, 90),
@@ -36,14 +24,14 @@ const OTHERS: [RGBColor; 4] = [
     RGBColor(60, 140, 140),
 ];
 
-/// The colours of a chart's lines.
-pub(super) fn colours(lines: &[Line]) -> Vec<RGBColor> {
-    let known = |line: &Line| METHODS.iter().position(|method| *method == line.name);
-    if !lines.iter().any(|line| known(line).is_some()) {
+/// The colours of a chart's lines: those in `series` by their place in it, the others in order.
+pub(crate) fn colours(lines: &[Line], series: &[&str]) -> Vec<RGBColor> {
+    let place = |line: &Line| series.iter().position(|name| *name == line.name);
+    if !lines.iter().any(|line| place(line).is_some()) {
         return COLOURS.iter().copied().cycle().take(lines.len()).collect();
     }
     let mut others = OTHERS.iter().copied().cycle();
-    let own = |line: &Line| Some(COLOURS[known(line)?]);
+    let own = |line: &Line| Some(COLOURS[place(line)? % COLOURS.len()]);
     let colours = lines.iter().map(|line| own(line).or_else(|| others.next()));
     colours.flatten().collect()
 }
@@ -53,19 +41,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn methods_keep_their_colours_and_no_two_lines_share_one() {
+    fn a_series_keeps_its_colours_and_no_two_lines_share_one() {
         let line = |name: &&str| Line {
             name: (*name).to_owned(),
             points: Vec::new(),
             bold: false,
         };
-        let of = |names: &[&str]| colours(&names.iter().map(line).collect::<Vec<_>>());
-        assert_eq!(of(&["denoised"]), of(&["zero", "denoised"])[1..]);
-        let all: Vec<&str> = METHODS
-            .iter()
-            .copied()
-            .chain(["denoised:30", "denoised:100"])
-            .collect();
+        let series = ["a", "b", "c", "d", "e", "f", "g", "h"];
+        let of = |names: &[&str]| colours(&names.iter().map(line).collect::<Vec<_>>(), &series);
+        assert_eq!(of(&["b"]), of(&["a", "b"])[1..]);
+        let all = [&series[..], &["b:30", "b:100"]].concat();
         let found = of(&all);
         for (i, colour) in found.iter().enumerate() {
             assert!(!found[..i].contains(colour), "{}", all[i]);

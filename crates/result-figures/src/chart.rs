@@ -4,9 +4,9 @@ use std::path::Path;
 
 use plotters::prelude::*;
 
-use super::axis::{Axis, label, range};
-use super::palette::colours;
-use crate::Result;
+use crate::Error;
+use crate::axis::{Axis, label, range};
+use crate::palette::colours;
 
 /// A chart of lines over one axis.
 #[derive(Default)]
@@ -19,6 +19,8 @@ pub struct Chart<'a> {
     pub y: &'a str,
     /// The lines.
     pub lines: Vec<Line>,
+    /// Names whose lines have the same colours in every chart that is given these names, whichever of them it shows.
+    pub series: &'a [&'a str],
     /// Makes the horizontal axis logarithmic; points at or left of zero are left out.
     pub log_x: bool,
     /// Makes the vertical axis logarithmic; points at or below zero are left out.
@@ -46,14 +48,13 @@ pub struct Line {
     pub bold: bool,
 }
 
-/// Draws a chart as SVG; points with a NaN or infinite coordinate are left out.
+/// Writes a chart as SVG, black on white.
 ///
 /// # Errors
-/// Names the file that cannot be written.
-pub fn write_chart(path: &Path, chart: &Chart<'_>) -> Result<()> {
-    let svg = chart_svg(chart, &WHITE_PAPER)
-        .map_err(|error| format!("{}: cannot be drawn: {error}", path.display()))?;
-    Ok(crate::files::write(path, svg.as_bytes())?)
+/// Returns [`Error::Draw`] as [`chart_svg`], and [`Error::File`] if the file cannot be written.
+pub fn write_chart(path: &Path, chart: &Chart<'_>) -> Result<(), Error> {
+    let svg = chart_svg(chart, &WHITE_PAPER)?;
+    Ok(tensor_file::atomic::write(path, svg.as_bytes())?)
 }
 
 /// The colours around the lines of a chart.
@@ -84,8 +85,18 @@ type Frame<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<Axis, Axis>>;
 /// Draws a chart as SVG of 860×520 pixels.
 ///
 /// # Errors
-/// Returns an error if it cannot be drawn.
-pub fn chart_svg(chart: &Chart<'_>, paper: &Paper) -> Result<String> {
+/// Returns [`Error::Draw`] if plotters cannot draw it.
+pub fn chart_svg(chart: &Chart<'_>, paper: &Paper) -> Result<String, Error> {
+    draw(chart, paper).map_err(|error| Error::Draw {
+        title: chart.title.to_owned(),
+        message: error.to_string(),
+    })
+}
+
+/// An error of plotters, each of whose steps has a type of its own.
+type DrawResult<T> = Result<T, Box<dyn std::error::Error>>;
+
+fn draw(chart: &Chart<'_>, paper: &Paper) -> DrawResult<String> {
     let mut svg = String::new();
     {
         let placed: Vec<Vec<(f64, f64)>> =
@@ -105,7 +116,8 @@ pub fn chart_svg(chart: &Chart<'_>, paper: &Paper) -> Result<String> {
                 Axis::new(range(points().map(|p| p.1)), chart.log_y),
             )?;
         draw_axes(&mut frame, chart, paper)?;
-        for ((line, placed), colour) in (chart.lines.iter().zip(&placed)).zip(colours(&chart.lines))
+        for ((line, placed), colour) in
+            (chart.lines.iter().zip(&placed)).zip(colours(&chart.lines, chart.series))
         {
             draw_line(&mut frame, line, placed, colour)?;
         }
@@ -115,7 +127,7 @@ pub fn chart_svg(chart: &Chart<'_>, paper: &Paper) -> Result<String> {
     Ok(svg)
 }
 
-fn draw_axes(frame: &mut Frame<'_>, chart: &Chart<'_>, paper: &Paper) -> Result<()> {
+fn draw_axes(frame: &mut Frame<'_>, chart: &Chart<'_>, paper: &Paper) -> DrawResult<()> {
     frame
         .configure_mesh()
         .x_desc(chart.x)
@@ -136,7 +148,7 @@ fn draw_line(
     line: &Line,
     placed: &[(f64, f64)],
     colour: RGBColor,
-) -> Result<()> {
+) -> DrawResult<()> {
     let style = colour.stroke_width(if line.bold { 3 } else { 1 });
     frame
         .draw_series(LineSeries::new(placed.iter().copied(), style))?
@@ -149,7 +161,7 @@ fn draw_line(
     Ok(())
 }
 
-fn draw_legend(frame: &mut Frame<'_>, paper: &Paper) -> Result<()> {
+fn draw_legend(frame: &mut Frame<'_>, paper: &Paper) -> DrawResult<()> {
     let mut labels = frame.configure_series_labels();
     if let Some(ground) = paper.ground {
         labels.background_style(ground.mix(0.85));
