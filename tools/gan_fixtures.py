@@ -6,8 +6,8 @@
     git clone https://github.com/NVlabs/stylegan2-ada-pytorch ADA                # d72cc7d041b4
     python tools/gan_fixtures.py --cut CUT --ada ADA crates
 
-CUT is by pix2pix's authors and holds pix2pix's ResnetGenerator, NLayerDiscriminator, GANLoss, cal_gradient_penalty and
-ImagePool as junyanz/pytorch-CycleGAN-and-pix2pix does (whose repository is too large for some mirrors), with
+CUT is by pix2pix's authors and holds pix2pix's ResnetGenerator, NLayerDiscriminator, GANLoss and
+cal_gradient_penalty as junyanz/pytorch-CycleGAN-and-pix2pix does (whose repository is too large for some mirrors), with
 anti-aliased resampling as an option, which is switched off here. Co-Mod-GAN's generator has no public PyTorch code by its
 authors: its wiring below follows the TensorFlow source zsyzzsoft/co-mod-gan (training/co_mod_gan.py, pix2pix=True), its
 layers are ADA's own, as is the whole discriminator. Neither repository is part of this one.
@@ -20,11 +20,9 @@ temporary copy of the file replaces.
 import argparse
 import functools
 import importlib
-import importlib.util
 import json
 import math
 import os
-import random
 import shutil
 import sys
 import tempfile
@@ -55,13 +53,6 @@ def double_ada(source, folder):
         file.write(text.replace("torch.float32", "torch.float64"))
     sys.path.insert(0, folder)
     return importlib.import_module("training.networks")
-
-
-def by_path(name, path):
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def save(out, name, tensors):
@@ -381,22 +372,8 @@ def losses(cut, out):
         tensors |= {f"{name}/generator": loss.reshape(1), f"{name}/generator_fake": fake.grad}
 
     tensors |= {"edited": images(g, 2, 3, 6, 5), "target": images(g, 2, 3, 6, 5)}
-    kernels = [torch.randn(4, 3, 3, 3, generator=g) / 5, torch.randn(2, 4, 3, 3, generator=g) / 6]
-    tensors |= {"kernel0": kernels[0], "kernel1": kernels[1]}
-
-    def maps(x):
-        first = torch.tanh(F.conv2d(x, kernels[0].double(), padding=1))
-        return [first, torch.tanh(F.conv2d(first, kernels[1].double(), stride=2))]
-
-    distances = {"l1": torch.nn.L1Loss(), "l2": torch.nn.MSELoss()}
-    for name, distance in distances.items():
-        edited = tensors["edited"].double().requires_grad_(True)
-        pairs = zip([0.5, 2.0], maps(edited), maps(tensors["target"].double()))
-        loss = sum(weight * distance(a, b) for weight, a, b in pairs)
-        loss.backward()
-        tensors |= {f"perceptual_{name}": loss.reshape(1), f"perceptual_{name}_grad": edited.grad}
     edited = tensors["edited"].double().requires_grad_(True)
-    loss = distances["l1"](edited, tensors["target"].double())
+    loss = F.l1_loss(edited, tensors["target"].double())
     loss.backward()
     tensors |= {"l1": loss.reshape(1), "l1_grad": edited.grad}
     save(out, "gan_losses.safetensors", tensors)
@@ -439,32 +416,6 @@ def penalties(cut, ada, out):
     save(out, "penalty_comod.safetensors", renamed(tensors))
 
 
-def pool(image_pool, out):
-    """The original's pool on numbered images, with a record of what it drew."""
-    random.seed(60)
-    choices = []
-    uniform, randint = random.uniform, random.randint
-
-    def recorded_uniform(a, b):
-        choices.append(None)
-        return uniform(a, b)
-
-    def recorded_randint(a, b):
-        choices[-1] = randint(a, b)
-        return choices[-1]
-
-    image_pool.random = types.SimpleNamespace(uniform=recorded_uniform, randint=recorded_randint)
-    buffer = image_pool.ImagePool(7)
-    shown = []
-    for first in range(0, 120, 3):
-        batch = torch.arange(first, first + 3, dtype=torch.float32).reshape(3, 1, 1, 1)
-        shown += [int(v) for v in buffer.query(batch).flatten()]
-    left = [int(image.item()) for image in buffer.images]
-    record = {"capacity": 7, "batch": 3, "choices": choices, "shown": shown, "left": left}
-    with open(os.path.join(out, "image_pool.json"), "w") as file:
-        json.dump(record, file)
-
-
 def counts(cut, ada, out):
     """Parameters of the full-size networks, as PyTorch counts them."""
 
@@ -498,7 +449,6 @@ def main():
     patchgan(cut, lora_gan)
     checkpoints(cut, baselines)
     losses(cut, lora_gan)
-    pool(by_path("image_pool", os.path.join(args.cut, "util", "image_pool.py")), baselines)
     with tempfile.TemporaryDirectory() as folder:
         ada = double_ada(args.ada, folder)
         comod(ada, baselines)

@@ -15,7 +15,7 @@ use concepts::read_photos;
 use denoised_weights::pairs::spread;
 use denoised_weights_examples::cli::{Common, display, parse, run};
 use denoised_weights_examples::files::Places;
-use denoised_weights_examples::options::AssetArgs;
+use denoised_weights_examples::options::{AssetArgs, PhotosArg, at_least};
 use denoised_weights_examples::{Result, files};
 use result_figures::{Column, write_grid};
 
@@ -26,11 +26,18 @@ struct Args {
     common: Common,
     #[command(flatten)]
     assets: AssetArgs,
+    #[command(flatten)]
+    photos: PhotosArg,
     /// The list to write, as JSON.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// Number of concepts; their prompts are all different.
-    #[arg(long, default_value_t = 1000)]
+    #[arg(
+        long,
+        default_value_t = 1000,
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     count: usize,
     /// What to draw from.
     #[arg(long, value_enum, default_value_t = Which::Training)]
@@ -77,7 +84,7 @@ fn draw(args: &Args) -> Result<()> {
     let places = Places::new()
         .writes(&args.out)
         .writes_all(&args.sheet)
-        .reads_directly_in(args.assets.paths().photos);
+        .reads_directly_in(args.photos.of(args.assets.paths()).photos);
     args.common.check_places(places)?;
     let drawn = grammar.distinct(args.count)?;
     files::write_json(&args.out, &drawn)?;
@@ -98,7 +105,7 @@ fn draw(args: &Args) -> Result<()> {
 
 fn draw_sheet(args: &Args, path: &Path, drawn: &[DrawnConcept]) -> Result<()> {
     const SIZE: usize = 64;
-    let photos = read_photos(&args.assets.paths().photos, SIZE)?;
+    let photos = read_photos(&args.photos.of(args.assets.paths()).photos, SIZE)?;
     let photos: Vec<_> = photos.into_iter().map(|photo| photo.image).collect();
     let photos = spread(&photos, PHOTOS, 0.5);
     let mut columns = vec![Column::new("photo", photos.clone())];

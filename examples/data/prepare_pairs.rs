@@ -10,11 +10,11 @@ use std::process::ExitCode;
 use clap::{Parser, ValueEnum};
 use concepts::pairs::PairLayout;
 use concepts::{Concept, Pair, Split, art_concepts, find};
-use denoised_weights::pairs::{PhotoSplits, edit_photos, spread};
+use denoised_weights::pairs::{PhotoSplits, edit_photos};
 use denoised_weights_examples::cli::{Common, display, parse, run};
 use denoised_weights_examples::files::Places;
 use denoised_weights_examples::limits::limit;
-use denoised_weights_examples::options::{AssetArgs, Layout};
+use denoised_weights_examples::options::{AssetArgs, Layout, PhotosArg, at_least};
 use denoised_weights_examples::progress::Progress;
 use denoised_weights_examples::{Result, files};
 use image::RgbImage;
@@ -29,9 +29,11 @@ struct Args {
     common: Common,
     #[command(flatten)]
     assets: AssetArgs,
+    #[command(flatten)]
+    photos: PhotosArg,
     /// Folder to write to.
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "list")]
+    out: Option<PathBuf>,
     /// Only these concepts, comma-separated [default: all of --split].
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -42,13 +44,23 @@ struct Args {
     #[arg(long, value_enum, default_value_t = Which::Train)]
     split: Which,
     /// Training pairs per concept.
-    #[arg(long, default_value_t = 64)]
+    #[arg(
+        long,
+        default_value_t = 64,
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     n_train: usize,
     /// Validation pairs, and test pairs, per concept.
-    #[arg(long, default_value_t = 60)]
+    #[arg(
+        long,
+        default_value_t = 60,
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     n_test: usize,
     /// Edge of the square images in pixels [default: the preset's].
-    #[arg(long)]
+    #[arg(long, value_parser = at_least::<usize>(1), allow_negative_numbers = true)]
     size: Option<usize>,
     /// How the pairs are laid out.
     #[arg(long, value_enum, default_value_t = Layout::Folders)]
@@ -95,11 +107,12 @@ fn prepare(args: &Args) -> Result<()> {
         }
         return Ok(());
     }
-    let photos = args.assets.paths().photos;
+    let out = (args.out.as_deref()).ok_or("name the folder to write to with --out")?;
+    let photos = args.photos.of(args.assets.paths()).photos;
     let places = Places::new()
         .reads_directly_in(&photos)
         .reads_all(&args.concepts)
-        .writes_all(chosen.iter().map(|concept| args.out.join(&concept.name)));
+        .writes_all(chosen.iter().map(|concept| out.join(&concept.name)));
     args.common.check_places(places)?;
     let size = args
         .size
@@ -108,12 +121,12 @@ fn prepare(args: &Args) -> Result<()> {
     args.say_limits(&photos);
     let mut progress = Progress::new("pairs", chosen.len() as u64, 0);
     let mut report = Report {
-        out: args.out.clone(),
+        out: out.to_owned(),
         concepts: Vec::new(),
         pairs: 0,
     };
     for (done, concept) in (1u64..).zip(&chosen) {
-        let dir = args.out.join(&concept.name);
+        let dir = out.join(&concept.name);
         // It is written last, so its presence means that the concept is complete.
         let prompt = dir.join("prompt.txt");
         if !prompt.exists() {
@@ -128,7 +141,7 @@ fn prepare(args: &Args) -> Result<()> {
         "{} concepts, {} new pairs in {}",
         report.concepts.len(),
         report.pairs,
-        display(&args.out)
+        display(out)
     );
     args.common.write_json(&report)
 }
@@ -181,7 +194,7 @@ impl Args {
             (Split::Validation, &photos.validation, self.n_test),
             (Split::Test, &photos.test, self.n_test),
         ] {
-            let edited = edit_photos(&spread(photos, count, 0.0), concept);
+            let edited = edit_photos(&photos[..count.min(photos.len())], concept);
             let pairs: Vec<Pair> = edited.into_iter().enumerate().map(pair).collect();
             PairLayout::from(self.layout).write(dir, split, &pairs, &concept.prompt)?;
             written += pairs.len();

@@ -18,6 +18,7 @@ use concepts::prepare::{
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{display, run};
 use denoised_weights_examples::files::Places;
+use denoised_weights_examples::options::at_least;
 use denoised_weights_examples::progress::Progress;
 
 /// Crop photos to squares, resize them with an antialiasing filter and write
@@ -32,14 +33,19 @@ struct Args {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Edge of the square results in pixels.
-    #[arg(long, default_value_t = 256)]
+    #[arg(
+        long,
+        default_value_t = 256,
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     size: usize,
     /// Crop faces: JSON {"NAME.jpg": [x, y, width, height], ...} in pixels of the upright photo
     /// [default: the middle of the photo].
     #[arg(long, value_name = "FILE")]
     faces: Option<PathBuf>,
     /// Edge of a face's crop, relative to the longer edge of its box.
-    #[arg(long, default_value_t = 1.8)]
+    #[arg(long, default_value_t = 1.8, allow_negative_numbers = true)]
     face_margin: f64,
     /// Who is on which photo: JSON {"NAME.jpg": "person", ...} [default: --group-by decides].
     #[arg(long, value_name = "FILE")]
@@ -48,16 +54,26 @@ struct Args {
     #[arg(long, value_enum, default_value_t = GroupBy::Name)]
     group_by: GroupBy,
     /// Share of the people or photographs to use for validation.
-    #[arg(long, default_value_t = 0.1)]
+    #[arg(long, default_value_t = 0.1, allow_negative_numbers = true)]
     val: f64,
     /// Share of them to use for testing.
-    #[arg(long, default_value_t = 0.1)]
+    #[arg(long, default_value_t = 0.1, allow_negative_numbers = true)]
     test: f64,
     /// Seed of the split.
-    #[arg(long, default_value_t = 0)]
+    #[arg(
+        long,
+        default_value_t = 0,
+        value_parser = at_least::<u64>(0),
+        allow_negative_numbers = true
+    )]
     seed: u64,
     /// Number of threads.
-    #[arg(long, default_value_t = 2)]
+    #[arg(
+        long,
+        default_value_t = 2,
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     workers: usize,
     /// Print which photo would go into which split, and exit.
     #[arg(long)]

@@ -18,7 +18,7 @@ use denoised_weights::training::timed_prediction;
 use denoised_weights::weights::{adapt, norm};
 use denoised_weights_examples::cli::{Common, display, parse, run};
 use denoised_weights_examples::limits::limit;
-use denoised_weights_examples::options::ModelArgs;
+use denoised_weights_examples::options::{ModelArgs, PhotosArg, at_least};
 use denoised_weights_examples::progress::Progress;
 use denoised_weights_examples::{Result, files};
 use finetune::Evaluator;
@@ -38,6 +38,8 @@ struct Args {
     common: Common,
     #[command(flatten)]
     model: ModelArgs,
+    #[command(flatten)]
+    photos: PhotosArg,
     /// Timesteps t.
     #[arg(long, value_delimiter = ',', default_values_t = [0, 300, 600, 800, 900, 950, 980, 990, 999])]
     timesteps: Vec<usize>,
@@ -45,13 +47,23 @@ struct Args {
     #[arg(long, value_delimiter = ',', default_values_t = [1, 4, 16])]
     noises: Vec<usize>,
     /// Number of seeds, each with its own noise.
-    #[arg(long, default_value_t = 2)]
+    #[arg(
+        long,
+        default_value_t = 2,
+        value_parser = at_least::<u64>(1),
+        allow_negative_numbers = true
+    )]
     seeds: u64,
     /// Maximum number of concepts.
-    #[arg(long)]
+    #[arg(long, value_parser = at_least::<usize>(1), allow_negative_numbers = true)]
     limit: Option<usize>,
     /// Number of validation photos.
-    #[arg(long, default_value_t = 40)]
+    #[arg(
+        long,
+        default_value_t = 40,
+        value_parser = at_least::<usize>(2),
+        allow_negative_numbers = true
+    )]
     n_test: usize,
     /// Folder to write to.
     #[arg(long, value_name = "DIR", default_value = "out/choose_t")]
@@ -90,7 +102,7 @@ struct PointReport {
 }
 
 fn choose(args: &Args) -> Result<()> {
-    let assets = args.model.paths();
+    let assets = args.photos.of(args.model.paths());
     let outputs = ["choose_t.json", "choose_t.md", "choose_t.svg"];
     let places = (args.model.places())
         .reads(&assets.feature_network)

@@ -10,18 +10,21 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
+use concepts::pairs::list_training_pairs;
 use concepts::read_concepts;
-use denoised_weights::Preset;
 use denoised_weights::collecting::{CollectEvent, CollectOptions, Collector};
 use denoised_weights::memory::training_mib;
 use denoised_weights::pairs::{
     ConceptSource, PairCounts, PhotoSplits, listed_sources, training_sources,
 };
+use denoised_weights::{Assets, Preset};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, display, parse, run};
 use denoised_weights_examples::files::Places;
 use denoised_weights_examples::limits::limit;
-use denoised_weights_examples::options::{AssetArgs, MemoryArgs, TextArgs, zoo_files};
+use denoised_weights_examples::options::{
+    AssetArgs, BaseArg, MemoryArgs, PhotosArg, TextArgs, at_least, zoo_files,
+};
 use denoised_weights_examples::progress::Progress;
 use finetune::Recipe;
 use serde::Serialize;
@@ -37,6 +40,10 @@ struct Args {
     common: Common,
     #[command(flatten)]
     assets: AssetArgs,
+    #[command(flatten)]
+    base: BaseArg,
+    #[command(flatten)]
+    photos: PhotosArg,
     #[command(flatten)]
     memory: MemoryArgs,
     #[command(flatten)]
@@ -60,24 +67,39 @@ struct Args {
     /// The share of the concepts that this process trains, such as 0/2 and 1/2 for two processes.
     #[arg(long, value_name = "I/N", default_value = "0/1", value_parser = shard)]
     shard: (usize, usize),
-    /// Epochs per concept.
-    #[arg(long, default_value_t = 10)]
-    epochs: usize,
+    /// Epochs per concept [default: 10; with --preset paper 100].
+    #[arg(long, value_parser = at_least::<usize>(1), allow_negative_numbers = true)]
+    epochs: Option<usize>,
     /// Number of checkpoints kept per concept, from the last epochs.
-    #[arg(long, default_value_t = 3)]
+    #[arg(
+        long,
+        default_value_t = 3,
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     keep: usize,
     /// Training pairs per concept.
-    #[arg(long, default_value_t = 48)]
+    #[arg(
+        long,
+        default_value_t = 48,
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     n_train: usize,
     /// Number of validation pairs that each checkpoint is measured on.
-    #[arg(long, default_value_t = 20)]
+    #[arg(
+        long,
+        default_value_t = 20,
+        value_parser = at_least::<usize>(2),
+        allow_negative_numbers = true
+    )]
     n_validation: usize,
-    /// Last share of the epochs over which the learning rates fall to zero, which reduces random differences
-    /// between weights.
-    #[arg(long, default_value_t = 0.5)]
-    decay: f64,
+    /// Last share of the epochs over which the learning rates fall towards zero, which reduces random differences
+    /// between weights [default: 0.5; with --preset paper 0].
+    #[arg(long, allow_negative_numbers = true)]
+    decay: Option<f64>,
     /// Learning rate of the adapter [default: the preset's].
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     lr: Option<f64>,
 }
 
@@ -140,22 +162,22 @@ const LIMITED: [(&str, &str); 2] = [
 fn collect(args: &Args) -> Result<()> {
     args.check_places()?;
     let device = args.common.device()?;
-    let assets = args.assets.paths();
+    let assets = args.paths();
     let base = assets.load_base(&device)?;
     let encoder = args.text.load(&device)?;
     let network = assets.load_feature_network(&device)?;
     let options = args.options(Preset::of(&base.config));
     let recipe = options.recipe.clone();
-    let held = args.n_train + args.n_validation;
     let size = base.config.image_size;
+    let photos = match args.pairs {
+        Some(_) => None,
+        None => Some(PhotoSplits::read(&assets.photos, size)?),
+    };
+    let mine = args.sources()?;
+    let held = args.pairs_in_memory(&mine, photos.as_ref())?;
     let needed = training_mib(&base.generator, recipe.batch_size, size, held);
     args.memory.check(needed)?;
     let mut collector = Collector::open(&args.out, &base, &encoder, &network, options, &device)?;
-    let mine = args.sources()?;
-    let photos = match args.pairs {
-        Some(_) => None,
-        None => Some(PhotoSplits::read(&assets.photos, base.config.image_size)?),
-    };
     let blocks = collector.zoo().layout().blocks();
     println!(
         "{} concepts, {blocks} blocks of {} each, zoo {}",
@@ -216,9 +238,35 @@ fn collect(args: &Args) -> Result<()> {
 }
 
 impl Args {
+    /// The paths that the options name.
+    fn paths(&self) -> Assets {
+        self.photos.of(self.base.of(self.assets.paths()))
+    }
+
+    /// The pairs of the concept that has the most.
+    fn pairs_in_memory(
+        &self,
+        concepts: &[(String, ConceptSource)],
+        photos: Option<&PhotoSplits>,
+    ) -> Result<usize> {
+        let used =
+            |train: usize, rest: usize| self.n_train.min(train) + self.n_validation.min(rest);
+        if let Some(photos) = photos {
+            return Ok(used(photos.train.len(), photos.validation.len()));
+        }
+        let mut most = 0;
+        for (_, source) in concepts {
+            if let ConceptSource::Folder(dir, _) = source {
+                let listed = list_training_pairs(dir)?.len();
+                most = most.max(used(listed, listed));
+            }
+        }
+        Ok(most)
+    }
+
     /// Refuses outputs that would replace pairs, photos, the base or one another.
     fn check_places(&self) -> Result<()> {
-        let paths = self.assets.paths();
+        let paths = self.paths();
         let places = Places::new()
             .reads_all(paths.base_files())
             .reads_all(self.text.folder())
@@ -236,12 +284,12 @@ impl Args {
     }
 
     fn options(&self, preset: Preset) -> CollectOptions {
-        let recipe = preset.fine_tuning();
+        let recipe = preset.collecting();
         CollectOptions {
             recipe: Recipe {
-                epochs: self.epochs,
+                epochs: self.epochs.unwrap_or(recipe.epochs),
                 lr_generator: self.lr.unwrap_or(recipe.lr_generator),
-                decay: self.decay,
+                decay: self.decay.unwrap_or(recipe.decay),
                 seed: self.common.seed,
                 ..recipe
             },

@@ -12,7 +12,7 @@ use clap::Parser;
 use concepts::{Concept, Split, art_concepts};
 use denoised_weights_examples::cli::{Common, parse, run};
 use denoised_weights_examples::files::Places;
-use denoised_weights_examples::options::TextArgs;
+use denoised_weights_examples::options::{TextArgs, at_least};
 use denoised_weights_examples::{Result, files};
 use serde::Serialize;
 use text_encoder::{TextEncoder, cosine_similarity};
@@ -27,16 +27,32 @@ struct Args {
     #[arg(long, value_name = "static|DIR", num_args = 1.., default_value = "static")]
     text_encoder: Vec<PathBuf>,
     /// Neighbours to list.
-    #[arg(long, default_value_t = 3)]
+    #[arg(
+        long,
+        default_value_t = 3,
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     neighbours: usize,
     /// Also write the table as Markdown to this file.
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
     /// Measure the encoding of this many prompts: those of the list, and then the same with additions.
-    #[arg(long, value_name = "N")]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     throughput: Option<usize>,
     /// Timed passes of --throughput, after a warm-up pass.
-    #[arg(long, default_value_t = 5)]
+    #[arg(
+        long,
+        requires = "throughput",
+        default_value_t = 5,
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     passes: usize,
 }
 

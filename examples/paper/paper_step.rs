@@ -14,6 +14,7 @@ use denoised_weights::Preset;
 use denoised_weights::gan_baselines::ResnetGenerator;
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, parse, run};
+use denoised_weights_examples::options::at_least;
 use finetune::{
     ConceptTrainer, EpochLosses, GanTrainer, ImageTranslator, PairDiscriminator, PairSet, Recipe,
 };
@@ -32,10 +33,20 @@ struct Args {
     #[command(flatten)]
     common: Common,
     /// Optimizer steps of generator and discriminator, after which the weights are checked.
-    #[arg(long, default_value_t = 3)]
+    #[arg(
+        long,
+        default_value_t = 3,
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     steps: usize,
     /// Images per step.
-    #[arg(long, default_value_t = 4)]
+    #[arg(
+        long,
+        default_value_t = 4,
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     batch: usize,
     /// Train pix2pix's networks instead of an adapter.
     #[arg(long)]
@@ -45,7 +56,13 @@ struct Args {
     max_mib: u64,
     /// Then predict all blocks of the adapter this many times, in one denoising step with an untrained network of the
     /// paper's size and a prompt of 77 tokens; the first prediction on a GPU includes compiling its kernels.
-    #[arg(long, value_name = "TIMES", default_value_t = 0)]
+    #[arg(
+        long,
+        value_name = "TIMES",
+        default_value_t = 0,
+        value_parser = at_least::<usize>(0),
+        allow_negative_numbers = true
+    )]
     predict: usize,
     /// Print the generator's layers.
     #[arg(long)]
@@ -123,7 +140,7 @@ fn paper_step(args: &Args) -> Result<()> {
     let (steps, losses) = if args.pix2pix {
         let generator = ResnetGenerator::new(&preset.pix2pix(), recipe.seed, &device)?;
         let discriminator = PatchGan::new(&recipe.discriminator, recipe.seed, &device)?;
-        let trainer = GanTrainer::from_scratch(generator, discriminator, recipe, &device)?;
+        let trainer = GanTrainer::from_scratch(generator, discriminator, recipe)?;
         train(trainer, &pairs)?
     } else {
         train(

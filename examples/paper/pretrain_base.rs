@@ -12,14 +12,16 @@ use clap::{Parser, ValueEnum};
 use concepts::Split;
 use denoised_weights::memory::training_mib;
 use denoised_weights::pairs::{
-    ConceptDraws, PhotoSplits, TrainingConcepts, concepts_of, spread, training_sources,
+    ConceptDraws, PhotoSplits, TrainingConcepts, concepts_of, training_sources,
 };
 use denoised_weights::pretraining::{Pretraining, PretrainingData};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, display, parse, run};
 use denoised_weights_examples::files::Places;
 use denoised_weights_examples::limits::limit;
-use denoised_weights_examples::options::{AssetArgs, MemoryArgs, TextArgs};
+use denoised_weights_examples::options::{
+    AssetArgs, LeaveOutArgs, MemoryArgs, PhotosArg, TextArgs, at_least,
+};
 use denoised_weights_examples::progress::Progress;
 use finetune::PretrainConfig;
 use lora_gan::{BaseGenerator, GeneratorConfig, HybridGenerator};
@@ -35,6 +37,10 @@ struct Args {
     #[command(flatten)]
     assets: AssetArgs,
     #[command(flatten)]
+    photos: PhotosArg,
+    #[command(flatten)]
+    leave_out: LeaveOutArgs,
+    #[command(flatten)]
     memory: MemoryArgs,
     #[command(flatten)]
     text: TextArgs,
@@ -48,13 +54,13 @@ struct Args {
     #[arg(long, value_name = "PIXELS")]
     crop: Option<usize>,
     /// Peak learning rate [default: the preset's].
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     lr: Option<f64>,
     /// Optimizer steps [default: the preset's].
-    #[arg(long)]
+    #[arg(long, value_parser = at_least::<usize>(1), allow_negative_numbers = true)]
     steps: Option<usize>,
     /// Samples per step [default: the preset's].
-    #[arg(long)]
+    #[arg(long, value_parser = at_least::<usize>(1), allow_negative_numbers = true)]
     batch_size: Option<usize>,
     /// Folder of prepared pairs (see prepare_pairs) to learn from instead of drawn concepts: a folder per concept with
     /// `prompt.txt` and pairs, whose images are read when they are needed.
@@ -64,10 +70,21 @@ struct Args {
     #[arg(long, value_enum, default_value_t = Which::Endless, conflicts_with = "pairs")]
     concepts: Which,
     /// Number of training photos [default: all].
-    #[arg(long, value_name = "N", conflicts_with = "pairs")]
+    #[arg(
+        long,
+        value_name = "N",
+        conflicts_with = "pairs",
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     n_photos: Option<usize>,
     /// Steps between saved states.
-    #[arg(long, default_value_t = 100)]
+    #[arg(
+        long,
+        default_value_t = 100,
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     save_every: usize,
 }
 
@@ -95,7 +112,7 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn pretrain(args: &Args) -> Result<()> {
-    let photos = args.assets.paths().photos;
+    let photos = args.photos.of(args.assets.paths()).photos;
     let base = [
         BaseGenerator::CONFIG_FILE,
         BaseGenerator::WEIGHTS_FILE,
@@ -150,7 +167,7 @@ fn pretrain(args: &Args) -> Result<()> {
         if let Some(note) = limit("training photos", count, photos.len(), "--n-photos") {
             println!("{note}");
         }
-        photos = spread(&photos, count, 0.0);
+        photos.truncate(count);
     }
     let seed = args.common.seed;
     let list = || concepts_of(Split::Train);
@@ -163,7 +180,10 @@ fn pretrain(args: &Args) -> Result<()> {
                 TrainingConcepts::Drawn(ConceptDraws::of_list(list(), seed), &photos)
             }
             (None, Which::Endless) => {
-                TrainingConcepts::Drawn(ConceptDraws::endless(list(), seed), &photos)
+                let draws = ConceptDraws::endless(list(), seed);
+                let draws = draws.for_stage(if args.from.is_some() { 2 } else { 0 });
+                let held_out = args.leave_out.concepts()?;
+                TrainingConcepts::Drawn(draws.without(&held_out), &photos)
             }
         },
         encoder: &encoder,

@@ -15,7 +15,7 @@ use denoised_weights::pairs::{
 use denoised_weights::training::{Refinement, refine, subset};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, parse, run};
-use denoised_weights_examples::options::{ModelArgs, zoo_files};
+use denoised_weights_examples::options::{DataArgs, LeaveOutArgs, ModelArgs, at_least, zoo_files};
 use denoised_weights_examples::training::{TrainingArgs, TrainingProgress};
 use weight_blocks::Zoo;
 use weight_diffusion::TrainConfig;
@@ -31,6 +31,10 @@ struct Args {
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
+    data: DataArgs,
+    #[command(flatten)]
+    leave_out: LeaveOutArgs,
+    #[command(flatten)]
     training: TrainingArgs,
     /// Folder of prepared pairs (see collect) to learn from instead of drawn concepts.
     #[arg(long, value_name = "DIR")]
@@ -40,23 +44,43 @@ struct Args {
     draw: Draw,
     /// Learn from only this many of the zoo's concepts, the same as train_generator with the same --seed
     /// [default: all].
-    #[arg(long, value_name = "N")]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     concepts: Option<usize>,
     /// Refine a weight generator of another base with the same layers for --base, such as one of another image size; --zoo is
     /// the zoo that the generator was trained on.
     #[arg(long)]
     transfer: bool,
     /// Optimizer steps.
-    #[arg(long, default_value_t = 9000)]
+    #[arg(
+        long,
+        default_value_t = 9000,
+        value_parser = at_least::<u64>(1),
+        allow_negative_numbers = true
+    )]
     steps: u64,
     /// Number of concepts per step, each on its own thread.
-    #[arg(long, default_value_t = 4)]
+    #[arg(
+        long,
+        default_value_t = 4,
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     n_concepts: usize,
     /// Number of pairs per concept and step.
-    #[arg(long, default_value_t = 1)]
+    #[arg(
+        long,
+        default_value_t = 1,
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     n_pairs: usize,
     /// Peak learning rate.
-    #[arg(long, default_value_t = 5e-4)]
+    #[arg(long, default_value_t = 5e-4, allow_negative_numbers = true)]
     lr: f64,
 }
 
@@ -75,7 +99,7 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn refine_generator(args: &Args) -> Result<()> {
-    let assets = args.model.paths();
+    let assets = args.data.of(args.model.paths());
     let places = (args.model.places())
         .reads_all(zoo_files(&assets.zoo))
         .reads_all(&args.pairs)
@@ -108,9 +132,13 @@ fn refine_generator(args: &Args) -> Result<()> {
             let list = concepts_of(Split::Train);
             let draws = match draw {
                 Draw::List => ConceptDraws::of_list(list, seed),
-                Draw::Endless => ConceptDraws::endless(list, seed),
+                Draw::Endless => {
+                    ConceptDraws::endless(list, seed).without(&args.leave_out.concepts()?)
+                }
             };
-            TrainingConcepts::Drawn(draws, &photos)
+            // Not those that the base has seen, and not those of the generator that is transferred.
+            let stage = if args.transfer { 3 } else { 1 };
+            TrainingConcepts::Drawn(draws.for_stage(stage), &photos)
         }
     };
     let refinement = Refinement {
@@ -129,7 +157,7 @@ fn refine_generator(args: &Args) -> Result<()> {
     };
     let mut progress = TrainingProgress::new("refine");
     let folder = args.training.folder();
-    let (_, report) = refine(refinement, &assets, &folder, &device, &mut |event| {
+    let (_, report) = refine(refinement, &folder, &device, &mut |event| {
         progress.show(event);
     })?;
     args.common.write_json(&report)?;

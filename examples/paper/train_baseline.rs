@@ -11,15 +11,17 @@ use burn::tensor::Device;
 use clap::Parser;
 use clean_fid::FeatureNet;
 use concepts::{art_concepts, find};
-use denoised_weights::Preset;
 use denoised_weights::comparison::baselines::{Baseline, CURVE_FILE, Trained, train};
 use denoised_weights::comparison::{Comparison, Measurement};
 use denoised_weights::pairs::{ConceptPairs, PairCounts, PhotoSplits, read_prompt};
 use denoised_weights::run::{claim, lock_training};
+use denoised_weights::{Assets, Preset};
 use denoised_weights_examples::cli::{Common, display, one_of, parse, run};
 use denoised_weights_examples::files::Places;
 use denoised_weights_examples::limits::pair_limits;
-use denoised_weights_examples::options::{AssetArgs, TextArgs, reads_pairs};
+use denoised_weights_examples::options::{
+    AssetArgs, BaseArg, PhotosArg, TextArgs, at_least, reads_pairs,
+};
 use denoised_weights_examples::progress::Progress;
 use denoised_weights_examples::{METHODS, Result, files};
 use finetune::Recipe;
@@ -37,6 +39,10 @@ struct Args {
     #[command(flatten)]
     assets: AssetArgs,
     #[command(flatten)]
+    base: BaseArg,
+    #[command(flatten)]
+    photos: PhotosArg,
+    #[command(flatten)]
     text: TextArgs,
     /// What to train.
     #[arg(long, value_parser = one_of::<Baseline>(Baseline::ALL.map(Baseline::name)))]
@@ -49,19 +55,34 @@ struct Args {
     #[arg(long, value_name = "DIR")]
     pairs: Option<PathBuf>,
     /// Epochs.
-    #[arg(long, default_value_t = 10)]
+    #[arg(
+        long,
+        default_value_t = 10,
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     epochs: usize,
     /// Pairs per step [default: the network's].
-    #[arg(long)]
+    #[arg(long, value_parser = at_least::<usize>(1), allow_negative_numbers = true)]
     batch_size: Option<usize>,
     /// Learning rate of the generator [default: the network's].
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     lr: Option<f64>,
     /// Training pairs.
-    #[arg(long, default_value_t = 64)]
+    #[arg(
+        long,
+        default_value_t = 64,
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     n_train: usize,
     /// Test pairs.
-    #[arg(long, default_value_t = 60)]
+    #[arg(
+        long,
+        default_value_t = 60,
+        value_parser = at_least::<usize>(2),
+        allow_negative_numbers = true
+    )]
     n_test: usize,
     /// The text of --pairs, which e2gan reads [default: that in the folder's prompt.txt].
     #[arg(long, requires = "pairs")]
@@ -96,7 +117,7 @@ struct Report {
 fn baseline(args: &Args) -> Result<()> {
     args.check_places()?;
     let device = args.common.device()?;
-    let base = args.assets.paths().load_base(&device)?;
+    let base = args.paths().load_base(&device)?;
     let recipe = args.network.recipe(Preset::of(&base.config));
     let recipe = Recipe {
         epochs: args.epochs,
@@ -127,9 +148,14 @@ impl Args {
         (self.out.clone()).unwrap_or_else(|| Path::new("out").join(self.network.name()))
     }
 
+    /// The paths that the options name.
+    fn paths(&self) -> Assets {
+        self.photos.of(self.base.of(self.assets.paths()))
+    }
+
     /// Refuses outputs that would replace pairs, photos, the base or one another.
     fn check_places(&self) -> Result<()> {
-        let (paths, out) = (self.assets.paths(), self.out());
+        let (paths, out) = (self.paths(), self.out());
         let places = Places::new()
             .reads_all(paths.base_files())
             .reads_all(self.text.folder())
@@ -166,7 +192,8 @@ impl<'a> Run<'a> {
             Some(dir) => {
                 let prompt = match (&args.prompt, args.network) {
                     (Some(prompt), _) => prompt.clone(),
-                    (None, Baseline::E2gan) => read_prompt(dir)?,
+                    (None, Baseline::E2gan) => read_prompt(dir)
+                        .map_err(|error| format!("{error}, or give it with --prompt"))?,
                     (None, Baseline::Pix2pix | Baseline::Comod) => String::new(),
                 };
                 ConceptPairs::folder(dir, &prompt, counts, size, device)?
@@ -174,7 +201,7 @@ impl<'a> Run<'a> {
             None => {
                 let list = art_concepts();
                 let concept = find(&list, &args.concept)?;
-                let photos = PhotoSplits::read(&args.assets.paths().photos, size)?;
+                let photos = PhotoSplits::read(&args.paths().photos, size)?;
                 let (train, test) = (&photos.train, &photos.test);
                 ConceptPairs::edited(concept, train, test, counts, size, device)?
             }
@@ -185,7 +212,7 @@ impl<'a> Run<'a> {
             configs: args.network.configs(&recipe, base),
             recipe,
             pairs,
-            network: args.assets.paths().load_feature_network(device)?,
+            network: args.paths().load_feature_network(device)?,
         })
     }
 

@@ -11,7 +11,7 @@ use clap::{Parser, ValueEnum};
 use denoised_weights::training::{GeneratorTraining, hold_out, subset, train};
 use denoised_weights_examples::cli::{Common, parse, run};
 use denoised_weights_examples::files::Places;
-use denoised_weights_examples::options::{TextArgs, zoo_files};
+use denoised_weights_examples::options::{TextArgs, at_least, zoo_files};
 use denoised_weights_examples::training::{TrainingArgs, TrainingProgress};
 use denoised_weights_examples::{Result, devices};
 use weight_blocks::{Layout, Zoo};
@@ -32,19 +32,38 @@ struct Args {
     #[arg(long, value_name = "DIR")]
     zoo: PathBuf,
     /// Learn from only this many of the zoo's concepts, drawn with --seed [default: all].
-    #[arg(long, value_name = "N")]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     concepts: Option<usize>,
     /// Optimizer steps.
-    #[arg(long, default_value_t = 4000)]
+    #[arg(
+        long,
+        default_value_t = 4000,
+        value_parser = at_least::<u64>(1),
+        allow_negative_numbers = true
+    )]
     steps: u64,
+    /// The training as the paper states it: noise prediction (Eq. 1), uniform timesteps, batches of 512, AdamW at a constant
+    /// 1e-5 with weight decay 0.01, one output layer.
+    #[arg(long, conflicts_with_all = ["batch_size", "lr", "weight_decay", "text_dropout", "prediction", "min_snr"])]
+    paper_recipe: bool,
     /// Blocks per step.
-    #[arg(long, default_value_t = TrainConfig::compact().batch_size)]
+    #[arg(
+        long,
+        default_value_t = TrainConfig::compact().batch_size,
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     batch_size: usize,
     /// Peak learning rate.
-    #[arg(long, default_value_t = 2e-3)]
+    #[arg(long, default_value_t = 2e-3, allow_negative_numbers = true)]
     lr: f64,
     /// AdamW's weight decay.
-    #[arg(long, default_value_t = TrainConfig::compact().weight_decay)]
+    #[arg(long, default_value_t = TrainConfig::compact().weight_decay, allow_negative_numbers = true)]
     weight_decay: f64,
     /// Width of the UNet.
     #[arg(long, default_value_t = 64)]
@@ -65,7 +84,7 @@ struct Args {
     #[arg(long, value_name = "GAMMA")]
     min_snr: Option<f64>,
     /// Share of rows trained without their text, for classifier-free guidance.
-    #[arg(long, default_value_t = TrainConfig::compact().text_dropout)]
+    #[arg(long, default_value_t = TrainConfig::compact().text_dropout, allow_negative_numbers = true)]
     text_dropout: f64,
     /// The generator's default guidance scale.
     #[arg(long, default_value_t = 1.0)]
@@ -75,10 +94,22 @@ struct Args {
     #[arg(long, value_name = "PATIENCE")]
     early_stop: Option<u32>,
     /// Steps between evaluations on the held-out concepts.
-    #[arg(long, default_value_t = EarlyStop::default().every)]
+    #[arg(
+        long,
+        requires = "early_stop",
+        default_value_t = EarlyStop::default().every,
+        value_parser = at_least::<u64>(1),
+        allow_negative_numbers = true
+    )]
     evaluate_every: u64,
     /// Prompts to hold out for --early-stop.
-    #[arg(long, default_value_t = 10)]
+    #[arg(
+        long,
+        requires = "early_stop",
+        default_value_t = 10,
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     validation_prompts: usize,
     /// Another device that computes a part of each batch (data-parallel); may be given several times.
     #[arg(long, value_name = "DEVICE")]
@@ -167,32 +198,46 @@ fn train_generator(args: &Args) -> Result<()> {
 
 impl Args {
     fn unet(&self, layout: &Layout, text_width: usize) -> UNet1dConfig {
+        let shared = self.shared_output || self.paper_recipe;
         UNet1dConfig {
             base_channels: self.channels,
             patch_size: self.patch_size,
             context_width: text_width,
-            block_heads: Some(layout.blocks()).filter(|n| !self.shared_output && *n <= MOST_HEADS),
+            block_heads: Some(layout.blocks()).filter(|n| !shared && *n <= MOST_HEADS),
             block_size: layout.block_size(),
-            parameterization: self.prediction.into(),
+            parameterization: match self.paper_recipe {
+                true => Parameterization::Epsilon,
+                false => self.prediction.into(),
+            },
             ..UNet1dConfig::compact()
         }
     }
 
     fn config(&self) -> TrainConfig {
+        let recipe = match self.paper_recipe {
+            true => TrainConfig {
+                // In parts, for the cache of a CPU; the gradients are the same.
+                micro_batch: TrainConfig::compact().micro_batch,
+                ..TrainConfig::paper()
+            },
+            false => TrainConfig {
+                batch_size: self.batch_size,
+                learning_rate: self.lr,
+                weight_decay: self.weight_decay,
+                text_dropout: self.text_dropout,
+                min_snr_gamma: self.min_snr,
+                ..TrainConfig::compact()
+            },
+        };
         TrainConfig {
             steps: self.steps,
-            batch_size: self.batch_size,
-            learning_rate: self.lr,
-            weight_decay: self.weight_decay,
             seed: self.common.seed,
-            text_dropout: self.text_dropout,
-            min_snr_gamma: self.min_snr,
             early_stop: self.early_stop.map(|patience| EarlyStop {
                 patience,
                 every: self.evaluate_every,
                 ..EarlyStop::default()
             }),
-            ..TrainConfig::compact()
+            ..recipe
         }
     }
 

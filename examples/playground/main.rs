@@ -4,14 +4,14 @@
 //! cargo run --release --example playground
 //! ```
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, display, parse, run};
-use denoised_weights_examples::options::ModelArgs;
+use denoised_weights_examples::options::{DataArgs, ModelArgs};
 use denoised_weights_playground::{Access, Playground, Workbench, serve};
 
 /// Serve a web page on this machine: type a prompt and see photographs edited, train your own style on pairs, take the
@@ -22,8 +22,11 @@ struct Args {
     common: Common,
     #[command(flatten)]
     model: ModelArgs,
-    /// Address to listen on; port 0 takes a free one. Addresses that other machines can reach need --token.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7080")]
+    #[command(flatten)]
+    data: DataArgs,
+    /// Address to listen on, such as localhost:7080; port 0 takes a free one. Addresses that other machines can reach need
+    /// --token.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7080", value_parser = address)]
     listen: SocketAddr,
     /// Ask for this token (16 or more letters and digits), which is part of the printed address [default:
     /// $PLAYGROUND_TOKEN]. There is no encryption; put a proxy with TLS before it in an open network.
@@ -36,6 +39,17 @@ struct Args {
 
 /// The variable that may hold the token: other users of the machine can read command lines.
 const TOKEN: &str = "PLAYGROUND_TOKEN";
+
+/// An address, or that of a host's name; IPv4 if there are both.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    const EXPECTED: &str = "give an address or a name with a port, such as localhost:7080";
+    let found = text.to_socket_addrs();
+    let found: Vec<SocketAddr> = found.map_err(|e| format!("{e}; {EXPECTED}"))?.collect();
+    let ipv4 = found.iter().find(|address| address.is_ipv4());
+    ipv4.or(found.first())
+        .copied()
+        .ok_or_else(|| EXPECTED.to_owned())
+}
 
 fn main() -> ExitCode {
     let args = parse::<Args>();
@@ -56,7 +70,7 @@ fn playground(args: &Args) -> Result<()> {
         listener.map_err(|error| format!("{}: {error}; choose another --listen", args.listen))?;
     let device = args.common.device()?;
     let predictor = args.model.load_predictor(&device)?;
-    let bench = Workbench::new(predictor, args.model.paths())?;
+    let bench = Workbench::new(predictor, args.data.of(args.model.paths()))?;
     denoised_weights_examples::files::check_writable(&args.out)?;
     let playground = Playground::open(bench, &args.out)?;
     println!("open {}", access.clone().at(listener.local_addr()?).url());

@@ -1,6 +1,8 @@
 //! What every program does with its command line: common options, devices, errors.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::any::Any;
+use std::io::{ErrorKind, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind, set_hook, take_hook};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -11,13 +13,14 @@ use clap::{Args, Parser};
 
 use crate::devices::DeviceError;
 use crate::files::{Places, trimmed};
+use crate::options::at_least;
 use crate::{Result, devices};
 
 /// `--seed`, `--device`, `--json`.
 #[derive(Debug, Clone, Args)]
 pub struct Common {
     /// Seed of everything random; the same seed, device and build give the same result.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = at_least::<u64>(0), allow_negative_numbers = true)]
     pub seed: u64,
     /// Where to compute: flex (the CPU), wgpu, vulkan or cuda, or one of several devices such as cuda:1. All
     /// but flex need the Cargo feature of that name.
@@ -77,23 +80,34 @@ pub fn parse<A: Parser>() -> A {
         .skip(1)
         .any(|argument| argument == "--list-devices")
     {
-        for line in devices::list() {
-            println!("{line}");
-        }
-        std::process::exit(0);
+        let mut out = std::io::stdout().lock();
+        let printed = (devices::list().into_iter()).try_for_each(|line| writeln!(out, "{line}"));
+        // Whoever reads the list may have closed it.
+        let failed = printed.is_err_and(|error| error.kind() != ErrorKind::BrokenPipe);
+        std::process::exit(i32::from(failed));
     }
     A::parse()
 }
 
 /// Starts the logger and runs `main`; an error, or the loss of a remote device, is printed with its causes and gives exit
-/// status 1.
+/// status 1. If the reader of the standard output closes it (`| head -1`), the program ends silently at the next line that it
+/// prints, as other programs do: write results before printing about them.
 pub fn run(main: impl FnOnce() -> Result<()>) -> std::process::ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
-    let result =
-        catch_unwind(AssertUnwindSafe(main)).unwrap_or_else(|panic| match devices::lost(&*panic) {
-            Some(error) => Err(error.into()),
-            None => resume_unwind(panic),
-        });
+    let report = take_hook();
+    set_hook(Box::new(move |panic| {
+        if unprinted(panic.payload()).is_none() {
+            report(panic);
+        }
+    }));
+    let result = catch_unwind(AssertUnwindSafe(main)).unwrap_or_else(|panic| {
+        match (unprinted(&*panic), devices::lost(&*panic)) {
+            (Some(Unprinted::Closed), _) => std::process::exit(CLOSED),
+            (Some(Unprinted::Failed(why)), _) => Err(why.into()),
+            (None, Some(error)) => Err(error.into()),
+            (None, None) => resume_unwind(panic),
+        }
+    });
     match result {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
@@ -111,6 +125,30 @@ pub fn run(main: impl FnOnce() -> Result<()>) -> std::process::ExitCode {
             std::process::ExitCode::FAILURE
         }
     }
+}
+
+/// The status that shells report for a program that SIGPIPE ended.
+const CLOSED: i32 = 128 + 13;
+
+/// Why `println!` panicked.
+#[derive(Debug, PartialEq, Eq)]
+enum Unprinted {
+    Closed,
+    Failed(String),
+}
+
+/// Tells the panics of `println!` from others, by their message: nothing else is left of the error.
+fn unprinted(panic: &(dyn Any + Send)) -> Option<Unprinted> {
+    let message = panic.downcast_ref::<String>()?;
+    if !message.starts_with("failed printing to stdout") {
+        return None;
+    }
+    // EPIPE, and ERROR_NO_DATA of Windows.
+    let closed = ["(os error 32)", "(os error 232)"];
+    Some(match closed.iter().any(|code| message.contains(code)) {
+        true => Unprinted::Closed,
+        false => Unprinted::Failed(message.clone()),
+    })
 }
 
 /// Parses a prompt of the command line, so that an empty one is refused before anything begins.
@@ -145,7 +183,7 @@ pub fn display(path: &Path) -> String {
     shown.display().to_string()
 }
 
-/// What to do about a disk that cannot be written to. It looks at the text, since some libraries keep nothing else of an
+/// What to do about a file or disk that cannot be read or written to. It looks at the text, since some libraries keep nothing else of an
 /// error.
 fn advice(error: &str) -> Option<&'static str> {
     let says = |texts: &[&str]| texts.iter().any(|text| error.contains(text));
@@ -157,18 +195,23 @@ fn advice(error: &str) -> Option<&'static str> {
         Some(
             "make room there or raise the limit, and run the same command again; what was saved so far is kept",
         )
-    } else if says(&[
-        "Read-only file system",
-        "Permission denied",
-        "not permitted",
-    ]) {
+    } else if says(&["Read-only file system"]) {
+        Some("give write access there, or choose another folder, and run the same command again")
+    } else if !says(&["Permission denied", "not permitted"]) {
+        None
+    } else if says(&["cannot read", "cannot open", "cannot list"]) {
+        Some("give read access there, and run the same command again")
+    } else if says(&["cannot write", "cannot create", "cannot remove"]) {
         Some("give write access there, or choose another folder, and run the same command again")
     } else {
-        None
+        Some(
+            "give access there (to read what is read, to write where results go), and run the same command again",
+        )
     }
 }
 
 #[cfg(all(test, target_os = "linux"))]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
 
@@ -181,12 +224,36 @@ mod tests {
     }
 
     #[test]
+    fn a_closed_output_is_told_from_other_panics() {
+        use std::io::Error;
+        let caught = |panic: Box<dyn FnOnce()>| {
+            let payload = catch_unwind(AssertUnwindSafe(panic)).unwrap_err();
+            unprinted(&*payload)
+        };
+        // As std's `print_to` has it.
+        let print = |code: i32| -> Box<dyn FnOnce()> {
+            let error = Error::from_raw_os_error(code);
+            Box::new(move || panic!("failed printing to stdout: {error}"))
+        };
+        assert_eq!(caught(print(32)), Some(Unprinted::Closed));
+        let full = caught(print(28));
+        assert!(matches!(full, Some(Unprinted::Failed(why)) if advice(&why).is_some()));
+        assert_eq!(caught(Box::new(|| panic!("index out of bounds"))), None);
+    }
+
+    #[test]
     fn a_full_and_a_read_only_disk_get_advice() {
         use std::io::Error;
         let full = format!("a.json: {}", Error::from_raw_os_error(28));
         assert!(advice(&full).is_some_and(|advice| advice.contains("make room")));
         let locked = format!("a.json: {}", Error::from_raw_os_error(30));
         assert!(advice(&locked).is_some_and(|advice| advice.contains("write access")));
+        let secret = |action: &str| {
+            let error = Error::from_raw_os_error(13);
+            advice(&format!("cannot {action} a.png: {error}")).unwrap_or_default()
+        };
+        assert!(secret("read").contains("read access"));
+        assert!(secret("write").contains("write access"));
         assert_eq!(advice("a.json: No such file or directory"), None);
     }
 }

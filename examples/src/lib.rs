@@ -3,9 +3,11 @@
 //!
 //! The libraries never name a backend; [`cli::Common::device`] chooses one.
 
+pub mod apply;
 pub mod cli;
 pub mod confirm;
 pub mod devices;
+pub mod far;
 pub mod limits;
 pub mod options;
 pub mod progress;

@@ -3,9 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
+use clap::builder::TypedValueParser;
 use clap::{Args, ValueEnum};
 use concepts::images::image_files;
 use concepts::pairs::{Aligned, PairLayout};
+use concepts::{Concept, Split, read_concepts};
+use denoised_weights::pairs::concepts_of;
 use denoised_weights::{AdapterPredictor, Assets, Preset, PromptEncoder, memory};
 use weight_diffusion::{SampleOptions, WeightGenerator};
 
@@ -14,41 +17,106 @@ use crate::cli::one_of;
 use crate::files::Places;
 use crate::limits::available_mib;
 
-/// The base generator, the photos, the zoo and the weight generator.
+/// `--assets`.
+#[derive(Debug, Clone, Args)]
+pub struct AssetsDir {
+    /// Folder of the shipped models, photographs and the feature network.
+    #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../assets"))]
+    assets: PathBuf,
+}
+
+impl AssetsDir {
+    /// The paths in the folder, of 64×64 images.
+    pub fn paths(&self) -> Assets {
+        Assets::new(&self.assets)
+    }
+}
+
+/// `--assets`, `--preset`.
 #[derive(Debug, Clone, Args)]
 pub struct AssetArgs {
-    /// Folder of the shipped assets; the options below replace parts of it.
-    #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../assets"))]
-    pub assets: PathBuf,
+    #[command(flatten)]
+    dir: AssetsDir,
     /// Size of the networks and images, and the models and photographs in ASSETS that are used: 64×64 (compact) or 256×256
     /// (photo, and paper for a GPU, for which no models are shipped).
     #[arg(long, value_parser = one_of::<Preset>(Preset::ALL.map(Preset::name)), default_value_t = Preset::Compact)]
     pub preset: Preset,
-    /// Frozen base generator [default: the preset's in ASSETS].
-    #[arg(long, value_name = "DIR")]
-    pub base: Option<PathBuf>,
-    /// Photos [default: the preset's in ASSETS].
-    #[arg(long, value_name = "DIR")]
-    pub photos: Option<PathBuf>,
-    /// Zoo of trained adapters [default: the preset's in ASSETS].
-    #[arg(long, value_name = "DIR")]
-    pub zoo: Option<PathBuf>,
-    /// Weight generator [default: the preset's in ASSETS].
-    #[arg(long, value_name = "DIR")]
-    pub generator: Option<PathBuf>,
 }
 
 impl AssetArgs {
-    /// The paths that the options name.
+    /// The preset's paths in the folder of the assets.
     pub fn paths(&self) -> Assets {
-        let shipped = Assets::of_preset(&self.assets, self.preset);
-        Assets {
-            base: self.base.clone().unwrap_or(shipped.base),
-            photos: self.photos.clone().unwrap_or(shipped.photos),
-            zoo: self.zoo.clone().unwrap_or(shipped.zoo),
-            weight_generator: self.generator.clone().unwrap_or(shipped.weight_generator),
-            feature_network: shipped.feature_network,
+        Assets::of_preset(&self.dir.assets, self.preset)
+    }
+}
+
+/// Defines the option for one part of the assets, which only the programs that read the part have.
+macro_rules! part_of_assets {
+    ($arg:ident, $option:ident, $field:ident, $what:literal) => {
+        #[doc = concat!("`--", stringify!($option), "`.")]
+        #[derive(Debug, Clone, Args)]
+        pub struct $arg {
+            #[doc = concat!($what, " [default: the preset's in ASSETS].")]
+            #[arg(long, value_name = "DIR")]
+            $option: Option<PathBuf>,
         }
+
+        impl $arg {
+            /// `assets`, with the path that the option names, if it was given.
+            pub fn of(&self, assets: Assets) -> Assets {
+                Assets {
+                    $field: self.$option.clone().unwrap_or(assets.$field),
+                    ..assets
+                }
+            }
+        }
+    };
+}
+
+part_of_assets!(BaseArg, base, base, "Frozen base generator");
+part_of_assets!(PhotosArg, photos, photos, "Photos");
+part_of_assets!(ZooArg, zoo, zoo, "Zoo of trained adapters");
+/// `--photos`, `--zoo`.
+#[derive(Debug, Clone, Args)]
+pub struct DataArgs {
+    #[command(flatten)]
+    photos: PhotosArg,
+    #[command(flatten)]
+    zoo: ZooArg,
+}
+
+impl DataArgs {
+    /// `assets`, with the paths that the options name.
+    pub fn of(&self, assets: Assets) -> Assets {
+        self.zoo.of(self.photos.of(assets))
+    }
+}
+
+part_of_assets!(
+    GeneratorArg,
+    generator,
+    weight_generator,
+    "Weight generator"
+);
+
+/// `--leave-out`.
+#[derive(Debug, Clone, Args)]
+pub struct LeaveOutArgs {
+    /// Concepts that are never drawn, beside the validation and test concepts of the list.
+    #[arg(long, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/data/test_concepts.json"))]
+    leave_out: PathBuf,
+}
+
+impl LeaveOutArgs {
+    /// The held-out concepts of the shipped list and of the file.
+    ///
+    /// # Errors
+    /// As [`read_concepts`].
+    pub fn concepts(&self) -> Result<Vec<Concept>> {
+        let mut held_out = concepts_of(Split::Validation);
+        held_out.extend(concepts_of(Split::Test));
+        held_out.extend(read_concepts(&self.leave_out)?);
+        Ok(held_out)
     }
 }
 
@@ -109,12 +177,16 @@ impl TextArgs {
     }
 }
 
-/// All that a prediction needs: the assets and the text encoder.
+/// All that a prediction needs: the base, the weight generator and the text encoder.
 #[derive(Debug, Clone, Args)]
 pub struct ModelArgs {
-    /// The files.
+    /// Where the shipped files are.
     #[command(flatten)]
     pub assets: AssetArgs,
+    #[command(flatten)]
+    base: BaseArg,
+    #[command(flatten)]
+    generator: GeneratorArg,
     /// The text encoder.
     #[command(flatten)]
     pub text: TextArgs,
@@ -123,7 +195,7 @@ pub struct ModelArgs {
 impl ModelArgs {
     /// The paths that the options name.
     pub fn paths(&self) -> Assets {
-        self.assets.paths()
+        self.generator.of(self.base.of(self.assets.paths()))
     }
 
     /// What a prediction reads: the files of the base and of the weight generator, and the text encoder.
@@ -160,10 +232,10 @@ impl ModelArgs {
 #[derive(Debug, Clone, Copy, Args)]
 pub struct SampleArgs {
     /// Timestep of the one denoising step [default: the generator's].
-    #[arg(long)]
+    #[arg(long, value_parser = at_least::<usize>(0), allow_negative_numbers = true)]
     pub t: Option<usize>,
     /// Number of predictions from different noise that are averaged [default: the generator's].
-    #[arg(long)]
+    #[arg(long, value_parser = at_least::<usize>(1), allow_negative_numbers = true)]
     pub noises: Option<usize>,
 }
 
@@ -224,10 +296,38 @@ impl From<Layout> for PairLayout {
     }
 }
 
+/// Reads a whole number of at least `least`. With `allow_negative_numbers`, this tells what is wrong with `-1`.
+pub fn at_least<T>(least: u64) -> impl TypedValueParser<Value = T>
+where
+    T: TryFrom<u64> + Clone + Send + Sync + 'static,
+{
+    move |text: &str| {
+        let number = text.parse().ok().filter(|&number: &u64| number >= least);
+        let number = number.and_then(|number| T::try_from(number).ok());
+        number.ok_or_else(|| format!("give a whole number, {least} or more"))
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts_below_the_least_are_refused_with_their_range() {
+        #[derive(Debug, clap::Parser)]
+        struct Counts {
+            #[arg(long, value_parser = at_least::<usize>(2), allow_negative_numbers = true)]
+            n: usize,
+        }
+        let parsed = |text| <Counts as clap::Parser>::try_parse_from(["program", "--n", text]);
+        assert_eq!(parsed("2").unwrap().n, 2);
+        for bad in ["1", "-1", "x", "2.5"] {
+            let error = parsed(bad).unwrap_err().to_string();
+            let expected = "for '--n <N>': give a whole number, 2 or more";
+            assert!(error.contains(expected), "{error}");
+        }
+    }
 
     #[test]
     fn results_lie_beside_pairs_and_not_among_them() {

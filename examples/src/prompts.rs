@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use concepts::pairs::{check_name, name_of};
+
 use crate::Result;
 use crate::files::read_lines;
 
@@ -16,7 +18,7 @@ pub struct NamedPrompt {
 }
 
 /// Reads a list of prompts, one per line. `NAME: PROMPT` names the prompt's folder, which is otherwise named after the
-/// prompt. Lines that begin with `#` are comments.
+/// prompt ([`name_of`]). Lines that begin with `#` are comments.
 ///
 /// # Errors
 /// Names the file and, if one is at fault, the line; a file without prompts is refused, and so are two prompts of one name.
@@ -43,34 +45,27 @@ pub fn read(path: &Path) -> Result<Vec<NamedPrompt>> {
 /// Reads one prompt, as in a list.
 ///
 /// # Errors
-/// Says what is missing: the prompt, or a letter or digit to name a folder after.
+/// Says what is missing, the prompt or a letter or digit to name a folder after, or why a name cannot be a folder's.
 pub fn parse(line: &str) -> Result<NamedPrompt, &'static str> {
     // A name has no spaces, so that a prompt such as `oil portrait, light: soft` is not cut.
     let (name, prompt) = match line.split_once(": ") {
         Some((name, prompt)) if !name.contains(char::is_whitespace) => {
-            (name.to_owned(), prompt.trim_start())
+            (Some(name.to_owned()), prompt.trim_start())
         }
-        _ => (slug(line), line),
+        _ => (name_of(line), line),
     };
     if prompt.ends_with(':') && !prompt.contains(char::is_whitespace) {
         return Err("this is a name without a prompt; write `NAME: PROMPT`");
     }
-    if name.is_empty() {
-        return Err("there is no letter or digit to name a folder after; write `NAME: PROMPT`");
+    let none = "there is no letter or digit to name a folder after; write `NAME: PROMPT`";
+    let name = name.ok_or(none)?;
+    if check_name(&name).is_err() {
+        return Err(
+            "the name before `: ` is empty, begins with a dot or has a slash, a backslash or a control character in it; write another one",
+        );
     }
     let prompt = prompt.to_owned();
     Ok(NamedPrompt { name, prompt })
-}
-
-/// A folder's name for a prompt: its words in lower case.
-pub fn slug(prompt: &str) -> String {
-    let words: Vec<String> = prompt
-        .to_lowercase()
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(str::to_owned)
-        .collect();
-    words.join("-")
 }
 
 #[cfg(test)]
@@ -114,5 +109,15 @@ mod tests {
         ] {
             assert!(read_text(line).is_err(), "{line}");
         }
+    }
+
+    #[test]
+    fn a_name_stays_in_its_folder_and_fits_into_a_file_name() {
+        for name in ["../../x", "/x", "a/b", "a\\b", "..", ".x", "a\0", ""] {
+            let error = parse(&format!("{name}: fog")).unwrap_err();
+            assert!(error.contains("slash"), "{name}: {error}");
+        }
+        assert_eq!(parse("水彩 in fog").unwrap().name, "水彩-in-fog");
+        assert!(parse(&"é".repeat(500)).unwrap().name.len() <= 120);
     }
 }

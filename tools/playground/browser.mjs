@@ -141,6 +141,7 @@ test("two styles are mixed", async ({ page }) => {
   await settled(page, before);
   assert.ok(apart(alone, await pixels(page, "#after")) > 1);
   assert.match(await page.textContent("#command"), /--mix 'amber watercolour' --share 0.5/);
+  assert.match(await page.textContent("#command"), /--apply DIR .*--shorter-side 256$/);
   before = await count(page);
   await page.uncheck("#mix-on");
   await settled(page, before);
@@ -208,6 +209,7 @@ test("adapter, PEFT folder and photographs are downloaded", async ({ page }) => 
   for (const button of ["#take-peft", "#take-photos"]) {
     const archive = await downloaded(page, button);
     assert.equal(archive.subarray(0, 2).toString(), "PK");
+    if (button === "#take-photos") assert.ok(archive.includes("wide.png"), "under its own name");
   }
 });
 

@@ -122,8 +122,7 @@ impl Task for GanStep {
         network.load_weights(&self.start)?;
         let network = network.train().train_adapter();
         let judge = PatchGan::new(&self.recipe.discriminator, self.recipe.seed, &device)?.no_grad();
-        let all: Vec<usize> = (0..self.pairs.len()).collect();
-        let (photos, targets) = self.pairs.select(&all, &device);
+        let PairSet { photos, targets } = self.pairs.clone().autodiff();
         let edited = network.forward(photos.clone(), None, Pass::Eval)?;
         let logits = judge.forward(photos, edited.clone())?;
         let loss = l1_loss(edited.clone(), targets).mul_scalar(self.recipe.lambda_l1)

@@ -61,6 +61,19 @@ pub enum Error {
         formats: String,
     },
 
+    /// A folder has neither of the layouts of pairs.
+    #[error(
+        "the folder {} holds no pairs; they are expected in {} and {}, under equal names, or as images with both sides \
+         directly in the folder{}",
+        path.display(), path.join("input").display(), path.join("target").display(), that_are_there(folders)
+    )]
+    NoPairs {
+        /// The folder.
+        path: PathBuf,
+        /// Its subfolders.
+        folders: Vec<String>,
+    },
+
     /// A file of `input/` or `target/` has no file of the same stem in the other folder.
     #[error(
         "{} has no partner of the same stem in {}{}; add it or remove the file",
@@ -99,9 +112,9 @@ pub enum Error {
         second: PathBuf,
     },
 
-    /// The two images of a pair have different dimensions.
+    /// The two images of a pair have different proportions, or different sizes where they are to be written.
     #[error(
-        "{} is {}x{} pixels but {} is {}x{}; the images of a pair must have the same size",
+        "{} is {}x{} pixels but {} is {}x{}; the images of a pair must show the same section, so give them the same size",
         input.display(), input_size.0, input_size.1, target.display(), target_size.0, target_size.1
     )]
     PairSize {
@@ -115,10 +128,10 @@ pub enum Error {
         target_size: (u32, u32),
     },
 
-    /// An image lies directly in a pair folder but is not two squares side by side.
+    /// An image lies directly in a pair folder but is not two images side by side.
     #[error(
-        "{} is {width}x{height} pixels, and an aligned pair is twice as wide as high; fix it, remove it, \
-         or use the folders input/ and target/",
+        "{} is {width}x{height} pixels, and an image with both sides of a pair is at least twice as wide as high, of an even width; \
+         fix it, remove it, or use the folders input/ and target/",
         path.display()
     )]
     NotAligned {
@@ -148,6 +161,23 @@ pub enum Error {
     BadSize {
         /// The requested side in pixels.
         size: usize,
+    },
+
+    /// A long, narrow image would become longer than images may be.
+    #[error(
+        "an image of {width}x{height} pixels, scaled to {side} along its shorter side, would have {longer} along the other \
+         one, and an image has at most {}; give a smaller size, or cut the image into shorter ones",
+        crate::images::MAX_SIDE
+    )]
+    TooLongScaled {
+        /// Its width in pixels.
+        width: u32,
+        /// Its height in pixels.
+        height: u32,
+        /// The pixels wanted along its shorter side.
+        side: usize,
+        /// The pixels that the other side would have.
+        longer: usize,
     },
 
     /// No concept of the list has this name.
@@ -321,6 +351,17 @@ pub enum Error {
         /// What happened.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+/// The first of the subfolders, for the end of a message.
+fn that_are_there(folders: &[String]) -> String {
+    const SHOWN: usize = 8;
+    if folders.is_empty() {
+        return String::new();
+    }
+    let more = if folders.len() > SHOWN { ", …" } else { "" };
+    let shown = folders[..folders.len().min(SHOWN)].join(", ");
+    format!("; its subfolders are {shown}{more}")
 }
 
 fn but_for_case(similar: &Option<String>) -> String {

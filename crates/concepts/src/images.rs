@@ -13,9 +13,10 @@
 //! # Ok::<(), concepts::Error>(())
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use image::imageops::{self, FilterType};
 use image::{ImageFormat, RgbImage};
@@ -71,9 +72,13 @@ pub(crate) fn only_unread(dir: &Path, unread: &[PathBuf]) -> Error {
     }
 }
 
-/// Counts the images that are skipped because of their format.
+/// Counts the images that are skipped because of their format, once for a folder: programs list it before they read it.
 pub(crate) fn warn_of_unread(dir: &Path, unread: &[PathBuf]) {
-    if let Some(first) = unread.first() {
+    static WARNED: Mutex<BTreeSet<(PathBuf, usize)>> = Mutex::new(BTreeSet::new());
+    let mut warned = WARNED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(first) = unread.first()
+        && warned.insert((dir.to_owned(), unread.len()))
+    {
         log::warn!(
             "{}: skipped {} in formats that are not read ({}), such as {}; convert them to PNG, JPEG or WebP",
             dir.display(),
@@ -136,7 +141,8 @@ pub fn fit_image(image: RgbImage, size: usize) -> Result<RgbImage, Error> {
 /// nearest pixel.
 ///
 /// # Errors
-/// Returns [`Error::BadSize`] if a side would be longer than any image may be, and [`Error::NoPixels`] if the image is empty.
+/// Returns [`Error::BadSize`], [`Error::TooLongScaled`] if the longer side would be longer than any image may be, and
+/// [`Error::NoPixels`] if the image is empty.
 pub fn scale_image(image: RgbImage, side: usize) -> Result<RgbImage, Error> {
     let (width, height) = image.dimensions();
     let shorter = width.min(height);
@@ -147,7 +153,14 @@ pub fn scale_image(image: RgbImage, side: usize) -> Result<RgbImage, Error> {
     }
     let factor = f64::from(check_size(side)?) / f64::from(shorter);
     let [wide, high] = [width, height].map(|own| (f64::from(own) * factor).round() as usize);
-    let (wide, high) = (check_size(wide)?, check_size(high)?);
+    let (Ok(wide), Ok(high)) = (check_size(wide), check_size(high)) else {
+        return Err(Error::TooLongScaled {
+            width,
+            height,
+            side,
+            longer: wide.max(high),
+        });
+    };
     if (wide, high) == (width, height) {
         return Ok(image);
     }

@@ -107,6 +107,9 @@ pub struct PhotoSplit {
 /// `test_sources` and then `validation_sources` sources are drawn with `seed`; all others are for training. The draw
 /// depends on the set of sources and not on the order of `photos`.
 ///
+/// Each part begins with one photo of every source, then come the second ones, and so on: the first `n` photos of a part are
+/// of as many sources as possible.
+///
 /// # Errors
 /// Returns [`Error::NotEnoughSources`] if no source would be left to train on.
 pub fn split_by_source(
@@ -131,8 +134,8 @@ pub fn split_by_source(
     let test = &sources[..test_sources];
     let validation = &sources[test_sources..held_out];
     let mut split = PhotoSplit::default();
-    for (index, photo) in photos.iter().enumerate() {
-        let source = photo.source.as_str();
+    for index in source_by_source(photos) {
+        let source = photos[index].source.as_str();
         let part = if test.contains(&source) {
             &mut split.test
         } else if validation.contains(&source) {
@@ -143,6 +146,19 @@ pub fn split_by_source(
         part.push(index);
     }
     Ok(split)
+}
+
+/// The indices of the first photo of each source, of the second ones, and so on.
+fn source_by_source(photos: &[Photo]) -> impl Iterator<Item = usize> {
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut order: Vec<(usize, usize)> = Vec::with_capacity(photos.len());
+    for (index, photo) in photos.iter().enumerate() {
+        let before = seen.entry(&photo.source).or_default();
+        order.push((*before, index));
+        *before += 1;
+    }
+    order.sort_unstable();
+    order.into_iter().map(|(_, index)| index)
 }
 
 #[cfg(test)]

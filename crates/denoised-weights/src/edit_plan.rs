@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use concepts::images::image_files;
+use concepts::images::{image_files, read_image};
+use rayon::prelude::*;
 use resumable_runs::Places;
 
+use crate::Error;
 use crate::error::Result;
+use crate::whole_photo::{WholeSize, scaled};
 
 /// A photo and the file for its edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,14 +20,35 @@ pub struct PlannedEdit {
     pub edited: PathBuf,
 }
 
+impl PlannedEdit {
+    /// Decodes each photo, and scales it if whole photos are to be edited, so that one that cannot be edited is found before
+    /// anything long begins.
+    ///
+    /// # Errors
+    /// Of the first such photo: [`Error::Concepts`] if it cannot be read, and [`Error::Photo`] if it is too large.
+    pub fn check_all(plan: &[Self], whole: Option<WholeSize>) -> Result<()> {
+        let check = |edit: &Self| {
+            let photo = read_image(&edit.photo).map_err(concepts::Error::from)?;
+            match whole.map(|size| scaled(photo, size)) {
+                None | Some(Ok(_)) => Ok(()),
+                Some(Err(source)) => Err(Error::Photo {
+                    path: edit.photo.clone(),
+                    source: source.into(),
+                }),
+            }
+        };
+        let checks: Vec<Result<()>> = plan.par_iter().map(check).collect();
+        checks.into_iter().collect()
+    }
+}
+
 /// Plans the edits of the photos directly in `photos`: each goes to `edited/NAME.png`. Photos whose names differ only in
 /// the extension, or in upper and lower case, keep their extension in the name: `dog.jpg.png`, `dog.png.png`. Nothing is
 /// read but the list of files, and nothing is written.
 ///
 /// # Errors
-/// Returns [`Error::Concepts`](crate::Error::Concepts) if there are no photos, and [`Error::Files`](crate::Error::Files) if
-/// both folders are one (a second run would edit the first one's edits), an edit would replace a photo or two edits would
-/// be one file.
+/// Returns [`Error::Concepts`] if there are no photos, and [`Error::Run`] if both folders are one (a second run would edit
+/// the first one's edits), an edit would replace a photo or two edits would be one file.
 pub fn plan_edits(photos: &Path, edited: &Path) -> Result<Vec<PlannedEdit>> {
     let folder = photos;
     let files = image_files(folder)?;

@@ -1,5 +1,6 @@
 //! Editing photos with an adapted base.
 
+use std::fmt;
 use std::path::Path;
 
 use burn::module::Module;
@@ -19,11 +20,24 @@ use crate::run::{write_image, write_png};
 use crate::weights::adapt;
 use crate::whole_photo::{WholeSize, cut_back, padded, scaled};
 
+/// Photos of a folder that are read and edited at a time.
+const BATCH: usize = 32;
+
 /// A base with one adapter merged into its weights.
 pub struct PhotoEditor {
     network: HybridGenerator,
     size: usize,
     device: Device,
+}
+
+/// Without the network.
+impl fmt::Debug for PhotoEditor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PhotoEditor")
+            .field("size", &self.size)
+            .field("device", &self.device)
+            .finish_non_exhaustive()
+    }
 }
 
 impl PhotoEditor {
@@ -56,7 +70,7 @@ impl PhotoEditor {
     ///
     /// # Errors
     /// Returns [`Error::Concepts`] if the photo cannot be read, [`Error::EncodeImage`] or [`Error::File`] if the result
-    /// cannot be encoded or written, and [`Error::Files`] if both paths lead to one file.
+    /// cannot be encoded or written, and [`Error::Run`] if both paths lead to one file.
     pub fn edit_file(&self, photo: impl AsRef<Path>, edited: impl AsRef<Path>) -> Result<()> {
         let (photo, edited) = (photo.as_ref(), edited.as_ref());
         let format = format_of(edited)?;
@@ -65,23 +79,34 @@ impl PhotoEditor {
         write_image(edited, &self.edit(photo.image)?, format)
     }
 
-    /// Edits the photos directly in `photos` into `edited`, under the names of [`plan_edits`]; gives their number.
+    /// Edits the photos directly in `photos` into `edited`, under the names of [`plan_edits`], 32 at a time; gives their number.
+    /// `observe` sees the number of photos edited so far.
     ///
     /// # Errors
     /// As [`plan_edits`], before anything is written, and as [`PhotoEditor::edit_file`].
-    pub fn edit_folder(&self, photos: &Path, edited: &Path) -> Result<usize> {
+    pub fn edit_folder(
+        &self,
+        photos: &Path,
+        edited: &Path,
+        mut observe: impl FnMut(usize),
+    ) -> Result<usize> {
         let plan = plan_edits(photos, edited)?;
-        let photos = (plan.iter())
-            .map(|edit| read_photo(&edit.photo, self.size))
-            .collect::<Result<Vec<_>, _>>()?;
-        let images: Vec<_> = photos.iter().map(|photo| &photo.image).collect();
-        for (edit, image) in plan.iter().zip(self.edit_fitted(&images)?) {
-            write_png(&edit.edited, &image)?;
+        let mut done = 0;
+        for edits in plan.chunks(BATCH) {
+            let photos = (edits.iter())
+                .map(|edit| read_photo(&edit.photo, self.size))
+                .collect::<Result<Vec<_>, _>>()?;
+            let images: Vec<_> = photos.iter().map(|photo| &photo.image).collect();
+            for (edit, image) in edits.iter().zip(self.edit_fitted(&images)?) {
+                write_png(&edit.edited, &image)?;
+                done += 1;
+                observe(done);
+            }
         }
-        Ok(plan.len())
+        Ok(done)
     }
 
-    /// The edited photo with its own proportions: scaled as `size` says, mirrored up to multiples of the network's stride,
+    /// The edited photo with its own proportions: scaled as `size` says, mirrored beyond its edges,
     /// edited, and cut back. The network was trained on S×S pixels; far larger photos get finer strokes.
     ///
     /// # Errors
@@ -98,7 +123,7 @@ impl PhotoEditor {
     /// photo's number, from 1.
     ///
     /// # Errors
-    /// As both.
+    /// As both; [`Error::Photo`] names the photo that cannot be edited.
     pub fn edit_folder_whole(
         &self,
         photos: &Path,
@@ -109,7 +134,12 @@ impl PhotoEditor {
         let plan = plan_edits(photos, edited)?;
         for (number, edit) in (1..).zip(&plan) {
             let photo = read_image(&edit.photo).map_err(concepts::Error::from)?;
-            write_png(&edit.edited, &self.edit_whole(photo, size)?)?;
+            let whole = self.edit_whole(photo, size);
+            let whole = whole.map_err(|source| Error::Photo {
+                path: edit.photo.clone(),
+                source: Box::new(source),
+            })?;
+            write_png(&edit.edited, &whole)?;
             observe(number);
         }
         Ok(plan.len())
@@ -119,7 +149,7 @@ impl PhotoEditor {
     ///
     /// # Errors
     /// Returns [`Error::FineTune`] if there is no photo, or one has another size.
-    pub fn edit_fitted(&self, photos: &[&RgbImage]) -> Result<Vec<RgbImage>> {
+    fn edit_fitted(&self, photos: &[&RgbImage]) -> Result<Vec<RgbImage>> {
         let photos = images_to_tensor(photos, self.size, &self.device)?;
         Ok(tensor_to_images(translate(&self.network, &photos)?))
     }

@@ -22,13 +22,18 @@ pub enum Error {
     },
     /// No base where one was expected.
     #[error(
-        "{}: no base is there; name its folder, or pretrain one (none is shipped for the preset `paper`)",
-        path.display()
+        "{}: no base is there; name its folder, or make one with pretrain_base{}",
+        path.display(), if path.ends_with("paper/base") { " (none is shipped for the preset `paper`)" } else { "" }
     )]
     NoBase {
         /// The folder.
         path: PathBuf,
     },
+    /// A base for no prompt, from which a start would be made.
+    #[error(
+        "the base is for no prompt, and an adapter's start is made from one; give it one with `PromptEncoder::prompted`"
+    )]
+    UnpromptedBase,
     /// A base to start from that has other layers.
     #[error(
         "base {digest} has other layers than the preset; start from a base of the same layers, of any image size, or from none"
@@ -59,15 +64,23 @@ pub enum Error {
     },
     /// A photo that is too large to be edited as a whole.
     #[error(
-        "the photo has {width}×{height} pixels, more than the {max} that are edited at once; scale it down first"
+        "{width}×{height} pixels are more than are edited at once ({max} at most, as 1024×1024 has); choose a smaller size (--shorter-side, `WholeSize::ShorterSide`)"
     )]
     PhotoTooLarge {
-        /// Its width.
+        /// Its width, scaled.
         width: u32,
-        /// Its height.
+        /// Its height, scaled.
         height: u32,
         /// The largest number of pixels.
         max: u64,
+    },
+    /// A photo of a folder that cannot be edited.
+    #[error("{}: {source}", path.display())]
+    Photo {
+        /// The photo.
+        path: PathBuf,
+        /// Why.
+        source: Box<Error>,
     },
     /// A share or strength that is out of its range.
     #[error("{what} is {value}; give a number from 0 to {max}")]
@@ -95,6 +108,14 @@ pub enum Error {
         "the zoo's prompts give no regression: a vector or a weight is NaN or infinite; check the zoo and the text encoder"
     )]
     NoRegression,
+    /// A zoo without two concepts to interpolate between.
+    #[error(
+        "an adapter between two concepts of the zoo needs two, and there are {found}; collect more, or take another start"
+    )]
+    TooFewConcepts {
+        /// Concepts in the zoo.
+        found: usize,
+    },
     /// A prompt that can be compared with no other.
     #[error("there is no other prompt than {prompt:?} to compare it with")]
     NoOtherPrompt {
@@ -122,10 +143,10 @@ pub enum Error {
         /// Name of the concept.
         concept: String,
     },
-    /// A concept of the shipped list without photos to edit.
+    /// Concepts without photos to edit.
     #[error("{concept}: there are no photos to edit; give some")]
     NoPhotos {
-        /// Name of the concept.
+        /// Name of the concept, or what concepts are drawn from.
         concept: String,
     },
     /// A held-out concept among the training concepts.
@@ -142,8 +163,17 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// A concept's own folder in the place of a folder of such folders.
+    #[error(
+        "{}: this folder holds the pairs of one concept; give a folder with one such folder for each concept, such as the one above it",
+        path.display()
+    )]
+    OneConcept {
+        /// The folder.
+        path: PathBuf,
+    },
     /// No training concepts at all.
-    #[error("there are no training concepts")]
+    #[error("there are no training concepts; give a list or a folder that has some")]
     NoConcepts,
     /// A folder of pairs without its prompt.
     #[error("{}: {source}; each concept's folder needs its text there", path.display())]
@@ -184,7 +214,9 @@ pub enum Error {
         prompts: usize,
     },
     /// More checkpoints to keep than epochs, or none.
-    #[error("{keep} checkpoints cannot be kept of {epochs} epochs; keep 1 to {epochs}")]
+    #[error(
+        "cannot keep {keep} checkpoints of a training of {epochs} epochs, one of each epoch; keep 1 to {epochs}, or train more epochs"
+    )]
     KeptCheckpoints {
         /// Checkpoints to keep.
         keep: usize,
@@ -330,7 +362,7 @@ pub enum Error {
     File(#[from] tensor_file::Error),
     /// A text file, a lock, or an output that would replace an input.
     #[error(transparent)]
-    Files(#[from] resumable_runs::Error),
+    Run(#[from] resumable_runs::Error),
     /// A weight generator, its training data or its training.
     #[error(transparent)]
     WeightGenerator(#[from] weight_diffusion::Error),

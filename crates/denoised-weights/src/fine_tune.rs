@@ -1,17 +1,19 @@
 //! Fine-tuning an adapter without measuring it, at once or in steps that survive the process.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::tensor::Device;
-use finetune::{ConceptTrainer, EpochLosses, Initializer, PairSet, Recipe};
+use finetune::{ConceptTrainer, EpochLosses, Initializer, PairSet, Recipe, tensor_to_images};
 use lora_gan::BaseGenerator;
 use serde::Serialize;
-use weight_blocks::NamedTensors;
+use tensor_file::digest::Sha256;
+use weight_blocks::{NamedTensors, WeightSpace};
 
 use crate::Error;
 use crate::error::Result;
-use crate::run::claim;
+use crate::run::{Lock, claim, lock_training};
 
 /// Trains the adapter of one concept from the weights that `start` gives for the prompt of `base`; gives the weights after
 /// the recipe's last epoch. `observe` sees the losses of every epoch.
@@ -21,9 +23,8 @@ use crate::run::claim;
 /// [`finetune::Nearest`], [`finetune::ZooMean`].
 ///
 /// # Errors
-/// Returns [`Error::Network`](crate::Error::Network) if the base has no prompt, and
-/// [`Error::FineTune`](crate::Error::FineTune) if the start cannot be made, the recipe or the pairs do not fit, or a loss is
-/// NaN or infinite.
+/// Returns [`Error::UnpromptedBase`] if the base is for no prompt, and [`Error::FineTune`] if the start cannot be made, the
+/// recipe or the pairs do not fit, or a loss is NaN or infinite.
 pub fn fine_tune(
     base: &BaseGenerator,
     start: &dyn Initializer,
@@ -41,7 +42,7 @@ pub fn fine_tune(
 }
 
 fn prompt_of(base: &BaseGenerator) -> Result<&str> {
-    Ok(base.prompt.as_deref().ok_or(lora_gan::Error::NoPrompt)?)
+    base.prompt.as_deref().ok_or(Error::UnpromptedBase)
 }
 
 fn device_of(base: &BaseGenerator) -> Device {
@@ -53,46 +54,84 @@ fn device_of(base: &BaseGenerator) -> Device {
 #[derive(Serialize)]
 struct Training<'a> {
     prompt: &'a str,
-    start: &'a str,
+    start: String,
     base: &'a str,
+    pairs_sha256: String,
+}
+
+/// Over the pixels, which are the same on every device.
+pub(crate) fn digest_of(pairs: &PairSet) -> String {
+    let mut digest = Sha256::new();
+    for images in [&pairs.photos, &pairs.targets] {
+        for image in tensor_to_images(images.clone()) {
+            digest.update_part(image.as_raw());
+        }
+    }
+    digest.finish_hex()
 }
 
 /// [`fine_tune`] that keeps its state in a folder: pause it by not asking for the next epoch, and continue it, in another
-/// process if need be, by opening the folder again. A continued training ends with the bytes of an uninterrupted one.
+/// process if need be, by opening the folder again. A continued training ends with the bytes of an uninterrupted one. The
+/// folder is locked until the value is dropped.
 pub struct SavedFineTuning {
     trainer: ConceptTrainer,
+    pairs: PairSet,
     state: PathBuf,
     epochs: usize,
+    _lock: Lock,
+}
+
+/// Without the pairs.
+impl fmt::Debug for SavedFineTuning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SavedFineTuning")
+            .field("trainer", &self.trainer)
+            .field("state", &self.state)
+            .field("epochs", &self.epochs)
+            .finish_non_exhaustive()
+    }
 }
 
 impl SavedFineTuning {
-    /// Begins in `dir`, or continues what is there. `base` is the base for the prompt. The folder keeps the training's description (`training.json`) and its
-    /// last state (`state/`).
+    /// Begins in `dir`, or continues what is there; then `start` is not asked for weights. `base` is the base for the prompt.
+    /// The folder keeps the training's description (`training.json`) and its last state (`state/`).
     ///
     /// # Errors
-    /// Returns [`Error::OtherRun`] if the training there is of another prompt, start or base; [`Error::NoRunRecord`] or
-    /// [`Error::BadRunFile`] if its description is missing or damaged; [`Error::Network`] if the base has no prompt; and [`Error::FineTune`] if the start cannot be
-    /// made, the recipe does not fit or is another one than that of the state, or the state is damaged.
+    /// Returns [`Error::Busy`] if the folder is open already, here or in another process; [`Error::OtherRun`] if the training
+    /// there is of another prompt, start, base or other pairs; [`Error::NoRunRecord`] or [`Error::BadRunFile`] if its
+    /// description is missing or damaged; [`Error::UnpromptedBase`] if the base is for no prompt; [`Error::FineTune`] if the
+    /// start cannot be made, the recipe does not fit or is another one than that of the state, or the state is damaged; and
+    /// otherwise as [`lock_training`].
     pub fn open(
         base: &BaseGenerator,
         start: &dyn Initializer,
+        pairs: &PairSet,
         recipe: &Recipe,
         dir: &Path,
     ) -> Result<Self> {
         let prompt = prompt_of(base)?;
+        let lock = lock_training(dir)?;
         let state = dir.join("state");
+        let begun = ConceptTrainer::has_state(&state)?;
         let training = Training {
             prompt,
-            start: start.name(),
+            start: start.identity()?,
             base: &base.digest,
+            pairs_sha256: digest_of(pairs),
         };
-        claim(&dir.join("training.json"), state.exists(), &training)?;
-        let weights = start.start(prompt)?.weights;
+        claim(&dir.join("training.json"), begun, &training)?;
         let (device, generator) = (device_of(base), &base.generator);
+        // A state has its own weights, and some starts cost as much as an epoch.
+        let weights = match begun {
+            true => generator.read_weights()?,
+            false => start.start(prompt)?.weights,
+        };
         Ok(Self {
             trainer: ConceptTrainer::resume(generator, &weights, recipe.clone(), &device, &state)?,
+            pairs: pairs.clone(),
             state,
             epochs: recipe.epochs,
+            _lock: lock,
         })
     }
 
@@ -111,18 +150,9 @@ impl SavedFineTuning {
     ///
     /// # Errors
     /// Returns [`Error::FineTune`] if a loss is NaN or infinite, or the state cannot be saved.
-    pub fn epoch(
-        mut self,
-        pairs: &PairSet,
-        mut go_on: impl FnMut() -> bool,
-    ) -> Result<Option<(Self, EpochLosses)>> {
-        let losses =
-            self.trainer.epoch_observed(
-                pairs,
-                |_, _, _| {
-                    if go_on() { Ok(()) } else { Err(Halt::Asked) }
-                },
-            );
+    pub fn epoch(mut self, mut go_on: impl FnMut() -> bool) -> Result<Option<(Self, EpochLosses)>> {
+        let observe = |_: &ConceptTrainer, _, _| if go_on() { Ok(()) } else { Err(Halt::Asked) };
+        let losses = self.trainer.epoch_observed(&self.pairs, observe);
         match losses {
             Ok(losses) => {
                 self.trainer.save_state(&self.state)?;

@@ -70,9 +70,12 @@
 //! | export for PyTorch and PEFT | [`export`] |
 //! | write files atomically, lock and resume runs | [`mod@run`] |
 //!
-//! The member crates are re-exported under their own names, and [`burn`] and [`image`] are the versions in use. The library
-//! computes wherever the [`Device`](burn::tensor::Device) it is given computes; it names no backend, prints nothing and
-//! draws no progress bars: long jobs report to closures.
+//! The crates whose types are in this interface are re-exported under their own names: [`clean_fid`], [`concepts`],
+//! [`finetune`], [`gan_baselines`], [`lora_gan`], [`resumable_runs`], [`tensor_file`], [`text_encoder`], [`weight_blocks`] and
+//! [`weight_diffusion`] with its `encoded_text`, and [`burn`] and [`image`] in the versions in use.
+//!
+//! The library computes wherever the [`Device`](burn::tensor::Device) it is given computes; it names no backend, prints nothing
+//! and draws no progress bars: long jobs report to closures.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod assets;
@@ -108,8 +111,8 @@ pub use preset::Preset;
 pub use prompt_encoder::PromptEncoder;
 pub use whole_photo::WholeSize;
 
-// The member crates, and the versions of Burn and image that they use.
+// The crates whose types are in the interface; `encoded_text` is in `weight_diffusion`.
 pub use {
-    burn, clean_fid, concepts, finetune, gan_baselines, image, lora_gan, text_encoder,
-    weight_blocks, weight_diffusion,
+    burn, clean_fid, concepts, finetune, gan_baselines, image, lora_gan, resumable_runs,
+    tensor_file, text_encoder, weight_blocks, weight_diffusion,
 };

@@ -1,6 +1,7 @@
 //! Which prompts of a zoo a prompt is like.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use weight_blocks::Zoo;
 
@@ -26,6 +27,16 @@ pub struct PromptNeighbours {
     /// Sorted by concept.
     concepts: Vec<(String, String, Vec<f32>)>,
     far_below: f32,
+}
+
+/// Without the vectors.
+impl fmt::Debug for PromptNeighbours {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PromptNeighbours")
+            .field("concepts", &self.concepts.len())
+            .field("far_below", &self.far_below)
+            .finish_non_exhaustive()
+    }
 }
 
 impl PromptNeighbours {
@@ -85,6 +96,19 @@ impl PromptNeighbours {
     /// prompts, one in twenty is as far from all others.
     pub fn far_below(&self) -> f32 {
         self.far_below
+    }
+
+    /// A warning for people if even the first of `nearest`, as [`PromptNeighbours::nearest`] gives them for `prompt`, is
+    /// less similar than [`PromptNeighbours::far_below`].
+    pub fn warning(&self, prompt: &str, nearest: &[Neighbour]) -> Option<String> {
+        let nearest = nearest.first()?;
+        (nearest.similarity < self.far_below).then(|| {
+            format!(
+                "“{prompt}” is far from everything that the model was trained on: the most similar training prompt, \
+                 “{}”, has similarity {:.2}. Below {:.2}, the picture may have little to do with your words.",
+                nearest.prompt, nearest.similarity, self.far_below
+            )
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! From a prompt to an adapter.
 
+use std::fmt;
 use std::path::Path;
 
 use burn::tensor::Device;
@@ -9,6 +10,7 @@ use weight_blocks::NamedTensors;
 use weight_diffusion::{Prediction, SampleOptions, WeightGenerator};
 
 use crate::error::Result;
+use crate::starts::identity_of;
 use crate::weights::adapter_layout;
 use crate::{Assets, Error, PhotoEditor, PromptEncoder};
 
@@ -21,6 +23,17 @@ pub struct AdapterPredictor {
     encoder: PromptEncoder,
     generator: WeightGenerator,
     device: Device,
+}
+
+/// Without the networks.
+impl fmt::Debug for AdapterPredictor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AdapterPredictor")
+            .field("base", &self.base.digest)
+            .field("encoder", &self.encoder)
+            .field("device", &self.device)
+            .finish_non_exhaustive()
+    }
 }
 
 impl AdapterPredictor {
@@ -184,6 +197,10 @@ impl AdapterPredictor {
 impl Initializer for AdapterPredictor {
     fn name(&self) -> &str {
         "denoised"
+    }
+
+    fn identity(&self) -> Result<String, finetune::Error> {
+        identity_of(self.name(), &self.generator, &self.generator.defaults())
     }
 
     fn start(&self, prompt: &str) -> Result<Start, finetune::Error> {

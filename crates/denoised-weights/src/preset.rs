@@ -83,6 +83,22 @@ impl Preset {
         }
     }
 
+    /// The training of a zoo's adapters; for [`Preset::Paper`], that of the paper's ground truth (Adam at 2e-4, 100 epochs).
+    pub fn collecting(self) -> Recipe {
+        let recipe = self.fine_tuning();
+        match self {
+            Self::Compact | Self::Photo => Recipe {
+                decay: 0.5,
+                ..recipe
+            },
+            Self::Paper => Recipe {
+                epochs: 100,
+                lr_generator: 2e-4,
+                ..recipe
+            },
+        }
+    }
+
     /// The training of pix2pix from scratch.
     pub fn pix2pix_training(self) -> Recipe {
         match self {

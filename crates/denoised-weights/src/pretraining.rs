@@ -20,6 +20,7 @@ use crate::training::RunningMean;
 use crate::{Error, PromptEncoder};
 
 /// What a base is pretrained on.
+#[derive(Debug)]
 pub struct PretrainingData<'a> {
     /// The concepts, with photos of S×S pixels for a base of S×S, or with pairs.
     pub concepts: TrainingConcepts<'a>,
@@ -100,18 +101,18 @@ impl Pretraining {
     /// Trains a base on `device`, or continues an interrupted training, and writes it. Gives the digest of its weights.
     ///
     /// # Errors
-    /// Returns [`Error::Busy`] if another process trains there, [`Error::Text`] if
-    /// the encoder knows no word of a prompt,
-    /// [`Error::FineTune`] if there are no photos or concepts, a photo has another size, the training
-    /// fails or its state belongs to another configuration,
-    /// [`Error::OtherShape`] if the start has other layers, [`Error::Crop`] for squares that do not fit, and
-    /// [`Error::Network`] or [`Error::Io`] if a file cannot be written.
+    /// Returns [`Error::NoConcepts`] or [`Error::NoPhotos`] if there is nothing to draw from, [`Error::Busy`] if another
+    /// process trains there, [`Error::Text`] if the encoder knows no word of a prompt, [`Error::FineTune`] if a photo has
+    /// another size, the training fails or its state belongs to another configuration, [`Error::OtherShape`] if the start has
+    /// other layers, [`Error::Crop`] for squares that do not fit, and [`Error::Network`] or [`Error::Io`] if a file cannot be
+    /// written.
     pub fn run(
         &self,
         data: &PretrainingData<'_>,
         device: &Device,
         mut observe: impl FnMut(PretrainProgress),
     ) -> Result<String> {
+        data.concepts.check()?;
         let states = self.dir.join("state");
         let _lock = lock_training(&self.dir)?;
         let (network, config) = self.begin(device)?;
@@ -131,7 +132,7 @@ impl Pretraining {
             }
         }
         let (generator, encoder) = (trainer.generator(), data.encoder.id());
-        let digest = BaseGenerator::save(&self.dir, &generator, &self.network, Some(&encoder))?;
+        let digest = BaseGenerator::save(&self.dir, &generator, Some(&encoder))?;
         // Only now is the last state of no use.
         discard(&states)?;
         Ok(digest)

@@ -1,5 +1,6 @@
 //! Prompts as the weight generator takes them.
 
+use std::fmt;
 use std::path::Path;
 
 use burn::tensor::Device;
@@ -13,6 +14,15 @@ use crate::error::Result;
 /// A frozen text encoder whose output is on the host.
 pub struct PromptEncoder {
     encoder: Box<dyn TextEncoder>,
+}
+
+/// The encoder's identity.
+impl fmt::Debug for PromptEncoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PromptEncoder")
+            .field("id", &self.id())
+            .finish_non_exhaustive()
+    }
 }
 
 impl PromptEncoder {
@@ -57,8 +67,15 @@ impl PromptEncoder {
             return Err(text_encoder::Error::NoPrompts.into());
         };
         if encoded.truncated {
+            const SHOWN: usize = 60;
+            let shown: String = prompt.chars().take(SHOWN).collect();
+            let more = if shown.len() < prompt.len() {
+                "…"
+            } else {
+                ""
+            };
             log::warn!(
-                "prompt cut to its first {} tokens: {prompt}",
+                "only the first {} tokens of the prompt are read; shorten it: {shown}{more}",
                 self.encoder.max_tokens()
             );
         }

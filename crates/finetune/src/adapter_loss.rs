@@ -1,5 +1,7 @@
 //! How well given adapter weights edit photos as a concept asks, and in which direction they should move.
 
+use std::fmt;
+
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use encoded_text::TextCondition;
@@ -25,7 +27,7 @@ use crate::{Error, PairSet, Recipe};
 /// let photo = RgbImage::from_pixel(64, 64, Rgb([200, 120, 40]));
 /// let pairs = PairSet::new(&[(photo.clone(), photo)], 64, &device)?;
 ///
-/// let mut loss = AdapterLoss::new(&base, &device);
+/// let mut loss = AdapterLoss::new(&base);
 /// let (value, gradient) = loss.value_and_gradient(&base.read_weights()?, None, &pairs)?;
 /// assert!(value > 0.0);
 /// assert_eq!(gradient.len(), base.read_weights()?.len());
@@ -36,23 +38,32 @@ pub struct AdapterLoss {
     adversary: Option<(Adversary<PatchGan>, Recipe)>,
     /// Steps of the discriminator.
     steps: usize,
-    device: Device,
+}
+
+/// Without the networks.
+impl fmt::Debug for AdapterLoss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let recipe = self.adversary.as_ref().map(|(_, recipe)| recipe);
+        f.debug_struct("AdapterLoss")
+            .field("recipe", &recipe)
+            .field("steps", &self.steps)
+            .finish_non_exhaustive()
+    }
 }
 
 impl AdapterLoss {
-    /// The L1 term on a copy of the frozen `base`; `device` is the plain device.
-    pub fn new(base: &HybridGenerator, device: &Device) -> Self {
+    /// The L1 term on a copy of the frozen `base`, which is on a plain device.
+    pub fn new(base: &HybridGenerator) -> Self {
         Self {
             generator: base.clone().train().train_adapter(),
             adversary: None,
             steps: 0,
-            device: device.clone().autodiff(),
         }
     }
 
     /// λ·L1 + conditional GAN as `recipe` weighs them. Each call also takes one step of the
-    /// discriminator, on the same pairs, with the recipe's warm-up and R1 penalty; there are no epochs,
-    /// so its rate does not decay.
+    /// discriminator, on the same pairs, with the recipe's warm-up and penalties; there are no epochs,
+    /// so its rate does not decay. `device` is the plain device that `base` is on.
     ///
     /// # Errors
     /// Returns [`Error::Recipe`] if the recipe cannot train anything.
@@ -62,12 +73,11 @@ impl AdapterLoss {
         device: &Device,
     ) -> Result<Self, Error> {
         recipe.validate()?;
-        let loss = Self::new(base, device);
-        let discriminator = PatchGan::new(&recipe.discriminator, recipe.seed, &loss.device)?;
-        let adversary = (Adversary::new(discriminator), recipe);
+        let device = device.clone().autodiff();
+        let discriminator = PatchGan::new(&recipe.discriminator, recipe.seed, &device)?;
         Ok(Self {
-            adversary: Some(adversary),
-            ..loss
+            adversary: Some((Adversary::new(discriminator), recipe)),
+            ..Self::new(base)
         })
     }
 
@@ -92,8 +102,7 @@ impl AdapterLoss {
             });
         }
         self.generator.load_weights(weights)?;
-        let all: Vec<usize> = (0..pairs.len()).collect();
-        let (photos, targets) = pairs.select(&all, &self.device);
+        let PairSet { photos, targets } = pairs.clone().autodiff();
         let text = text.map(|text| TextCondition {
             tokens: Tensor::from_inner(text.tokens.clone()),
             mask: Tensor::from_inner(text.mask.clone()),
@@ -105,9 +114,15 @@ impl AdapterLoss {
             let steps = self.steps;
             let check = |value| check_finite(recipe, 0, steps, "discriminator", value);
             let lr = recipe.lr_discriminator * recipe.lr_factor(0, steps);
-            let rates = (lr, recipe.r1_at(steps));
             let detached = edited.clone().detach();
-            let done = adversary.step(recipe, rates, &photos, targets.clone(), detached, check);
+            let done = adversary.step(
+                recipe,
+                (lr, steps),
+                &photos,
+                targets.clone(),
+                detached,
+                check,
+            );
             if let Err(error) = done {
                 let suspects = Suspects::default()
                     .images("photo", &photos)

@@ -1,5 +1,7 @@
 //! Measuring a generator on pairs that it was not trained on.
 
+use std::fmt;
+
 use burn::tensor::Tensor;
 use clean_fid::{FeatureNet, FeatureSet, FrechetReference, kernel_distance, l1, ssim};
 use lora_gan::Pass;
@@ -30,6 +32,16 @@ pub struct Evaluator<'a> {
     targets: Tensor<4>,
     features: FeatureSet,
     reference: FrechetReference,
+}
+
+/// Without the images and their features.
+impl fmt::Debug for Evaluator<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Evaluator")
+            .field("metric", &self.metric_name())
+            .field("pairs", &self.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> Evaluator<'a> {

@@ -1,6 +1,7 @@
 //! The LoRA weights from which the training of a concept starts.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -21,6 +22,15 @@ pub struct Start {
 pub trait Initializer {
     /// Short name for tables: `zero`, `random`, `mean`, `nearest`, `denoised`, …
     fn name(&self) -> &str;
+
+    /// What the weights depend on beside the prompt, the base and the training pairs, to tell one training from another: the
+    /// name, and digests of the zoo or the weight generator that they come from.
+    ///
+    /// # Errors
+    /// Returns [`Error::Initializer`] if there is no digest, as of a weight generator with NaN or infinite weights.
+    fn identity(&self) -> Result<String, Error> {
+        Ok(self.name().to_owned())
+    }
 
     /// The weights from which the concept `prompt` starts.
     ///
@@ -62,6 +72,7 @@ pub struct Random {
     mean: NamedTensors,
     deviation: BTreeMap<String, f32>,
     seed: u64,
+    zoo: String,
 }
 
 impl Random {
@@ -92,6 +103,7 @@ impl Random {
             mean,
             deviation,
             seed,
+            zoo: zoo.digest(),
         })
     }
 }
@@ -99,6 +111,13 @@ impl Random {
 impl Initializer for Random {
     fn name(&self) -> &str {
         "random"
+    }
+
+    fn identity(&self) -> Result<String, Error> {
+        Ok(format!(
+            "random of zoo {:.12}, seed {}",
+            self.zoo, self.seed
+        ))
     }
 
     fn start(&self, _prompt: &str) -> Result<Start, Error> {
@@ -122,6 +141,7 @@ impl Initializer for Random {
 #[derive(Debug, Clone)]
 pub struct ZooMean {
     mean: NamedTensors,
+    zoo: String,
 }
 
 impl ZooMean {
@@ -132,6 +152,7 @@ impl ZooMean {
     pub fn from_zoo(zoo: &Zoo) -> Result<Self, Error> {
         Ok(Self {
             mean: zoo_mean(zoo)?,
+            zoo: zoo.digest(),
         })
     }
 }
@@ -139,6 +160,10 @@ impl ZooMean {
 impl Initializer for ZooMean {
     fn name(&self) -> &str {
         "mean"
+    }
+
+    fn identity(&self) -> Result<String, Error> {
+        Ok(format!("mean of zoo {:.12}", self.zoo))
     }
 
     fn start(&self, _prompt: &str) -> Result<Start, Error> {
@@ -157,6 +182,15 @@ pub struct Nearest<'a> {
     embed: Box<dyn Fn(&str) -> Embedding + 'a>,
     /// Per concept: its last entry and its prompt's vector.
     concepts: Vec<(usize, Vec<f32>)>,
+}
+
+/// Without the prompts' vectors.
+impl fmt::Debug for Nearest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Nearest")
+            .field("concepts", &self.concepts.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> Nearest<'a> {
@@ -198,6 +232,10 @@ fn failed(source: Box<dyn std::error::Error + Send + Sync>) -> Error {
 impl Initializer for Nearest<'_> {
     fn name(&self) -> &str {
         "nearest"
+    }
+
+    fn identity(&self) -> Result<String, Error> {
+        Ok(format!("nearest of zoo {:.12}", self.zoo.digest()))
     }
 
     fn start(&self, prompt: &str) -> Result<Start, Error> {

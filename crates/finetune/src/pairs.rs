@@ -43,21 +43,27 @@ impl PairSet {
     }
 
     /// The pairs at `indices`, in that order.
-    pub fn select(&self, indices: &[usize], device: &Device) -> (Tensor<4>, Tensor<4>) {
+    #[must_use]
+    pub fn select(&self, indices: &[usize]) -> Self {
         let ints: Vec<i64> = indices.iter().map(|&i| i as i64).collect();
         let index = Tensor::<1, Int>::from_data(
             TensorData::new(ints, [indices.len()]),
             &self.photos.device(),
         );
-        let pick = |t: &Tensor<4>| {
-            let t = t.clone().select(0, index.clone());
-            if device.is_autodiff() {
-                Tensor::from_inner(t)
-            } else {
-                t
-            }
-        };
-        (pick(&self.photos), pick(&self.targets))
+        let pick = |t: &Tensor<4>| t.clone().select(0, index.clone());
+        Self {
+            photos: pick(&self.photos),
+            targets: pick(&self.targets),
+        }
+    }
+
+    /// The same pairs for a computation that is differentiated, in which they are constants.
+    #[must_use]
+    pub fn autodiff(self) -> Self {
+        Self {
+            photos: self.photos.autodiff(),
+            targets: self.targets.autodiff(),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Pretraining of the base that every concept shares.
 
+use std::fmt;
+
 use burn::module::Module;
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use encoded_text::TextCondition;
@@ -60,6 +62,15 @@ pub struct PretrainBatch {
     pub text: TextCondition,
 }
 
+/// Without the images and the tokens.
+impl fmt::Debug for PretrainBatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PretrainBatch")
+            .field("pairs", &self.pairs.len())
+            .finish_non_exhaustive()
+    }
+}
+
 /// Trains base weights on several concepts at once, with the prompt given through cross-attention
 /// (E²GAN, §3.2: one base for many concepts), with L1.
 pub struct Pretrainer {
@@ -68,6 +79,16 @@ pub struct Pretrainer {
     pub(crate) config: PretrainConfig,
     device: Device,
     pub(crate) step: usize,
+}
+
+/// Without the network.
+impl fmt::Debug for Pretrainer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pretrainer")
+            .field("config", &self.config)
+            .field("step", &self.step)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Pretrainer {
@@ -143,8 +164,7 @@ impl Pretrainer {
         let without_text: Vec<bool> = (0..samples)
             .map(|_| rng.random::<f64>() < self.config.identity)
             .collect();
-        let all: Vec<usize> = (0..samples).collect();
-        let (photos, targets) = batch.pairs.select(&all, &self.device);
+        let PairSet { photos, targets } = batch.pairs.clone().autodiff();
         let target = self.select(&without_text, photos.clone(), targets);
         let tokens = Tensor::from_inner(batch.text.tokens.clone());
         let mask = Tensor::from_inner(batch.text.mask.clone());

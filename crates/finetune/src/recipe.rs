@@ -20,7 +20,7 @@ pub struct Recipe {
     /// the whole rate whatever its gradient, which costs a good start much of what it has.
     #[serde(default)]
     pub warmup_steps: usize,
-    /// Last share of the epochs over which both rates fall linearly to zero, 0..=1.
+    /// Last share of the epochs over which both rates fall linearly, as in pix2pix: an epoch more would have zero, 0..=1.
     pub decay: f64,
     /// Weight λ of the L1 term.
     pub lambda_l1: f64,
@@ -36,6 +36,10 @@ pub struct Recipe {
     /// regularisation: 16).
     #[serde(default = "one")]
     pub r1_every: usize,
+    /// λ of WGAN-GP's penalty on the discriminator, at every step (Gulrajani et al. 2017 use 10). [`GanLoss::Wasserstein`]
+    /// needs it, and the other losses take none: 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub gradient_penalty: f64,
     /// The discriminator of [`ConceptTrainer`](crate::ConceptTrainer).
     pub discriminator: PatchGanConfig,
     /// Seed of the shuffling, of each step's noise, and of
@@ -45,6 +49,10 @@ pub struct Recipe {
 
 fn one() -> usize {
     1
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 impl Recipe {
@@ -62,6 +70,7 @@ impl Recipe {
             gan_loss: GanLoss::Vanilla,
             r1_gamma: 0.0,
             r1_every: 1,
+            gradient_penalty: 0.0,
             discriminator: PatchGanConfig::paper(),
             seed: 0,
         }
@@ -140,6 +149,7 @@ impl Recipe {
             ("lambda_l1", self.lambda_l1),
             ("gan_weight", self.gan_weight),
             ("r1_gamma", self.r1_gamma),
+            ("gradient_penalty", self.gradient_penalty),
         ] {
             if !(value.is_finite() && value >= 0.0) {
                 return Err(Error::Recipe {
@@ -165,6 +175,18 @@ impl Recipe {
                 requirement: "between 0 and 1",
             });
         }
+        let wasserstein = self.gan_loss == GanLoss::Wasserstein;
+        if wasserstein != (self.gradient_penalty > 0.0) {
+            return Err(Error::Recipe {
+                field: "gradient_penalty",
+                value: self.gradient_penalty,
+                requirement: if wasserstein {
+                    "more than 0 if `gan_loss` is wasserstein, which needs it to train; 10 is usual"
+                } else {
+                    "0 unless `gan_loss` is wasserstein; use `r1_gamma` with the other losses"
+                },
+            });
+        }
         Ok(())
     }
 
@@ -188,7 +210,7 @@ impl Recipe {
             1.0
         } else {
             // Past the last epoch too: a negative rate would train away from the targets.
-            (1.0 - past / (self.epochs as f64 - flat).max(1.0)).max(0.0)
+            (1.0 - (past + 1.0) / (self.epochs as f64 - flat + 1.0)).max(0.0)
         }
     }
 }

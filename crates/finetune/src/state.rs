@@ -1,6 +1,7 @@
 //! A run's state on disk, from which an interrupted run continues.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -51,32 +52,35 @@ struct Folder {
 }
 
 impl Folder {
-    /// Writes `dir/at-NNNNNN` under a temporary name and renames it, then removes the states before it.
+    /// Writes `dir/at-NNNNNN` and removes all other states. They may be of a run that went further: until they are removed,
+    /// the new one has a number above theirs, so that it is the last one from the moment it is there.
     fn write(
         dir: &Path,
         at: usize,
         fill: impl FnOnce(&Self) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let target = dir.join(format!("at-{at:06}"));
-        if target.exists() {
-            return Ok(());
-        }
+        let path = |at: usize| dir.join(format!("at-{at:06}"));
+        let before = states(dir).map_err(|e| unsaved(dir, e))?;
+        let next = before.last().map_or(0, |(last, _)| last.saturating_add(1));
+        let target = path(at.max(next));
         let folder = AtomicFolder::create(&target).map_err(|e| unsaved(dir, e))?;
         fill(&Self {
             path: folder.temporary_path().to_owned(),
         })?;
         folder.commit().map_err(|e| unsaved(&target, e))?;
-        for (other, path) in states(dir)? {
-            if other < at {
-                std::fs::remove_dir_all(&path).map_err(|e| unsaved(&path, e))?;
-            }
+        for (_, other) in before {
+            std::fs::remove_dir_all(&other).map_err(|e| unsaved(&other, e))?;
+        }
+        if target != path(at) {
+            std::fs::rename(&target, path(at)).map_err(|e| unsaved(&target, e))?;
         }
         Ok(())
     }
 
     /// The last state in `dir`.
     fn last(dir: &Path) -> Result<Option<Self>, Error> {
-        Ok(states(dir)?.pop().map(|(_, path)| Self { path }))
+        let mut states = states(dir).map_err(|e| state(dir, e))?;
+        Ok(states.pop().map(|(_, path)| Self { path }))
     }
 
     fn network(&self, name: &str) -> PathBuf {
@@ -149,8 +153,8 @@ impl Folder {
 }
 
 impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D> {
-    /// Writes networks, optimizer moments and counters into a folder in `dir`, whole or not at all, and removes older
-    /// states.
+    /// Writes networks, optimizer moments and counters into a folder in `dir`, whole or not at all, and removes the other
+    /// states there: what was saved last is what a resumed run continues from.
     ///
     /// # Errors
     /// Returns [`Error::SaveState`], which names the file, if it cannot be written, and [`Error::NotFiniteWeights`] if a
@@ -197,6 +201,14 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
 }
 
 impl ConceptTrainer {
+    /// Whether `dir` has a state, so that [`ConceptTrainer::resume`] leaves its start alone.
+    ///
+    /// # Errors
+    /// Returns [`Error::State`] if the folder cannot be read.
+    pub fn has_state(dir: &Path) -> Result<bool, Error> {
+        Ok(Folder::last(dir)?.is_some())
+    }
+
     /// A trainer that continues from the last state in `dir`, or starts from `start` if there is none.
     ///
     /// # Errors
@@ -214,7 +226,7 @@ impl ConceptTrainer {
 
 impl Pretrainer {
     /// Writes the network, the optimizer's moments and the step into a folder in `dir`, whole or not at all, and removes
-    /// older states.
+    /// the other states there, as [`GanTrainer::save_state`].
     ///
     /// # Errors
     /// As [`GanTrainer::save_state`].
@@ -261,14 +273,14 @@ impl Pretrainer {
 }
 
 /// The states in `dir`, the latest last.
-fn states(dir: &Path) -> Result<Vec<(usize, PathBuf)>, Error> {
+fn states(dir: &Path) -> io::Result<Vec<(usize, PathBuf)>> {
     let mut found = Vec::new();
     let entries = match std::fs::read_dir(dir) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(found),
-        other => other.map_err(|e| state(dir, e))?,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(found),
+        other => other?,
     };
     for entry in entries {
-        let path = entry.map_err(|e| state(dir, e))?.path();
+        let path = entry?.path();
         let at = path
             .file_name()
             .and_then(|name| name.to_str()?.strip_prefix("at-")?.parse().ok());

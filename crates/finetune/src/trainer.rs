@@ -1,5 +1,6 @@
 //! The GAN training loop of one concept.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use burn::module::Module;
@@ -45,11 +46,21 @@ pub struct GanTrainer<G, D> {
     pub(crate) adam: Adam,
     pub(crate) adversary: Adversary<D>,
     pub(crate) recipe: Recipe,
-    pub(crate) device: Device,
     pub(crate) epoch: usize,
     pub(crate) steps: usize,
     pub(crate) spent: Duration,
     pub(crate) history: Vec<EpochLosses>,
+}
+
+/// Without the networks.
+impl<G, D> fmt::Debug for GanTrainer<G, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GanTrainer")
+            .field("recipe", &self.recipe)
+            .field("epoch", &self.epoch)
+            .field("steps", &self.steps)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Trains the adapter of one concept, and its discriminator; the base stays frozen.
@@ -73,12 +84,8 @@ impl ConceptTrainer {
         generator.load_weights(start)?;
         let autodiff = device.clone().autodiff();
         let discriminator = PatchGan::new(&recipe.discriminator, recipe.seed, &autodiff)?;
-        Ok(Self::of(
-            generator.train().train_adapter(),
-            discriminator,
-            recipe,
-            autodiff,
-        ))
+        let generator = generator.train().train_adapter();
+        Ok(Self::of(generator, discriminator, recipe))
     }
 
     /// The adapter as it stands.
@@ -93,33 +100,21 @@ impl ConceptTrainer {
 impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D> {
     /// A trainer of all weights of `generator` and `discriminator`.
     ///
-    /// `device` is the plain device that both are on; the trainer adds autodiff.
+    /// Both are on the same plain device; the trainer adds autodiff.
     ///
     /// # Errors
     /// Returns [`Error::Recipe`] if the recipe cannot train anything.
-    pub fn from_scratch(
-        generator: G,
-        discriminator: D,
-        recipe: Recipe,
-        device: &Device,
-    ) -> Result<Self, Error> {
+    pub fn from_scratch(generator: G, discriminator: D, recipe: Recipe) -> Result<Self, Error> {
         recipe.validate()?;
-        let device = device.clone().autodiff();
-        Ok(Self::of(
-            generator.train(),
-            discriminator.train(),
-            recipe,
-            device,
-        ))
+        Ok(Self::of(generator.train(), discriminator.train(), recipe))
     }
 
-    fn of(generator: G, discriminator: D, recipe: Recipe, device: Device) -> Self {
+    fn of(generator: G, discriminator: D, recipe: Recipe) -> Self {
         Self {
             generator,
             adam: pix2pix_adam(),
             adversary: Adversary::new(discriminator),
             recipe,
-            device,
             epoch: 0,
             steps: 0,
             spent: Duration::ZERO,
@@ -181,8 +176,8 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
         let mut sums = [0.0f64; 3];
         let total = order.len().div_ceil(self.recipe.batch_size);
         for (i, batch) in order.chunks(self.recipe.batch_size).enumerate() {
-            let (photo, target) = pairs.select(batch, &self.device);
-            let losses = self.step(photo, target)?;
+            let PairSet { photos, targets } = pairs.select(batch).autodiff();
+            let losses = self.step(photos, targets)?;
             for (sum, loss) in sums.iter_mut().zip(losses) {
                 *sum += f64::from(loss);
             }
@@ -259,14 +254,8 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
             let detached = fake.clone().detach();
             let (recipe, epoch, steps) = (&self.recipe, self.epoch + 1, self.steps);
             let check = |value| check_finite(recipe, epoch, steps, "discriminator", value);
-            values[2] = (self.adversary).step(
-                recipe,
-                (lr, recipe.r1_at(steps)),
-                &photo,
-                target,
-                detached,
-                check,
-            )?;
+            values[2] =
+                (self.adversary).step(recipe, (lr, steps), &photo, target, detached, check)?;
             let gan = self.adversary.judge(recipe, photo, fake)?;
             values[1] = gan.clone().detach().into_scalar::<f32>();
             loss = loss + gan.mul_scalar(self.recipe.gan_weight);

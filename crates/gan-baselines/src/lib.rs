@@ -17,17 +17,14 @@
 //!   discriminator is [`lora_gan::PatchGan`].
 //! - [`comod`]: the generator and the discriminator of Co-Mod-GAN.
 //! - [`penalties`]: R1 and WGAN-GP for any discriminator that implements [`Critic`].
-//! - [`ImagePool`]: a history of generated images for the discriminator.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod comod;
 mod error;
-mod image_pool;
 pub mod penalties;
 pub mod pix2pix;
 
 pub use comod::{CoModConfig, CoModDiscriminator, CoModGenerator};
 pub use error::Error;
-pub use image_pool::ImagePool;
 pub use penalties::{Critic, gradient_penalty, r1_penalty};
 pub use pix2pix::{ResnetConfig, ResnetGenerator};

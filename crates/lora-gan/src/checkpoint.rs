@@ -61,15 +61,16 @@ impl BaseGenerator {
     /// Name of the file that describes them.
     pub const CONFIG_FILE: &str = CONFIG;
 
-    /// Writes the base weights of `generator` into the folder `dir` and gives their digest. LoRA factors are left out:
-    /// the seed in the configuration gives the initial ones. `encoder` is [`BaseGenerator::encoder`].
+    /// Writes the base weights of `generator` and its configuration into the folder `dir`, and gives the weights' digest.
+    /// LoRA factors are left out: the seed in the configuration gives the initial ones. The tokens of a prompt
+    /// ([`HybridGenerator::with_prompt`]) are written as the null tokens that they stand for. `encoder` is
+    /// [`BaseGenerator::encoder`].
     ///
     /// # Errors
     /// Returns [`Error::File`] if the folder or a file cannot be written.
     pub fn save(
         dir: &Path,
         generator: &HybridGenerator,
-        config: &GeneratorConfig,
         encoder: Option<&EncoderId>,
     ) -> Result<String, Error> {
         create_dir(dir)?;
@@ -79,7 +80,7 @@ impl BaseGenerator {
         save_safetensors(&path, &weights, &BTreeMap::new())?;
         let manifest = Manifest {
             version: VERSION,
-            config: config.clone(),
+            config: generator.config().clone(),
             sha256: file_sha256(&path)?,
             encoder: encoder.cloned(),
         };

@@ -70,11 +70,6 @@ pub enum Error {
         /// Its shape.
         found: Vec<usize>,
     },
-    /// A feature network gave no feature maps to compare.
-    #[error(
-        "the feature network gives no feature maps, so a perceptual loss has nothing to compare"
-    )]
-    NoFeatureMaps,
     /// A JSON file is not a generator's configuration.
     #[error("{}: not a generator's configuration ({source}); was it written by another version?", path.display())]
     Json {
@@ -120,7 +115,7 @@ pub enum Error {
         values: u64,
     },
     /// An adapter belongs to another base.
-    #[error("{}: made for the base {found}, this one is {expected}; load the base that it was trained on", path.display())]
+    #[error("{}: made for the base {found}, this one is {expected}; the adapter belongs to another base, perhaps to one for another image size (another preset): load the base that it was trained on", path.display())]
     OtherBase {
         /// The adapter's file.
         path: PathBuf,

@@ -9,7 +9,7 @@ use crate::axis::{Axis, label, range};
 use crate::palette::colours;
 
 /// A chart of lines over one axis.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Chart<'a> {
     /// The text above the chart.
     pub title: &'a str,
@@ -39,6 +39,7 @@ impl Chart<'_> {
 }
 
 /// A named line of points.
+#[derive(Debug)]
 pub struct Line {
     /// Its name in the legend.
     pub name: String,
@@ -58,6 +59,7 @@ pub fn write_chart(path: &Path, chart: &Chart<'_>) -> Result<(), Error> {
 }
 
 /// The colours around the lines of a chart.
+#[derive(Debug)]
 pub struct Paper {
     /// The background; transparent if there is none.
     pub ground: Option<RGBColor>,

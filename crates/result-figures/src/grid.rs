@@ -1,5 +1,6 @@
 //! Grids of images as PNG.
 
+use std::fmt;
 use std::io::Cursor;
 use std::path::Path;
 
@@ -22,6 +23,16 @@ pub struct Column {
     pub caption: String,
     /// One image per row.
     pub images: Vec<RgbImage>,
+}
+
+/// Without the images.
+impl fmt::Debug for Column {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Column")
+            .field("caption", &self.caption)
+            .field("images", &self.images.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Column {

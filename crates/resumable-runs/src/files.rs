@@ -17,12 +17,21 @@ pub fn create_dir(path: &Path) -> Result<(), Error> {
     std::fs::create_dir_all(path).map_err(io_error("create the folder", path))
 }
 
-/// Writes to a hidden temporary file in the same folder and renames it; creates the folder. It does not wait for the
-/// disk, because readers of these files compare digests or can make the file again.
+/// Writes to a hidden temporary file in the same folder, waits for the disk and renames it; creates the folder. After a crash,
+/// even of the machine, the file is the old one or the new one.
 ///
 /// # Errors
 /// Returns [`Error::WholeFile`] if the file cannot be written; `path` is then unchanged.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    Ok(atomic::write(path, bytes)?)
+}
+
+/// [`write()`] without waiting for the disk: after a crash of the machine the file may be empty. For files that can be made
+/// again at little cost.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_unsynced(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     Ok(atomic::write_unsynced(path, bytes)?)
 }
 

@@ -18,7 +18,7 @@
 //! | files with a size limit | [`read`], [`read_json`] |
 //! | texts, whatever editor wrote them | [`read_text`], [`read_lines`], [`trimmed`] |
 //! | outputs that replace neither inputs nor one another | [`Places`], [`same_place`] |
-//! | files that appear whole or not at all | [`write()`], [`write_json`], [`remove_abandoned`] |
+//! | files that appear whole or not at all | [`write()`], [`write_json`], [`write_unsynced`], [`remove_abandoned`] |
 //! | one writer at a time | [`Lock`] |
 //! | digests that identify a task or a file | [`sha256_hex`], [`sha256_parts`], [`hex`] |
 //! | work on several threads, paced | [`workers`] |
@@ -35,7 +35,7 @@ pub use digest::sha256_parts;
 pub use error::{Error, io_error};
 pub use files::{
     create_dir, read, read_json, read_lines, read_text, remove_abandoned, trimmed, write,
-    write_json,
+    write_json, write_unsynced,
 };
 pub use lock::Lock;
 pub use places::{Places, same_place};

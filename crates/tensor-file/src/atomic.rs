@@ -19,6 +19,9 @@
 //! Bytes go to a temporary file in the same folder, named `.tmp-` and six random characters, which is then renamed to its
 //! final name. It is locked while its process lives: when a process first writes to a folder, it removes the temporary
 //! files there that nobody holds, those of killed processes. On a file system without locks, they stay.
+//!
+//! A symbolic link stays a link: the file that it leads to is written, in that file's folder. What is there and is no file,
+//! such as a folder, a device or a pipe, is refused.
 
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
@@ -38,7 +41,8 @@ const RANDOM: usize = 6;
 /// folder.
 ///
 /// # Errors
-/// Returns [`Error::Io`] with the reason of the file system, such as a full disk. `path` is then as it was.
+/// Returns [`Error::NotAFile`] if `path` is something else, and [`Error::Io`] with the reason of the file system, such as a
+/// full disk. `path` is then as it was.
 pub fn write(path: impl AsRef<Path>, bytes: &[u8]) -> Result<(), Error> {
     let mut file = AtomicFile::create(&path)?;
     file.write_all(bytes).map_err(Error::io(path.as_ref()))?;
@@ -56,6 +60,14 @@ pub fn write_unsynced(path: impl AsRef<Path>, bytes: &[u8]) -> Result<(), Error>
     file.commit_unsynced()
 }
 
+/// Refuses a path that [`write()`] would refuse because of what is there, before the work of a run is done.
+///
+/// # Errors
+/// Returns [`Error::NotAFile`], and [`Error::Io`] if the system does not say what is there.
+pub fn check(path: &Path) -> Result<(), Error> {
+    destination(path).map(drop)
+}
+
 /// A file being written. It replaces the file at its path with [`AtomicFile::commit`]; if it is dropped before that, it
 /// is removed and the file at its path stays.
 #[derive(Debug)]
@@ -68,20 +80,19 @@ impl AtomicFile {
     /// Begins what will be `path`. Creates the folder.
     ///
     /// # Errors
-    /// Returns [`Error::Io`] if the folder or the temporary file in it cannot be created.
+    /// Returns [`Error::NotAFile`] if `path` is a folder, a device or a pipe, and [`Error::Io`] if the folder or the temporary
+    /// file in it cannot be created.
     pub fn create(path: impl AsRef<Path>) -> Result<Self, Error> {
-        let path = path.as_ref();
-        let dir = parent(path);
+        let path = destination(path.as_ref())?;
+        let dir = parent(&path);
         let file = fs::create_dir_all(dir).and_then(|()| {
             if first_write_to(dir) {
                 remove_abandoned(dir);
             }
             temporary(dir)
         });
-        Ok(Self {
-            path: path.to_owned(),
-            file: file.map_err(Error::io(path))?,
-        })
+        let file = file.map_err(Error::io(&path))?;
+        Ok(Self { path, file })
     }
 
     /// The file, to write to.
@@ -191,6 +202,48 @@ pub fn remove_abandoned(dir: &Path) {
         {
             let _ = fs::remove_file(&path);
         }
+    }
+}
+
+/// The file that is replaced by writing to `path`: `path` itself, or what a symbolic link leads to.
+fn destination(path: &Path) -> Result<PathBuf, Error> {
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() => Err(Error::NotAFile {
+            path: path.to_owned(),
+            kind: kind(found.file_type()),
+        }),
+        Ok(_) if path.is_symlink() => fs::canonicalize(path).map_err(Error::io(path)),
+        Ok(_) => Ok(path.to_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mut path = path.to_owned();
+            // The system follows links in a circle to an error of another kind.
+            while let Ok(target) = fs::read_link(&path) {
+                path = parent(&path).join(target);
+            }
+            Ok(path)
+        }
+        Err(error) => Err(Error::io(path)(error)),
+    }
+}
+
+/// What something that is no file is, in words.
+fn kind(found: fs::FileType) -> &'static str {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        if found.is_char_device() || found.is_block_device() {
+            return "a device";
+        }
+        if found.is_fifo() {
+            return "a pipe";
+        }
+        if found.is_socket() {
+            return "a socket";
+        }
+    }
+    match found.is_dir() {
+        true => "a folder",
+        false => "not a regular file",
     }
 }
 
@@ -325,6 +378,58 @@ mod tests {
             }
         });
         assert_eq!(names(dir.path()), ["x"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_stay_and_what_they_lead_to_is_written() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::create_dir(at("elsewhere")).unwrap();
+        fs::write(at("elsewhere/real"), "old").unwrap();
+        symlink("elsewhere/real", at("link")).unwrap();
+        symlink("link", at("second")).unwrap();
+        symlink("elsewhere/new", at("dangling")).unwrap();
+        write(at("second"), b"new").unwrap();
+        write(at("dangling"), b"first").unwrap();
+        assert_eq!(fs::read(at("elsewhere/real")).unwrap(), b"new");
+        assert_eq!(fs::read(at("elsewhere/new")).unwrap(), b"first");
+        for link in ["link", "second", "dangling"] {
+            assert!(at(link).is_symlink(), "{link}");
+        }
+        assert_eq!(names(&at("elsewhere")), ["new", "real"]);
+        // A circle is an error and not a file.
+        symlink("circle", at("circle")).unwrap();
+        assert!(matches!(write(at("circle"), b"x"), Err(Error::Io { .. })));
+        assert!(at("circle").is_symlink());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_is_refused_and_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::create_dir(at("folder")).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+        std::os::unix::fs::symlink("socket", at("link")).unwrap();
+        let before = names(dir.path());
+        for (name, found) in [
+            ("folder", "a folder"),
+            ("socket", "a socket"),
+            ("link", "a socket"),
+        ] {
+            let error = write(at(name), b"x").unwrap_err();
+            assert!(
+                matches!(&error, Error::NotAFile { path, kind } if *path == at(name) && *kind == found),
+                "{error}"
+            );
+            assert!(error.to_string().contains("name a file"), "{error}");
+        }
+        assert_eq!(names(dir.path()), before);
+        // Only asked about, not written to.
+        let kind = kind(fs::metadata("/dev/null").unwrap().file_type());
+        assert_eq!(kind, "a device");
     }
 
     #[cfg(unix)]

@@ -16,6 +16,14 @@ pub enum Error {
         /// The operating system's reason.
         source: std::io::Error,
     },
+    /// What is at the path of a file that is to be written is a folder, a device or a pipe.
+    #[error("{}: this is {kind}; name a file", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+        /// What it is, in words.
+        kind: &'static str,
+    },
     /// A file is larger than its kind can be.
     #[error("{}: it has {bytes} bytes, more than the {limit} that such a file may have", path.display())]
     TooLarge {

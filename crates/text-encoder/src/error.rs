@@ -12,7 +12,8 @@ pub enum Error {
 
     /// A prompt is empty or whitespace, or holds no token that the encoder knows (for example only emoji).
     #[error(
-        "prompt {index} ({prompt:?}) holds no word the text encoder knows: describe the concept in words"
+        "{} {prompt:?} holds no word the text encoder knows; describe the concept in words",
+        numbered(*index)
     )]
     EmptyPrompt {
         /// Position in the slice of prompts.
@@ -22,7 +23,7 @@ pub enum Error {
     },
 
     /// The tokenizer failed on a prompt.
-    #[error("prompt {index} could not be tokenized: {message}")]
+    #[error("{} could not be tokenized: {message}", numbered(*index))]
     Tokenize {
         /// Position in the slice of prompts.
         index: usize,
@@ -179,4 +180,12 @@ pub enum Error {
     #[cfg(feature = "hub")]
     #[error(transparent)]
     Hub(#[from] crate::HubError),
+}
+
+/// The prompt at `index`; the first one may be the only one.
+fn numbered(index: usize) -> String {
+    match index {
+        0 => "the prompt".to_owned(),
+        _ => format!("prompt number {}", index + 1),
+    }
 }

@@ -50,12 +50,6 @@ pub enum Error {
         /// Values given.
         found: usize,
     },
-    /// An index encoding of an odd width, or of none.
-    #[error("an index encoding of width {width} is not possible; use an even width of at least 2")]
-    EncodingWidth {
-        /// The width asked for.
-        width: usize,
-    },
     /// Normalisation statistics of no networks.
     #[error("no weights to compute normalisation statistics from; collect some first")]
     NoWeights,
@@ -105,7 +99,7 @@ pub enum Error {
         expected: u32,
     },
     /// A folder without a zoo.
-    #[error("{}: there is no zoo here (no zoo.json); make one with Zoo::create", path.display())]
+    #[error("{}: there is no zoo here (no zoo.json); make one with the program `collect`, or in code with `Zoo::create`", path.display())]
     NoZoo {
         /// The folder.
         path: PathBuf,
@@ -140,7 +134,7 @@ pub enum Error {
     },
     /// A concept name that cannot be a file name.
     #[error(
-        "concept name `{name}`: use 1 to 120 lower-case letters, digits, `-`, `_` and `.`, beginning with a letter or digit"
+        "concept name `{name}`: use 1 to 120 bytes of lower-case letters, digits, `-`, `_` and `.`, beginning with a letter or digit"
     )]
     ConceptName {
         /// The name.

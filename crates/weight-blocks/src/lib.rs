@@ -9,7 +9,6 @@
 //! - [`peft`]: PEFT's `adapter_config.json`.
 //! - [`Layout`]: groups + [`GroupingRule`] + block size; [`Layout::encode`] and [`Layout::decode`]
 //!   are inverses, bit for bit.
-//! - [`sinusoidal_encoding`]: the block index as the denoiser sees it (Eq. 2).
 //! - [`Normalizer`]: statistics that bring blocks of all layers to one scale, and back;
 //!   [`NormalizerFit`] computes them one network at a time.
 //! - [`Zoo`]: trained weights of many concepts in a folder: append-only, safe against interruption, and
@@ -51,7 +50,6 @@ mod block_reader;
 pub mod error;
 mod fit;
 mod grouping;
-mod index;
 pub mod layout;
 pub mod lora_file;
 #[cfg(feature = "burn")]
@@ -67,7 +65,6 @@ pub use block_reader::BlockReader;
 pub use error::Error;
 pub use fit::NormalizerFit;
 pub use grouping::GroupingRule;
-pub use index::sinusoidal_encoding;
 pub use layout::Layout;
 pub use lora_file::LoraFile;
 #[cfg(feature = "burn")]

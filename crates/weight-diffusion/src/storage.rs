@@ -20,14 +20,13 @@ pub enum Precision {
     Half,
 }
 
-/// Writes `tensors` as safetensors in `precision`, and `vectors` by name as 32-bit floats beside them, atomically. Gives the
-/// SHA-256 of the file.
-pub(crate) fn write_tensors(
+/// `tensors` as the safetensors file `path` in `precision`, and `vectors` by name as 32-bit floats beside them.
+pub(crate) fn tensor_bytes(
     path: &Path,
     tensors: &NamedTensors,
     precision: Precision,
     vectors: &[(&str, &[f32])],
-) -> Result<String, Error> {
+) -> Result<Vec<u8>, Error> {
     let mut file = SafetensorsWriter::new();
     for (name, tensor) in tensors {
         // Nothing could read such a file, and the one that it would replace may be good.
@@ -46,9 +45,13 @@ pub(crate) fn write_tensors(
     for (name, values) in vectors {
         file.f32(name, &[values.len()], values)?;
     }
-    let bytes = file.to_bytes()?;
-    atomic::write(path, &bytes)?;
-    Ok(digest::sha256_hex(&bytes))
+    Ok(file.to_bytes()?)
+}
+
+/// Writes the file atomically; gives its SHA-256.
+pub(crate) fn write_hashed(path: &Path, bytes: &[u8]) -> Result<String, Error> {
+    atomic::write(path, bytes)?;
+    Ok(digest::sha256_hex(bytes))
 }
 
 /// Reads the safetensors file `path` after comparing it with `digest`.

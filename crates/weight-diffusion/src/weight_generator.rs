@@ -5,14 +5,15 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
+use tensor_file::digest::sha256_hex;
 use weight_blocks::module::module_shapes;
 use weight_blocks::{Layout, NamedTensors, Normalizer, load_named, module_to_named};
 
 use crate::data::{NormStats, l2};
 use crate::diffusion::{SampleOptions, one_step, one_step_token_gradient};
 use crate::storage::{
-    Precision, check_layout_size, check_network_size, read_json, read_tensors, write_json,
-    write_tensors,
+    Precision, check_layout_size, check_network_size, read_json, read_tensors, tensor_bytes,
+    write_hashed, write_json,
 };
 use crate::unet::{ComputePrecision, UNet1d, UNet1dConfig};
 use crate::{Error, Prediction};
@@ -34,6 +35,8 @@ pub struct WeightGenerator {
     trained_norm: Option<NormStats>,
     base_digest: String,
     defaults: SampleOptions,
+    /// Of the weights' file, if they were read from one.
+    sha256: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -110,6 +113,7 @@ impl WeightGenerator {
             trained_norm: None,
             base_digest: base_digest.into(),
             defaults,
+            sha256: None,
         })
     }
 
@@ -139,8 +143,7 @@ impl WeightGenerator {
     /// [`Error::NotStorable`] if a weight is NaN or infinite.
     pub fn save(&self, dir: &Path, precision: Precision) -> Result<(), Error> {
         let path = dir.join(Self::WEIGHTS_FILE);
-        let means = [(MEANS, self.normalizer.means())];
-        let sha256 = write_tensors(&path, &module_to_named(&self.unet)?, precision, &means)?;
+        let sha256 = write_hashed(&path, &self.bytes(&path, precision)?)?;
         let manifest = Manifest {
             version: VERSION,
             sha256,
@@ -155,6 +158,27 @@ impl WeightGenerator {
             defaults: self.defaults,
         };
         write_json(&dir.join(Self::CONFIG_FILE), &manifest)
+    }
+
+    /// The weights' file.
+    fn bytes(&self, path: &Path, precision: Precision) -> Result<Vec<u8>, Error> {
+        let means = [(MEANS, self.normalizer.means())];
+        tensor_bytes(path, &module_to_named(&self.unet)?, precision, &means)
+    }
+
+    /// The SHA-256 of the weights, which tells one generator from another: that of the file that they were read from, or else
+    /// of the one that [`WeightGenerator::save`] writes in full precision.
+    ///
+    /// # Errors
+    /// Returns [`Error::NotStorable`] if a weight is NaN or infinite.
+    pub fn digest(&self) -> Result<String, Error> {
+        match &self.sha256 {
+            Some(sha256) => Ok(sha256.clone()),
+            None => {
+                let bytes = self.bytes(Self::WEIGHTS_FILE.as_ref(), Precision::Full)?;
+                Ok(sha256_hex(&bytes))
+            }
+        }
     }
 
     /// Reads what [`WeightGenerator::save`] wrote, in either precision, onto `device`.
@@ -201,6 +225,7 @@ impl WeightGenerator {
         )?;
         Ok(Self {
             trained_norm,
+            sha256: Some(manifest.sha256),
             ..generator
         })
     }
@@ -211,6 +236,7 @@ impl WeightGenerator {
     /// As [`UNet1d::compute_in`].
     pub fn compute_in(mut self, precision: ComputePrecision) -> Result<Self, Error> {
         self.unet = self.unet.compute_in(precision)?;
+        self.sha256 = None;
         Ok(self)
     }
 

@@ -8,6 +8,7 @@ use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::interval;
 use denoised_weights_examples::confirm::Confirm;
 use denoised_weights_examples::files::{Places, read_lines};
+use denoised_weights_examples::options::at_least;
 use model_server_client::{Credentials, HttpSettings};
 use prompt_sets::Category;
 use prompt_sets::chat::{ChatClient, ChatSettings};
@@ -80,7 +81,7 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t = Embedder::Static)]
     pub embedder: Embedder,
     /// The embedding model's name on the server, for `--embedder server`.
-    #[arg(long, default_value = "default")]
+    #[arg(long, requires = "embedder", default_value = "default")]
     pub embedding_model: String,
     /// Cosine similarity at or above which two prompts count as the same.
     #[arg(long, default_value_t = 0.95)]
@@ -104,16 +105,26 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 1024)]
     pub answer_tokens: u32,
     /// Maximum number of requests begun per minute, not counting repeated attempts [default: no limit].
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub per_minute: Option<f64>,
     /// Number of requests in flight at a time while paraphrasing.
-    #[arg(long, default_value_t = 4)]
+    #[arg(
+        long,
+        default_value_t = 4,
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     pub workers: usize,
     /// Timeout of a request, in seconds.
     #[arg(long, default_value_t = 300)]
     pub timeout: u64,
     /// Seed of the requests, of the held-out concepts and of the choice of combinations.
-    #[arg(long, default_value_t = 0)]
+    #[arg(
+        long,
+        default_value_t = 0,
+        value_parser = at_least::<u64>(0),
+        allow_negative_numbers = true
+    )]
     pub seed: u64,
     #[command(flatten)]
     pub confirm: Confirm,

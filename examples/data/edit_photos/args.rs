@@ -8,7 +8,7 @@ use concepts::{ClassicalEditor, ImageEditor};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::interval;
 use denoised_weights_examples::confirm::Confirm;
-use denoised_weights_examples::options::Layout;
+use denoised_weights_examples::options::{Layout, at_least};
 use image_editors::run::{Choice, EditSettings};
 use image_editors::{EditorConfig, HttpSettings};
 
@@ -34,25 +34,45 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     /// Edge of the square images in pixels.
-    #[arg(long, default_value_t = 256)]
+    #[arg(
+        long,
+        default_value_t = 256,
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     pub size: usize,
     /// How the pairs are laid out.
     #[arg(long, value_enum, default_value_t = Layout::Folders)]
     pub layout: Layout,
     /// Number of edits in flight at a time.
-    #[arg(long, default_value_t = 2)]
+    #[arg(
+        long,
+        default_value_t = 2,
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     pub workers: usize,
     /// Maximum number of edits begun per minute, not counting repeated attempts [default: no limit].
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub per_minute: Option<f64>,
     /// Timeout of a request, in seconds.
     #[arg(long, default_value_t = 300)]
     pub timeout: u64,
     /// Maximum number of attempts at a request.
-    #[arg(long, default_value_t = 5)]
+    #[arg(
+        long,
+        default_value_t = 5,
+        value_parser = at_least::<u32>(1),
+        allow_negative_numbers = true
+    )]
     pub attempts: u32,
     /// Number of failed edits in a row that ends the run.
-    #[arg(long, default_value_t = 8)]
+    #[arg(
+        long,
+        default_value_t = 8,
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     pub max_failures: usize,
     /// Price of an edit, for the estimate.
     #[arg(long, default_value_t = 0.0)]
@@ -68,13 +88,23 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     pub clip: Option<PathBuf>,
     /// Text that describes the unedited photos to --clip.
-    #[arg(long, value_name = "TEXT", default_value = "a photo of a person")]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        requires = "clip",
+        default_value = "a photo of a person"
+    )]
     pub neutral: String,
     /// Number of photos on a contact sheet.
     #[arg(long, default_value_t = 8)]
     pub sheet_rows: usize,
     /// Seed from which the edits' seeds are drawn.
-    #[arg(long, default_value_t = 0)]
+    #[arg(
+        long,
+        default_value_t = 0,
+        value_parser = at_least::<u64>(0),
+        allow_negative_numbers = true
+    )]
     pub seed: u64,
     #[command(flatten)]
     pub confirm: Confirm,

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use concepts::pairs::PairLayout;
+use concepts::pairs::{PairLayout, name_of};
 use concepts::{Photo, Split, read_photos};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::files::Places;
-use denoised_weights_examples::prompts::{self, NamedPrompt, slug};
+use denoised_weights_examples::prompts::{self, NamedPrompt};
 use image_editors::run::{EditConcept, NamedImage};
 
 use crate::args::Args;
@@ -56,7 +56,7 @@ pub(crate) fn read_concepts(path: &Path) -> Result<Vec<EditConcept>> {
 pub(crate) fn print_names(concepts: &[EditConcept]) {
     let named = concepts
         .iter()
-        .filter(|concept| concept.name != slug(&concept.prompt));
+        .filter(|concept| name_of(&concept.prompt).as_ref() != Some(&concept.name));
     for concept in named {
         println!(
             "folder {}: the prompt is {:?}",

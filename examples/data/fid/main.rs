@@ -20,9 +20,9 @@ use clean_fid::{
     EfficientNetLite0Config, Extractor, FeatureNet, FrechetReference, InceptionV3Config,
 };
 use denoised_weights_examples::Result;
-use denoised_weights_examples::cli::{Common, parse, run};
+use denoised_weights_examples::cli::{Common, display, parse, run};
 use denoised_weights_examples::files::Places;
-use denoised_weights_examples::options::AssetArgs;
+use denoised_weights_examples::options::{AssetsDir, at_least};
 use serde::Serialize;
 
 use input::{Input, Side};
@@ -36,7 +36,7 @@ struct Args {
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
-    assets: AssetArgs,
+    assets: AssetsDir,
     /// Folder of images (png, jpg or webp, including subfolders), or statistics in a .npz file.
     dir_a: PathBuf,
     /// The reference: a folder, or statistics in a .npz file.
@@ -51,13 +51,28 @@ struct Args {
     #[arg(long, value_enum, default_value_t = Mode::Clean, requires = "weights")]
     mode: Mode,
     /// Number of images in a batch.
-    #[arg(long, default_value_t = 32)]
+    #[arg(
+        long,
+        default_value_t = 32,
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     batch_size: usize,
     /// Also compute the kernel distance (KID) over this many seeded subsets of up to 1,000 images.
-    #[arg(long, value_name = "SUBSETS")]
+    #[arg(
+        long,
+        value_name = "SUBSETS",
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     kernel: Option<usize>,
     /// Also compute precision, recall, density and coverage with this many neighbours.
-    #[arg(long, value_name = "NEIGHBOURS")]
+    #[arg(
+        long,
+        value_name = "NEIGHBOURS",
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     manifold: Option<usize>,
     /// Write the statistics of DIR_A to this .npz file.
     #[arg(long, value_name = "FILE")]
@@ -107,6 +122,9 @@ fn fid(args: &Args) -> Result<()> {
     let keep = args.kernel.is_some() || args.manifold.is_some();
     let paths = [&args.dir_a, &args.dir_b];
     let inputs = [Input::open(paths[0], keep)?, Input::open(paths[1], keep)?];
+    for input in &inputs {
+        args.check_neighbours(input)?;
+    }
     args.check_places(&inputs)?;
     let network = network(args, &device)?;
     for (input, path) in inputs.iter().zip(paths) {
@@ -144,6 +162,21 @@ fn fid(args: &Args) -> Result<()> {
 }
 
 impl Args {
+    /// Refuses a folder with too few images for --manifold.
+    fn check_neighbours(&self, input: &Input) -> Result<()> {
+        match (self.manifold, input) {
+            (Some(neighbours), Input::Folder(folder)) if neighbours >= folder.files().len() => {
+                Err(format!(
+                    "{}: --manifold {neighbours} needs more images than neighbours, and there are {}; ask for fewer neighbours",
+                    display(folder.root()),
+                    folder.files().len()
+                )
+                .into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Refuses outputs that would replace images, statistics, weights or one another.
     fn check_places(&self, inputs: &[Input]) -> Result<()> {
         let places = inputs
@@ -172,12 +205,7 @@ fn network(args: &Args, device: &Device) -> Result<Box<dyn FeatureNet>> {
         None => Box::new(
             EfficientNetLite0Config::new()
                 .with_resize(ResizeFilter::Antialiased)
-                .load(
-                    args.assets
-                        .assets
-                        .join("efficientnet-lite0/efficientnet-lite0.safetensors"),
-                    device,
-                )?,
+                .load(&args.assets.paths().feature_network, device)?,
         ),
     })
 }

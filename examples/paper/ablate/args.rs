@@ -7,7 +7,7 @@ use denoised_weights::Assets;
 use denoised_weights::training::Cut;
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::Common;
-use denoised_weights_examples::options::{ModelArgs, zoo_files};
+use denoised_weights_examples::options::{DataArgs, ModelArgs, at_least, zoo_files};
 use weight_blocks::GroupingRule;
 use weight_diffusion::{TrainConfig, UNet1dConfig};
 
@@ -21,6 +21,8 @@ pub(crate) struct Args {
     pub common: Common,
     #[command(flatten)]
     pub model: ModelArgs,
+    #[command(flatten)]
+    pub data: DataArgs,
     /// Concepts of the zoo whose adapters are learned.
     #[arg(long, value_delimiter = ',', default_values_t = [String::from("charcoal-sketch"), String::from("stained-glass-window")])]
     pub concepts: Vec<String>,
@@ -32,10 +34,15 @@ pub(crate) struct Args {
     #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 3], value_parser = clap::value_parser!(u8).range(1..=3))]
     pub rules: Vec<u8>,
     /// Optimizer steps of each training; each sees 32,768 weights.
-    #[arg(long, default_value_t = 600)]
+    #[arg(
+        long,
+        default_value_t = 600,
+        value_parser = at_least::<u64>(1),
+        allow_negative_numbers = true
+    )]
     pub steps: u64,
     /// Peak learning rate.
-    #[arg(long, default_value_t = 2e-3)]
+    #[arg(long, default_value_t = 2e-3, allow_negative_numbers = true)]
     pub lr: f64,
     /// Width of the UNet.
     #[arg(long, default_value_t = 128)]
@@ -49,13 +56,29 @@ pub(crate) struct Args {
     #[arg(long, value_name = "WEIGHT")]
     pub combined: Option<f64>,
     /// Number of training pairs in each step of --combined.
-    #[arg(long, default_value_t = 4)]
+    #[arg(
+        long,
+        requires = "combined",
+        default_value_t = 4,
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     pub pairs_per_step: usize,
     /// Number of predictions whose median time is reported.
-    #[arg(long, default_value_t = 5)]
+    #[arg(
+        long,
+        default_value_t = 5,
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     pub repeats: usize,
     /// Number of test photos.
-    #[arg(long, default_value_t = 60)]
+    #[arg(
+        long,
+        default_value_t = 60,
+        value_parser = at_least::<usize>(2),
+        allow_negative_numbers = true
+    )]
     pub n_test: usize,
     /// Folder to write to.
     #[arg(long, value_name = "DIR", default_value = "out/ablate")]

@@ -13,7 +13,7 @@ use denoised_weights::weights::{adapt, relative_distance};
 use denoised_weights::{Preset, PromptEncoder};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::training::{TrainingProgress, write_loss_chart};
-use finetune::{AdapterLoss, Evaluator, PairSet, Quality, Recipe, tensor_to_images, translate};
+use finetune::{AdapterLoss, Evaluator, Quality, Recipe, tensor_to_images, translate};
 use image::RgbImage;
 use lora_gan::BaseGenerator;
 use rand::SeedableRng;
@@ -204,15 +204,14 @@ impl Bench<'_> {
         };
         let base = self.text.prompted(self.base, &pairs.prompt)?;
         let loss = AdapterLoss::with_discriminator(&base.generator, recipe, self.device)?;
-        let (pairs, device) = (&pairs.train, self.device.clone());
+        let pairs = &pairs.train;
         let count = self.args.pairs_per_step.clamp(1, pairs.len());
         let judged = move |step, _| {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             rng.set_stream(step);
             let picked = sample(&mut rng, pairs.len(), count).into_vec();
-            let (photos, targets) = pairs.select(&picked, &device);
             Ok(JudgedOn {
-                pairs: PairSet { photos, targets },
+                pairs: pairs.select(&picked),
                 // The base is the one for the concept's prompt.
                 text: None,
             })

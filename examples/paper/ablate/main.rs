@@ -26,7 +26,7 @@ fn main() -> ExitCode {
 }
 
 fn ablate(args: &Args) -> Result<()> {
-    let assets = args.model.paths();
+    let assets = args.data.of(args.model.paths());
     args.check_places(&assets)?;
     files::check_writable(&args.out)?;
     let device = args.common.device()?;

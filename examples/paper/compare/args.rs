@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use concepts::Split;
-use denoised_weights::Preset;
 use denoised_weights::comparison::baselines::Baseline;
 use denoised_weights::pairs::{ConceptSource, PairCounts};
 use denoised_weights::starts::StartKind;
+use denoised_weights::{Assets, Preset};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::Common;
-use denoised_weights_examples::options::{ModelArgs, zoo_files};
+use denoised_weights_examples::options::{DataArgs, ModelArgs, at_least, zoo_files};
 use finetune::Recipe;
 use weight_diffusion::WeightGenerator;
 
@@ -34,6 +34,8 @@ pub(crate) struct Args {
     pub common: Common,
     #[command(flatten)]
     pub model: ModelArgs,
+    #[command(flatten)]
+    pub data: DataArgs,
     /// Your own pairs: a folder per concept in DIR, each with input/ and target/, side-by-side files, or
     /// train/val/test subfolders of these.
     #[arg(long, value_name = "DIR")]
@@ -45,12 +47,17 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "pairs")]
     pub validation: bool,
     /// Maximum number of concepts.
-    #[arg(long)]
+    #[arg(long, value_parser = at_least::<usize>(1), allow_negative_numbers = true)]
     pub limit: Option<usize>,
     /// Number of runs of each concept, with seeds that start at --seed.
-    #[arg(long, default_value_t = 3)]
+    #[arg(
+        long,
+        default_value_t = 3,
+        value_parser = at_least::<u64>(1),
+        allow_negative_numbers = true
+    )]
     pub seeds: u64,
-    /// What to compare: pix2pix, comod, zero (E²GAN, the reference), random, mean, nearest, interpolated,
+    /// What to compare: pix2pix, comod, zero (E²GAN, the reference), random, mean, nearest, interpolated, inverted,
     /// best_by_pairs, ridge, wrong_prompt, denoised (ours), auto (the best start on the pairs) and
     /// denoised_l1 (ours, trained without a discriminator in half the time per step).
     #[arg(long, value_parser = method, value_delimiter = ',', default_value = METHODS)]
@@ -59,25 +66,55 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME=DIR", value_parser = named_dir)]
     pub also: Vec<(String, PathBuf)>,
     /// Epochs of E²GAN, LoRA from zero.
-    #[arg(long, default_value_t = 20)]
+    #[arg(
+        long,
+        default_value_t = 20,
+        value_parser = at_least::<usize>(0),
+        allow_negative_numbers = true
+    )]
     pub epochs: usize,
     /// Epochs of LoRA from all other starts [the paper: a fifth of E²GAN's].
-    #[arg(long, default_value_t = 10)]
+    #[arg(
+        long,
+        default_value_t = 10,
+        value_parser = at_least::<usize>(0),
+        allow_negative_numbers = true
+    )]
     pub start_epochs: usize,
     /// Epochs of pix2pix [the paper: twice E²GAN's].
-    #[arg(long, default_value_t = 40)]
+    #[arg(
+        long,
+        default_value_t = 40,
+        value_parser = at_least::<usize>(0),
+        allow_negative_numbers = true
+    )]
     pub pix2pix_epochs: usize,
     /// Epochs of Co-Mod-GAN.
-    #[arg(long, default_value_t = 20)]
+    #[arg(
+        long,
+        default_value_t = 20,
+        value_parser = at_least::<usize>(0),
+        allow_negative_numbers = true
+    )]
     pub comod_epochs: usize,
     /// Training pairs.
-    #[arg(long, default_value_t = 64)]
+    #[arg(
+        long,
+        default_value_t = 64,
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     pub n_train: usize,
     /// Choose the training pairs by clusters of the photos' features, as E²GAN does, instead of evenly.
     #[arg(long)]
     pub cluster: bool,
     /// Test pairs.
-    #[arg(long, default_value_t = 60)]
+    #[arg(
+        long,
+        default_value_t = 60,
+        value_parser = at_least::<usize>(2),
+        allow_negative_numbers = true
+    )]
     pub n_test: usize,
     /// Write the report of earlier results, and measure nothing.
     #[arg(long)]
@@ -96,9 +133,14 @@ impl Args {
         }
     }
 
+    /// The paths that the options name.
+    pub(crate) fn paths(&self) -> Assets {
+        self.data.of(self.model.paths())
+    }
+
     /// Refuses outputs that would replace pairs, photos, files of the models or one another.
     pub(crate) fn check_places(&self) -> Result<()> {
-        let paths = self.model.paths();
+        let paths = self.paths();
         let also = (self.also.iter()).flat_map(|(_, dir)| {
             let names = [WeightGenerator::CONFIG_FILE, WeightGenerator::WEIGHTS_FILE];
             names.map(|name| dir.join(name))
@@ -203,7 +245,9 @@ fn method(text: &str) -> Result<Method, String> {
     match text.parse() {
         // E²GAN is the start from zero.
         Ok(network) if network != Baseline::E2gan => Ok(Method::Scratch(network)),
-        _ => Err(format!("use some of {METHODS},random")),
+        _ => Err(format!(
+            "use some of {METHODS},random,interpolated,inverted"
+        )),
     }
 }
 

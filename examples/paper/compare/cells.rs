@@ -50,11 +50,7 @@ pub(crate) fn cells(row: &Row) -> Cells {
         train: seconds(row.train_seconds),
         reached: format!("{}/{}", row.reached_zero_final, row.runs),
         to_zero: row.seconds_to_zero_final.map_or(NONE.to_owned(), seconds),
-        over_zero: if zero {
-            "1×".to_owned()
-        } else {
-            times(row.speedup_over_zero)
-        },
+        over_zero: times(row.speedup_over_zero),
         over_zero_first: times(row.speedup_over_zero_first),
         over_pix2pix: times(row.speedup_over_pix2pix),
         difference: if zero {
@@ -82,6 +78,9 @@ fn estimate(estimate: Option<Estimate>, digits: usize) -> String {
 fn times(estimate: Option<Estimate>) -> String {
     let short = |v: f64| format!("{v:.*}", if v >= 100.0 { 0 } else { 1 });
     estimate.map_or(NONE.to_owned(), |e| {
+        if e.value == 0.0 {
+            return format!("mostly never (0 to {})", short(e.high));
+        }
         format!(
             "{}× ({} to {})",
             short(e.value),

@@ -215,7 +215,7 @@ mod tests {
         let json: serde_json::Value =
             serde_json::from_slice(&std::fs::read(dir.path().join("report.json")).unwrap())
                 .unwrap();
-        assert_eq!(json["version"], 2);
+        assert_eq!(json["version"], 3);
         assert_eq!(
             json["concepts"][0]["methods"]["denoised"]["seconds_to_zero_final"],
             2.0

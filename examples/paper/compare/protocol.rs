@@ -12,7 +12,7 @@ use crate::measure::Bench;
 
 /// Loads what the runs share, before anything is trained; `prompts` are those of all concepts.
 pub(crate) fn open(args: &Args, mut prompts: BTreeSet<String>, device: Device) -> Result<Bench> {
-    let assets = args.model.paths();
+    let assets = args.paths();
     let predictor = args.model.load_predictor(&device)?;
     let also = (args.also.iter())
         .map(|(_, dir)| Ok(predictor.load_generator(dir)?))
@@ -33,7 +33,7 @@ pub(crate) fn open(args: &Args, mut prompts: BTreeSet<String>, device: Device) -
 
 /// Claims the folder for runs of one protocol; concepts, seeds and methods may be added later.
 pub(crate) fn claim_folder(args: &Args, bench: &Bench) -> Result<()> {
-    let generator = generator_digest(&args.model.paths().weight_generator)?;
+    let generator = generator_digest(&args.paths().weight_generator)?;
     let path = args.out.join("protocol.json");
     let _lock = Lock::wait(args.out.join("protocol.lock"))?;
     for (name, dir) in &args.also {

@@ -24,7 +24,7 @@ pub(crate) fn measure_all(
     let size = bench.predictor.base().config.image_size;
     let photos = match &args.pairs {
         Some(_) => None,
-        None => Some(PhotoSplits::read(&args.model.paths().photos, size)?),
+        None => Some(PhotoSplits::read(&args.paths().photos, size)?),
     };
     let runs: Vec<(&ConceptSource, u64)> = seeds
         .iter()

@@ -6,7 +6,7 @@ use clap::Parser;
 use denoised_weights::Assets;
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::Common;
-use denoised_weights_examples::options::{ModelArgs, zoo_files};
+use denoised_weights_examples::options::{DataArgs, ModelArgs, at_least, zoo_files};
 
 /// For each held-out concept, compare its predicted adapter with the closest adapter of the zoo, with the
 /// zoo's mean and with an adapter trained from zero: their weights, and their edits of test photos. Also
@@ -18,17 +18,34 @@ pub(crate) struct Args {
     pub common: Common,
     #[command(flatten)]
     pub model: ModelArgs,
+    #[command(flatten)]
+    pub data: DataArgs,
     /// Maximum number of held-out concepts.
-    #[arg(long)]
+    #[arg(long, value_parser = at_least::<usize>(1), allow_negative_numbers = true)]
     pub limit: Option<usize>,
     /// Epochs of the training from zero.
-    #[arg(long, default_value_t = 10)]
+    #[arg(
+        long,
+        default_value_t = 10,
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     pub epochs: usize,
     /// Number of training pairs.
-    #[arg(long, default_value_t = 64)]
+    #[arg(
+        long,
+        default_value_t = 64,
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     pub n_train: usize,
     /// Number of test photos for the quality.
-    #[arg(long, default_value_t = 60)]
+    #[arg(
+        long,
+        default_value_t = 60,
+        value_parser = at_least::<usize>(2),
+        allow_negative_numbers = true
+    )]
     pub n_test: usize,
     /// Number of test photos on which the edits of all zoo adapters are compared.
     #[arg(long, default_value_t = 12)]

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use clean_fid::FeatureNet;
 use concepts::Split;
-use denoised_weights::pairs::{PhotoSplits, concepts_of, spread};
+use denoised_weights::pairs::{PhotoSplits, concepts_of};
 use denoised_weights::weights::distance;
 use denoised_weights_examples::cli::{display, parse, run};
 use denoised_weights_examples::limits::limit;
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
 }
 
 fn compare(args: &Args) -> Result<()> {
-    let assets = args.model.paths();
+    let assets = args.data.of(args.model.paths());
     args.check_places(&assets)?;
     files::check_writable(&args.out)?;
     let device = args.common.device()?;
@@ -68,7 +68,7 @@ fn compare(args: &Args) -> Result<()> {
         base,
         predictor: &predictor,
         network: &network,
-        compared: spread(&photos.test, args.n_compared, 0.5),
+        compared: photos.test.iter().take(args.n_compared).cloned().collect(),
         photos: &photos,
     };
     let held_out = concepts_of(Split::Test);

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use concepts::Pair;
 use concepts::images::{decode_image, encode_png};
-use image::{RgbImage, imageops};
+use concepts::pairs::{cut_in_two, same_proportions};
+use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
 use crate::limits;
@@ -21,7 +22,7 @@ pub(crate) const FEWEST: usize = 10;
 pub(crate) enum Side {
     Input,
     Target,
-    /// pix2pix's aligned file: twice as wide as high, input left.
+    /// pix2pix's aligned file: both side by side, input left.
     Both,
 }
 
@@ -195,9 +196,11 @@ impl Slot {
             (None, _) => Some(
                 "there is no “before” picture of this name; add it, or remove this one".to_owned(),
             ),
-            (Some(Half::Good { size: a, .. }), Some(Half::Good { size: b, .. })) if a != b => {
+            (Some(Half::Good { size: a, .. }), Some(Half::Good { size: b, .. }))
+                if !same_proportions(*a, *b) =>
+            {
                 Some(format!(
-                    "before is {}×{} pixels and after {}×{}; both must show the same section at the same size",
+                    "before is {}×{} pixels and after {}×{}; both must show the same section, so give them the same size",
                     a.0, a.1, b.0, b.1
                 ))
             }
@@ -234,19 +237,19 @@ pub(crate) fn decode(bench: &Workbench, side: Side, name: &str, bytes: &[u8]) ->
     if side != Side::Both {
         return Halves::One(fit(image));
     }
-    let (width, height) = image.dimensions();
-    if width != 2 * height {
+    let Some((left, right)) = cut_in_two(&image) else {
+        let (width, height) = image.dimensions();
         let problem = format!(
-            "{name}: {width}×{height} pixels; a file with both pictures must be twice as wide as high, before on the left"
+            "{name}: {width}×{height} pixels; a file with both pictures must be at least twice as wide as high, of an even width, before on \
+             the left"
         );
         return Halves::Two(Half::Bad(problem.clone()), Half::Bad(problem));
-    }
-    let half = |left| imageops::crop_imm(&image, left, 0, height, height).to_image();
-    Halves::Two(fit(half(0)), fit(half(height)))
+    };
+    Halves::Two(fit(left), fit(right))
 }
 
-/// The name without its extension, by which files are paired. It never names a file on disk.
-fn stem(name: &str) -> Result<String> {
+/// The name without its extension, by which files are paired. It never names a file on this machine's disk.
+pub(crate) fn stem(name: &str) -> Result<String> {
     let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem).trim();
     if stem.is_empty() || stem.chars().count() > limits::NAME_CHARS {

@@ -21,7 +21,7 @@ const SAMPLES: usize = 8;
 const SAMPLE_SIZE: usize = 128;
 
 /// Pixels along the shorter side of a photograph of the user's, at most.
-const SHOWN_SIZE: u32 = 256;
+pub(crate) const SHOWN_SIZE: u32 = 256;
 
 /// Neighbours that are named.
 const NEIGHBOURS: usize = 4;
@@ -150,7 +150,7 @@ impl Workbench {
             for prompt in prompts {
                 let near =
                     (self.neighbours).nearest(self.predictor.encoder(), prompt, NEIGHBOURS)?;
-                warnings.extend(self.far(prompt, &near));
+                warnings.extend(self.neighbours.warning(prompt, &near));
                 if neighbours.is_empty() {
                     neighbours = near;
                 }
@@ -162,20 +162,6 @@ impl Workbench {
             seconds,
             warnings,
             neighbours,
-        })
-    }
-
-    /// A warning if even the most similar training prompt is less similar than training prompts are to each other.
-    fn far(&self, prompt: &str, neighbours: &[Neighbour]) -> Option<String> {
-        let nearest = neighbours.first()?;
-        (nearest.similarity < self.neighbours.far_below()).then(|| {
-            format!(
-                "“{prompt}” is far from everything that the model was trained on: the most similar training prompt, \
-                 “{}”, has similarity {:.2}. Below {:.2}, the picture may have little to do with your words.",
-                nearest.prompt,
-                nearest.similarity,
-                self.neighbours.far_below()
-            )
         })
     }
 

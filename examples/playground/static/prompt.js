@@ -148,7 +148,7 @@ function recall() {
 function takes(id, path, name) {
   at(id).addEventListener("click", async () => {
     try {
-      const all = path.endsWith("photos") ? { photos: photos.map((photo) => photo.source) } : {};
+      const all = path.endsWith("photos") ? { photos: photos.map((photo) => photo.source), names: photos.map((photo) => photo.name) } : {};
       await take(path, { ...job(), ...all }, name);
     } catch (error) {
       say(at("error"), error.message);

@@ -4,24 +4,27 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use denoised_weights::export::exported_files;
-use denoised_weights::{WholeSize, plan_edits};
 use denoised_weights_examples::Result;
+use denoised_weights_examples::apply::ApplyArgs;
 use denoised_weights_examples::cli::{Common, prompt};
-use denoised_weights_examples::options::{ModelArgs, SampleArgs};
+use denoised_weights_examples::options::{ModelArgs, PhotosArg, SampleArgs};
 
 /// Predict the LoRA weights of a prompt and write them as safetensors; with --apply, also edit photos with
 /// them, before any fine-tuning.
 #[derive(Parser)]
+#[command(mut_arg("apply", |apply| apply.requires("images")))]
 pub(crate) struct Args {
     #[command(flatten)]
     pub common: Common,
     #[command(flatten)]
     pub model: ModelArgs,
+    #[command(flatten)]
+    pub photos: PhotosArg,
     /// The concept, in words.
     #[arg(long, required_unless_present = "adapter", value_parser = prompt)]
     pub prompt: Option<String>,
     /// Take this adapter, as `your_style` writes it, in place of a prediction.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["prompt", "mix"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["prompt", "mix", "t", "noises"])]
     pub adapter: Option<PathBuf>,
     /// Mix with the adapter predicted for a second concept.
     #[arg(long, value_name = "PROMPT", value_parser = prompt)]
@@ -37,21 +40,8 @@ pub(crate) struct Args {
     pub out: PathBuf,
     #[command(flatten)]
     pub sampling: SampleArgs,
-    /// Edit the photos of this folder with the predicted adapter.
-    #[arg(long, value_name = "DIR", requires = "images")]
-    pub apply: Option<PathBuf>,
-    /// Edit whole photos at their own size, of up to 1,048,576 pixels, instead of their middle squares at the
-    /// size that the base was trained on.
-    #[arg(long, requires = "apply")]
-    whole: bool,
-    /// Edit whole photos, scaled to this many pixels along the shorter side.
-    #[arg(
-        long,
-        value_name = "PIXELS",
-        requires = "apply",
-        conflicts_with = "whole"
-    )]
-    shorter_side: Option<u32>,
+    #[command(flatten)]
+    pub edits: ApplyArgs,
     /// Folder for the edited photos, NAME.png each; it must be another folder than that of --apply. Photos whose names
     /// differ only in the extension keep it: dog.jpg.png, dog.png.png.
     #[arg(long, value_name = "DIR", requires = "apply")]
@@ -63,22 +53,17 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// The size of photos that are edited as a whole; none for their middle squares.
-    pub(crate) fn whole_size(&self) -> Option<WholeSize> {
-        match self.shorter_side {
-            Some(side) => Some(WholeSize::ShorterSide(side)),
-            None => self.whole.then_some(WholeSize::Own),
-        }
+    /// The predicted prompts; none with `--adapter`.
+    pub(crate) fn prompts(&self) -> impl Iterator<Item = &str> {
+        self.prompt.iter().chain(&self.mix).map(String::as_str)
     }
 
     /// Refuses outputs that would replace photos, files of the model or one another.
     pub(crate) fn check_places(&self) -> Result<()> {
         let mut places = self.model.places().writes(&self.out);
         places = places.reads_all(&self.adapter);
-        if let (Some(photos), Some(images)) = (&self.apply, &self.images) {
-            let plan = plan_edits(photos, images)?;
-            places = places.reads_all(plan.iter().map(|edit| &edit.photo));
-            places = places.writes_all(plan.iter().map(|edit| &edit.edited));
+        if let Some(images) = &self.images {
+            places = self.edits.places(places, images)?;
         }
         if let Some(dir) = &self.export {
             places = places.writes_all(exported_files(dir));

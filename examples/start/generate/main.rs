@@ -11,12 +11,12 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use concepts::read_photos;
+use denoised_weights::AdapterPredictor;
 use denoised_weights::export::export_pytorch;
 use denoised_weights::weights::{mix, mixed_prompt, norm, with_strength};
-use denoised_weights::{AdapterPredictor, PhotoEditor, plan_edits};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{display, parse, run};
-use denoised_weights_examples::progress::Progress;
+use denoised_weights_examples::far::far_prompts;
 use lora_gan::BaseGenerator;
 use weight_blocks::NamedTensors;
 use weight_diffusion::Prediction;
@@ -31,6 +31,9 @@ pub(crate) fn main() -> ExitCode {
 
 fn generate(args: &Args) -> Result<()> {
     args.check_places()?;
+    if let Some(images) = &args.images {
+        args.edits.check(images)?;
+    }
     let device = args.common.device()?;
     let started = Instant::now();
     let predictor = args.model.load_predictor(&device)?;
@@ -44,36 +47,46 @@ fn generate(args: &Args) -> Result<()> {
     let predict_seconds = started.elapsed().as_secs_f64();
     base.save_adapter(&args.out, &adapter)?;
 
-    let warning = prediction.and_then(|prediction| prediction.norm_warning());
+    let mut warnings = far(args, &predictor)?;
+    warnings.extend(prediction.and_then(|prediction| prediction.norm_warning()));
+    for warning in &warnings {
+        eprintln!("warning: {warning}");
+    }
     let seconds = [load_seconds, predict_seconds];
-    let report = Report::new(args, generator, norm(&adapter), warning, seconds);
-    report.print(generator.layout().blocks());
-    if let (Some(photos), Some(images)) = (&args.apply, &args.images) {
-        let editor = PhotoEditor::new(base, &adapter)?;
-        let count = match args.whole_size() {
-            None => editor.edit_folder(photos, images)?,
-            Some(size) => {
-                let total = plan_edits(photos, images)?.len() as u64;
-                let mut progress = Progress::new("edit", total, 0);
-                let count = editor.edit_folder_whole(photos, images, size, |done| {
-                    progress.set(done as u64, String::new());
-                })?;
-                progress.finish();
-                count
-            }
-        };
-        println!("{count} photos edited into {}", display(images));
+    let report = Report::new(args, generator, norm(&adapter), warnings, seconds);
+    // What is printed comes last: whoever reads it may stop reading.
+    let mut done = Vec::new();
+    if let Some(images) = &args.images {
+        done.extend(args.edits.edit(base, &adapter, images)?);
     }
     if let Some(dir) = &args.export {
-        let photos = (args.apply.clone()).unwrap_or(args.model.paths().photos);
+        let photos = args.edits.apply.clone();
+        let photos = photos.unwrap_or(args.photos.of(args.model.paths()).photos);
         let photos = read_photos(&photos, base.config.image_size)?;
         let photo = photos
             .first()
             .ok_or("there is no photo to edit for the check")?;
         export_pytorch(base, &adapter, &photo.image, dir)?;
-        println!("exported into {}", display(dir));
+        done.push(format!("exported into {}", display(dir)));
     }
-    args.common.write_json(&report)
+    args.common.write_json(&report)?;
+    report.print(generator.layout().blocks());
+    for line in done {
+        println!("{line}");
+    }
+    Ok(())
+}
+
+/// Warnings of prompts that are far from the shipped zoo's, if it is there and what the weight generator learned from.
+fn far(args: &Args, predictor: &AdapterPredictor) -> Result<Vec<String>> {
+    let (paths, shipped) = (args.model.paths(), args.model.assets.paths());
+    if paths.weight_generator != shipped.weight_generator {
+        return Ok(Vec::new());
+    }
+    match shipped.open_zoo(predictor.base()) {
+        Ok(zoo) => far_prompts(&zoo, predictor.encoder(), args.prompts()),
+        Err(_) => Ok(Vec::new()),
+    }
 }
 
 /// The adapter of a file, or the predicted one, mixed if asked for, with its base; and the prediction for the first prompt.

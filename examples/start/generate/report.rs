@@ -21,7 +21,7 @@ pub(crate) struct Report {
     norm: f64,
     zoo_norm_mean: f64,
     zoo_norm_std: f64,
-    warning: Option<String>,
+    warnings: Vec<String>,
 }
 
 impl Report {
@@ -29,7 +29,7 @@ impl Report {
         args: &Args,
         generator: &WeightGenerator,
         norm: f64,
-        warning: Option<String>,
+        warnings: Vec<String>,
         [load_seconds, predict_seconds]: [f64; 2],
     ) -> Self {
         Self {
@@ -44,7 +44,7 @@ impl Report {
             norm,
             zoo_norm_mean: generator.zoo_norm().mean,
             zoo_norm_std: generator.zoo_norm().std,
-            warning,
+            warnings,
         }
     }
 
@@ -58,8 +58,5 @@ impl Report {
             self.zoo_norm_mean,
             self.zoo_norm_std
         );
-        if let Some(warning) = &self.warning {
-            eprintln!("warning: {warning}");
-        }
     }
 }

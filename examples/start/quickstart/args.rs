@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use concepts::{Split, art_concepts, find};
-use denoised_weights::Preset;
 use denoised_weights::pairs::{ConceptSource, PairCounts, PhotoSplits, concepts_of};
 use denoised_weights::starts::StartKind;
+use denoised_weights::{Assets, Preset};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, one_of, prompt};
 use denoised_weights_examples::options::{
-    MemoryArgs, ModelArgs, SampleArgs, reads_pairs, zoo_files,
+    DataArgs, MemoryArgs, ModelArgs, SampleArgs, reads_pairs, zoo_files,
 };
 use finetune::Recipe;
 use weight_blocks::Zoo;
@@ -27,6 +27,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub model: ModelArgs,
     #[command(flatten)]
+    pub data: DataArgs,
+    #[command(flatten)]
     pub memory: MemoryArgs,
     /// A held-out concept of the shipped list [default: teal-charcoal-sketch].
     #[arg(long, conflicts_with_all = ["prompt", "all_held_out", "validation"])]
@@ -39,16 +41,16 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR", requires = "prompt")]
     pub pairs: Option<PathBuf>,
     /// All test concepts one after another.
-    #[arg(long)]
+    #[arg(long, group = "several")]
     pub all_held_out: bool,
     /// All validation concepts on the validation photos: for choosing settings, not for reporting.
-    #[arg(long, conflicts_with = "all_held_out")]
+    #[arg(long, group = "several")]
     pub validation: bool,
     /// Maximum number of concepts of --all-held-out or --validation.
-    #[arg(long)]
+    #[arg(long, requires = "several")]
     pub limit: Option<usize>,
     /// Starts to train from; zero is the reference for the times [default: zero, nearest, denoised, auto; at 64×64 also
-    /// wrong-prompt].
+    /// wrong_prompt].
     #[arg(long, value_parser = one_of::<StartKind>(StartKind::ALL.map(StartKind::name)), value_delimiter = ',')]
     pub methods: Vec<StartKind>,
     /// Epochs [default: 4; at 64×64 10].
@@ -169,9 +171,14 @@ impl Args {
         Ok((vec![ConceptSource::List(concept.clone())], split))
     }
 
+    /// The paths that the options name.
+    pub(crate) fn paths(&self) -> Assets {
+        self.data.of(self.model.paths())
+    }
+
     /// Refuses outputs that would replace pairs, photos, files of the model or one another.
     pub(crate) fn check_places(&self, sources: &[ConceptSource]) -> Result<()> {
-        let paths = self.model.paths();
+        let paths = self.paths();
         let mut places = (self.model.places())
             .reads_all(zoo_files(&paths.zoo))
             .reads(&paths.feature_network);
@@ -199,7 +206,7 @@ impl Args {
     pub(crate) fn photos(&self, size: usize) -> Result<Option<PhotoSplits>> {
         match self.pairs {
             Some(_) => Ok(None),
-            None => Ok(Some(PhotoSplits::read(&self.model.paths().photos, size)?)),
+            None => Ok(Some(PhotoSplits::read(&self.paths().photos, size)?)),
         }
     }
 }

@@ -30,7 +30,7 @@ fn quickstart(args: &Args) -> Result<()> {
     let (sources, split) = args.sources()?;
     args.check_places(&sources)?;
     let device = args.common.device()?;
-    let assets = args.model.paths();
+    let assets = args.paths();
     let predictor = args.model.load_predictor(&device)?;
     let zoo = assets.open_zoo(predictor.base())?;
     let network = assets.load_feature_network(&device)?;
@@ -39,13 +39,9 @@ fn quickstart(args: &Args) -> Result<()> {
         predictor.encoder().tokens(source.prompt())?;
     }
     let size = predictor.base().config.image_size;
-    let (counts, base) = (args.counts(), predictor.base());
+    let base = predictor.base();
     let recipe = args.recipe(Preset::of(&base.config));
-    let held = counts.train + counts.test;
-    let needed = training_mib(&base.generator, recipe.batch_size, size, held);
-    args.memory.check(needed)?;
     let photos = args.photos(size)?;
-    files::check_writable(&args.out)?;
     let bench = Bench {
         args,
         methods: args.methods(&zoo),
@@ -57,6 +53,10 @@ fn quickstart(args: &Args) -> Result<()> {
     let mut report = ComparisonReport::new(args.common.seed, &args.common.device, &quality);
     for source in &sources {
         let pairs = source.pairs(photos.as_ref(), split, args.counts(), size, &device)?;
+        let held = pairs.train.len() + pairs.test.len();
+        let needed = training_mib(&base.generator, recipe.batch_size, size, held);
+        args.memory.check(needed)?;
+        files::check_writable(&args.out)?;
         let dir = match sources.len() {
             1 => args.out.clone(),
             _ => args.out.join(&pairs.name),

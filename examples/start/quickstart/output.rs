@@ -59,10 +59,15 @@ pub(crate) fn print_table(quality: &str, concept: &ConceptReport) {
         "{:14} {:>10} {:>12} {:>12} {:>16} {:>9} {:>9}",
         "start", "predict s", "at epoch 0", "final", "s to zero's end", "total s", "L1 final"
     );
+    // Without the zero start, there is nothing to reach.
+    let not_reached = match concept.methods.contains_key("zero") {
+        true => "never",
+        false => "-",
+    };
     for (name, method) in &concept.methods {
         let reached = method
             .seconds_to_zero_final
-            .map_or("never".to_owned(), |s| format!("{s:.2}"));
+            .map_or(not_reached.to_owned(), |s| format!("{s:.2}"));
         let last = method.curve.last();
         println!(
             "{name:14} {:>10.3} {:>12.3} {:>12.3} {reached:>16} {:>9.2} {:>9.4}",
@@ -81,7 +86,13 @@ pub(crate) fn print_table(quality: &str, concept: &ConceptReport) {
     {
         println!("denoised has zero's final quality before any training");
     } else if let Some(speedup) = concept.speedup() {
-        println!("denoised reaches zero's final quality {speedup:.1} times faster");
+        println!(
+            "{}",
+            match speedup > 0.0 {
+                true => format!("denoised has zero's final quality {speedup:.1} times faster"),
+                false => "denoised does not reach zero's final quality".to_owned(),
+            }
+        );
     }
 }
 
@@ -94,13 +105,13 @@ pub(crate) fn print_summary(report: &ComparisonReport) {
         report.quality
     );
     for (what, count) in [
-        ("the zero start", &s.denoised_beats_zero_at_0),
-        ("the nearest zoo concept", &s.denoised_beats_nearest_at_0),
-        ("the zoo's mean", &s.denoised_beats_mean_at_0),
-        ("the wrong prompt", &s.denoised_beats_wrong_prompt_at_0),
+        ("the zero start", s.denoised_beats_zero_at_0),
+        ("the nearest zoo concept", s.denoised_beats_nearest_at_0),
+        ("the zoo's mean", s.denoised_beats_mean_at_0),
+        ("the wrong prompt", s.denoised_beats_wrong_prompt_at_0),
     ] {
         // 0/0 means that one of the two was not run.
-        if count != "0/0" {
+        if count.of > 0 {
             println!("denoised start better at epoch 0 than {what}: {count}");
         }
     }

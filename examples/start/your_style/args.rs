@@ -2,17 +2,20 @@
 
 use std::path::PathBuf;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Parser, ValueEnum};
-use denoised_weights::pairs::PairCounts;
-use denoised_weights::plan_edits;
+use denoised_weights::Assets;
+use denoised_weights::pairs::{PairCounts, read_prompt};
 use denoised_weights::starts::StartKind;
 use denoised_weights_examples::Result;
+use denoised_weights_examples::apply::ApplyArgs;
 use denoised_weights_examples::cli::{Common, one_of, prompt};
-use denoised_weights_examples::options::{MemoryArgs, ModelArgs, reads_pairs, zoo_files};
+use denoised_weights_examples::options::{MemoryArgs, ModelArgs, ZooArg, reads_pairs, zoo_files};
 
 /// Predict the LoRA weights of your style from its prompt in one denoising step, fine-tune the best start on your
 /// pairs, and write the adapter, pictures before and after the training (grid.png) and the quality over
-/// time (report.json). `quickstart` with the same --prompt and --pairs compares other starts with this one.
+/// time (report.json). `quickstart` with the same --prompt and --pairs compares other starts with this one. After an
+/// interruption, the same command continues after the last whole epoch.
 #[derive(Parser)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -20,16 +23,18 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub model: ModelArgs,
     #[command(flatten)]
+    pub zoo: ZooArg,
+    #[command(flatten)]
     pub memory: MemoryArgs,
-    /// The style, in words.
+    /// The style, in words [default: the text in the pairs' prompt.txt].
     #[arg(long, value_parser = prompt)]
-    pub prompt: String,
+    prompt: Option<String>,
     /// Your pairs: DIR/input/NAME.* and DIR/target/NAME.*, side-by-side files, or train/val/test
     /// subfolders of these. Without subfolders every fifth pair is kept for measuring.
     #[arg(long, value_name = "DIR")]
     pub pairs: PathBuf,
     /// Which image of a pair becomes which (pix2pix's option).
-    #[arg(long, value_enum, default_value_t = Direction::AToB)]
+    #[arg(long, value_enum, ignore_case = true, default_value_t = Direction::AToB)]
     pub direction: Direction,
     /// Maximum number of training pairs.
     #[arg(long, default_value_t = 64)]
@@ -42,15 +47,15 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 60)]
     n_test: usize,
     /// Epochs.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub epochs: usize,
-    /// Where training starts: the best of several starts on your pairs (auto), or one of them.
+    /// Where training starts: of several starts, the one whose edits of your training pairs have the lowest L1 (auto),
+    /// or one of them.
     #[arg(long, value_parser = one_of::<StartKind>(STARTS.map(StartKind::name)), default_value_t = StartKind::Auto)]
     pub start: StartKind,
-    /// Also edit the photos of this folder with the fine-tuned adapter, into OUT/edited.
-    #[arg(long, value_name = "DIR")]
-    pub apply: Option<PathBuf>,
-    /// Folder to write to.
+    #[command(flatten)]
+    pub edits: ApplyArgs,
+    /// Folder to write to; one that holds another style's result is refused. Photos of --apply are edited into OUT/edited.
     #[arg(long, value_name = "DIR", default_value = "out/your-style")]
     pub out: PathBuf,
 }
@@ -91,16 +96,33 @@ impl Args {
         }
     }
 
+    /// The style, in words.
+    pub(crate) fn prompt(&self) -> Result<String> {
+        match &self.prompt {
+            Some(prompt) => Ok(prompt.clone()),
+            None => read_prompt(&self.pairs)
+                .map_err(|error| format!("{error}, or give it with --prompt").into()),
+        }
+    }
+
     pub(crate) fn edited(&self) -> PathBuf {
         self.out.join("edited")
     }
 
+    /// The paths that the options name.
+    pub(crate) fn paths(&self) -> Assets {
+        self.zoo.of(self.model.paths())
+    }
+
     /// Refuses outputs that would replace pairs, photos, files of the model or one another.
     pub(crate) fn check_places(&self) -> Result<()> {
-        let mut places = reads_pairs(self.model.places(), &self.pairs)?
-            .reads_all(zoo_files(&self.model.paths().zoo))
+        let places = reads_pairs(self.model.places(), &self.pairs)?
+            .reads(self.pairs.join("prompt.txt"))
+            .reads_all(zoo_files(&self.paths().zoo))
             .writes_all(
                 [
+                    "state",
+                    "run.json",
                     "start.safetensors",
                     "adapter.safetensors",
                     "report.json",
@@ -108,11 +130,7 @@ impl Args {
                 ]
                 .map(|name| self.out.join(name)),
             );
-        if let Some(photos) = &self.apply {
-            let plan = plan_edits(photos, &self.edited())?;
-            places = places.reads_all(plan.iter().map(|edit| &edit.photo));
-            places = places.writes_all(plan.iter().map(|edit| &edit.edited));
-        }
+        let places = self.edits.places(places, &self.edited())?;
         self.common.check_places(places)
     }
 }

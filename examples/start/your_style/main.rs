@@ -6,23 +6,26 @@
 //! ```
 
 mod args;
+mod output;
+mod training;
 
 use std::process::ExitCode;
 
 use clean_fid::FeatureNet;
-use denoised_weights::comparison::{Comparison, ComparisonReport, ConceptReport, Outcome};
+use denoised_weights::Preset;
+use denoised_weights::comparison::{Comparison, ComparisonReport, ConceptReport};
 use denoised_weights::memory::training_mib;
 use denoised_weights::pairs::ConceptPairs;
 use denoised_weights::starts::Starts;
-use denoised_weights::{PhotoEditor, Preset};
 use denoised_weights_examples::cli::{display, parse, run};
+use denoised_weights_examples::far::far_prompts;
 use denoised_weights_examples::limits::pair_limits;
-use denoised_weights_examples::progress::Progress;
 use denoised_weights_examples::{Result, files};
 use finetune::Recipe;
-use result_figures::{Column, write_grid};
 
 use args::{Args, Direction};
+use output::{summary, write_pictures};
+use training::Training;
 
 pub(crate) fn main() -> ExitCode {
     let args = parse::<Args>();
@@ -31,15 +34,20 @@ pub(crate) fn main() -> ExitCode {
 
 fn your_style(args: &Args) -> Result<()> {
     args.check_places()?;
+    let prompt = &args.prompt()?;
+    args.edits.check(&args.edited())?;
     let device = args.common.device()?;
     let predictor = args.model.load_predictor(&device)?;
     // A prompt without a word that the encoder knows is refused before anything is trained.
-    let base = &predictor.prompted_base(&args.prompt)?;
+    let base = &predictor.prompted_base(prompt)?;
     let size = base.config.image_size;
-    let assets = args.model.paths();
+    let assets = args.paths();
     let zoo = assets.open_zoo(predictor.base())?;
+    for warning in far_prompts(&zoo, predictor.encoder(), [prompt.as_str()])? {
+        eprintln!("warning: {warning}");
+    }
     let network = assets.load_feature_network(&device)?;
-    let mut pairs = ConceptPairs::folder(&args.pairs, &args.prompt, args.counts(), size, &device)?;
+    let mut pairs = ConceptPairs::folder(&args.pairs, prompt, args.counts(), size, &device)?;
     if args.direction == Direction::BToA {
         pairs = pairs.reversed();
     }
@@ -56,7 +64,7 @@ fn your_style(args: &Args) -> Result<()> {
     args.memory.check(needed)?;
     files::check_writable(&args.out)?;
     for note in pair_limits(&pairs, ["--n-train", "--n-test"]) {
-        println!("{note}");
+        eprintln!("{note}");
     }
 
     let generator = predictor.generator();
@@ -70,45 +78,28 @@ fn your_style(args: &Args) -> Result<()> {
         options,
         seed: args.common.seed,
     };
-    let start = starts.make(args.start, &args.prompt, &[])?;
+    let start = starts.make(args.start, prompt, &[])?;
     let comparison = Comparison::new(base, &pairs, &network, &recipe, &device)?;
-    let mut progress = Progress::new("train", recipe.epochs as u64, 0);
-    let outcome = comparison.fine_tune(&*start, |point| {
-        progress.set(point.epoch as u64, format!("quality {:.2}", point.quality));
-    })?;
-    progress.finish();
-    if let Some(origin) = &outcome.report.origin {
-        println!("started from {origin}");
-    }
+    let training = Training::open(args, &comparison, &*start)?;
+    let outcome = training.run()?;
 
     base.save_adapter(&args.out.join("start.safetensors"), &outcome.start)?;
     base.save_adapter(&args.out.join("adapter.safetensors"), &outcome.trained)?;
-    if let Some(photos) = &args.apply {
-        let editor = PhotoEditor::new(base, &outcome.trained)?;
-        let count = editor.edit_folder(photos, &args.edited())?;
-        println!("{count} photos edited");
-    }
+    let edited = (args.edits).edit(base, &outcome.trained, &args.edited())?;
+    let method = write_pictures(args, &pairs, outcome)?;
+    let mut lines = summary(args, &pairs, &method);
+    lines.extend(edited);
+    let methods = [(args.start.name().to_owned(), method)].into();
     let quality = network.metric_name("frechet");
     let mut report = ComparisonReport::new(args.common.seed, &args.common.device, &quality);
-    report.add(write_pictures(args, &pairs, outcome)?);
+    report.add(ConceptReport::new(&pairs, args.common.seed, methods));
     files::write_json(&args.out.join("report.json"), &report)?;
-    println!("wrote {}", display(&args.out));
-    args.common.write_json(&report)
-}
-
-/// Writes grid.png and prints the figures; returns them for the report.
-fn write_pictures(args: &Args, pairs: &ConceptPairs, outcome: Outcome) -> Result<ConceptReport> {
-    let mut columns = Vec::from(Column::of_pairs(&pairs.shown));
-    columns.push(Column::new("before\ntraining", outcome.before));
-    let after = format!("fine-tuned\n{} epochs", args.epochs);
-    columns.push(Column::new(after, outcome.after));
-    write_grid(&args.out.join("grid.png"), &columns)?;
-    if let (Some(first), Some(last)) = (outcome.report.curve.first(), outcome.report.curve.last()) {
-        println!(
-            "quality (lower is better) {:.2} before training after {:.2} s, {:.2} fine-tuned after {:.2} s",
-            first.quality, first.seconds, last.quality, last.seconds
-        );
+    args.common.write_json(&report)?;
+    training.finish()?;
+    // What is printed comes last: whoever reads it may stop reading.
+    lines.push(format!("wrote {}", display(&args.out)));
+    for line in lines {
+        println!("{line}");
     }
-    let methods = [(args.start.name().to_owned(), outcome.report)].into();
-    Ok(ConceptReport::new(pairs, args.common.seed, methods))
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! From files to features.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use burn::tensor::Device;
@@ -20,6 +21,16 @@ pub struct Extractor<'a> {
     network: &'a dyn FeatureNet,
     device: &'a Device,
     batch_size: usize,
+}
+
+/// The name of the network.
+impl fmt::Debug for Extractor<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Extractor")
+            .field("network", &self.network.name())
+            .field("batch_size", &self.batch_size)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> Extractor<'a> {

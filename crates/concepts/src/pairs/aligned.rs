@@ -28,33 +28,34 @@ pub fn read_aligned(dir: &Path, size: usize, order: Aligned) -> Result<Vec<Pair>
         .collect()
 }
 
-/// Writes `dir/NAME.png` for every pair, both images side by side. They must be squares, so that [`read_aligned`] can read
-/// them.
+/// Writes `dir/NAME.png` for every pair, both images side by side. A pair must be no higher than wide, so that
+/// [`read_aligned`] can read it.
 ///
 /// # Errors
-/// Returns the errors of [`write_pairs`](crate::write_pairs), and [`Error::NotAligned`] for a pair that is not square.
+/// Returns the errors of [`write_pairs`](crate::write_pairs), and [`Error::NotAligned`] for a pair that is too high.
 pub fn write_aligned(dir: &Path, pairs: &[Pair], order: Aligned) -> Result<(), Error> {
     check_pairs(pairs, dir, dir)?;
     for pair in pairs {
         let (width, height) = pair.input.dimensions();
-        if width != height {
+        let both = width.saturating_mul(2);
+        if width < height {
             return Err(Error::NotAligned {
                 path: png(dir, &pair.name),
-                width: width.saturating_mul(2),
+                width: both,
                 height,
             });
         }
     }
     create_dir(dir)?;
     for pair in pairs {
-        let side = pair.input.width();
+        let (width, height) = pair.input.dimensions();
         let (left, right) = match order {
             Aligned::InputLeft => (&pair.input, &pair.target),
             Aligned::TargetLeft => (&pair.target, &pair.input),
         };
-        let mut both = RgbImage::new(2 * side, side);
+        let mut both = RgbImage::new(2 * width, height);
         imageops::replace(&mut both, left, 0, 0);
-        imageops::replace(&mut both, right, i64::from(side), 0);
+        imageops::replace(&mut both, right, i64::from(width), 0);
         write_png(dir, &pair.name, &both)?;
     }
     Ok(())

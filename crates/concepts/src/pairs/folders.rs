@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use image::RgbImage;
-use image_files::{count_by_format, stem};
+use image_files::{composed, count_by_format, stem};
 use resumable_runs as store;
 
 use super::files::{PairFile, PairSource, list_pairs};
@@ -20,7 +20,8 @@ pub struct Pair {
     pub target: RgbImage,
 }
 
-/// Reads the pairs that [`list_pairs`] finds, at `size` x `size` pixels. Both images of a pair must have the same dimensions.
+/// Reads the pairs that [`list_pairs`] finds, at `size` x `size` pixels. Both images of a pair must have the same
+/// proportions within 1 %.
 ///
 /// # Errors
 /// As [`list_pairs`] and [`PairFile::read`].
@@ -168,6 +169,25 @@ pub fn check_name(name: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// A name for the files of what `text` describes, such as a prompt: its words in lower case, joined by `-`, cut to 120 bytes.
+/// `None` if there is no letter and no digit in it. [`check_name`] takes every such name, and so does a zoo of weights.
+///
+/// ```
+/// use concepts::pairs::name_of;
+///
+/// assert_eq!(name_of("A café, in fog!").as_deref(), Some("a-café-in-fog"));
+/// assert_eq!(name_of("…"), None);
+/// ```
+pub fn name_of(text: &str) -> Option<String> {
+    const LONGEST: usize = 120;
+    let text = composed(text).to_lowercase();
+    let words = text.split(|c: char| !c.is_alphanumeric());
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    let mut name = words.join("-");
+    name.truncate(name.floor_char_boundary(LONGEST));
+    (!name.is_empty()).then_some(name)
+}
+
 /// `folder/NAME.png`; the name may itself hold dots.
 pub(crate) fn png(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.png"))
@@ -175,7 +195,10 @@ pub(crate) fn png(folder: &Path, name: &str) -> PathBuf {
 
 pub(crate) fn write_png(folder: &Path, name: &str, image: &RgbImage) -> Result<(), Error> {
     let path = png(folder, name);
-    Ok(store::write(&path, &images::encode_png(image, &path)?)?)
+    Ok(store::write_unsynced(
+        &path,
+        &images::encode_png(image, &path)?,
+    )?)
 }
 
 /// The pairs of the subfolders `train`, `val` and `test` of one folder.

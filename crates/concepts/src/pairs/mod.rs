@@ -7,8 +7,10 @@ mod layout;
 mod shards;
 
 pub use aligned::{Aligned, read_aligned, write_aligned};
-pub use files::{PairFile, list_pairs, list_training_pairs};
-pub use folders::{Pair, PairSplits, check_name, read_pair_splits, read_pairs, write_pairs};
+pub use files::{PairFile, cut_in_two, list_pairs, list_training_pairs, same_proportions};
+pub use folders::{
+    Pair, PairSplits, check_name, name_of, read_pair_splits, read_pairs, write_pairs,
+};
 pub use layout::PairLayout;
 
 const INPUT: &str = "input";

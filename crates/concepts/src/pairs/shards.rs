@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use resumable_runs::{create_dir, io_error, write};
+use resumable_runs::{create_dir, io_error, write_unsynced};
 use tar::{Builder, EntryType, Header};
 
 use super::check_name;
@@ -131,7 +131,7 @@ impl ShardWriter {
             .join(format!("{}-{:06}.tar", self.prefix, self.written.len()));
         let full = std::mem::replace(&mut self.tar, Builder::new(Vec::new()));
         let bytes = full.into_inner().map_err(io_error("finish", &path))?;
-        write(&path, &bytes)?;
+        write_unsynced(&path, &bytes)?;
         self.samples = 0;
         self.written.push(path);
         Ok(())

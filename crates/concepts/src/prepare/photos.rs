@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use image::imageops;
 use image_files::{file_name, stem};
-use resumable_runs::{Lock, Places, read, sha256_hex, workers, write, write_json};
+use resumable_runs::{Lock, Places, read, sha256_hex, workers, write_json, write_unsynced};
 
 use super::crop::Crop;
 use super::manifest::{Manifest, PreparedPhoto};
@@ -177,7 +177,7 @@ fn prepare_one(
     let square = imageops::crop_imm(&image, x, y, side, side).to_image();
     let path = prepared_path(photo, out);
     let png = encode_png(&images::fit(square, size), &path)?;
-    write(&path, &png)?;
+    write_unsynced(&path, &png)?;
     Ok(PreparedPhoto {
         name: photo.name.clone(),
         split: photo.split,

@@ -107,14 +107,27 @@ fn aligned_files_are_cut_in_two() {
     assert_eq!(pairs[0].input, RgbImage::from_pixel(16, 16, Rgb([10; 3])));
     assert_eq!(pairs[0].target, RgbImage::from_pixel(16, 16, Rgb([200; 3])));
 
-    save(&dir.path().join("2.png"), 30, 16);
-    match read_pairs(dir.path(), 16).unwrap_err() {
-        Error::NotAligned {
-            path,
-            width: 30,
-            height: 16,
-        } => assert!(path.ends_with("2.png")),
-        other => panic!("{other}"),
+    // As pix2pix does, any even width is cut in the middle; the halves are cropped as photos are.
+    let both = RgbImage::from_fn(60, 20, |x, _| Rgb([if x < 30 { 10 } else { 200 }; 3]));
+    both.save(dir.path().join("2.png")).unwrap();
+    let pair = read_pairs(dir.path(), 16).unwrap().remove(1);
+    assert_eq!(pair.input, RgbImage::from_pixel(16, 16, Rgb([10; 3])));
+    assert_eq!(pair.target, RgbImage::from_pixel(16, 16, Rgb([200; 3])));
+
+    // An odd width has no middle, and a single photo, even a wide one, is no two pictures.
+    for size in [(33, 16), (16, 16), (28, 16)] {
+        save(&dir.path().join("3.png"), size.0, size.1);
+        match read_pairs(dir.path(), 16).unwrap_err() {
+            Error::NotAligned {
+                path,
+                width,
+                height,
+            } => {
+                assert!(path.ends_with("3.png"));
+                assert_eq!((width, height), size);
+            }
+            other => panic!("{other}"),
+        }
     }
 }
 
@@ -148,11 +161,11 @@ fn split_folders_are_read_if_present() {
 #[test]
 fn missing_and_empty_folders_are_named() {
     let dir = tempfile::tempdir().unwrap();
-    for error in [
-        read_pairs(dir.path(), 8).unwrap_err(),
-        read_photos(dir.path(), 8).unwrap_err(),
-    ] {
-        assert!(matches!(error, Error::EmptyFolder { .. }), "{error}");
+    let pairs = read_pairs(dir.path(), 8).unwrap_err();
+    assert!(matches!(&pairs, Error::NoPairs { folders, .. } if folders.is_empty()));
+    let photos = read_photos(dir.path(), 8).unwrap_err();
+    assert!(matches!(photos, Error::EmptyFolder { .. }), "{photos}");
+    for error in [pairs, photos] {
         assert!(
             error.to_string().contains(dir.path().to_str().unwrap()),
             "{error}"
@@ -167,9 +180,11 @@ fn missing_and_empty_folders_are_named() {
         assert!(error.to_string().contains("nowhere"), "{error}");
     }
     fs::create_dir(dir.path().join("input")).unwrap();
-    match read_pairs(dir.path(), 8).unwrap_err() {
-        Error::MissingFolder { path } => assert!(path.ends_with("target")),
-        other => panic!("{other}"),
+    fs::create_dir(dir.path().join("targets")).unwrap();
+    let error = read_pairs(dir.path(), 8).unwrap_err();
+    assert!(matches!(error, Error::NoPairs { .. }), "{error}");
+    for part in ["input and ", "target, under equal names", "input, targets"] {
+        assert!(error.to_string().contains(part), "{error}");
     }
     fs::create_dir(dir.path().join("target")).unwrap();
     let error = read_pairs(dir.path(), 8).unwrap_err();
@@ -210,7 +225,7 @@ fn two_files_of_one_stem_are_both_named() {
 }
 
 #[test]
-fn images_of_a_pair_must_have_one_size() {
+fn images_of_a_pair_must_have_the_same_proportions() {
     let dir = tempfile::tempdir().unwrap();
     write_pairs(dir.path(), &[pair("a", 8)]).unwrap();
     save(&dir.path().join("target/a.png"), 8, 9);
@@ -224,6 +239,12 @@ fn images_of_a_pair_must_have_one_size() {
             assert!(input.ends_with("input/a.png") && target.ends_with("target/a.png"));
         }
         other => panic!("{other}"),
+    }
+    // An edit of another size is scaled to the same square; proportions may differ by 1 %.
+    for (wide, high) in [(16, 16), (400, 403)] {
+        save(&dir.path().join("target/a.png"), wide, high);
+        let pairs = read_pairs(dir.path(), 8).unwrap();
+        assert_eq!(pairs[0].target.dimensions(), (8, 8));
     }
     // Different pairs may have different sizes.
     write_pairs(dir.path(), &[pair("a", 8), pair("b", 24)]).unwrap();
@@ -407,6 +428,10 @@ fn no_source_is_in_two_parts_of_a_split() {
         assert!(parts[0].is_disjoint(&parts[1]));
         assert!(parts[0].is_disjoint(&parts[2]));
         assert!(parts[1].is_disjoint(&parts[2]));
+        // The first photos of a part are of different sources.
+        assert_eq!(sources(&split.train[..11]).len(), 11);
+        assert_eq!(sources(&split.train[11..22]).len(), 11);
+        assert_eq!(sources(&split.test[..3]).len(), 3);
         let mut all = [split.train, split.validation, split.test].concat();
         all.sort_unstable();
         assert_eq!(all, (0..80).collect::<Vec<_>>());

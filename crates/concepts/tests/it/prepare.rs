@@ -243,8 +243,8 @@ fn aligned_pairs_both_ways() {
         assert_eq!(plain == pairs, order == Aligned::InputLeft);
     }
     let mut bad = pairs.clone();
-    bad[0].input = picture(16, 17, 1);
-    bad[0].target = picture(16, 17, 1);
+    bad[0].input = picture(8, 9, 1);
+    bad[0].target = picture(8, 9, 1);
     assert!(matches!(
         write_aligned(dir.path(), &bad, Aligned::InputLeft),
         Err(Error::NotAligned { .. })

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
 use burn::tensor::Device;
@@ -40,6 +41,18 @@ pub struct Collector<'a> {
     network: &'a dyn FeatureNet,
     options: CollectOptions,
     device: Device,
+}
+
+/// Without the networks.
+impl fmt::Debug for Collector<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Collector")
+            .field("zoo", &self.zoo.dir())
+            .field("base", &self.base.digest)
+            .field("options", &self.options)
+            .field("device", &self.device)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> Collector<'a> {

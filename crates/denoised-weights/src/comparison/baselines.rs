@@ -133,6 +133,16 @@ pub struct Trained {
     pub weights: usize,
 }
 
+/// Without the pictures.
+impl fmt::Debug for Trained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trained")
+            .field("curve", &self.curve)
+            .field("weights", &self.weights)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Trains, or continues from the state in the folder `state`; the state stays, for the caller to
 /// [discard](crate::run::discard) once the result is kept. Measuring is outside the clock; `observe` sees each
 /// measurement.
@@ -156,7 +166,7 @@ pub fn train(
         Baseline::Pix2pix => {
             let generator = ResnetGenerator::new(&preset.pix2pix(), seed, device)?;
             let discriminator = PatchGan::new(&recipe.discriminator, seed, device)?;
-            let fresh = GanTrainer::from_scratch(generator, discriminator, recipe.clone(), device)?;
+            let fresh = GanTrainer::from_scratch(generator, discriminator, recipe.clone())?;
             let untrained = comparison.draw(&fresh)?;
             run(comparison, fresh.resumed(state)?, state, untrained, observe)
         }
@@ -164,7 +174,7 @@ pub fn train(
             let config = preset.comod();
             let generator = CoModGenerator::new(&config, seed, device)?;
             let discriminator = CoModDiscriminator::new(&config, seed, device)?;
-            let fresh = GanTrainer::from_scratch(generator, discriminator, recipe.clone(), device)?;
+            let fresh = GanTrainer::from_scratch(generator, discriminator, recipe.clone())?;
             let untrained = comparison.draw(&fresh)?;
             run(comparison, fresh.resumed(state)?, state, untrained, observe)
         }

@@ -1,9 +1,12 @@
 //! One concept, several methods, the same measuring: starts that are fine-tuned, and networks trained from scratch.
 
 pub mod baselines;
+mod begun;
 mod method;
 mod summary;
 
+use std::fmt;
+use std::path::Path;
 use std::time::Instant;
 
 use burn::module::Module;
@@ -19,11 +22,14 @@ use weight_blocks::NamedTensors;
 
 use crate::Error;
 use crate::error::Result;
+use crate::fine_tune::digest_of;
 use crate::pairs::ConceptPairs;
 use crate::weights::norm;
 
+use begun::Begun;
+
 pub use method::{Measurement, MethodReport};
-pub use summary::{ComparisonReport, ConceptReport, Summary, median};
+pub use summary::{ComparisonReport, ConceptReport, Count, Summary, median};
 
 /// A method's figures, and its pictures before and after training.
 pub struct Outcome {
@@ -39,6 +45,15 @@ pub struct Outcome {
     pub trained: NamedTensors,
 }
 
+/// Without the pictures and the weights.
+impl fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outcome")
+            .field("report", &self.report)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What all methods of one concept share: the base, the pairs, the measuring, the recipe.
 pub struct Comparison<'a> {
     base: &'a BaseGenerator,
@@ -47,6 +62,18 @@ pub struct Comparison<'a> {
     evaluator: Evaluator<'a>,
     recipe: &'a Recipe,
     device: &'a Device,
+}
+
+/// Without the networks and the images.
+impl fmt::Debug for Comparison<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Comparison")
+            .field("base", &self.base.digest)
+            .field("pairs", &self.pairs)
+            .field("recipe", &self.recipe)
+            .field("device", &self.device)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Measurements in the first epoch.
@@ -109,36 +136,103 @@ impl<'a> Comparison<'a> {
     pub fn fine_tune(
         &self,
         initializer: &dyn Initializer,
+        observe: impl FnMut(&Measurement),
+    ) -> Result<Outcome> {
+        self.tune(initializer, None, observe)
+    }
+
+    /// [`Comparison::fine_tune`] that saves its state into the folder `state` after each epoch, and continues from the one
+    /// that is there with the start that it had: it ends with the same weights. Of a continued training, `observe` first
+    /// sees the last measurement before. The state stays, for the caller to [discard](crate::run::discard) once the result
+    /// is kept; the caller also [locks](crate::run::lock_training) the folder, and [claims](crate::run::claim) it for
+    /// [`Comparison::identity`].
+    ///
+    /// # Errors
+    /// As [`Comparison::fine_tune`]; [`Error::FineTune`] if the state belongs to another recipe, is damaged or cannot be
+    /// saved; and [`Error::NoRunRecord`], [`Error::BadRunFile`] or [`Error::File`] if its measurements or its start are
+    /// missing or damaged.
+    pub fn fine_tune_saved(
+        &self,
+        initializer: &dyn Initializer,
+        state: &Path,
+        observe: impl FnMut(&Measurement),
+    ) -> Result<Outcome> {
+        self.tune(initializer, Some(state), observe)
+    }
+
+    /// Whether [`Comparison::fine_tune_saved`] would continue from what is in the folder `state`.
+    pub fn has_begun(state: &Path) -> bool {
+        Begun::is_in(state)
+    }
+
+    /// What a fine-tuning from `initializer` is of: the prompt, the pairs, the base, the start and the recipe.
+    ///
+    /// # Errors
+    /// Returns [`Error::FineTune`] if the start has no digest.
+    pub fn identity(&self, initializer: &dyn Initializer) -> Result<serde_json::Value> {
+        let json = |source| Error::Json {
+            path: "recipe".into(),
+            source,
+        };
+        // The recipe's fields by themselves, so that a difference is named.
+        let mut identity = serde_json::to_value(self.recipe).map_err(json)?;
+        identity["prompt"] = self.pairs.prompt.clone().into();
+        identity["pairs"] = self.pairs.name.clone().into();
+        identity["train_pairs_sha256"] = digest_of(&self.pairs.train).into();
+        identity["test_pairs_sha256"] = digest_of(&self.pairs.test).into();
+        identity["base"] = self.base.digest.clone().into();
+        identity["start"] = initializer.identity()?.into();
+        Ok(identity)
+    }
+
+    fn tune(
+        &self,
+        initializer: &dyn Initializer,
+        state: Option<&Path>,
         mut observe: impl FnMut(&Measurement),
     ) -> Result<Outcome> {
         self.base.check_prompt()?;
         let (base, recipe) = (&self.base.generator, self.recipe);
-        let started = Instant::now();
-        let start = initializer.start(&self.pairs.prompt)?;
-        let predict_seconds = started.elapsed().as_secs_f64();
-
-        let mut trainer = ConceptTrainer::new(base, &start.weights, recipe.clone(), self.device)?;
-        let before = self.draw(&trainer)?;
-        let mut curve = Vec::with_capacity(recipe.epochs + FIRST_EPOCH);
-        let mut measure = |trainer: &ConceptTrainer, epoch: f64| -> Result<()> {
+        let mut begun = self.begin(initializer, state)?;
+        let start = &begun.start.weights;
+        let fresh = ConceptTrainer::new(base, start, recipe.clone(), self.device)?;
+        let before = self.draw(&fresh)?;
+        let mut trainer = match state {
+            Some(state) => fresh.resumed(state)?,
+            None => fresh,
+        };
+        // A run that ended between saving the curve and the state trains that epoch again.
+        let done = trainer.epochs_done() as f64;
+        begun.curve.retain(|point| point.epoch <= done);
+        let predict_seconds = begun.predict_seconds;
+        let measure = |trainer: &ConceptTrainer, epoch: f64| -> Result<Measurement> {
             let quality = self.evaluator.measure(&trainer.generator())?;
             let seconds = predict_seconds + trainer.train_seconds();
-            let point = Measurement::new(epoch, seconds, &quality);
-            observe(&point);
-            curve.push(point);
-            Ok(())
+            Ok(Measurement::new(epoch, seconds, &quality))
         };
-        measure(&trainer, 0.0)?;
-        for epoch in 0..recipe.epochs {
+        if begun.curve.is_empty() {
+            begun.curve.push(measure(&trainer, 0.0)?);
+        }
+        if let Some(point) = begun.curve.last() {
+            observe(point);
+        }
+        for epoch in trainer.epochs_done()..recipe.epochs {
             trainer.epoch_observed(&self.pairs.train, |trainer, done, total| {
                 // Quarters of the first epoch, in which a good start moves most; otherwise the epoch's end.
                 let quarter = (1..FIRST_EPOCH).any(|i| done == (i * total).div_ceil(FIRST_EPOCH));
                 if done == total || (epoch == 0 && quarter) {
-                    measure(trainer, epoch as f64 + done as f64 / total as f64)?;
+                    let point = measure(trainer, epoch as f64 + done as f64 / total as f64)?;
+                    observe(&point);
+                    begun.curve.push(point);
                 }
                 Ok::<(), Error>(())
             })?;
+            if let Some(state) = state {
+                begun.write_curve(state)?;
+                trainer.save_state(state)?;
+            }
         }
+        let Begun { start, curve, .. } = begun;
         let final_quality = curve.last().map_or(f64::NAN, |point| point.quality);
         Ok(Outcome {
             report: MethodReport {
@@ -155,5 +249,22 @@ impl<'a> Comparison<'a> {
             trained: trainer.adapter()?,
             start: start.weights,
         })
+    }
+
+    /// The start in the folder `state`, or a new one, which is kept there.
+    fn begin(&self, initializer: &dyn Initializer, state: Option<&Path>) -> Result<Begun> {
+        if let Some(begun) = state.map(Begun::read).transpose()?.flatten() {
+            return Ok(begun);
+        }
+        let started = Instant::now();
+        let begun = Begun {
+            start: initializer.start(&self.pairs.prompt)?,
+            predict_seconds: started.elapsed().as_secs_f64(),
+            curve: Vec::new(),
+        };
+        if let Some(state) = state {
+            begun.write_start(state)?;
+        }
+        Ok(begun)
     }
 }

@@ -1,6 +1,7 @@
-//! `report.json`, version 2 (docs/architecture.md): several concepts, and counts over them.
+//! `report.json`, version 3 (docs/architecture.md): several concepts, and counts over them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -42,27 +43,52 @@ pub struct ConceptReport {
     pub methods: BTreeMap<String, MethodReport>,
 }
 
+/// Of how many concepts something is true.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Count {
+    /// Those of which it is true.
+    pub count: usize,
+    /// Those of which it can be told.
+    pub of: usize,
+}
+
+impl Count {
+    fn of(answers: impl Iterator<Item = bool>) -> Self {
+        answers.fold(Self::default(), |Self { count, of }, answer| Self {
+            count: count + usize::from(answer),
+            of: of + 1,
+        })
+    }
+}
+
+/// `12/24`.
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.count, self.of)
+    }
+}
+
 /// Counts and medians over the concepts.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Summary {
     /// Concepts whose denoised start is better than the zero start before any training.
-    pub denoised_beats_zero_at_0: String,
+    pub denoised_beats_zero_at_0: Count,
     /// The same against the nearest zoo concept.
-    pub denoised_beats_nearest_at_0: String,
+    pub denoised_beats_nearest_at_0: Count,
     /// The same against the zoo's mean.
-    pub denoised_beats_mean_at_0: String,
+    pub denoised_beats_mean_at_0: Count,
     /// The same against the generator asked with another concept's prompt.
-    pub denoised_beats_wrong_prompt_at_0: String,
+    pub denoised_beats_wrong_prompt_at_0: Count,
     /// Median of the zero start's total time over the time to its final quality; a concept that never reached it counts as
     /// 1. `None` if nothing was trained.
     pub median_speedup_over_zero: Option<f64>,
     /// Concepts that reached the zero start's final quality.
-    pub reached_zero_final: String,
+    pub reached_zero_final: Count,
 }
 
 impl ComparisonReport {
     /// Version of the JSON format.
-    pub const VERSION: u32 = 2;
+    pub const VERSION: u32 = 3;
 
     /// A report without concepts.
     pub fn new(seed: u64, device: &str, quality: &str) -> Self {
@@ -113,7 +139,7 @@ impl ConceptReport {
         Some(at_0("denoised")? < at_0(rival)?)
     }
 
-    /// The zero start's total time over the denoised start's time to the same quality; 1 if that was never reached. `None`
+    /// The zero start's total time over the denoised start's time to the same quality; 0 if that was never reached. `None`
     /// without training.
     pub fn speedup(&self) -> Option<f64> {
         let end = self.methods.get("zero")?.curve.last()?;
@@ -121,31 +147,26 @@ impl ConceptReport {
         let denoised = self.methods.get("denoised")?;
         Some(match denoised.seconds_to_zero_final {
             Some(seconds) => zero / seconds.max(1e-9),
-            None => 1.0,
+            None => 0.0,
         })
     }
 }
 
 impl Summary {
     fn of(concepts: &[ConceptReport]) -> Self {
-        let count = |rival: &str| {
-            let answers: Vec<bool> = concepts.iter().filter_map(|c| c.beats(rival)).collect();
-            let wins = answers.iter().filter(|&&won| won).count();
-            format!("{wins}/{}", answers.len())
-        };
+        let count = |rival: &str| Count::of(concepts.iter().filter_map(|c| c.beats(rival)));
         let mut speedups: Vec<f64> = concepts.iter().filter_map(ConceptReport::speedup).collect();
-        let reached = concepts
-            .iter()
-            .filter_map(|c| c.methods.get("denoised"))
-            .filter(|m| m.seconds_to_zero_final.is_some())
-            .count();
+        let reached = |concept: &ConceptReport| {
+            let denoised = concept.methods.get("denoised");
+            denoised.is_some_and(|method| method.seconds_to_zero_final.is_some())
+        };
         Self {
             denoised_beats_zero_at_0: count("zero"),
             denoised_beats_nearest_at_0: count("nearest"),
             denoised_beats_mean_at_0: count("mean"),
             denoised_beats_wrong_prompt_at_0: count("wrong_prompt"),
             median_speedup_over_zero: (!speedups.is_empty()).then(|| median(&mut speedups)),
-            reached_zero_final: format!("{reached}/{}", concepts.len()),
+            reached_zero_final: Count::of(concepts.iter().map(reached)),
         }
     }
 }
@@ -208,8 +229,12 @@ mod tests {
         assert_eq!(concept.speedup(), Some(5.0));
         assert_eq!(concept.methods["nearest"].seconds_to_zero_final, None);
         let summary = Summary::of(&[concept]);
-        assert_eq!(summary.denoised_beats_zero_at_0, "1/1");
-        assert_eq!(summary.denoised_beats_mean_at_0, "0/0");
-        assert_eq!(summary.reached_zero_final, "1/1");
+        let one = Count { count: 1, of: 1 };
+        assert_eq!(summary.denoised_beats_zero_at_0, one);
+        assert_eq!(summary.denoised_beats_mean_at_0, Count::default());
+        assert_eq!(summary.reached_zero_final, one);
+        assert_eq!(one.to_string(), "1/1");
+        let json = serde_json::to_value(&summary).unwrap();
+        assert_eq!(json["reached_zero_final"]["of"], 1);
     }
 }

@@ -71,9 +71,8 @@ pub fn collect_lora_files(
     let base = match options.base {
         Some(base) => base.to_owned(),
         None => {
-            let base = file.base().unwrap_or("not stated").to_owned();
-            headers.check_bases(&base)?;
-            base
+            headers.check_bases(like, file.base())?;
+            file.base().unwrap_or("not stated").to_owned()
         }
     };
     let reference = file.read_weights()?;

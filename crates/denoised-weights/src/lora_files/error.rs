@@ -63,7 +63,7 @@ pub enum LoraFilesError {
     #[error("metadata.jsonl has no line for it; add one, or move the file elsewhere")]
     NotInMetadata,
     /// A name from which no concept's name can be made.
-    #[error("its name has no letter from a to z and no digit; rename it")]
+    #[error("its name has no letter and no digit; rename it")]
     Name,
     /// Two adapters whose concepts would have one name.
     #[error("it and {other:?} would both be called {name:?} in the zoo; rename one of them")]
@@ -109,6 +109,17 @@ pub enum LoraFilesError {
         found: String,
         /// What the others state.
         expected: String,
+    },
+    /// An adapter that names no base, and another that does.
+    #[error(
+        "it names no base, and {} belongs to base {base:?}; name the base of all (option `base`), or leave this one out",
+        other.display()
+    )]
+    NoBase {
+        /// The other one.
+        other: PathBuf,
+        /// What it states.
+        base: String,
     },
     /// A file that has changed since it was collected.
     #[error(

@@ -20,16 +20,21 @@ impl<'a> Headers<'a> {
         Ok(Self(read.collect::<Result<_>>()?))
     }
 
-    /// Checks that no file states another base.
-    pub(super) fn check_bases(&self, expected: &str) -> Result<()> {
+    /// Checks that no file states another base than `expected`, which the file `like` states.
+    pub(super) fn check_bases(&self, like: &Path, expected: Option<&str>) -> Result<()> {
         let stated = |(path, header): &(&'a Path, LoraHeader)| Some((*path, header.base.clone()?));
         let mut bases = self.0.iter().filter_map(stated);
-        match bases.find(|(_, found)| found != expected) {
-            Some((path, found)) => {
+        let other = bases.find(|(_, found)| Some(found.as_str()) != expected);
+        match (other, expected) {
+            (None, _) => Ok(()),
+            (Some((path, found)), Some(expected)) => {
                 let expected = expected.to_owned();
                 Err(LoraFilesError::OtherBase { found, expected }.at(path))
             }
-            None => Ok(()),
+            (Some((other, base)), None) => {
+                let other = other.to_owned();
+                Err(LoraFilesError::NoBase { other, base }.at(like))
+            }
         }
     }
 

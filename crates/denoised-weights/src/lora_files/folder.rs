@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use concepts::pairs::name_of;
 use image_files::is_hidden;
 use resumable_runs::{read_text, trimmed};
 use serde::Deserialize;
 
 use super::{LoraFilesError, PEFT_WEIGHTS};
 use crate::error::{Result, io};
+use crate::pairs::{PROMPT_FILE, read_prompt};
 
 /// The list of prompts, as in image folders of Hugging Face's datasets.
 const METADATA: &str = "metadata.jsonl";
-/// The prompt in a folder of PEFT.
-const PROMPT: &str = "prompt.txt";
 
 /// The files of weights in an adapter's own folder: PEFT's, and that of diffusers' training scripts.
 const IN_FOLDER: [&str; 2] = [PEFT_WEIGHTS, "pytorch_lora_weights.safetensors"];
@@ -33,8 +33,9 @@ pub struct PromptedLora {
 /// diffusers' training scripts (`NAME/pytorch_lora_weights.safetensors`).
 ///
 /// The prompt of `NAME.safetensors` is the text of `NAME.txt`, as captions are stored for kohya's sd-scripts; that of a
-/// folder is the text of `NAME/prompt.txt`. Or `metadata.jsonl` has a line `{"file_name": "NAME.safetensors", "text": "…"}`
-/// for each, with the name alone for a folder. Hidden files and folders are skipped.
+/// folder is in `NAME/prompt.txt`, as [`read_prompt`] reads it. Or `metadata.jsonl` has a line
+/// `{"file_name": "NAME.safetensors", "text": "…"}` for each, with the name alone for a folder. Hidden files and folders are
+/// skipped.
 ///
 /// # Errors
 /// Returns [`Error::LoraFiles`](crate::Error::LoraFiles), which names the file, for a folder without adapters, one without a
@@ -58,9 +59,10 @@ pub fn list_lora_files(dir: &Path) -> Result<Vec<PromptedLora>> {
         let prompt = match &mut listed {
             Some(listed) => (listed.remove(&file))
                 .ok_or_else(|| LoraFilesError::NotInMetadata.at(&dir.join(&file)))?,
-            None => read_prompt(&path, &prompt_file(&path))?,
+            None => prompt_of(&path)?,
         };
-        let name = concept_name(&file).ok_or_else(|| LoraFilesError::Name.at(&dir.join(&file)))?;
+        let stem = file.strip_suffix(".safetensors").unwrap_or(&file);
+        let name = name_of(stem).ok_or_else(|| LoraFilesError::Name.at(&dir.join(&file)))?;
         if let Some((other, _)) = found.get(&name) {
             let other = other.clone();
             return Err(LoraFilesError::SameName { other, name }.at(&dir.join(&file)));
@@ -109,21 +111,22 @@ pub(super) fn weights_of(path: &Path) -> PathBuf {
     found.unwrap_or_else(|| path.to_owned())
 }
 
-/// Where the prompt of the adapter `path` is, unless it is in a list.
-fn prompt_file(path: &Path) -> PathBuf {
-    let in_folder = |name| IN_FOLDER.iter().any(|weights| name == *weights);
-    match path.file_name().is_some_and(in_folder) {
-        true => path.with_file_name(PROMPT),
+/// The prompt of the adapter `path`, which is in no list: in its folder's `prompt.txt`, or in the caption beside the file.
+fn prompt_of(path: &Path) -> Result<String> {
+    let is_weights = |name| IN_FOLDER.iter().any(|weights| name == *weights);
+    let in_folder = path.file_name().is_some_and(is_weights);
+    let file = match in_folder {
+        true => path.with_file_name(PROMPT_FILE),
         false => path.with_extension("txt"),
-    }
-}
-
-fn read_prompt(adapter: &Path, file: &Path) -> Result<String> {
+    };
     if !file.exists() {
-        let expected = file.to_owned();
-        return Err(LoraFilesError::NoPrompt { expected }.at(adapter));
+        let expected = file;
+        return Err(LoraFilesError::NoPrompt { expected }.at(path));
     }
-    checked(&read_text(file)?).map_err(|error| error.at(file))
+    match (in_folder, path.parent()) {
+        (true, Some(folder)) => read_prompt(folder),
+        _ => checked(&read_text(&file)?).map_err(|error| error.at(&file)),
+    }
 }
 
 /// A prompt that has words, on one line.
@@ -167,20 +170,6 @@ fn read_metadata(
         }
     }
     Ok(prompts)
-}
-
-/// The concept's name for that of a file or folder, as [`ConceptRecord`](weight_blocks::ConceptRecord) takes it.
-fn concept_name(file: &str) -> Option<String> {
-    const LONGEST: usize = 120;
-    let stem = file.strip_suffix(".safetensors").unwrap_or(file);
-    let words: Vec<String> = (stem.to_lowercase())
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(str::to_owned)
-        .collect();
-    let mut name = words.join("-");
-    name.truncate(LONGEST);
-    (!name.is_empty()).then_some(name)
 }
 
 #[cfg(test)]
@@ -235,6 +224,22 @@ mod tests {
     }
 
     #[test]
+    fn prompt_files_have_one_format_and_captions_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let text = "# of 2024\nan old\nfilm\n";
+        write(dir, "film/adapter_model.safetensors", "");
+        write(dir, "film/prompt.txt", text);
+        write(dir, "日本 Café.safetensors", "");
+        write(dir, "日本 Café.txt", "#ukiyo-e\n");
+        let expected = [pair("film", "an old film"), pair("日本-café", "#ukiyo-e")];
+        assert_eq!(listed(dir).unwrap(), expected);
+        assert_eq!(read_prompt(&dir.join("film")).unwrap(), "an old film");
+        write(dir, "日本 Café.txt", text);
+        assert!(listed(dir).unwrap_err().contains("3 lines"));
+    }
+
+    #[test]
     fn what_is_wrong_with_a_folder_is_said_with_the_file() {
         let root = tempfile::tempdir().unwrap();
         let refused = |files: &[(&str, &str)], part: &str| {
@@ -266,7 +271,12 @@ mod tests {
             ("a-b.txt", "y"),
         ];
         refused(&both, "\"a-b\"");
-        refused(&[("日本.safetensors", ""), ("日本.txt", "x")], "rename it");
+        refused(&[("….safetensors", ""), ("….txt", "x")], "rename it");
+        let folder = [
+            ("a/adapter_model.safetensors", ""),
+            ("a/prompt.txt", "# x\n"),
+        ];
+        refused(&folder, "a/prompt.txt: there is no text");
         let list = |text| [("a.safetensors", ""), (METADATA, text)];
         refused(&list(""), "no line for it");
         refused(&list("{\"file_name\": \"a.safetensors\"}"), "line 1");

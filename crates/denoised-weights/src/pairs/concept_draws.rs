@@ -6,20 +6,27 @@ use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::left_out::LeftOut;
+
 /// Of concepts drawn without end, the share that comes from the list.
 const LIST_SHARE: f64 = 0.25;
 /// The share of the grammar's concepts that are named by a paraphrase.
 const PARAPHRASED: f64 = 0.5;
 /// Draws that one step can make.
 const DRAWS_PER_STEP: u64 = 1 << 16;
+/// Draws are repeated until one is not left out; each attempt has numbers of its own.
+const ATTEMPT: u64 = 1 << 56;
+/// After as many attempts, what is left out is all that there is to draw.
+const ATTEMPTS: u64 = 200;
 
 /// Draws concepts to train on: each of a list as often as the others, or most of them from the grammar of [`concepts`],
-/// which has no end. What is drawn depends only on the seed, the step and the number of the draw.
+/// which has no end. What is drawn depends only on the seed, the stage, the step and the number of the draw.
 #[derive(Debug, Clone)]
 pub struct ConceptDraws {
     list: Vec<Concept>,
-    grammar: Option<Grammar>,
+    endless: bool,
     seed: u64,
+    left_out: LeftOut,
 }
 
 /// A drawn concept and the prompt by which a network is asked for it.
@@ -36,8 +43,9 @@ impl ConceptDraws {
     pub fn of_list(list: Vec<Concept>, seed: u64) -> Self {
         Self {
             list,
-            grammar: None,
+            endless: false,
             seed,
+            left_out: LeftOut::default(),
         }
     }
 
@@ -45,21 +53,40 @@ impl ConceptDraws {
     /// a paraphrase of their prompt.
     pub fn endless(list: Vec<Concept>, seed: u64) -> Self {
         Self {
-            list,
-            grammar: Some(Grammar::new(Region::Training, seed)),
-            seed,
+            endless: true,
+            ..Self::of_list(list, seed)
         }
     }
 
-    /// The draw `number` of `step`; none if there is nothing to draw from.
+    /// Never draws these concepts: neither their prompts, whatever the order of the words, nor what looks like their edits.
+    #[must_use]
+    pub fn without(mut self, held_out: &[Concept]) -> Self {
+        self.left_out.add(held_out);
+        self
+    }
+
+    /// Draws others than the stage 0 of the same seed: a later training of a chain should not repeat those of an earlier one.
+    #[must_use]
+    pub fn for_stage(mut self, stage: u64) -> Self {
+        self.seed ^= stage.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self
+    }
+
+    /// The draw `number` of `step`; none if there is nothing to draw from, or hardly anything that is not left out.
     pub fn draw(&self, step: u64, number: u64) -> Option<DrawnPrompt> {
-        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let draw = step.wrapping_mul(DRAWS_PER_STEP).wrapping_add(number);
+        (0..ATTEMPTS)
+            .map_while(|attempt| self.attempt(draw.wrapping_add(attempt.wrapping_mul(ATTEMPT))))
+            .find(|drawn| !self.left_out.has(&drawn.concept, &drawn.prompt))
+    }
+
+    fn attempt(&self, draw: u64) -> Option<DrawnPrompt> {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream(draw);
         let from_list = rng.random::<f64>() < LIST_SHARE && !self.list.is_empty();
-        match &self.grammar {
-            Some(grammar) if !from_list => {
-                let drawn = grammar.draw(draw);
+        match self.endless {
+            true if !from_list => {
+                let drawn = Grammar::new(Region::Training, self.seed).draw(draw);
                 let paraphrase = match rng.random::<f64>() < PARAPHRASED {
                     true => drawn.paraphrases.choose(&mut rng),
                     false => None,
@@ -79,10 +106,12 @@ impl ConceptDraws {
     /// What the draws are from, to tell one training from another.
     pub fn describe(&self) -> String {
         let list = format!("{} listed concepts", self.list.len());
-        match self.grammar {
-            Some(_) => format!("{list} and the grammar, seed {}", self.seed),
-            None => format!("{list}, seed {}", self.seed),
-        }
+        let grammar = if self.endless { " and the grammar" } else { "" };
+        let left_out = match self.left_out.len() {
+            0 => String::new(),
+            held_out => format!(" without {held_out} held-out ones"),
+        };
+        format!("{list}{grammar}{left_out}, seed {}", self.seed)
     }
 }
 
@@ -121,7 +150,29 @@ mod tests {
         assert!((65..135).contains(&from_list), "{from_list}");
         assert!(endless.iter().collect::<BTreeSet<_>>().len() > 290);
 
+        let later = prompts(&ConceptDraws::endless(list.clone(), 1).for_stage(1));
+        assert!(endless.iter().zip(&later).filter(|(a, b)| a == b).count() < 40);
+
         assert!(ConceptDraws::of_list(Vec::new(), 1).draw(1, 0).is_none());
         assert!(ConceptDraws::endless(Vec::new(), 1).draw(1, 0).is_some());
+    }
+
+    #[test]
+    fn what_is_left_out_is_not_drawn() {
+        let draws = ConceptDraws::endless(Vec::new(), 1);
+        let drawn: Vec<DrawnPrompt> = (0..300).filter_map(|step| draws.draw(step, 0)).collect();
+        let held_out: Vec<Concept> = drawn[..20].iter().map(|d| d.concept.clone()).collect();
+        let without = draws.without(&held_out);
+        let left: Vec<DrawnPrompt> = (0..300).filter_map(|step| without.draw(step, 0)).collect();
+        assert_eq!(left.len(), 300);
+        for concept in &held_out {
+            assert!(left.iter().all(|d| d.concept.prompt != concept.prompt));
+        }
+        // Most draws stay as they are.
+        let pairs = drawn.iter().zip(&left);
+        assert!(pairs.filter(|(a, b)| a.prompt == b.prompt).count() > 240);
+        // If nothing is left, nothing is drawn.
+        let one = ConceptDraws::of_list(held_out[..1].to_vec(), 1).without(&held_out);
+        assert!(one.draw(1, 0).is_none());
     }
 }

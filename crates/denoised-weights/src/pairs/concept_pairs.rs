@@ -1,5 +1,6 @@
 //! The training and test pairs of one concept.
 
+use std::fmt;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
@@ -35,6 +36,19 @@ pub struct ConceptPairs {
     pub given: PairsGiven,
 }
 
+/// Without the images.
+impl fmt::Debug for ConceptPairs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConceptPairs")
+            .field("name", &self.name)
+            .field("prompt", &self.prompt)
+            .field("train", &self.train.len())
+            .field("test", &self.test.len())
+            .field("given", &self.given)
+            .finish_non_exhaustive()
+    }
+}
+
 /// How many pairs there are for a concept, of which [`PairCounts`] takes some.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PairsGiven {
@@ -56,7 +70,8 @@ pub struct PairCounts {
 }
 
 impl ConceptPairs {
-    /// Edits photos as `concept` says: `train` to train on, `measure` to measure on, both `size`×`size` pixels.
+    /// Edits photos as `concept` says: the first of `train` to train on, the first of `measure` to measure on, all of
+    /// `size`×`size` pixels.
     ///
     /// # Errors
     /// Returns [`Error::FineTune`] if a set is empty or a photo has another size.
@@ -72,8 +87,8 @@ impl ConceptPairs {
             train: train.len(),
             test: measure.len(),
         };
-        let train = edit_photos(&spread(train, counts.train, 0.0), concept);
-        let test = edit_photos(&spread(measure, counts.test, 0.0), concept);
+        let train = edit_photos(first(train, counts.train), concept);
+        let test = edit_photos(first(measure, counts.test), concept);
         let shown = spread(&test, counts.shown, 0.5);
         Ok(Self {
             name: concept.name.clone(),
@@ -148,8 +163,7 @@ impl ConceptPairs {
         let features = FeatureSet::extract(network, unit, FEATURE_BATCH)?;
         let rows: Vec<Vec<f32>> = features.rows().map(<[f32]>::to_vec).collect();
         let chosen = select_by_clusters(&rows, count, seed)?.chosen;
-        let (photos, targets) = (self.train).select(&chosen, &self.train.photos.device());
-        self.train = PairSet { photos, targets };
+        self.train = self.train.select(&chosen);
         Ok(self)
     }
 
@@ -254,4 +268,8 @@ mod tests {
         std::fs::remove_dir_all(dir.path().join("train")).unwrap();
         assert!(to_train(dir.path()).is_err(), "val/ is not trained on");
     }
+}
+
+fn first(photos: &[RgbImage], count: usize) -> &[RgbImage] {
+    &photos[..count.min(photos.len())]
 }

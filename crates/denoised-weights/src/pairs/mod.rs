@@ -2,6 +2,7 @@
 
 mod concept_draws;
 mod concept_pairs;
+mod left_out;
 mod photo_splits;
 mod source;
 mod training_concepts;
@@ -19,6 +20,7 @@ use crate::error::Result;
 pub use concept_draws::{ConceptDraws, DrawnPrompt};
 pub use concept_pairs::{ConceptPairs, PairCounts, PairsGiven};
 pub use photo_splits::PhotoSplits;
+pub(crate) use source::PROMPT_FILE;
 pub use source::{ConceptSource, concept_folders, listed_sources, read_prompt, training_sources};
 pub(crate) use training_concepts::DrawnPairs;
 pub use training_concepts::{FolderConcept, TrainingConcepts};
@@ -34,10 +36,7 @@ pub fn read_pair_set(dir: impl AsRef<Path>, size: usize, device: &Device) -> Res
 }
 
 /// [`read_pair_set`] as images.
-///
-/// # Errors
-/// As [`read_pair_set`].
-pub fn read_training_pairs(dir: &Path, size: usize) -> Result<Vec<(RgbImage, RgbImage)>> {
+fn read_training_pairs(dir: &Path, size: usize) -> Result<Vec<(RgbImage, RgbImage)>> {
     let read = |pair: PairFile| Ok(pair.read(size)?);
     let pairs = list_training_pairs(dir)?.into_iter().map(read);
     Ok(images(pairs.collect::<Result<_>>()?))

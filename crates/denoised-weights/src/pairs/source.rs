@@ -14,6 +14,7 @@ use crate::Error;
 use crate::error::Result;
 
 /// Where a concept's pairs come from.
+#[derive(Debug, Clone)]
 pub enum ConceptSource {
     /// Photos edited as the shipped list says.
     List(Concept),
@@ -143,18 +144,30 @@ fn of_folder(root: &Path, only: &[String]) -> Result<BTreeMap<String, ConceptSou
 /// (`.ipynb_checkpoints`, `__MACOSX`, `@eaDir`) are skipped, and links to folders are followed.
 ///
 /// # Errors
-/// Returns [`Error::Concepts`] if `root` cannot be read, or a name is not Unicode.
+/// Returns [`Error::Concepts`] if `root` cannot be read, or a name is not Unicode, and [`Error::OneConcept`] if it is a
+/// concept's own folder.
 pub fn concept_folders(root: &Path) -> Result<BTreeMap<String, PathBuf>> {
-    Ok(subfolders(root).map_err(concepts::Error::from)?)
+    let folders = subfolders(root).map_err(concepts::Error::from)?;
+    let has_prompt = |dir: &Path| dir.join(PROMPT_FILE).is_file();
+    let of_pairs = has_prompt(root) || folders.contains_key("input");
+    if of_pairs && !folders.values().any(|dir| has_prompt(dir)) {
+        return Err(Error::OneConcept {
+            path: root.to_owned(),
+        });
+    }
+    Ok(folders)
 }
+
+/// The file with the prompt of a folder: of pairs, or of a LoRA file's.
+pub(crate) const PROMPT_FILE: &str = "prompt.txt";
 
 /// The text in a folder's `prompt.txt`, on one line; lines that begin with `#` are comments.
 ///
 /// # Errors
 /// Returns [`Error::NoPrompt`] or [`Error::EmptyPrompt`], which name the file, if it is missing or has no text, and
-/// [`Error::Files`] if it is not in UTF-8.
+/// [`Error::Run`] if it is not in UTF-8.
 pub fn read_prompt(dir: &Path) -> Result<String> {
-    let path = dir.join("prompt.txt");
+    let path = dir.join(PROMPT_FILE);
     let lines = read_lines(&path).map_err(|error| match error {
         resumable_runs::Error::WholeFile(tensor_file::Error::Io { path, source }) => {
             Error::NoPrompt { path, source }
@@ -198,5 +211,15 @@ mod tests {
         assert_eq!(names(&[]), ["café", "ink"]);
         assert_eq!(names(&["café"]), ["café"]);
         assert_eq!(names(&["ink", "ink"]), ["ink"]);
+        // A concept's own folder is not one of concepts, with or without its prompt.
+        let ink = root.join("ink");
+        let refused = || match training_sources(Some(&ink), &[]) {
+            Err(Error::OneConcept { path }) => assert_eq!(path, ink),
+            other => panic!("{other:?}"),
+        };
+        refused();
+        std::fs::remove_file(ink.join("prompt.txt")).unwrap();
+        std::fs::create_dir(ink.join("input")).unwrap();
+        refused();
     }
 }

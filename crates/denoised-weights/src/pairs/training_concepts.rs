@@ -1,5 +1,6 @@
 //! What a training over many concepts draws from.
 
+use std::fmt;
 use std::path::Path;
 
 use concepts::Concept;
@@ -23,6 +24,7 @@ pub enum TrainingConcepts<'a> {
 }
 
 /// A concept with its folder of pairs, whose images are read when they are drawn.
+#[derive(Debug, Clone)]
 pub struct FolderConcept {
     prompt: String,
     pairs: Vec<PairFile>,
@@ -34,6 +36,15 @@ impl FolderConcept {
             prompt,
             pairs: list_training_pairs(dir)?,
         })
+    }
+}
+
+/// Without the images.
+impl fmt::Debug for TrainingConcepts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TrainingConcepts")
+            .field(&self.describe())
+            .finish()
     }
 }
 
@@ -67,6 +78,26 @@ impl<'a> TrainingConcepts<'a> {
         match self {
             Self::Drawn(draws, photos) => format!("{}, {} photos", draws.describe(), photos.len()),
             Self::Folders(folders) => format!("{} folders of pairs", folders.len()),
+        }
+    }
+
+    /// Checks, before a training begins, that there is something to draw.
+    ///
+    /// # Errors
+    /// Returns [`Error::NoConcepts`] or [`Error::NoPhotos`].
+    pub(crate) fn check(&self) -> Result<()> {
+        match self {
+            Self::Drawn(draws, photos) => {
+                draws.draw(1, 0).ok_or(Error::NoConcepts)?;
+                match photos.is_empty() {
+                    true => Err(Error::NoPhotos {
+                        concept: draws.describe(),
+                    }),
+                    false => Ok(()),
+                }
+            }
+            Self::Folders(folders) if folders.is_empty() => Err(Error::NoConcepts),
+            Self::Folders(_) => Ok(()),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::error::{Result, io};
 ///
 /// # Errors
 /// Returns [`Error::Busy`] if another process trains there, [`Error::ForeignState`] if `dir/state` holds something else
-/// than the states of a training, which remove the folder in the end, and [`Error::Files`] or [`Error::Io`] if the lock
+/// than the states of a training, which remove the folder in the end, and [`Error::Run`] or [`Error::Io`] if the lock
 /// cannot be taken.
 pub fn lock_training(dir: &Path) -> Result<Lock> {
     let states = dir.join("state");
@@ -25,7 +25,14 @@ pub fn lock_training(dir: &Path) -> Result<Lock> {
 const LOCK: &str = "lock";
 
 /// Files that trainings leave in the folder of their states.
-const OURS: [&str; 5] = [LOCK, "state.json", "data.json", "run.json", "curve.json"];
+const OURS: [&str; 6] = [
+    LOCK,
+    "state.json",
+    "data.json",
+    "run.json",
+    "curve.json",
+    "fine-tuning.json",
+];
 
 fn refuse_foreign(states: &Path) -> Result<()> {
     let entries = match std::fs::read_dir(states) {

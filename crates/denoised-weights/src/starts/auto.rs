@@ -28,6 +28,7 @@ const SHARES: [f32; 2] = [0.33, 0.67];
 /// The best of several starts, by the L1 of their edits of some training pairs: the prompted base, the prediction at
 /// several strengths, the zoo's adapters with the most similar prompts, and mixtures of both. It costs forward passes, no
 /// training.
+#[derive(Debug)]
 pub struct AutoStart<'a> {
     starts: Starts<'a>,
     last: RefCell<Option<AutoChoice>>,
@@ -113,6 +114,11 @@ impl<'a> AutoStart<'a> {
 impl Initializer for AutoStart<'_> {
     fn name(&self) -> &str {
         "auto"
+    }
+
+    fn identity(&self) -> Result<String, finetune::Error> {
+        let name = format!("auto of zoo {:.12}", self.starts.zoo.digest());
+        self.starts.identity(&name)
     }
 
     fn start(&self, prompt: &str) -> Result<Start, finetune::Error> {

@@ -1,5 +1,7 @@
 //! The zoo's adapter that edits the training pairs best.
 
+use std::fmt;
+
 use finetune::{Initializer, PairSet, Start};
 use weight_blocks::{NamedTensors, Zoo};
 
@@ -20,6 +22,16 @@ pub struct BestByPairs<'a> {
     pub(super) predictor: &'a AdapterPredictor,
     pub(super) zoo: &'a Zoo,
     pub(super) pairs: &'a PairSet,
+}
+
+/// Without the networks and the images.
+impl fmt::Debug for BestByPairs<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BestByPairs")
+            .field("zoo", &self.zoo.dir())
+            .field("pairs", &self.pairs.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl BestByPairs<'_> {
@@ -49,6 +61,10 @@ impl BestByPairs<'_> {
 impl Initializer for BestByPairs<'_> {
     fn name(&self) -> &str {
         "best_by_pairs"
+    }
+
+    fn identity(&self) -> Result<String, finetune::Error> {
+        Ok(format!("best_by_pairs of zoo {:.12}", self.zoo.digest()))
     }
 
     fn start(&self, prompt: &str) -> Result<Start, finetune::Error> {

@@ -1,11 +1,12 @@
 //! The weight generator as a start for fine-tuning.
 
 use std::cell::RefCell;
+use std::fmt;
 
 use finetune::{Initializer, Start};
 use weight_diffusion::{Prediction, SampleOptions, WeightGenerator};
 
-use super::failed;
+use super::{failed, identity_of};
 use crate::AdapterPredictor;
 use crate::error::Result;
 
@@ -18,6 +19,17 @@ pub struct DenoisedStart<'a> {
     /// Asked for in place of the concept's own prompt.
     other_prompt: Option<String>,
     last: RefCell<Option<Prediction>>,
+}
+
+/// Without the networks.
+impl fmt::Debug for DenoisedStart<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DenoisedStart")
+            .field("name", &self.name)
+            .field("options", &self.options)
+            .field("other_prompt", &self.other_prompt)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> DenoisedStart<'a> {
@@ -59,6 +71,14 @@ impl<'a> DenoisedStart<'a> {
 impl Initializer for DenoisedStart<'_> {
     fn name(&self) -> &str {
         self.name
+    }
+
+    fn identity(&self) -> Result<String, finetune::Error> {
+        let name = match &self.other_prompt {
+            Some(prompt) => format!("{} {prompt:?}", self.name),
+            None => self.name.to_owned(),
+        };
+        identity_of(&name, self.generator, &self.options)
     }
 
     fn start(&self, prompt: &str) -> Result<Start, finetune::Error> {

@@ -1,6 +1,6 @@
 //! The prediction for a prompt that the training pairs have corrected.
 
-use finetune::{AdapterLoss, Initializer, PairSet, Start};
+use finetune::{AdapterLoss, Initializer, Start};
 use weight_diffusion::encoded_text::EncodedPrompt;
 
 use super::judge::Judge;
@@ -19,6 +19,7 @@ const RATE: f32 = 0.03;
 /// Moves the prompt's tokens by the gradient of the edits' L1 on the training pairs, through the weight generator, and
 /// predicts from them (textual inversion, Gal et al. 2023). The prompt's own prediction is kept if it edits the pairs
 /// better.
+#[derive(Debug)]
 pub struct Inverted<'a> {
     starts: Starts<'a>,
 }
@@ -38,7 +39,7 @@ impl<'a> Inverted<'a> {
             ..
         } = self.starts;
         let (base, device) = (predictor.prompted_base(prompt)?, predictor.device());
-        let mut loss = AdapterLoss::new(&base.generator, device);
+        let mut loss = AdapterLoss::new(&base.generator);
         let own = predictor.encoder().tokens(prompt)?;
         let mut tokens = own.clone();
         let mut adam = Adam::new(&own);
@@ -47,8 +48,7 @@ impl<'a> Inverted<'a> {
             let picked: Vec<usize> = (0..PAIRS.min(pairs.len()))
                 .map(|i| (step * PAIRS + i) % pairs.len())
                 .collect();
-            let (photos, targets) = pairs.select(&picked, device);
-            let batch = PairSet { photos, targets };
+            let batch = pairs.select(&picked);
             let (_, gradient) = loss.value_and_gradient(&weights, None, &batch)?;
             let gradient = generator.token_gradient(&tokens, &gradient, &options, device)?;
             adam.step(&mut tokens.tokens, &gradient);
@@ -69,6 +69,10 @@ impl<'a> Inverted<'a> {
 impl Initializer for Inverted<'_> {
     fn name(&self) -> &str {
         "inverted"
+    }
+
+    fn identity(&self) -> Result<String, finetune::Error> {
+        self.starts.identity(self.name())
     }
 
     fn start(&self, prompt: &str) -> Result<Start, finetune::Error> {

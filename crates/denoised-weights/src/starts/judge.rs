@@ -19,10 +19,9 @@ impl Judge {
     pub(super) fn new(base: &BaseGenerator, pairs: &PairSet, count: usize) -> Self {
         let count = count.clamp(1, pairs.len().max(1));
         let picked: Vec<usize> = (0..count).map(|i| i * pairs.len() / count).collect();
-        let (photos, targets) = pairs.select(&picked, &pairs.photos.device());
         Self {
             base: base.clone(),
-            pairs: PairSet { photos, targets },
+            pairs: pairs.select(&picked),
         }
     }
 

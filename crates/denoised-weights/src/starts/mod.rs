@@ -135,7 +135,24 @@ pub struct Starts<'a> {
     pub seed: u64,
 }
 
+/// Without the networks and the images.
+impl fmt::Debug for Starts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Starts")
+            .field("zoo", &self.zoo.dir())
+            .field("pairs", &self.pairs.len())
+            .field("options", &self.options)
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
+    }
+}
+
 impl<'a> Starts<'a> {
+    /// [`Initializer::identity`] of what `name` predicts for a prompt.
+    fn identity(&self, name: &str) -> Result<String, finetune::Error> {
+        identity_of(name, self.generator, &self.options)
+    }
+
     /// The choice among the other starts.
     pub fn auto(&self) -> AutoStart<'a> {
         AutoStart::new(*self)
@@ -185,6 +202,20 @@ impl<'a> Starts<'a> {
             StartKind::Auto => Box::new(self.auto()),
         })
     }
+}
+
+/// [`Initializer::identity`] of a prediction.
+pub(crate) fn identity_of(
+    name: &str,
+    generator: &WeightGenerator,
+    options: &SampleOptions,
+) -> Result<String, finetune::Error> {
+    let digest = generator.digest();
+    let digest = digest.map_err(|error| finetune::Error::Initializer {
+        name: name.to_owned(),
+        source: error.into(),
+    })?;
+    Ok(format!("{name} by generator {digest:.12}, {options:?}"))
 }
 
 /// The error of a start that could not be made.

@@ -1,5 +1,7 @@
 //! Ridge regression from a prompt's vector to the weights: what a generator has to beat.
 
+use std::fmt;
+
 use faer::linalg::solvers::Solve;
 use faer::{Mat, Side};
 use finetune::{Initializer, Start};
@@ -25,6 +27,18 @@ pub struct Ridge<'a> {
     weights: Vec<Vec<f32>>,
     weight_mean: Vec<f64>,
     penalty: f64,
+    /// Digest of the zoo.
+    zoo: String,
+}
+
+/// Without the weights.
+impl fmt::Debug for Ridge<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ridge")
+            .field("zoo", &self.zoo)
+            .field("penalty", &self.penalty)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> Ridge<'a> {
@@ -58,6 +72,7 @@ impl<'a> Ridge<'a> {
             weights,
             weight_mean,
             penalty: PENALTIES[0],
+            zoo: zoo.digest(),
         };
         ridge.penalty = ridge.best_penalty()?;
         Ok(ridge)
@@ -120,6 +135,10 @@ impl<'a> Ridge<'a> {
 impl Initializer for Ridge<'_> {
     fn name(&self) -> &str {
         "ridge"
+    }
+
+    fn identity(&self) -> Result<String, finetune::Error> {
+        Ok(format!("ridge of zoo {:.12}", self.zoo))
     }
 
     fn start(&self, prompt: &str) -> Result<Start, finetune::Error> {

@@ -1,5 +1,6 @@
 //! A loss on what predicted weights do to photos.
 
+use std::fmt;
 use std::thread::ScopedJoinHandle;
 
 use finetune::{AdapterLoss, PairSet};
@@ -18,6 +19,16 @@ pub struct JudgedOn {
     pub text: Option<TextCondition>,
 }
 
+/// Without the images and the tokens.
+impl fmt::Debug for JudgedOn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JudgedOn")
+            .field("pairs", &self.pairs.len())
+            .field("text", &self.text.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
 /// Draws what the adapter for a text of the step is judged on; must depend on its arguments alone, so that a resumed run
 /// repeats.
 pub type DrawPairs<'a> = dyn FnMut(u64, usize) -> Result<JudgedOn> + 'a;
@@ -27,6 +38,15 @@ pub struct EditLoss<'a> {
     losses: Vec<AdapterLoss>,
     layout: Layout,
     draw: Box<DrawPairs<'a>>,
+}
+
+/// Without the networks.
+impl fmt::Debug for EditLoss<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EditLoss")
+            .field("losses", &self.losses.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> EditLoss<'a> {

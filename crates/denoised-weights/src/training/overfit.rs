@@ -1,5 +1,6 @@
 //! The paper's ablations: a weight generator that learns one network's weights and no more.
 
+use std::fmt;
 use std::time::Instant;
 
 use burn::tensor::Device;
@@ -50,7 +51,18 @@ pub struct Subject<'a> {
     pub base_digest: &'a str,
 }
 
+/// Without the weights and the tokens.
+impl fmt::Debug for Subject<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subject")
+            .field("encoder", &self.encoder)
+            .field("base_digest", &self.base_digest)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A network to learn, and how.
+#[derive(Debug)]
 pub struct Overfitting<'a> {
     /// What is learned.
     pub subject: &'a Subject<'a>,
@@ -72,6 +84,16 @@ pub struct CombinedLoss<'a> {
     pub pairs: usize,
 }
 
+/// Without the loss itself.
+impl fmt::Debug for CombinedLoss<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CombinedLoss")
+            .field("weight", &self.weight)
+            .field("pairs", &self.pairs)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A generator that has learned one network, and how its training went.
 pub struct Overfitted {
     /// The generator.
@@ -80,6 +102,16 @@ pub struct Overfitted {
     pub train_seconds: f64,
     /// Running mean of the loss at the end; none if an earlier run had finished it.
     pub loss: Option<f64>,
+}
+
+/// Without the network.
+impl fmt::Debug for Overfitted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Overfitted")
+            .field("train_seconds", &self.train_seconds)
+            .field("loss", &self.loss)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Weights of all blocks that one optimizer step sees, whatever the block size: 128 blocks of 256.

@@ -1,6 +1,7 @@
 //! A zoo as the weight generator's training set.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -17,6 +18,15 @@ pub struct ZooRecords {
     pub dataset: BlockDataset,
     /// Concept by text index; the first if several share a prompt.
     pub concepts: Vec<String>,
+}
+
+/// Without the weights and the tokens.
+impl fmt::Debug for ZooRecords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ZooRecords")
+            .field("concepts", &self.concepts)
+            .finish_non_exhaustive()
+    }
 }
 
 impl ZooRecords {

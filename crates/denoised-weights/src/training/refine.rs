@@ -4,7 +4,6 @@ use burn::tensor::Device;
 use finetune::{AdapterLoss, PairSet};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use tensor_file::digest::file_sha256;
 use weight_blocks::Zoo;
 use weight_diffusion::encoded_text::{EncodedPrompt, TextCondition};
 use weight_diffusion::{BlockSource, NetworkTrainer, TrainConfig, WeightGenerator};
@@ -12,11 +11,12 @@ use weight_diffusion::{BlockSource, NetworkTrainer, TrainConfig, WeightGenerator
 use super::{
     EditLoss, JudgedOn, TrainedOn, TrainingEvent, TrainingFolder, TrainingReport, ZooRecords,
 };
+use crate::AdapterPredictor;
 use crate::error::Result;
 use crate::pairs::{DrawnPairs, TrainingConcepts};
-use crate::{AdapterPredictor, Assets};
 
 /// What a weight generator is refined with.
+#[derive(Debug)]
 pub struct Refinement<'a> {
     /// The generator to start from, with its encoder, and the base that it is refined for: its own, or another one of the same
     /// layers ([`AdapterPredictor::load_for_another_base`]).
@@ -35,16 +35,16 @@ pub struct Refinement<'a> {
 /// weights make of the photos, or continues the interrupted training in `folder`. Writes the refined generator there.
 ///
 /// # Errors
-/// Returns [`Error::NoConcepts`](crate::Error::NoConcepts) or [`Error::NoPhotos`](crate::Error::NoPhotos) if there is nothing to draw from; [`Error::Weights`](crate::Error::Weights) if the zoo
-/// belongs to another base than the generator; and otherwise as [`train`](super::train()).
+/// Returns [`Error::NoConcepts`](crate::Error::NoConcepts) or [`Error::NoPhotos`](crate::Error::NoPhotos) if there is nothing
+/// to draw from; [`Error::Weights`](crate::Error::Weights) if the zoo belongs to another base than the generator; and
+/// otherwise as [`train`](super::train()).
 pub fn refine(
     refinement: Refinement<'_>,
-    assets: &Assets,
     folder: &TrainingFolder,
     device: &Device,
     observe: &mut dyn FnMut(TrainingEvent),
 ) -> Result<(WeightGenerator, TrainingReport)> {
-    let run = RefineRun::new(refinement, assets, folder, device)?;
+    let run = RefineRun::new(refinement, folder, device)?;
     observe(TrainingEvent::data(&run.records.dataset));
     let _lock = folder.lock()?;
     run.take(observe)
@@ -63,7 +63,6 @@ struct RefineRun<'a> {
 impl<'a> RefineRun<'a> {
     fn new(
         refinement: Refinement<'a>,
-        assets: &Assets,
         folder: &'a TrainingFolder,
         device: &'a Device,
     ) -> Result<Self> {
@@ -74,15 +73,15 @@ impl<'a> RefineRun<'a> {
             ..
         } = refinement;
         let (base, generator) = (predictor.base(), predictor.generator());
+        refinement.concepts.check()?;
         zoo.check(generator.layout(), generator.base_digest())?;
         let encoder = predictor.encoder();
         let records = ZooRecords::read(zoo, encoder, Some(generator.normalizer()))?;
-        let start = assets.weight_generator.join(WeightGenerator::WEIGHTS_FILE);
         let (size, n_pairs) = (base.config.image_size, refinement.n_pairs.max(1));
         let mut what = format!(
             "edits of {n_pairs} pairs at {size} pixels of {} from generator {}",
             refinement.concepts.describe(),
-            file_sha256(&start)?
+            generator.digest()?
         );
         if generator.base_digest() != base.digest {
             what = format!("{what} for base {}", base.digest);
@@ -113,7 +112,7 @@ impl<'a> RefineRun<'a> {
         let (unet, dataset) = (generator.unet(), &self.records.dataset);
         let (config, device) = (&self.config, self.device);
         let losses = (0..config.batch_size)
-            .map(|_| AdapterLoss::new(&base.generator, device))
+            .map(|_| AdapterLoss::new(&base.generator))
             .collect();
         let layout = generator.layout();
         let judged = |step, number| self.draws.judged_on(step, number);

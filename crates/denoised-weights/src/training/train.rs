@@ -11,6 +11,7 @@ use crate::PromptEncoder;
 use crate::error::Result;
 
 /// What a weight generator learns from, and how (paper, Eq. 1).
+#[derive(Debug)]
 pub struct GeneratorTraining<'a> {
     /// The zoo to learn from.
     pub zoo: &'a Zoo,

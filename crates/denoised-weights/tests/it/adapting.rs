@@ -1,5 +1,7 @@
 //! Adapters that are mixed, weakened, compared with a zoo's, and fine-tuned in steps.
 
+use std::cell::Cell;
+
 use burn::tensor::Device;
 use concepts::{Split, art_concepts};
 use denoised_weights::pairs::{ConceptPairs, PairsGiven};
@@ -7,7 +9,7 @@ use denoised_weights::weights::{mix, with_strength};
 use denoised_weights::{
     AdapterPredictor, Error, PhotoEditor, PromptNeighbours, SavedFineTuning, fine_tune,
 };
-use finetune::{PairSet, Zero};
+use finetune::{Initializer, PairSet, Start, Zero};
 use image::RgbImage;
 use lora_gan::BaseGenerator;
 use weight_blocks::{NamedTensors, WeightSpace};
@@ -156,26 +158,75 @@ fn a_fine_tuning_continues_from_its_folder_with_the_same_bytes() {
     let expected = fine_tune(&prompted("stripes"), &zero, &pairs, &recipe, |_| {}).unwrap();
 
     let dir = tempfile::tempdir().unwrap();
-    let open = |prompt: &str| SavedFineTuning::open(&prompted(prompt), &zero, &recipe, dir.path());
-    let (tuning, losses) = open("stripes")
-        .unwrap()
-        .epoch(&pairs, || true)
-        .unwrap()
-        .unwrap();
+    let zero = Counted::new(&zero, "zero");
+    let open = |prompt: &str, start: &Counted<'_>, pairs: &PairSet| {
+        SavedFineTuning::open(&prompted(prompt), start, pairs, &recipe, dir.path())
+    };
+    let again = || open("stripes", &zero, &pairs);
+    let tuning = again().unwrap();
+    assert!(matches!(again(), Err(Error::Busy { .. })));
+    let (tuning, losses) = tuning.epoch(|| true).unwrap().unwrap();
     assert_eq!(losses.epoch, 1);
     // Given up in the middle of the second epoch, as by a server that is asked to end.
-    assert!(tuning.epoch(&pairs, || false).unwrap().is_none());
-    let mut tuning = open("stripes").unwrap();
+    assert!(tuning.epoch(|| false).unwrap().is_none());
+    let mut tuning = again().unwrap();
     assert_eq!(tuning.trainer().epochs_done(), 1);
     while !tuning.is_finished() {
-        tuning = tuning.epoch(&pairs, || true).unwrap().unwrap().0;
+        tuning = tuning.epoch(|| true).unwrap().unwrap().0;
     }
     assert_eq!(tuning.trainer().adapter().unwrap(), expected);
     assert_eq!(tuning.trainer().history().len(), 3);
-    assert!(open("stripes").unwrap().is_finished());
-    let error = open("dots").err().unwrap().to_string();
-    assert!(
-        error.contains("dots") && error.contains("training.json"),
-        "{error}"
-    );
+    drop(tuning);
+    assert!(again().unwrap().is_finished());
+    assert_eq!(zero.made.get(), 1, "a state needs no start");
+
+    let reversed = PairSet {
+        photos: pairs.targets.clone(),
+        targets: pairs.photos.clone(),
+    };
+    let other = Counted::new(zero.start, "other");
+    for (refused, field) in [
+        (open("dots", &zero, &pairs), "prompt"),
+        (open("stripes", &other, &pairs), "start"),
+        (open("stripes", &zero, &reversed), "pairs_sha256"),
+    ] {
+        let error = refused.unwrap_err().to_string();
+        let named = error.contains(&format!("({field}: there ")) && error.contains("training.json");
+        assert!(named, "{error}");
+    }
+    let open = SavedFineTuning::open(&base, &zero, &pairs, &recipe, dir.path());
+    assert!(matches!(open, Err(Error::UnpromptedBase)));
+}
+
+/// A start of this identity, and how often it was made.
+struct Counted<'a> {
+    start: &'a Zero,
+    identity: &'static str,
+    made: Cell<usize>,
+}
+
+impl<'a> Counted<'a> {
+    fn new(start: &'a Zero, identity: &'static str) -> Self {
+        let made = Cell::new(0);
+        Self {
+            start,
+            identity,
+            made,
+        }
+    }
+}
+
+impl Initializer for Counted<'_> {
+    fn name(&self) -> &str {
+        self.start.name()
+    }
+
+    fn identity(&self) -> Result<String, finetune::Error> {
+        Ok(self.identity.to_owned())
+    }
+
+    fn start(&self, prompt: &str) -> Result<Start, finetune::Error> {
+        self.made.set(self.made.get() + 1);
+        self.start.start(prompt)
+    }
 }

@@ -112,9 +112,7 @@ fn concepts_without_pairs_photos_or_epochs_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let (base, encoder) = (tiny_prompted_base(), PromptEncoder::embedded().unwrap());
     for keep in [0, 4] {
-        let error = open(&dir.path().join("zoo"), &base, &encoder, keep)
-            .err()
-            .unwrap();
+        let error = open(&dir.path().join("zoo"), &base, &encoder, keep).unwrap_err();
         assert!(
             matches!(error, Error::KeptCheckpoints { epochs: 3, .. }),
             "{error}"

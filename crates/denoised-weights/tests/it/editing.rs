@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use burn::tensor::Device;
 use denoised_weights::pairs::read_pair_set;
 use denoised_weights::{Error, PhotoEditor, PromptEncoder, WholeSize, fine_tune, plan_edits};
-use finetune::Zero;
+use finetune::{Zero, image_to_tensor, tensor_to_images, translate};
+use image::RgbImage;
+use image::imageops::crop_imm;
 use weight_blocks::WeightSpace;
 
 use crate::common::{SIZE, pair_folder, photo, tiny_base, tiny_recipe};
@@ -24,7 +27,7 @@ fn files_folders_and_images_are_edited_alike() {
     assert_eq!(in_memory.dimensions(), (SIZE as u32, SIZE as u32));
     let file = dir.path().join("new/one.png");
     editor.edit_file(photos.join("wide.png"), &file).unwrap();
-    assert_eq!(editor.edit_folder(&photos, &edited).unwrap(), 1);
+    assert_eq!(editor.edit_folder(&photos, &edited, |_| ()).unwrap(), 1);
     for path in [file, edited.join("wide.png")] {
         assert_eq!(image::open(path).unwrap().to_rgb8(), in_memory);
     }
@@ -64,7 +67,7 @@ fn photos_with_equal_stems_keep_files_of_their_own() {
     // Twice: edits of an earlier run are replaced, and not taken for photos.
     let edited = photos.join("edited");
     for _ in 0..2 {
-        assert_eq!(editor.edit_folder(&photos, &edited).unwrap(), 4);
+        assert_eq!(editor.edit_folder(&photos, &edited, |_| ()).unwrap(), 4);
     }
     unchanged(&files);
     let names = ["cat.v1.png", "cat.v2.png", "dog.jpg.png", "dog.png.png"];
@@ -89,12 +92,47 @@ fn photos_with_equal_stems_keep_files_of_their_own() {
 }
 
 #[test]
-fn whole_photos_keep_their_size_and_are_edited_as_their_squares_are() {
+fn a_folder_is_edited_in_parts_like_its_photos() {
+    let base = tiny_base();
+    let editor = PhotoEditor::new(&base, &base.generator.read_weights().unwrap()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let (photos, edited) = (dir.path().join("photos"), dir.path().join("edited"));
+    std::fs::create_dir(&photos).unwrap();
+    let own = |i: u32| photo(SIZE as u32, SIZE as u32, i);
+    for i in 0..35 {
+        own(i).save(photos.join(format!("{i:02}.png"))).unwrap();
+    }
+    let mut seen = Vec::new();
+    let count = editor.edit_folder(&photos, &edited, |done| seen.push(done));
+    assert_eq!(count.unwrap(), 35);
+    assert!(seen.into_iter().eq(1..=35));
+    for i in [0, 31, 32, 34] {
+        let found = image::open(edited.join(format!("{i:02}.png"))).unwrap();
+        assert_eq!(found.to_rgb8(), editor.edit(own(i)).unwrap(), "{i}");
+    }
+}
+
+#[test]
+fn whole_photos_keep_their_size_and_are_edited_beyond_their_edges() {
     let base = tiny_base();
     let editor = PhotoEditor::new(&base, &base.generator.read_weights().unwrap()).unwrap();
     let square = photo(SIZE as u32, SIZE as u32, 1);
     let whole = editor.edit_whole(square.clone(), WholeSize::Own).unwrap();
-    assert_eq!(whole, editor.edit(square).unwrap());
+    // The middle of what the network makes of the photo with 16 mirrored pixels around it.
+    let side = SIZE as i32;
+    let fold = |at: u32| {
+        let at = (at as i32 - 16).rem_euclid(2 * (side - 1));
+        at.min(2 * (side - 1) - at) as u32
+    };
+    let wider = side as u32 + 32;
+    let mirrored = RgbImage::from_fn(wider, wider, |x, y| *square.get_pixel(fold(x), fold(y)));
+    let input = image_to_tensor(&mirrored, &Device::flex());
+    let edited = tensor_to_images(translate(&base.generator, &input).unwrap()).remove(0);
+    let middle = crop_imm(&edited, 16, 16, side as u32, side as u32).to_image();
+    // The editor merges its adapter, which rounds.
+    let pixels = whole.as_raw().iter().zip(middle.as_raw());
+    assert!(pixels.into_iter().all(|(a, b)| a.abs_diff(*b) <= 1));
+    assert_ne!(whole, square);
     let wide = photo(61, 40, 2);
     let edited = editor.edit_whole(wide.clone(), WholeSize::Own).unwrap();
     assert_eq!(edited.dimensions(), (61, 40));
@@ -131,7 +169,7 @@ fn photos_are_never_replaced_by_their_edits() {
         linked.clone(),
         linked.join("."),
     ] {
-        let error = editor.edit_folder(&photos, &edited).unwrap_err();
+        let error = editor.edit_folder(&photos, &edited, |_| ()).unwrap_err();
         assert!(error.to_string().contains("which is read"), "{error}");
     }
     let dog = &files[3].0;
@@ -141,18 +179,18 @@ fn photos_are_never_replaced_by_their_edits() {
         photos.join("../photos/dog.png"),
     ] {
         let error = editor.edit_file(dog, &edited).unwrap_err();
-        assert!(matches!(error, Error::Files(_)), "{error}");
+        assert!(matches!(error, Error::Run(_)), "{error}");
     }
     // A photo that is a link into the folder of the edits.
     let collected = dir.path().join("collected");
     std::fs::create_dir(&collected).unwrap();
     std::os::unix::fs::symlink(dog, collected.join("dog.png")).unwrap();
-    assert!(editor.edit_folder(&collected, &photos).is_err());
+    assert!(editor.edit_folder(&collected, &photos, |_| ()).is_err());
     unchanged(&files);
     let empty = dir.path().join("empty");
     std::fs::create_dir(&empty).unwrap();
     let error = editor
-        .edit_folder(&empty, &photos.join("edited"))
+        .edit_folder(&empty, &photos.join("edited"), |_| ())
         .unwrap_err();
     assert!(matches!(error, Error::Concepts(_)), "{error}");
     assert_eq!(std::fs::read_dir(&photos).unwrap().count(), 4);
@@ -168,7 +206,7 @@ fn fine_tuning_learns_from_a_folder_of_pairs_and_repeats() {
     let pairs = read_pair_set(&folder, SIZE, &device).unwrap();
     assert_eq!(pairs.len(), 10);
     let none = fine_tune(&base, &start, &pairs, &tiny_recipe(1), |_| ());
-    assert!(matches!(none, Err(Error::Network(_))), "no prompt");
+    assert!(matches!(none, Err(Error::UnpromptedBase)), "no prompt");
     let encoder = PromptEncoder::embedded().unwrap();
     let base = encoder.prompted(&base, "negative").unwrap();
     let tune = || {

@@ -261,6 +261,18 @@ fn adapters_of_another_base_are_refused() {
         error.contains("rhymes") && error.contains("\"other-gpt2\""),
         "{error}"
     );
+    // The one that the others should be like names none.
+    fs::write(&config, text.replace("\"tiny-gpt2\"", "null")).unwrap();
+    let like = set.join("rhymes");
+    let options = LoraCollecting {
+        like: Some(&like),
+        ..LoraCollecting::default()
+    };
+    let error = collect(&set, &zoo, &options).unwrap_err();
+    assert!(!zoo.exists());
+    for part in ["rhymes", "names no base", "haiku", "\"tiny-gpt2\""] {
+        assert!(error.contains(part), "{error}");
+    }
     // Said to be the same.
     let options = LoraCollecting {
         base: Some("gpt2"),

@@ -4,6 +4,7 @@
 mod adapting;
 mod collecting;
 mod common;
+mod comparing;
 mod editing;
 mod lora_files;
 mod prediction;

@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use denoised_weights::pairs::concepts_of;
-use denoised_weights::starts::{Ridge, StartKind, Starts};
+use denoised_weights::starts::{DenoisedStart, Interpolated, Ridge, StartKind, Starts};
 use denoised_weights::weights::{distance, mix};
 use denoised_weights::{AdapterPredictor, Error, PhotoEditor, PromptEncoder};
 use finetune::{Initializer, Nearest, PairSet, Start, ZooMean};
@@ -59,7 +59,7 @@ fn a_saved_adapter_is_read_back_for_its_own_base_alone() {
     predictor.base().save_adapter(&path, &weights).unwrap();
     let (mut own, read) = predictor.load_adapter(&path).unwrap();
     assert_eq!((&own.prompt, &read), (&None, &weights));
-    let error = PhotoEditor::new(&own, &read).err().unwrap();
+    let error = PhotoEditor::new(&own, &read).unwrap_err();
     assert!(
         matches!(error, Error::Network(lora_gan::Error::NoPrompt)),
         "{error}"
@@ -81,7 +81,7 @@ fn a_generator_takes_prompts_of_its_own_encoder_only() {
     let refusal = |folder: &str| {
         let open = || PromptEncoder::open(format!("{fixtures}/{folder}"), &device);
         let loaded = AdapterPredictor::load_with_encoder(&assets(), &device, open);
-        loaded.err().unwrap().to_string()
+        loaded.unwrap_err().to_string()
     };
     for (folder, found) in [("bert", "bert-mean-32"), ("clip-sd2", "clip-text-24")] {
         let text = refusal(folder);
@@ -106,9 +106,7 @@ fn a_generator_makes_adapters_for_its_own_base_only() {
     base.digest = "other".into();
     let encoder = PromptEncoder::embedded().unwrap();
     let generator = predictor.generator().clone();
-    let error = AdapterPredictor::new(base, encoder, generator, &device)
-        .err()
-        .unwrap();
+    let error = AdapterPredictor::new(base, encoder, generator, &device).unwrap_err();
     assert!(
         matches!(&error, Error::OtherBase { found, .. } if found == "other"),
         "{error}"
@@ -141,6 +139,7 @@ fn every_start_gives_an_adapter_of_the_base() {
     for kind in StartKind::ALL {
         let start = starts.make(kind, prompt, &others).unwrap();
         assert_eq!(start.name(), kind.name());
+        assert!(start.identity().unwrap().starts_with(kind.name()));
         let weights = start.start(prompt).unwrap().weights;
         let base = predictor.prompted_base(prompt).unwrap();
         denoised_weights::weights::adapt(&base, &weights).unwrap();
@@ -152,6 +151,36 @@ fn every_start_gives_an_adapter_of_the_base() {
         );
         seen.push(weights);
     }
+}
+
+#[test]
+fn starts_say_what_they_are_made_of_and_what_they_lack() {
+    let predictor = predictor();
+    let zoo = assets().open_zoo(predictor.base()).unwrap();
+    let one = zoo.filtered(|entry| entry.concept == "oil-painting");
+    let between = |zoo: &Zoo| {
+        let start = Interpolated::from_zoo(zoo, predictor.encoder()).unwrap();
+        let made = start.start("oil painting").map_err(|e| e.to_string());
+        (start.identity().unwrap(), made.map(|start| start.origin))
+    };
+    let (of_all, made) = between(&zoo);
+    assert!(made.unwrap().unwrap().contains(" and "));
+    let (of_one, made) = between(&one);
+    assert!(made.unwrap_err().contains("needs two, and there are 1"));
+    assert_ne!(of_all, of_one);
+
+    let generator = predictor.generator();
+    let digest = generator.digest().unwrap();
+    let denoised = |seed| {
+        let options = SampleOptions {
+            seed,
+            ..generator.defaults()
+        };
+        let start = DenoisedStart::new(&predictor, generator, options);
+        start.identity().unwrap()
+    };
+    assert!(denoised(0).contains(&digest[..12]));
+    assert_ne!(denoised(0), denoised(1));
 }
 
 #[test]

@@ -121,12 +121,8 @@ fn a_zoo_becomes_a_generator_that_predicts_edits_and_is_refined() {
     let none = PhotoEditor::new(&base, &prediction.weights);
     assert!(matches!(none, Err(Error::Network(_))), "no prompt");
 
-    let assets = Assets {
-        weight_generator: at("generator"),
-        ..Assets::new(dir.path())
-    };
     let photos = [photo(SIZE as u32, SIZE as u32, 3)];
-    let refine = |name: &str, concepts| {
+    let refine_on = |name: &str, concepts| {
         let refinement = Refinement {
             predictor: &predictor,
             zoo: &zoo,
@@ -138,14 +134,10 @@ fn a_zoo_becomes_a_generator_that_predicts_edits_and_is_refined() {
                 ..config(2)
             },
         };
-        let refined = refine(
-            refinement,
-            &assets,
-            &folder(&at(name)),
-            &device,
-            &mut |_| (),
-        );
-        let (refined, report) = refined.unwrap();
+        refine(refinement, &folder(&at(name)), &device, &mut |_| ())
+    };
+    let refine = |name: &str, concepts| {
+        let (refined, report) = refine_on(name, concepts).unwrap();
         assert_eq!((report.steps, report.concepts), (2, 2));
         assert!(refined.trained_norm().is_some());
         module_to_named(refined.unet()).unwrap()
@@ -168,6 +160,18 @@ fn a_zoo_becomes_a_generator_that_predicts_edits_and_is_refined() {
     let drawn = refine("drawn", endless());
     assert!(drawn != on_pairs && moved(&drawn) > 20);
     assert_eq!(drawn, refine("again", endless()));
+
+    let none = ConceptDraws::of_list(Vec::new(), 1);
+    let refused = refine_on("none", TrainingConcepts::Drawn(none, &photos));
+    assert!(matches!(refused, Err(Error::NoConcepts)));
+    let refused = refine_on("none", TrainingConcepts::Folders(Vec::new()));
+    assert!(matches!(refused, Err(Error::NoConcepts)));
+    let endless = ConceptDraws::endless(Vec::new(), 1);
+    let refused = refine_on("none", TrainingConcepts::Drawn(endless, &[]));
+    let error = refused.unwrap_err();
+    assert!(matches!(error, Error::NoPhotos { .. }), "{error}");
+    assert!(error.to_string().contains("the grammar"), "{error}");
+    assert!(!at("none").exists(), "nothing is written before that");
 }
 
 #[test]
@@ -203,6 +207,19 @@ fn a_generator_is_refined_for_a_base_of_another_image_size() {
         },
         save_every: 1,
     };
+    for (concepts, photos) in [
+        (ConceptDraws::of_list(Vec::new(), 1), &photos[..]),
+        (ConceptDraws::endless(Vec::new(), 1), &photos[..0]),
+    ] {
+        let data = PretrainingData {
+            concepts: TrainingConcepts::Drawn(concepts, photos),
+            encoder: &encoder_of_base,
+        };
+        let refused = pretraining(None, base.config.widths).run(&data, &device, |_| ());
+        let error = refused.unwrap_err();
+        let known = matches!(error, Error::NoConcepts | Error::NoPhotos { .. });
+        assert!(known && !at("base").exists(), "{error}");
+    }
     for crop in [8, 20, 40] {
         let refused = pretraining(Some(crop), base.config.widths).run(&data(), &device, |_| ());
         assert!(
@@ -241,7 +258,7 @@ fn a_generator_is_refined_for_a_base_of_another_image_size() {
         config: config(1),
     };
     let refined = folder(&at("refined"));
-    refine(refinement, &assets, &refined, &device, &mut |_| ()).unwrap();
+    refine(refinement, &refined, &device, &mut |_| ()).unwrap();
     let assets = Assets {
         weight_generator: at("refined"),
         ..assets

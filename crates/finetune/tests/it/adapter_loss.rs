@@ -19,7 +19,7 @@ fn the_gradient_is_the_differences_of_the_value() {
     }
     let weights = trainer.adapter().unwrap();
 
-    let mut loss = AdapterLoss::new(&base, &device);
+    let mut loss = AdapterLoss::new(&base);
     let (value, gradient) = loss.value_and_gradient(&weights, None, &pairs).unwrap();
     let outputs = translate(&trainer.generator(), &pairs.photos).unwrap();
     let direct = (outputs - pairs.targets.clone()).abs().mean();
@@ -55,11 +55,10 @@ fn the_gradient_is_the_differences_of_the_value() {
 
 #[test]
 fn wrong_weights_and_no_pairs_are_errors() {
-    let device = test_device::device();
     let pairs = negatives(16, 2);
     let base = base(&tiny());
     let mut weights = base.read_weights().unwrap();
-    let mut loss = AdapterLoss::new(&base, &device);
+    let mut loss = AdapterLoss::new(&base);
     let none = PairSet {
         photos: pairs.photos.clone().slice([0..0]),
         targets: pairs.targets.clone().slice([0..0]),
@@ -77,7 +76,7 @@ fn with_a_discriminator_it_is_the_whole_of_eq_4() {
     let pairs = negatives(16, 2);
     let base = base(&tiny());
     let weights = base.read_weights().unwrap();
-    let (l1, _) = (AdapterLoss::new(&base, &device))
+    let (l1, _) = AdapterLoss::new(&base)
         .value_and_gradient(&weights, None, &pairs)
         .unwrap();
     let recipe = Recipe {
@@ -172,7 +171,7 @@ fn photos_of_a_wrong_size_are_errors() {
     message(translate(&base, &odd.photos).unwrap_err());
     let mut trainer = ConceptTrainer::new(&base, &weights, recipe(), &device).unwrap();
     message(trainer.epoch(&odd).unwrap_err());
-    let mut loss = AdapterLoss::new(&base, &device);
+    let mut loss = AdapterLoss::new(&base);
     message(loss.value_and_gradient(&weights, None, &odd).unwrap_err());
     // A discriminator whose patches are larger than the image, and unlike images.
     let config = PatchGanConfig {

@@ -64,7 +64,8 @@ fn batch(step: usize) -> PretrainBatch {
     let device = test_device::device();
     let parts = concepts.iter().map(|concept| {
         let picked = [step % 4, (step + 1) % 4];
-        concept.pairs.select(&picked, &device)
+        let PairSet { photos, targets } = concept.pairs.select(&picked);
+        (photos, targets)
     });
     let (photos, targets): (Vec<_>, Vec<_>) = parts.unzip();
     let tokens = concepts

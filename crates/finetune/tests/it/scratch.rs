@@ -2,7 +2,9 @@
 
 use crate::common::{negatives, recipe};
 use burn::module::Module;
-use finetune::{Error, GanTrainer, ImageTranslator, PairDiscriminator, PairSet, Recipe, translate};
+use finetune::{
+    EpochLosses, Error, GanTrainer, ImageTranslator, PairDiscriminator, PairSet, Recipe, translate,
+};
 use gan_baselines::{
     CoModConfig, CoModDiscriminator, CoModGenerator, ResnetConfig, ResnetGenerator,
 };
@@ -22,7 +24,7 @@ fn pix2pix(recipe: Recipe) -> GanTrainer<ResnetGenerator, PatchGan> {
     };
     let generator = ResnetGenerator::new(&config, 1, &device).unwrap();
     let discriminator = PatchGan::new(&recipe.discriminator, 2, &device).unwrap();
-    GanTrainer::from_scratch(generator, discriminator, recipe, &device).unwrap()
+    GanTrainer::from_scratch(generator, discriminator, recipe).unwrap()
 }
 
 fn comod(recipe: Recipe) -> GanTrainer<CoModGenerator, CoModDiscriminator> {
@@ -38,7 +40,7 @@ fn comod(recipe: Recipe) -> GanTrainer<CoModGenerator, CoModDiscriminator> {
     };
     let generator = CoModGenerator::new(&config, 1, &device).unwrap();
     let discriminator = CoModDiscriminator::new(&config, 2, &device).unwrap();
-    GanTrainer::from_scratch(generator, discriminator, recipe, &device).unwrap()
+    GanTrainer::from_scratch(generator, discriminator, recipe).unwrap()
 }
 
 fn batch_norm(recipe: Recipe) -> Recipe {
@@ -57,6 +59,14 @@ fn with_r1(recipe: Recipe) -> Recipe {
         gan_loss: GanLoss::NonSaturating,
         r1_gamma: 10.0,
         r1_every: 3,
+        ..recipe
+    }
+}
+
+fn wasserstein(recipe: Recipe) -> Recipe {
+    Recipe {
+        gan_loss: GanLoss::Wasserstein,
+        gradient_penalty: 10.0,
         ..recipe
     }
 }
@@ -127,6 +137,7 @@ fn a_resumed_run_ends_with_the_same_bits() {
     }
     check(|| pix2pix(batch_norm(recipe())));
     check(|| comod(with_r1(recipe())));
+    check(|| pix2pix(wasserstein(recipe())));
 }
 
 #[test]
@@ -151,6 +162,34 @@ fn the_penalty_changes_the_discriminator_and_not_the_first_losses() {
 }
 
 #[test]
+fn a_wasserstein_critic_trains_with_its_gradient_penalty() {
+    fn check<G, D>(make: impl Fn(Recipe) -> GanTrainer<G, D>)
+    where
+        G: ImageTranslator + Module,
+        D: PairDiscriminator + Module,
+    {
+        let pairs = negatives(SIZE, 4);
+        let weighted = |gradient_penalty| {
+            let mut trainer = make(Recipe {
+                gradient_penalty,
+                ..wasserstein(recipe())
+            });
+            [(); 2].map(|()| trainer.epoch(&pairs).unwrap())
+        };
+        // The second weighs too little to be seen in 32 bits.
+        let (penalised, plain) = (weighted(10.0), weighted(1e-30));
+        let values = |epoch: &EpochLosses| [epoch.l1, epoch.gan, epoch.discriminator];
+        assert!(penalised.iter().flat_map(values).all(f64::is_finite));
+        // One step per epoch: the first losses are those before the update.
+        let first = |epochs: &[EpochLosses; 2]| epochs[0].discriminator;
+        assert_eq!(first(&penalised), first(&plain));
+        assert_ne!(values(&penalised[1]), values(&plain[1]));
+    }
+    check(pix2pix);
+    check(comod);
+}
+
+#[test]
 fn a_recipe_that_cannot_train_and_photos_of_a_wrong_size_are_refused() {
     let device = test_device::device();
     for (field, recipe) in [
@@ -168,10 +207,31 @@ fn a_recipe_that_cannot_train_and_photos_of_a_wrong_size_are_refused() {
                 ..recipe()
             },
         ),
+        (
+            "gradient_penalty",
+            Recipe {
+                gan_loss: GanLoss::Wasserstein,
+                ..recipe()
+            },
+        ),
+        (
+            "gradient_penalty",
+            Recipe {
+                gradient_penalty: 10.0,
+                ..recipe()
+            },
+        ),
+        (
+            "gradient_penalty",
+            Recipe {
+                gradient_penalty: -1.0,
+                ..wasserstein(recipe())
+            },
+        ),
     ] {
         let generator = ResnetGenerator::new(&ResnetConfig::compact(), 0, &device).unwrap();
         let discriminator = PatchGan::new(&recipe.discriminator, 0, &device).unwrap();
-        match GanTrainer::from_scratch(generator, discriminator, recipe, &device) {
+        match GanTrainer::from_scratch(generator, discriminator, recipe) {
             Err(Error::Recipe { field: found, .. }) => assert_eq!(found, field),
             _ => panic!("{field} was taken"),
         }

@@ -86,7 +86,7 @@ fn saving_in_every_epoch_changes_nothing_and_keeps_one_state() {
         assert_eq!(trainer.epochs_done(), epoch - 1);
         found = train(&mut trainer, 1);
         trainer.save_state(&folder).unwrap();
-        // Again at the same epoch: it is there.
+        // Again at the same epoch: it replaces the first.
         trainer.save_state(&folder).unwrap();
         assert_eq!(names(&folder), BTreeSet::from([format!("at-{epoch:06}")]));
     }
@@ -102,6 +102,38 @@ fn saving_in_every_epoch_changes_nothing_and_keeps_one_state() {
         names(&folder.join("at-000004")),
         files.map(str::to_owned).into()
     );
+}
+
+#[test]
+fn what_was_saved_last_is_what_resumes() {
+    let dir = tempfile::tempdir().unwrap();
+    let fresh = resume(recipe(), dir.path()).unwrap();
+    let mut further = resume(recipe(), dir.path()).unwrap();
+    let start = train(&mut further, 1);
+    let new = ConceptTrainer::new(&base(&tiny()), &start, recipe(), &test_device::device());
+    let new = new.unwrap();
+    let found = || {
+        let found = resume(recipe(), dir.path()).unwrap();
+        (found.epochs_done(), found.adapter().unwrap())
+    };
+    // Another run's state is in the folder: of the same epoch, and of a later one.
+    for old in [&fresh, &further] {
+        old.save_state(dir.path()).unwrap();
+        new.save_state(dir.path()).unwrap();
+        assert_eq!(names(dir.path()), BTreeSet::from(["at-000000".to_owned()]));
+        assert_eq!(found(), (0, start.clone()));
+    }
+
+    // Killed when the new state was in place and the old one was not yet removed.
+    further.save_state(dir.path()).unwrap();
+    assert_eq!(names(dir.path()), BTreeSet::from(["at-000001".to_owned()]));
+    let other = tempfile::tempdir().unwrap();
+    new.save_state(other.path()).unwrap();
+    fs::rename(other.path().join("at-000000"), dir.path().join("at-000002")).unwrap();
+    assert_eq!(found(), (0, start.clone()));
+    new.save_state(dir.path()).unwrap();
+    assert_eq!(names(dir.path()), BTreeSet::from(["at-000000".to_owned()]));
+    assert_eq!(found(), (0, start));
 }
 
 #[test]

@@ -381,7 +381,8 @@ fn images_come_back_from_tensors() {
 #[test]
 fn selecting_keeps_photos_and_targets_together() {
     let pairs = negatives(16, 4);
-    let (photos, targets) = pairs.select(&[3, 0, 3], &test_device::device());
+    let PairSet { photos, targets } = pairs.select(&[3, 0, 3]);
+    assert!(!photos.is_autodiff());
     let photos = tensor_to_images(photos);
     assert_eq!(photos, [photo(16, 3), photo(16, 0), photo(16, 3)]);
     let targets = tensor_to_images(targets);
@@ -392,12 +393,9 @@ fn selecting_keeps_photos_and_targets_together() {
             .map(crate::common::inverted)
             .collect::<Vec<_>>()
     );
-    assert!(
-        pairs
-            .select(&[0], &test_device::device().autodiff())
-            .0
-            .is_autodiff()
-    );
+    let constants = pairs.select(&[0]).autodiff();
+    assert!(constants.photos.is_autodiff() && constants.targets.is_autodiff());
+    assert_eq!(tensor_to_images(constants.photos), [photo(16, 0)]);
 }
 
 #[test]

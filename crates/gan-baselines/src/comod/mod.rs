@@ -13,6 +13,9 @@
 //!   turns it off. Noise is then the stored one, as with the source's `randomize_noise=False`;
 //! - no style mixing, no moving average of w and so no truncation: these shape samples of a prior,
 //!   while an edit of a photo has one target.
+//!
+//! `finetune` trains it as pix2pix: Adam with β 0.5 and 0.999 instead of StyleGAN2's 0 and 0.99, without its correction
+//! for lazy regularisation, and the generator is measured as it is and not as its moving average.
 
 mod config;
 mod conv;

@@ -200,7 +200,7 @@ fn damaged_files_are_errors() {
     let missing = Path::new("no/such/file.pth");
     let result = new(NormKind::Batch, 0.5).load_state_dict(missing);
     assert!(message(result, missing).contains("No such file"));
-    let text = changed("image_pool.json", ".pth", |_| {});
+    let text = changed("gan_parameter_counts.json", ".pth", |_| {});
     message(new(NormKind::Batch, 0.5).load_state_dict(&text), &text);
     let renamed = changed("resnet.pth", ".safetensors", |_| {});
     message(

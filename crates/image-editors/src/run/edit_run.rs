@@ -1,4 +1,5 @@
 use std::collections::HashSet;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -27,6 +28,19 @@ pub struct EditRun<'a> {
     digests: Vec<String>,
     pub(super) editors: &'a [&'a (dyn ImageEditor + Sync)],
     pub(super) settings: EditSettings,
+}
+
+/// How many photos and editors, without either.
+impl fmt::Debug for EditRun<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EditRun")
+            .field("out", &self.out)
+            .field("concepts", &self.concepts.len())
+            .field("photos", &self.photos.len())
+            .field("editors", &self.editors.len())
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
 }
 
 /// One edit, by the indices of its concept, photo and editor.

@@ -34,7 +34,7 @@ pub enum GanLoss {
     /// max(0, 1 − D(real)) + max(0, 1 + D(fake)) (Lim and Ye, 2017; SAGAN); generator −D(fake).
     Hinge,
     /// D(fake) − D(real) (Arjovsky et al., 2017); generator −D(fake). WGAN-GP adds
-    /// a gradient penalty (crate `gan-baselines`).
+    /// a gradient penalty (crate `gan-baselines`, `finetune::Recipe::gradient_penalty`).
     Wasserstein,
 }
 

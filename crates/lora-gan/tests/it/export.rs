@@ -99,13 +99,7 @@ fn an_adapter_records_its_base() {
     let device = test_device::device();
     let base = |seed| {
         let dir = tempfile::tempdir().unwrap();
-        BaseGenerator::save(
-            dir.path(),
-            &trained(&small(), seed, &device),
-            &small(),
-            None,
-        )
-        .unwrap();
+        BaseGenerator::save(dir.path(), &trained(&small(), seed, &device), None).unwrap();
         BaseGenerator::load(dir.path(), &device).unwrap()
     };
     let (one, other) = (base(4), base(5));

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use super::budget::{Budget, Purse, Spent};
 use super::journal::{self, Journal};
 use super::outcome::{GeneratorSettings, Outcome, Stop};
@@ -47,6 +49,16 @@ pub struct Generator<'a> {
     pub(super) settings: GeneratorSettings,
     purse: Purse,
     pace: Pace,
+}
+
+/// Without the model and what it has answered.
+impl fmt::Debug for Generator<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Generator")
+            .field("budget", &self.budget)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The number of known entries that a request names. More would cost more than the repetitions that they avoid.

@@ -82,7 +82,7 @@ impl Places {
     /// # Errors
     /// Returns [`Error::OutputIsInput`], [`Error::OutputInInput`] or [`Error::InputInOutput`] if an output would replace what
     /// is read, [`Error::SameOutput`] or [`Error::OutputInOutput`] if two outputs would be one file or one would lie in the
-    /// other, and [`Error::NotAFolder`] if an output lies below a file.
+    /// other, [`Error::NotAFolder`] if an output lies below a file, and [`Error::WholeFile`] if a device or a pipe is there.
     pub fn check(&self) -> Result<(), Error> {
         let mut folders = Folders::default();
         let mut places = |paths: &[PathBuf]| -> Vec<Place> {
@@ -99,6 +99,9 @@ impl Places {
         let mut first: HashMap<&Spot, &PathBuf> = HashMap::new();
         for (place, output) in outputs.iter().zip(&self.outputs) {
             read.refuse(place, output)?;
+            if !output.is_dir() {
+                tensor_file::atomic::check(output)?;
+            }
             if let Some(first) = first.insert(&place.spot, output) {
                 return Err(Error::SameOutput {
                     first: first.clone(),

@@ -146,3 +146,14 @@ fn relative_paths_are_those_of_the_current_folder() {
     ));
     assert!(!same_place(Path::new("new.png"), Path::new("new.jpg")));
 }
+
+#[cfg(unix)]
+#[test]
+fn what_is_neither_file_nor_folder_is_no_output() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let error = Places::new().writes(&socket).check().unwrap_err();
+    assert!(error.to_string().contains("a socket"), "{error}");
+    Places::new().writes(dir.path()).check().unwrap();
+}

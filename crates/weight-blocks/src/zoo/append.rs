@@ -34,19 +34,6 @@ impl Zoo {
         self.append_as(record, weights, Width::Full)
     }
 
-    /// [`Zoo::append`] with the weights stored as 16-bit floats: half the size, about three decimal
-    /// digits.
-    ///
-    /// # Errors
-    /// Those of [`Zoo::append`], and [`Error::File`] for a value past 65504.
-    pub fn append_half(
-        &mut self,
-        record: &ConceptRecord,
-        weights: &[NamedTensors],
-    ) -> Result<(), Error> {
-        self.append_as(record, weights, Width::Half)
-    }
-
     fn append_as(
         &mut self,
         record: &ConceptRecord,
@@ -102,11 +89,11 @@ impl Zoo {
         Ok(())
     }
 
-    /// Writes a small copy to `dir` for shipping: the last checkpoint of each concept, as 16-bit floats. Concepts that are
-    /// already there are kept.
+    /// Writes a small copy to `dir` for shipping: the last checkpoint of each concept, as 16-bit floats (half the size, about
+    /// three decimal digits). Concepts that are already there are kept.
     ///
     /// # Errors
-    /// Those of [`Zoo::create`], [`Zoo::load`] and [`Zoo::append`].
+    /// Those of [`Zoo::create`], [`Zoo::load`] and [`Zoo::append`], and [`Error::File`] for a value past 65504.
     pub fn export_small(&self, dir: &Path) -> Result<Self, Error> {
         let mut small = Self::create(dir, &self.header.layout, &self.header.base_digest)?;
         for entry in self.last_entries() {

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use tensor_file::digest::Sha256;
 use tensor_file::{atomic, decode_text};
 
 use crate::{Error, Layout};
@@ -39,7 +40,8 @@ pub struct Checkpoint {
 /// A concept as the zoo records it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ConceptRecord {
-    /// Its name, which is also that of its files: lower-case letters, digits, `-`, `_`, `.`.
+    /// Its name, which is also that of its files: up to 120 bytes of letters of any script in lower case, digits, `-`, `_`
+    /// and `.`, beginning with a letter or digit.
     pub concept: String,
     /// The text that describes it.
     pub prompt: String,
@@ -225,6 +227,19 @@ impl Zoo {
         &self.header.base_digest
     }
 
+    /// SHA-256 of all [entries](Zoo::entries), which tells one zoo, or one [part](Zoo::filtered) of it, from another. No
+    /// weights are read.
+    pub fn digest(&self) -> String {
+        let mut digest = Sha256::new();
+        for entry in &self.entries {
+            for part in [&entry.concept, &entry.prompt, &entry.sha256] {
+                digest.update_part(part);
+            }
+            digest.update((entry.checkpoint as u64).to_le_bytes());
+        }
+        digest.finish_hex()
+    }
+
     /// All checkpoints of all concepts, ordered by concept name, then by training.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
@@ -368,7 +383,7 @@ fn versioned<T: for<'de> Deserialize<'de>>(
 }
 
 fn check_name(name: &str) -> Result<(), Error> {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let plain = |c: char| c.is_alphanumeric() && c.to_lowercase().eq([c]);
     let fits = (1..=120).contains(&name.len())
         && name.chars().all(|c| plain(c) || "-_.".contains(c))
         && name.chars().next().is_some_and(plain);

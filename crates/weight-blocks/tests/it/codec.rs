@@ -1,11 +1,11 @@
-//! Layouts: exactness, what each error says, digests, JSON, and Eq. 2.
+//! Layouts: exactness, what each error says, digests and JSON.
 
 use crate::common::{bits, groups, layout, spec, weights};
 use proptest::prelude::*;
 use tensor_file::Error as FileError;
 use weight_blocks::{
     Error, GroupingRule, HostTensor, LayerGroup, LayerKind, Layout, NamedTensors, Normalization,
-    NormalizerFit, TensorRole, check_tensors, sinusoidal_encoding,
+    NormalizerFit, TensorRole, check_tensors,
 };
 
 const RULES: [GroupingRule; 3] = [
@@ -433,26 +433,6 @@ fn layouts_round_trip_through_json_and_invalid_ones_are_refused() {
     assert!(rule.contains("scattered"), "{rule}");
     let field = edit("\"block_size\":32", "\"block_size\":32,\"padding\":1");
     assert!(field.contains("padding"), "{field}");
-}
-
-#[test]
-fn the_index_encoding_is_eq_2() {
-    // d = 4: 10000^(0/4) = 1 and 10000^(2/4) = 100, so sin 3, cos 3, sin 0.03, cos 0.03.
-    let expected = [0.141_120_02, -0.989_992_5, 0.029_995_5, 0.999_550_04];
-    let code = sinusoidal_encoding(3, 4).unwrap();
-    assert_eq!(code.len(), 4);
-    for (a, b) in code.iter().zip(expected) {
-        assert!((a - b).abs() < 1e-7, "{code:?}");
-    }
-    // The last pair at the largest width turns slowest: 853 / 10000^(126/128) = 0.0985.
-    let code = sinusoidal_encoding(853, 128).unwrap();
-    assert!((code[126] - 0.098_343_7).abs() < 1e-6, "{}", code[126]);
-    for width in [0, 1, 7] {
-        match sinusoidal_encoding(3, width) {
-            Err(Error::EncodingWidth { width: w }) => assert_eq!(w, width),
-            other => panic!("{other:?}"),
-        }
-    }
 }
 
 #[test]

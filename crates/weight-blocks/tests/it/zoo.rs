@@ -170,7 +170,7 @@ fn names_that_could_leave_the_folder_are_refused() {
     let root = dir.path().join("zoo");
     let mut zoo = create(&root);
     let before = files(dir.path());
-    let long = "a".repeat(121);
+    let (long, wide) = ("a".repeat(121), "é".repeat(61));
     for name in [
         "../x",
         "..",
@@ -183,9 +183,13 @@ fn names_that_could_leave_the_folder_are_refused() {
         "ink\\wash",
         "-ink",
         "_ink",
-        "tinté",
+        // Decomposed: the mark is a character of its own.
+        "tinte\u{301}",
+        "TINTÉ",
+        "é/",
         "a\0b",
         long.as_str(),
+        wide.as_str(),
     ] {
         match zoo.append(&record(name, &[1]), &[weights(1)]) {
             Err(Error::ConceptName { name: found }) => assert_eq!(found, name),
@@ -193,10 +197,10 @@ fn names_that_could_leave_the_folder_are_refused() {
         }
     }
     assert_eq!(files(dir.path()), before);
-    for name in ["a", "0.5-ink_x", &"a".repeat(120)] {
+    for name in ["a", "0.5-ink_x", &"a".repeat(120), "tinté", "水彩"] {
         add(&mut zoo, name, 1);
     }
-    assert_eq!(Zoo::open(&root).unwrap().entries().len(), 3);
+    assert_eq!(Zoo::open(&root).unwrap().entries().len(), 5);
 }
 
 #[test]
@@ -460,6 +464,8 @@ fn a_view_holds_the_filtered_entries() {
     let mut view = zoo.filtered(|entry| entry.concept != "ink");
     assert_eq!(names(&view), [("fog", 0), ("oil", 0)]);
     assert_eq!(view.load(&view.entries()[1]).unwrap(), weights(2));
+    assert_ne!(view.digest(), zoo.digest());
+    assert_eq!(zoo.digest(), Zoo::open(dir.path()).unwrap().digest());
     // What the view leaves out is still there.
     let again = view.append(&record("ink", &[12]), &[weights(9)]);
     assert!(matches!(again, Err(Error::ConceptExists { .. })));

@@ -117,9 +117,8 @@ impl NoiseSchedule {
 
     /// The same schedule shifted and scaled so that no signal is left at T − 1 (Lin et al. 2024,
     /// algorithm 1; diffusers' `rescale_betas_zero_snr`). As α is 0 there, ε-prediction cannot recover
-    /// anything at T − 1, and [`UNet1dConfig`](crate::UNet1dConfig) requires another
-    /// [`Parameterization`](crate::Parameterization).
-    pub fn with_zero_terminal_snr(mut self) -> Self {
+    /// anything at T − 1, and `UNet1dConfig` requires another parameterisation.
+    pub(super) fn with_zero_terminal_snr(mut self) -> Self {
         let first = self.alphas_cumprod[0].sqrt();
         let last = self.alphas_cumprod[self.steps() - 1].sqrt();
         // A single step has no start to keep.
@@ -135,7 +134,7 @@ impl NoiseSchedule {
         self
     }
 
-    /// Whether [`NoiseSchedule::with_zero_terminal_snr`] was applied.
+    /// Whether no signal is left at T − 1 (Lin et al. 2024): a configuration asks for it with `"zero_terminal_snr": true`.
     pub fn has_zero_terminal_snr(&self) -> bool {
         self.spec.zero_terminal_snr
     }

@@ -12,7 +12,7 @@ use super::trainer::{Objective, Trainer, check_data, sealed::Kind};
 use crate::data::DatasetSpec;
 use crate::readback::read;
 use crate::storage::{
-    Precision, check_network_size, read_json, read_tensors, write_json, write_tensors,
+    Precision, check_network_size, read_json, read_tensors, tensor_bytes, write_hashed, write_json,
 };
 use crate::{Error, UNet1dConfig};
 
@@ -57,7 +57,8 @@ impl<O: Objective> Trainer<O> {
     pub fn save_state(&self, dir: &Path) -> Result<(), Error> {
         let name = format!("state-{:09}.safetensors", self.steps_done());
         let path = dir.join(&name);
-        let sha256 = write_tensors(&path, &self.tensors()?, Precision::Full, &[])?;
+        let bytes = tensor_bytes(&path, &self.tensors()?, Precision::Full, &[])?;
+        let sha256 = write_hashed(&path, &bytes)?;
         let state = State {
             version: STATE_VERSION,
             step: self.steps_done(),

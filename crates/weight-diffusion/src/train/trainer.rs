@@ -1,5 +1,7 @@
 //! A trainer: an optimizer and what it minimises.
 
+use std::fmt;
+
 use burn::module::Module;
 use burn::tensor::Device;
 
@@ -35,6 +37,16 @@ pub struct Trainer<O> {
     pub(super) data: DatasetSpec,
     pub(super) best: Option<BestWeights>,
     pub(super) objective: O,
+}
+
+/// Without the network.
+impl<O: Objective> fmt::Debug for Trainer<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trainer")
+            .field("config", &self.config())
+            .field("steps_done", &self.steps_done())
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a [`Trainer`] minimises: [`Blocks`](super::Blocks), [`Networks`](super::Networks) or

@@ -61,7 +61,10 @@ fn assert_near(found: &[f32], expected: &[f32], tolerance: f32) {
 #[test]
 fn zero_terminal_snr_keeps_the_start_and_ends_in_noise() {
     let plain = NoiseSchedule::ddpm();
-    let schedule = plain.clone().with_zero_terminal_snr();
+    let mut json = serde_json::to_value(&plain).unwrap();
+    json["zero_terminal_snr"] = true.into();
+    let schedule: NoiseSchedule = serde_json::from_value(json).unwrap();
+    assert!(schedule.has_zero_terminal_snr());
     assert_eq!(schedule.alpha(999), 0.0);
     assert_eq!(schedule.sigma(999), 1.0);
     assert!((schedule.alpha(0) - plain.alpha(0)).abs() < 1e-12);

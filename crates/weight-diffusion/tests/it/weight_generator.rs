@@ -45,6 +45,7 @@ fn full_precision_round_trips_bit_for_bit() {
     assert_eq!(loaded.normalizer(), generator.normalizer());
     assert_eq!(loaded.zoo_norm(), generator.zoo_norm());
     assert_eq!(loaded.defaults(), options);
+    assert_eq!(loaded.digest().unwrap(), generator.digest().unwrap());
     // An autodiff device is taken for what it is under the autodiff.
     let tracked = WeightGenerator::load(dir.path(), &device().autodiff()).unwrap();
     assert!(!tracked.unet().device().is_autodiff());
@@ -64,6 +65,10 @@ fn half_precision_halves_the_file_and_stays_close() {
     assert!((0.49..0.56).contains(&ratio), "{ratio}");
     size(Precision::Half);
     let loaded = WeightGenerator::load(dir.path(), &device()).unwrap();
+    let file = dir.path().join(WeightGenerator::WEIGHTS_FILE);
+    let digest = loaded.digest().unwrap();
+    assert_eq!(digest, tensor_file::digest::file_sha256(file).unwrap());
+    assert_ne!(digest, generator.digest().unwrap());
     let options = generator.defaults();
     let moved = distance(
         &predict(&loaded, &options).encoded,
@@ -80,7 +85,7 @@ fn half_precision_halves_the_file_and_stays_close() {
 #[test]
 fn damaged_files_are_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
-    let load = || WeightGenerator::load(dir.path(), &device()).err().unwrap();
+    let load = || WeightGenerator::load(dir.path(), &device()).unwrap_err();
     assert!(matches!(load(), Error::Io { .. }));
     assert!(load().to_string().contains(WeightGenerator::CONFIG_FILE));
     generator().save(dir.path(), Precision::Full).unwrap();
@@ -155,11 +160,11 @@ fn another_encoder_or_layout_is_refused() {
         digest: "fedcba9876543210".into(),
         ..text_spec()
     };
-    let error = generator.check_encoder(&other).err().unwrap();
+    let error = generator.check_encoder(&other).unwrap_err();
     assert!(matches!(error, Error::TextEncoder { .. }));
     assert!(error.to_string().contains("fedcba987654"), "{error}");
     generator.check_layout(&layout("first")).unwrap();
-    let error = generator.check_layout(&layout("second")).err().unwrap();
+    let error = generator.check_layout(&layout("second")).unwrap_err();
     assert!(matches!(error, Error::Layout { .. }));
     let wide = EncodedPrompt::new(vec![0.0; 9], 1);
     let error = generator.predict(&wide, &generator.defaults(), &device());

@@ -1,5 +1,7 @@
 //! Reading requests, within limits and in turn.
 
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,6 +21,7 @@ use crate::limits;
 use crate::refusal::{Refusal, Result, failed};
 use crate::server::Shared;
 use crate::training::Trainings;
+use crate::uploads::stem;
 use crate::workbench::{Recipe, Workbench};
 
 /// The body, of at most `limit` bytes, which must arrive in time.
@@ -94,6 +97,9 @@ pub(super) struct Job {
     pub(super) strength: f32,
     #[serde(default)]
     pub(super) photos: Vec<PhotoSource>,
+    /// The photographs' files, for those that are taken away.
+    #[serde(default)]
+    names: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -136,6 +142,22 @@ impl Job {
             return Err(Refusal::impossible(message));
         }
         self.photos.iter().map(|photo| photo.read(bench)).collect()
+    }
+
+    /// The photographs' names without extension, each once; `photo-NN` for one without a name.
+    pub(super) fn photo_names(&self) -> Vec<String> {
+        let mut taken = BTreeSet::new();
+        let names = (0..self.photos.len()).map(|index| {
+            let number = index + 1;
+            let given = self.names.get(index).and_then(|name| stem(name).ok());
+            let mut name = given.unwrap_or_else(|| format!("photo-{number:02}"));
+            // Names that differ only in case are one file on many systems.
+            while !taken.insert(name.to_lowercase()) {
+                let _ = write!(name, "-{number}");
+            }
+            name
+        });
+        names.collect()
     }
 }
 

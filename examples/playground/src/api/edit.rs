@@ -123,7 +123,7 @@ pub(super) async fn edit(
             edit_ms,
             nearest: nearest.collect(),
             warnings: made.warnings,
-            command: prompt_command(&recipe, job.strength, bench.preset()),
+            command: prompt_command(&recipe, job.strength, bench.preset(), bench.paths()),
         })
     });
     Ok(json(&edited.await?))

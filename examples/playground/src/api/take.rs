@@ -10,8 +10,9 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use concepts::images::encode_png;
-use denoised_weights::Preset;
 use denoised_weights::export::export_peft;
+use denoised_weights::run::same_place;
+use denoised_weights::{Assets, Preset};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
@@ -19,7 +20,7 @@ use super::body::{Job, download, in_turn, read_json};
 use crate::refusal::{Refusal, Result, failed, json};
 use crate::server::Shared;
 use crate::training::Run;
-use crate::workbench::Recipe;
+use crate::workbench::{Recipe, SHOWN_SIZE};
 
 const ZIP: &str = "application/zip";
 
@@ -70,8 +71,9 @@ pub(super) async fn photos(
         let made = (shared.bench).make(&job.recipe(&shared.trainings)?, job.strength)?;
         let photos: Vec<_> = photos.iter().collect();
         let edited = shared.bench.edit(&made, &photos)?;
-        let files = (edited.iter().enumerate()).map(|(index, image)| {
-            let name = format!("photo-{:02}.png", index + 1);
+        let names = job.photo_names().into_iter();
+        let files = names.zip(&edited).map(|(name, image)| {
+            let name = format!("{name}.png");
             Ok((name, encode_png(image, Path::new("edited"))?))
         });
         zipped(files.collect::<Result<_>>()?)
@@ -122,9 +124,35 @@ fn command(example: &str, preset: &str) -> String {
     command
 }
 
-/// The command that predicts the same adapter and edits the repository's photos with it.
-pub(super) fn prompt_command(recipe: &Recipe, strength: f32, preset: Preset) -> String {
-    let mut command = command("generate", preset.name());
+/// The folders of the models, unless they are the shipped ones of the preset.
+fn own_models(preset: Preset, paths: &Assets) -> String {
+    const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets");
+    let shipped = Assets::of_preset(SHIPPED, preset);
+    let mut options = String::new();
+    for (option, own, shipped) in [
+        ("base", &paths.base, shipped.base),
+        (
+            "generator",
+            &paths.weight_generator,
+            shipped.weight_generator,
+        ),
+    ] {
+        if !same_place(own, &shipped) {
+            let own = quoted(&own.display().to_string());
+            let _ = write!(options, " --{option} {own}");
+        }
+    }
+    options
+}
+
+/// The command that predicts the same adapter and edits the photos of the folder DIR with it, at the size of the page.
+pub(super) fn prompt_command(
+    recipe: &Recipe,
+    strength: f32,
+    preset: Preset,
+    paths: &Assets,
+) -> String {
+    let mut command = command("generate", preset.name()) + &own_models(preset, paths);
     match recipe {
         Recipe::Trained(adapter) => {
             let path = quoted(&adapter.display().to_string());
@@ -140,7 +168,11 @@ pub(super) fn prompt_command(recipe: &Recipe, strength: f32, preset: Preset) -> 
     if strength != 1.0 {
         let _ = write!(command, " --strength {strength}");
     }
-    command + " --out out/adapter.safetensors --apply assets/photos --images out/edited"
+    let _ = write!(
+        command,
+        " --out out/adapter.safetensors --apply DIR --images out/edited --shorter-side {SHOWN_SIZE}"
+    );
+    command
 }
 
 /// The command that trains the same.
@@ -167,7 +199,9 @@ mod tests {
     #[test]
     fn commands_quote_what_the_user_typed() {
         let recipe = Recipe::Prompt("cat's $(rm) \"x\"".into(), Some(("b".into(), 0.25)));
-        let command = prompt_command(&recipe, 0.5, Preset::Photo);
+        let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets");
+        let mut paths = Assets::of_preset(shipped, Preset::Photo);
+        let command = prompt_command(&recipe, 0.5, Preset::Photo, &paths);
         assert!(
             command.contains("generate -- --preset photo --prompt"),
             "{command}"
@@ -180,6 +214,12 @@ mod tests {
             command.contains("--mix 'b' --share 0.25 --strength 0.5"),
             "{command}"
         );
+        let edits = "--apply DIR --images out/edited --shorter-side 256";
+        assert!(command.ends_with(edits), "{command}");
+        paths.base = "my base".into();
+        let command = prompt_command(&recipe, 1.0, Preset::Photo, &paths);
+        let model = "--preset photo --base 'my base' --prompt";
+        assert!(command.contains(model), "{command}");
         assert!(super::command("your_style", "photo").ends_with("your_style -- --preset photo"));
         assert!(super::command("your_style", "compact").ends_with("your_style --"));
     }

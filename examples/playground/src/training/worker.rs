@@ -97,7 +97,7 @@ fn train(trainings: &Trainings, run: &Run, bench: &Workbench) -> Result<State, E
     for (name, start) in METHODS.into_iter().zip(starts).take(count) {
         let started = Instant::now();
         let dir = run.files.method(name);
-        let tuning = SavedFineTuning::open(base, start, &recipe, &dir)?;
+        let tuning = SavedFineTuning::open(base, start, &pairs.train, &recipe, &dir)?;
         let seconds = started.elapsed().as_secs_f64();
         session.measure(name, &tuning, seconds, auto.take_choice())?;
         tunings.push((name, tuning));
@@ -111,7 +111,7 @@ fn train(trainings: &Trainings, run: &Run, bench: &Workbench) -> Result<State, E
             }
             let (done, epochs) = (tuning.trainer().epochs_done(), count * spec.epochs);
             run.set_step(count * done + next.len(), epochs);
-            let Some((tuning, _)) = tuning.epoch(&pairs.train, || session.goes_on())? else {
+            let Some((tuning, _)) = tuning.epoch(|| session.goes_on())? else {
                 return session.interrupted();
             };
             session.measure(name, &tuning, 0.0, None)?;

@@ -144,6 +144,16 @@ fn adapters_and_photographs_are_taken_away() {
         .unwrap();
     assert_eq!(archive.len(), 2);
     assert_eq!(first, edited(&server, &job)[0]);
+    // The user's names, each once; one that is no file name is numbered.
+    let mut job = job;
+    job["photos"] = json!([{"sample": 0}, {"sample": 1}, {"sample": 2}]);
+    job["names"] = json!(["my dog.JPG", "../My Dog.png", ""]);
+    let archive = zip::ZipArchive::new(Cursor::new(server.post("/api/take/photos", &job).body));
+    let archive = archive.unwrap();
+    let names = archive.file_names();
+    let mut names: Vec<String> = names.map(|name| name.unwrap().into_owned()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["My Dog-2.png", "my dog.png", "photo-03.png"]);
     assert!(
         server
             .post("/api/take/photos", &json!({"prompt": "x y"}))

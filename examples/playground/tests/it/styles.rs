@@ -17,7 +17,7 @@ fn pairs_are_matched_by_name_and_problems_are_told() {
     add("input", "alone.jpg", png(&photo(64, 64, 1)));
     add("input", "sizes.png", png(&photo(64, 64, 1)));
     add("target", "sizes.webp", png(&photo(80, 64, 1)));
-    add("both", "wide.png", png(&photo(130, 64, 1)));
+    add("both", "wide.png", png(&photo(131, 64, 1)));
     add("target", "broken.png", b"no picture".to_vec());
     let rows = add("both", "good.png", png(&photo(128, 64, 1)));
     let rows = rows["rows"].as_array().unwrap();
@@ -29,7 +29,7 @@ fn pairs_are_matched_by_name_and_problems_are_told() {
     assert_eq!(problem("good"), "");
     assert!(problem("alone").contains("no “after” picture"));
     assert!(problem("sizes").contains("64×64") && problem("sizes").contains("80×64"));
-    assert!(problem("wide").contains("twice as wide as high"));
+    assert!(problem("wide").contains("even width"));
     assert!(problem("broken").contains("broken.png"));
     let begin = json!({"draft": id, "prompt": "stripes", "epochs": 1, "rival": false});
     assert!(
@@ -89,7 +89,7 @@ fn a_training_survives_a_pause_and_the_end_of_the_server() {
     );
     assert_eq!(trained["pictures"]["auto"], 2);
     let report = server.get(&format!("/api/trainings/{whole}/report")).json();
-    assert_eq!(report["version"], 2);
+    assert_eq!(report["version"], 3);
     let picture = format!("/api/trainings/{whole}/images/target/0");
     assert_eq!(server.get(&picture).headers["content-type"], "image/png");
     let pictures = |server: &Server| {

@@ -3,6 +3,7 @@
 mod folder;
 mod memo;
 
+use std::fmt;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -28,6 +29,15 @@ const NAME: &str = "clip-direction";
 pub struct ClipScore {
     direction: Direction<Tower<RgbImage>, Tower<str>>,
     digest: String,
+}
+
+/// Without the towers.
+impl fmt::Debug for ClipScore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClipScore")
+            .field("digest", &self.digest)
+            .finish_non_exhaustive()
+    }
 }
 
 impl ClipScore {

@@ -32,13 +32,13 @@ pub(super) fn generator() -> HybridGenerator {
 
 fn base_folder() -> Folder {
     written(|dir| {
-        BaseGenerator::save(dir, &generator(), &config(), None).unwrap();
+        BaseGenerator::save(dir, &generator(), None).unwrap();
     })
 }
 
 fn base() -> BaseGenerator {
     let dir = tempfile::tempdir().unwrap();
-    BaseGenerator::save(dir.path(), &generator(), &config(), None).unwrap();
+    BaseGenerator::save(dir.path(), &generator(), None).unwrap();
     BaseGenerator::load(dir.path(), &Device::flex()).unwrap()
 }
 

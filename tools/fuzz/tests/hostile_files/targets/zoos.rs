@@ -53,8 +53,9 @@ pub(super) fn weights(layout: &Layout, seed: usize) -> NamedTensors {
 
 fn zoo(rule: GroupingRule, half: bool) -> Folder {
     written(|dir| {
-        let layout = layout(rule);
-        let mut zoo = Zoo::create(dir, &layout, "base").unwrap();
+        let (layout, full) = (layout(rule), tempfile::tempdir().unwrap());
+        let place = if half { full.path() } else { dir };
+        let mut zoo = Zoo::create(place, &layout, "base").unwrap();
         for i in 0..2 {
             let checkpoint = |epoch| Checkpoint {
                 epoch,
@@ -68,11 +69,10 @@ fn zoo(rule: GroupingRule, half: bool) -> Folder {
                 checkpoints: vec![checkpoint(1), checkpoint(2)],
             };
             let weights = [weights(&layout, 2 * i), weights(&layout, 2 * i + 1)];
-            if half {
-                zoo.append_half(&record, &weights).unwrap();
-            } else {
-                zoo.append(&record, &weights).unwrap();
-            }
+            zoo.append(&record, &weights).unwrap();
+        }
+        if half {
+            zoo.export_small(dir).unwrap();
         }
     })
 }
