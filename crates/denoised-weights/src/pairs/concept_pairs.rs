@@ -205,6 +205,10 @@ fn read_train_and_test(dir: &Path, size: usize) -> Result<(ImagePairs, ImagePair
     Ok((train, test))
 }
 
+fn first(photos: &[RgbImage], count: usize) -> &[RgbImage] {
+    &photos[..count.min(photos.len())]
+}
+
 #[cfg(test)]
 mod tests {
     use concepts::{Pair, write_pairs};
@@ -268,8 +272,4 @@ mod tests {
         std::fs::remove_dir_all(dir.path().join("train")).unwrap();
         assert!(to_train(dir.path()).is_err(), "val/ is not trained on");
     }
-}
-
-fn first(photos: &[RgbImage], count: usize) -> &[RgbImage] {
-    &photos[..count.min(photos.len())]
 }
