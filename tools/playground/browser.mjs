@@ -251,7 +251,7 @@ test("pairs are shown with their problems, and two epochs are trained", async ({
   assert.equal(await page.locator("article svg.curve path").count(), 3, "an axis and two curves");
   assert.ok((await page.locator("article .previews img").count()) >= 8);
   const report = JSON.parse(await downloaded(page, "article button:text('Report')"));
-  assert.equal(report.version, 2);
+  assert.equal(report.version, 3);
 });
 
 test("a training is paused, reloaded, resumed, and survives the server's end", async ({ page }) => {
