@@ -3,7 +3,7 @@
 use burn::module::{Module, Param, RunningState};
 use burn::tensor::module::batch_norm;
 use burn::tensor::{Device, Tensor, TensorData};
-use fused_ops::{Activation, batch_norm_train, instance_norm};
+use fused_ops::{Activation, Affine, batch_norm_train, instance_norm};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
@@ -99,13 +99,8 @@ impl Norm {
                     let y = batch_norm(x, gamma.val(), beta.val(), mean, var, Self::EPSILON);
                     return activation.apply(y);
                 }
-                let [b, _, h, w] = x.dims();
-                let n = (b * h * w) as f64;
-                let y = batch_norm_train(x, gamma.val(), beta.val(), Self::EPSILON, activation);
-                let unbiased = n / (n - 1.0).max(1.0);
-                update(mean, y.mean, MOMENTUM);
-                update(var, y.variance.mul_scalar(unbiased), MOMENTUM);
-                y.output
+                let affine = (gamma.val(), beta.val());
+                batch_norm_with_running(x, affine, [mean, var], MOMENTUM, Self::EPSILON, activation)
             }
             (gamma, beta, ..) => {
                 let affine = gamma.as_ref().zip(beta.as_ref());
@@ -116,8 +111,25 @@ impl Norm {
     }
 }
 
-fn update(state: &RunningState<Tensor<1>>, value: Tensor<1>, momentum: f64) {
-    let old = state.value_sync();
-    let value = value.detach().mul_scalar(momentum);
-    state.update((old.mul_scalar(1.0 - momentum) + value).detach());
+/// Batch norm by the batch's statistics, which the running mean and variance follow.
+pub(crate) fn batch_norm_with_running(
+    x: Tensor<4>,
+    (gamma, beta): Affine,
+    [running_mean, running_var]: [&RunningState<Tensor<1>>; 2],
+    momentum: f64,
+    epsilon: f64,
+    activation: Activation,
+) -> Tensor<4> {
+    let [b, _, h, w] = x.dims();
+    let n = (b * h * w) as f64;
+    let y = batch_norm_train(x, gamma, beta, epsilon, activation);
+    let unbiased = n / (n - 1.0).max(1.0);
+    for (running, found) in [
+        (running_mean, y.mean),
+        (running_var, y.variance.mul_scalar(unbiased)),
+    ] {
+        let old = running.value_sync().mul_scalar(1.0 - momentum);
+        running.update((old + found.detach().mul_scalar(momentum)).detach());
+    }
+    y.output
 }

@@ -12,6 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use super::lora::{LoraLayer, LoraPair, LoraSpec};
 use super::run::Run;
 use crate::init::normal;
+use crate::norm::batch_norm_with_running;
 
 /// What a [`ConvUnit`] is made of.
 #[derive(Debug, Clone)]
@@ -116,19 +117,15 @@ impl ConvUnit {
             return self.convolve(x, weight, bias, self.activation());
         };
         let y = self.convolve(x, weight, bias, Activation::None);
-        let y = if run.is_train() {
-            norm.forward(y)
-        } else {
-            let (mean, var) = (norm.running_mean.value(), norm.running_var.value());
-            batch_norm(
-                y,
-                norm.gamma.val(),
-                norm.beta.val(),
-                mean,
-                var,
-                norm.epsilon,
-            )
-        };
+        let (gamma, beta) = (norm.gamma.val(), norm.beta.val());
+        if run.is_train() && y.device().is_autodiff() {
+            let running = [&norm.running_mean, &norm.running_var];
+            let (momentum, activation) = (norm.momentum, self.activation());
+            let affine = (gamma, beta);
+            return batch_norm_with_running(y, affine, running, momentum, norm.epsilon, activation);
+        }
+        let (mean, var) = (norm.running_mean.value(), norm.running_var.value());
+        let y = batch_norm(y, gamma, beta, mean, var, norm.epsilon);
         self.activation().apply(y)
     }
 
