@@ -61,6 +61,16 @@ pub enum Error {
         /// Values given.
         found: usize,
     },
+    /// Statistics of a layout whose values stand in another order, or with other padding.
+    #[error(
+        "the normaliser was fitted to as many values in another order or with other padding than those of layout `{layout}` ({rule:?}); fit it to this layout, or use the grouping rule that it was fitted with"
+    )]
+    NormalizerOrder {
+        /// The layout given.
+        layout: String,
+        /// Its grouping rule.
+        rule: crate::GroupingRule,
+    },
     /// A device that cannot give values back.
     #[cfg(feature = "burn")]
     #[error("reading `{name}` from the device: {source}")]
@@ -228,7 +238,7 @@ pub enum LayoutError {
     #[error("more than {limit} values")]
     TooManyValues {
         /// The most.
-        limit: usize,
+        limit: u64,
     },
     /// No values at all, or blocks larger than a layout may be.
     #[error("{values} values in blocks of {block_size}")]

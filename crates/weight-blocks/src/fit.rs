@@ -80,14 +80,6 @@ pub struct NormalizerFit {
 impl NormalizerFit {
     /// Statistics of no networks yet.
     pub fn new(layout: &Layout, kind: Normalization) -> Self {
-        let segments = layout.segments();
-        let runs = (segments.iter().enumerate())
-            .map(|(i, s)| Run {
-                tensor: s.tensor,
-                len: s.len,
-                padding: (segments.get(i + 1)).map_or(0, |next| next.at - s.at - s.len),
-            })
-            .collect();
         let mut seen = HashMap::new();
         let kinds: Vec<usize> = (layout.groups().iter())
             .flat_map(|group| group.tensors.iter().map(|t| (group.kind, t.role)))
@@ -98,7 +90,7 @@ impl NormalizerFit {
             .collect();
         Self {
             kind,
-            runs,
+            runs: Run::all(layout).collect(),
             encoded_len: layout.encoded_len(),
             blocks: layout.blocks(),
             block_size: layout.block_size(),

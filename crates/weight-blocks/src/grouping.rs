@@ -17,7 +17,9 @@ pub enum GroupingRule {
     Appended,
     /// Rule 2: down and up of layer i concatenated along their common dimension, the rank, then the
     /// norm. Row k of down (c·kh·kw values) is followed by column k of up (f values), so that factors that are multiplied
-    /// with each other are neighbours. The paper says only "along the channel dimension"; this is our reading.
+    /// with each other are neighbours. The paper says only "along the channel dimension"; this is our reading. A layer
+    /// without down and up of one rank, such as one of whole weights, or whose up has a kernel larger than 1 × 1, is laid
+    /// out as under rule 1.
     Concatenated,
     /// Rule 3: each tensor alone. It begins a new block and is padded to whole blocks, so that no block holds values of
     /// two tensors; N is larger than under rules 1 and 2.
@@ -62,7 +64,8 @@ impl Builder {
             len,
             at: self.at,
         });
-        self.at += len;
+        // Only 32 bits can overflow here: under rule 3, where padding is then refused.
+        self.at = self.at.saturating_add(len);
     }
 }
 

@@ -11,7 +11,7 @@ use crate::space::num_elements;
 use crate::{Error, GroupingRule, HostTensor, LayerGroup, NamedTensors, TensorSpec, check_tensors};
 
 /// Most values that a layout may have, so that a damaged file cannot ask for more memory.
-const MAX_VALUES: usize = 1 << 34;
+const MAX_VALUES: u64 = 1 << 34;
 
 /// Version of the layout's JSON and of the order of values. Files without a version are of version 1.
 const VERSION: u32 = 1;
@@ -44,6 +44,11 @@ struct LayoutSpec {
     rule: GroupingRule,
     block_size: usize,
     groups: Vec<LayerGroup>,
+}
+
+/// Whether a layout may have as many values; the limit is past what 32-bit targets can address.
+fn allowed(values: usize) -> bool {
+    values as u64 <= MAX_VALUES
 }
 
 /// Whether the padding is in proportion: a few bytes of JSON must not ask for gigabytes of zeros.
@@ -96,23 +101,25 @@ impl Layout {
                 let name = spec.name.clone();
                 return Err(LayoutError::DuplicateTensor { name }.into());
             }
-            let len = num_elements(&spec.shape).filter(|&len| len <= MAX_VALUES);
+            let len = num_elements(&spec.shape).filter(|&len| allowed(len));
             let len = len.ok_or_else(|| LayoutError::TensorTooLarge {
                 name: spec.name.clone(),
                 shape: spec.shape.clone(),
             })?;
             lens.push(len);
-            values += len;
-            if values > MAX_VALUES {
-                return Err(LayoutError::TooManyValues { limit: MAX_VALUES }.into());
-            }
+            values = (values.checked_add(len))
+                .filter(|&values| allowed(values))
+                .ok_or(LayoutError::TooManyValues { limit: MAX_VALUES })?;
         }
-        if values == 0 || block_size > MAX_VALUES {
+        if values == 0 || !allowed(block_size) {
             return Err(LayoutError::BlockSize { values, block_size }.into());
         }
         let (segments, end) = (rule.segments(&groups, &lens, block_size))
-            .filter(|(_, end)| *end <= MAX_VALUES.saturating_mul(2))
-            .filter(|(_, end)| fits(values, end.div_ceil(block_size).saturating_mul(block_size)))
+            .filter(|(_, end)| *end as u64 <= 2 * MAX_VALUES)
+            .filter(|(_, end)| {
+                let encoded = end.checked_next_multiple_of(block_size);
+                encoded.is_some_and(|encoded| fits(values, encoded))
+            })
             .ok_or(LayoutError::OutOfProportion { rule })?;
         Ok(Self {
             segments,

@@ -2,10 +2,13 @@
 //!
 //! [`ModuleSpace`]: crate::ModuleSpace
 
+use std::collections::BTreeSet;
+
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor, TensorData};
 
 pub use crate::module_space::{ModuleTensor, Place, by_layer};
+use crate::space::num_elements;
 use crate::{Error, HostTensor, NamedTensors};
 
 /// Names as PyTorch and PEFT print them: a norm's `gamma`/`beta` become `weight`/`bias`, a LoRA
@@ -74,32 +77,39 @@ pub fn gradients_to_named<M: Module>(
     }
 }
 
-/// Loads the values of `weights` into a module. Every name in `weights` must be one of the module's and hold as many
-/// values; parameters that `weights` does not name keep their values.
+/// Loads the values of `weights` into a module. Every name in `weights` must be one of the module's; parameters that
+/// `weights` does not name keep their values. A tensor must have its parameter's shape, but may have several last dimensions
+/// where the parameter has one: a LoRA factor is `[r, c, kh, kw]` in PEFT's files and may be `[r, c·kh·kw]` in a module.
 ///
 /// # Errors
-/// Returns [`Error::UnexpectedTensor`] for a name that the module lacks, and [`Error::ShapeMismatch`] for another number
-/// of values. The module is consumed in any case, so pass a clone to keep it. A clone shares the running statistics of
-/// batch norms with the original; modules from `valid()` and `train()` do not.
+/// Returns [`Error::UnexpectedTensor`] for a name that the module lacks, and [`Error::ShapeMismatch`] for another shape or
+/// values that do not fill it. The module is consumed in any case, so pass a clone to keep it. A clone shares the running
+/// statistics of batch norms with the original; modules from `valid()` and `train()` do not.
 pub fn load_named<M: Module>(module: M, weights: &NamedTensors) -> Result<M, Error> {
     let mut writer = Writer {
         path: Vec::new(),
         weights,
-        used: 0,
+        used: BTreeSet::new(),
         error: None,
     };
     let module = module.map(&mut writer);
     if let Some(error) = writer.error {
         return Err(error);
     }
-    if writer.used < weights.len() {
-        let known = module_shapes(&module);
-        let unknown = |name: &&String| !known.iter().any(|(known, _)| known == *name);
-        if let Some(name) = weights.keys().find(unknown) {
-            return Err(Error::UnexpectedTensor { name: name.clone() });
-        }
+    let unknown = |name: &&String| !writer.used.contains(name.as_str());
+    match weights.keys().find(unknown) {
+        Some(name) => Err(Error::UnexpectedTensor { name: name.clone() }),
+        None => Ok(module),
     }
-    Ok(module)
+}
+
+/// Whether `tensor` holds the values of a parameter of `shape` in their order.
+fn fits(tensor: &HostTensor, shape: &[usize]) -> bool {
+    let own = tensor.shape.as_slice();
+    let rest =
+        (shape.split_last()).and_then(|(last, first)| Some((own.strip_prefix(first)?, last)));
+    rest.is_some_and(|(rest, &last)| !rest.is_empty() && num_elements(rest) == Some(last))
+        && num_elements(own) == Some(tensor.data.len())
 }
 
 #[derive(Default)]
@@ -193,7 +203,7 @@ fn to_host<const D: usize>(name: &str, tensor: Tensor<D>) -> Result<HostTensor, 
 struct Writer<'a> {
     path: Vec<String>,
     weights: &'a NamedTensors,
-    used: usize,
+    used: BTreeSet<&'a str>,
     error: Option<Error>,
 }
 
@@ -208,12 +218,12 @@ impl ModuleMapper for Writer<'_> {
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let name = public_name(&self.path);
-        let Some(value) = self.weights.get(&name) else {
+        let Some((known, value)) = self.weights.get_key_value(&name) else {
             return param;
         };
-        self.used += 1;
+        self.used.insert(known);
         let shape = param.shape();
-        if shape.num_elements() != value.data.len() {
+        if !fits(value, &shape) {
             self.error = Some(Error::ShapeMismatch {
                 name,
                 expected: shape.to_vec(),

@@ -1,6 +1,7 @@
 //! Statistics that bring the blocks of all layers to one scale.
 
 use serde::{Deserialize, Serialize};
+use tensor_file::digest::Sha256;
 
 use crate::error::LayoutError;
 use crate::{Error, Layout, NormalizerFit};
@@ -47,6 +48,18 @@ pub(crate) struct Run {
     pub(crate) padding: usize,
 }
 
+impl Run {
+    /// The runs of `layout`, in order.
+    pub(crate) fn all(layout: &Layout) -> impl Iterator<Item = Self> + '_ {
+        let segments = layout.segments();
+        (segments.iter().enumerate()).map(|(i, s)| Self {
+            tensor: s.tensor,
+            len: s.len,
+            padding: (segments.get(i + 1)).map_or(0, |next| next.at - s.at - s.len),
+        })
+    }
+}
+
 fn is_zero(value: &usize) -> bool {
     *value == 0
 }
@@ -81,6 +94,25 @@ impl Normalizer {
     /// Means by tensor or, for [`Normalization::Elementwise`], by value, in the layout's order.
     pub fn means(&self) -> &[f32] {
         &self.means
+    }
+
+    /// SHA-256 (hex) over the statistics and their places: two normalisers with the same digest give the same values.
+    pub fn digest(&self) -> String {
+        let mut hasher = Sha256::new();
+        hasher.update(format!("{:?} {}", self.kind, self.encoded_len));
+        for Run {
+            tensor,
+            len,
+            padding,
+        } in &self.runs
+        {
+            hasher.update(format!("\n{tensor} {len} {padding}"));
+        }
+        for values in [&self.means, &self.deviations] {
+            let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+            hasher.update_part(bytes);
+        }
+        hasher.finish_hex()
     }
 
     /// The same statistics with other means, which [`Normalizer::check`] counts: they may be as many as the weights, and
@@ -149,10 +181,13 @@ impl Normalizer {
     }
 
     /// Checks that this normaliser belongs to `layout` and that its statistics can be used, without copying anything.
+    /// Another layout will do if its values stand in the same order with the same padding: names do not matter, and nor does
+    /// a grouping rule that leaves the order as it is.
     ///
     /// # Errors
-    /// Returns [`Error::NormalizerMismatch`] if it belongs to another layout, and [`Error::Layout`] for a NaN or infinite
-    /// mean or a deviation that is not positive.
+    /// Returns [`Error::NormalizerMismatch`] if it belongs to a layout of another size or has statistics missing,
+    /// [`Error::NormalizerOrder`] if it belongs to one with another order or padding, and [`Error::Layout`] for a NaN or
+    /// infinite mean or a deviation that is not positive.
     pub fn check(&self, layout: &Layout) -> Result<(), Error> {
         let mut end = Some(0usize);
         let mut number = 0usize;
@@ -168,6 +203,12 @@ impl Normalizer {
             return Err(Error::NormalizerMismatch {
                 expected: self.encoded_len,
                 found: layout.encoded_len(),
+            });
+        }
+        if !self.runs.iter().copied().eq(Run::all(layout)) {
+            return Err(Error::NormalizerOrder {
+                layout: layout.name().to_owned(),
+                rule: layout.rule(),
             });
         }
         let good = |d: &f32| d.is_finite() && *d > 0.0;

@@ -137,6 +137,19 @@ pub enum Error {
         /// The trainer that was to resume it.
         expected: &'static str,
     },
+    /// A training state belongs to another data set.
+    #[error(
+        "{}: this state was trained on a data set with {expected}, not {found}; resume it on that one, or hand its model to a new trainer (`from_model`)",
+        path.display()
+    )]
+    OtherData {
+        /// The state's JSON file.
+        path: PathBuf,
+        /// The first thing that differs, as it was in training.
+        expected: String,
+        /// The same of the data set given.
+        found: String,
+    },
     /// A NaN or infinite weight was to be stored.
     #[error("{}: not written, because tensor `{name}` holds {value}", path.display())]
     NotStorable {

@@ -1,6 +1,7 @@
 //! Trained weights of many concepts in a folder.
 
 mod append;
+mod create;
 mod merge;
 mod read;
 
@@ -11,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use tensor_file::decode_text;
 use tensor_file::digest::Sha256;
-use tensor_file::{atomic, decode_text};
 
 use crate::{Error, Layout};
 
@@ -116,25 +117,6 @@ pub struct Zoo {
 }
 
 impl Zoo {
-    /// Opens the zoo in `dir`, or creates an empty one there.
-    ///
-    /// # Errors
-    /// Those of [`Zoo::open`], and those of [`Zoo::check`] if there is a zoo for another base or layout.
-    pub fn create(dir: &Path, layout: &Layout, base_digest: &str) -> Result<Self, Error> {
-        let path = dir.join(HEADER);
-        if !path.exists() {
-            let header = Header {
-                version: VERSION,
-                base_digest: base_digest.to_owned(),
-                layout: layout.clone(),
-            };
-            atomic::write(&path, &json(&path, "zoo manifest", &header)?)?;
-        }
-        let zoo = Self::open(dir)?;
-        zoo.check(layout, base_digest)?;
-        Ok(zoo)
-    }
-
     /// Reads the manifest and the records of all concepts; shards are read by [`Zoo::load`].
     ///
     /// # Errors

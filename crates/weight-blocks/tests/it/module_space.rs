@@ -9,8 +9,8 @@ use burn::nn::{
 use burn::tensor::{Distribution, Tensor};
 use weight_blocks::module::{Place, by_layer, module_shapes};
 use weight_blocks::{
-    Error, GroupingRule, HostTensor, LayerKind, Layout, ModuleSpace, TensorRole, WeightSpace,
-    module_to_named,
+    Error, GroupingRule, HostTensor, LayerKind, Layout, ModuleSpace, NamedTensors, TensorRole,
+    WeightSpace, load_named, module_to_named,
 };
 
 #[derive(Module, Debug)]
@@ -250,4 +250,57 @@ fn modules_without_tensors_or_with_equal_names_are_refused() {
         assert!(error.to_string().contains(expected), "{error}");
     }
     assert_eq!(space.read_weights().unwrap(), good);
+}
+
+#[test]
+fn unknown_names_are_found_beside_a_name_that_occurs_twice() {
+    let twice = || Twice {
+        gamma: random([1]),
+        weight: random([1]),
+    };
+    let one = || HostTensor::new(vec![1], vec![1.0]).unwrap();
+    let mut weights = NamedTensors::from([("weight".to_owned(), one())]);
+    load_named(twice(), &weights).unwrap();
+    weights.insert("wieght".into(), one());
+    match load_named(twice(), &weights) {
+        Err(Error::UnexpectedTensor { name }) => assert_eq!(name, "wieght"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn only_last_dimensions_may_be_split() {
+    const DOWN: &str = "layers.0.lora_A.weight"; // [2, 4]
+    let load = |shape: &[usize]| {
+        let data = (0..8).map(|v| v as f32).collect();
+        let tensor = HostTensor::new(shape.to_vec(), data).unwrap();
+        load_named(net(), &NamedTensors::from([(DOWN.to_owned(), tensor)]))
+    };
+    let plain = module_to_named(&load(&[2, 4]).unwrap()).unwrap()[DOWN].clone();
+    assert_eq!(plain.data, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
+    for shape in [&[2, 2, 2][..], &[2, 1, 2, 2], &[2, 4, 1, 1]] {
+        let loaded = module_to_named(&load(shape).unwrap()).unwrap();
+        assert_eq!(loaded[DOWN], plain, "{shape:?}");
+    }
+    for shape in [&[4, 2][..], &[8], &[8, 1], &[1, 2, 4], &[4, 2, 1]] {
+        match load(shape) {
+            Err(Error::ShapeMismatch {
+                name,
+                expected,
+                found,
+            }) => {
+                assert_eq!((name.as_str(), expected), (DOWN, vec![2, 4]));
+                assert_eq!(found, shape);
+            }
+            other => panic!("{shape:?}: {:?}", other.map(drop)),
+        }
+    }
+    // Values that do not fill their shape.
+    let tensor = HostTensor {
+        shape: vec![2, 4],
+        data: vec![0.0; 7],
+    };
+    let weights = NamedTensors::from([(DOWN.to_owned(), tensor)]);
+    let error = load_named(net(), &weights).map(drop).unwrap_err();
+    assert!(matches!(error, Error::ShapeMismatch { .. }), "{error}");
 }

@@ -463,3 +463,60 @@ fn a_normaliser_is_checked_without_copying() {
         }
     }
 }
+
+#[test]
+fn a_normaliser_of_another_order_or_padding_is_refused() {
+    use GroupingRule::{Appended, Concatenated, Separate};
+    // One block holds all values, so that rules differ in nothing but order and padding.
+    let layout = |rule| Layout::new("any name", groups(), rule, 128).unwrap();
+    for kind in KINDS {
+        let fitted = |rule| {
+            let layout = Layout::new("small", groups(), rule, 128).unwrap();
+            Normalizer::fit(&layout, kind, [vec![0.5; layout.encoded_len()].as_slice()]).unwrap()
+        };
+        fitted(Concatenated).check(&layout(Concatenated)).unwrap();
+        match fitted(Appended).check(&layout(Concatenated)) {
+            Err(Error::NormalizerOrder { layout, rule }) => {
+                assert_eq!((layout.as_str(), rule), ("any name", Concatenated));
+            }
+            other => panic!("{kind:?}: {other:?}"),
+        }
+        let error = fitted(Concatenated).check(&layout(Appended)).unwrap_err();
+        assert!(error.to_string().contains("another order"), "{error}");
+        // Six blocks under rule 3, and one of their size under rule 1: only the padding differs.
+        let (six, one) = (
+            Layout::new("six", groups(), Separate, 54).unwrap(),
+            Layout::new("one", groups(), Appended, 6 * 54).unwrap(),
+        );
+        assert_eq!(six.encoded_len(), one.encoded_len());
+        let flat = vec![0.5; six.encoded_len()];
+        let separate = Normalizer::fit(&six, kind, [flat.as_slice()]).unwrap();
+        let error = separate.check(&one).unwrap_err();
+        assert!(matches!(error, Error::NormalizerOrder { .. }), "{error}");
+    }
+    // A layer without a pair of factors is the same under rules 1 and 2.
+    let norms = || {
+        let mut group = groups().remove(0);
+        group.tensors.drain(..2);
+        vec![group]
+    };
+    let [appended, concatenated] =
+        [Appended, Concatenated].map(|rule| Layout::new("norms", norms(), rule, 32).unwrap());
+    let flat = vec![0.5; appended.encoded_len()];
+    let normalizer = Normalizer::fit(&appended, Normalization::PerLayer, [flat.as_slice()]);
+    normalizer.unwrap().check(&concatenated).unwrap();
+}
+
+#[test]
+fn digests_tell_normalisers_apart() {
+    let mut other = collection();
+    other[0][3] += 0.5;
+    let mut digests = std::collections::BTreeSet::new();
+    for kind in KINDS {
+        let normalizer = fit(kind, &collection());
+        assert_eq!(normalizer.digest(), fit(kind, &collection()).digest());
+        assert!(digests.insert(normalizer.digest()), "{kind:?}");
+        let changed = fit(kind, &other).digest();
+        assert_eq!(changed == normalizer.digest(), kind == Normalization::None);
+    }
+}

@@ -165,6 +165,47 @@ fn readers_work_while_others_write() {
 }
 
 #[test]
+fn the_first_of_several_that_create_a_zoo_decides_its_layout() {
+    let layouts = [32, 64].map(|size| {
+        let name = format!("blocks of {size}");
+        Layout::new(&name, groups(), GroupingRule::Appended, size).unwrap()
+    });
+    for _ in 0..20 {
+        let dir = tempfile::tempdir().unwrap();
+        let together = std::sync::Barrier::new(8);
+        let made: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8)
+                .map(|i| {
+                    let (dir, layout, together) = (dir.path(), &layouts[i % 2], &together);
+                    scope.spawn(move || {
+                        together.wait();
+                        Zoo::create(dir, layout, BASE)
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|t| t.join().unwrap()).collect()
+        });
+        let stored = Zoo::open(dir.path()).unwrap().layout().clone();
+        for (i, made) in made.into_iter().enumerate() {
+            match made {
+                Ok(zoo) => assert_eq!(zoo.layout(), &layouts[i % 2]),
+                Err(Error::LayoutMismatch { .. }) => assert_ne!(stored, layouts[i % 2]),
+                Err(error) => panic!("{error}"),
+            }
+        }
+        // And the winners are all of those that asked for it.
+        for layout in &layouts {
+            assert_eq!(
+                Zoo::create(dir.path(), layout, BASE).is_ok(),
+                *layout == stored
+            );
+        }
+        let files: Vec<_> = files(dir.path()).into_keys().collect();
+        assert_eq!(files, [Path::new("zoo.json")]);
+    }
+}
+
+#[test]
 fn names_that_could_leave_the_folder_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("zoo");

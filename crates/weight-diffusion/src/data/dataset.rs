@@ -39,7 +39,7 @@ impl BlockDataset {
     /// Returns [`Error::EmptyDataset`] if there are no entries, [`Error::Prompt`] if a text is not
     /// `text_width` wide, [`Error::Shape`] if an index has no text or a network is not N·b values,
     /// [`Error::NotFiniteEntry`] if a weight is NaN or infinite, and [`Error::Blocks`] if the
-    /// normaliser belongs to another layout.
+    /// normaliser belongs to another layout ([`Normalizer::check`]).
     pub fn new(
         layout: Layout,
         normalizer: Normalizer,
@@ -52,6 +52,7 @@ impl BlockDataset {
                 missing: "networks",
             });
         }
+        normalizer.check(&layout)?;
         for text in &texts {
             text.check_width(text_width)?;
         }

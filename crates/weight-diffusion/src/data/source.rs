@@ -61,6 +61,9 @@ pub trait BlockSource {
             blocks: layout.blocks(),
             block_size: layout.block_size(),
             text_width: self.text_width(),
+            networks: self.networks(),
+            texts: self.text_count(),
+            normalizer_digest: self.normalizer().digest(),
         }
     }
 }
@@ -79,6 +82,12 @@ pub struct DatasetSpec {
     pub block_size: usize,
     /// Width C of the text tokens.
     pub text_width: usize,
+    /// Number of networks, E.
+    pub networks: usize,
+    /// Number of different prompts.
+    pub texts: usize,
+    /// Digest of the normaliser.
+    pub normalizer_digest: String,
 }
 
 pub(super) fn past_the_end(what: &'static str, count: usize, index: usize) -> Error {

@@ -3,6 +3,7 @@
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
+use super::schedule::MAX_STEPS;
 use super::solver::{ancestral_step, ddim_step, dpm_solver_step};
 use crate::diffusion::noise::{fill_normal, stream};
 use crate::readback::read;
@@ -11,6 +12,11 @@ use encoded_text::TextCondition;
 
 /// Largest number of noises that are averaged.
 const MAX_NOISES: usize = 1 << 12;
+
+const _: () = assert!(
+    MAX_STEPS <= 1 << 20 && MAX_NOISES <= 1 << 12,
+    "`noise_stream` has 20 bits for the step and 12 for the draw"
+);
 
 /// How weights are sampled.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -268,12 +274,18 @@ impl Rows<'_> {
     fn noise(&self, step: usize) -> Tensor<2> {
         let mut noise = vec![0.0f32; self.count * self.size];
         for (row, values) in noise.chunks_mut(self.size).enumerate() {
-            let number =
-                ((step as u64) << 48) + ((self.draw as u64) << 32) + (self.first + row) as u64;
+            let number = noise_stream(step, self.draw, self.first + row);
             fill_normal(&mut stream(self.seed, number), values);
         }
         Tensor::from_data(TensorData::new(noise, [self.count, self.size]), self.device)
     }
+}
+
+/// Number of the stream that a block's noise comes from. From its highest bit: the low 16 bits of the step,
+/// its 4 bits above those, 12 bits of the draw and 32 of the block.
+fn noise_stream(step: usize, draw: usize, block: usize) -> u64 {
+    let step = step as u64;
+    (step << 48) + ((step >> 16) << 44) + ((draw as u64) << 32) + block as u64
 }
 
 /// Runs `denoise` over all blocks in batches, once for each noise, and averages.
@@ -346,4 +358,31 @@ fn each_batch(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_step_draw_and_block_has_its_own_stream() {
+        let steps = [0, 1, 0xffff, 1 << 16, (1 << 16) + 1, MAX_STEPS - 1];
+        let draws = [0, 1, MAX_NOISES - 1];
+        let blocks = [0, 1, (1 << 32) - 1];
+        let mut streams = BTreeSet::new();
+        for step in steps {
+            for draw in draws {
+                for block in blocks {
+                    let number = noise_stream(step, draw, block);
+                    assert!(streams.insert(number), "{step} {draw} {block}");
+                }
+            }
+        }
+        // Saved seeds mean the same weights: these numbers must not change.
+        assert_eq!(noise_stream(0, 0, 7), 7);
+        assert_eq!(noise_stream(3, 2, 1), 0x0003_0002_0000_0001);
+        assert_eq!(noise_stream(0xffff, 0xfff, 0), 0xffff_0fff_0000_0000);
+    }
 }

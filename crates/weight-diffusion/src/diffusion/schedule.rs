@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 
 /// Largest number of steps; a damaged file cannot make anyone allocate more.
-const MAX_STEPS: usize = 1 << 20;
+pub(super) const MAX_STEPS: usize = 1 << 20;
 
 /// How β_t grows over the T steps.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
+#[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
 pub enum BetaSchedule {
     /// β linear from `start` to `end` (DDPM, Ho et al. 2020: 1e-4 to 2e-2 over 1,000 steps).
     Linear {
@@ -48,6 +48,7 @@ pub struct NoiseSchedule {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct ScheduleSpec {
     betas: BetaSchedule,
     steps: usize,
@@ -117,8 +118,19 @@ impl NoiseSchedule {
 
     /// The same schedule shifted and scaled so that no signal is left at T − 1 (Lin et al. 2024,
     /// algorithm 1; diffusers' `rescale_betas_zero_snr`). As α is 0 there, ε-prediction cannot recover
-    /// anything at T − 1, and `UNet1dConfig` requires another parameterisation.
-    pub(super) fn with_zero_terminal_snr(mut self) -> Self {
+    /// anything at T − 1, and [`UNet1dConfig`](crate::UNet1dConfig) requires another parameterisation.
+    ///
+    /// ```
+    /// use weight_diffusion::NoiseSchedule;
+    ///
+    /// let schedule = NoiseSchedule::ddpm().with_zero_terminal_snr();
+    /// assert_eq!((schedule.alpha(999), schedule.sigma(999)), (0.0, 1.0));
+    /// ```
+    #[must_use]
+    pub fn with_zero_terminal_snr(mut self) -> Self {
+        if self.spec.zero_terminal_snr {
+            return self;
+        }
         let first = self.alphas_cumprod[0].sqrt();
         let last = self.alphas_cumprod[self.steps() - 1].sqrt();
         // A single step has no start to keep.
@@ -134,7 +146,8 @@ impl NoiseSchedule {
         self
     }
 
-    /// Whether no signal is left at T − 1 (Lin et al. 2024): a configuration asks for it with `"zero_terminal_snr": true`.
+    /// Whether no signal is left at T − 1, by [`NoiseSchedule::with_zero_terminal_snr`] or because a
+    /// configuration says `"zero_terminal_snr": true`.
     pub fn has_zero_terminal_snr(&self) -> bool {
         self.spec.zero_terminal_snr
     }

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor};
 use super::batch::Batch;
 use super::optimizer::{Optimizer, StepStats};
 use super::parallel::{self, Work};
-use super::trainer::{Trainer, check_data, sealed};
+use super::trainer::{Trainer, check_source, sealed};
 use crate::readback::scalar;
 use crate::{BlockSource, Error};
 
@@ -81,10 +81,11 @@ impl BlockTrainer {
     /// # Errors
     /// Returns [`Error::NotFinite`] if the loss or its gradient is NaN or infinite, and
     /// [`Error::DeviceFailed`] if one of the other devices fails; the weights are then those of the step
-    /// before. Returns [`Error::Layout`] or [`Error::Shape`] if the trainer was made for another data set,
-    /// [`Error::Device`] if a value cannot be read back, and the error of a data set that cannot be read.
+    /// before. Returns [`Error::Layout`] or [`Error::Shape`] if the trainer was made for another layout or
+    /// text width, [`Error::Device`] if a value cannot be read back, and the error of a data set that cannot
+    /// be read.
     pub fn step(&mut self, dataset: &dyn BlockSource) -> Result<StepStats, Error> {
-        check_data(&self.data, &dataset.spec())?;
+        check_source(&self.data, dataset)?;
         let (loss, gradient) = (self.objective).loss_and_gradient(&self.optimizer, dataset)?;
         self.optimizer.descend(loss, gradient)
     }

@@ -5,8 +5,8 @@ use burn::tensor::Device;
 use super::blocks::Blocks;
 use super::network_loss::{NetworkLoss, StepTexts, through_network};
 use super::optimizer::StepStats;
-use super::trainer::{Trainer, check_data, sealed};
-use crate::{BlockDataset, BlockSource, Error};
+use super::trainer::{Trainer, check_source, sealed};
+use crate::{BlockDataset, Error};
 
 /// Minimises the paper's loss on a batch of blocks (Eq. 1) plus a weighted [`NetworkLoss`] of one-step
 /// predictions: the combination that the paper tried and dropped.
@@ -43,7 +43,7 @@ impl CombinedTrainer {
         weight: f64,
         networks: usize,
     ) -> Result<StepStats, Error> {
-        check_data(&self.data, &dataset.spec())?;
+        check_source(&self.data, dataset)?;
         if !(weight.is_finite() && weight >= 0.0) {
             return Err(Error::config("weight", weight, "a number of at least 0"));
         }

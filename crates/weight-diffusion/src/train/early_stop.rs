@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::blocks::BlockTrainer;
 use super::loss::held_out_loss;
-use super::trainer::check_data;
+use super::trainer::check_source;
 use super::{EarlyStop, parameter_vector};
 use crate::{BlockSource, Error, UNet1d};
 
@@ -84,7 +84,7 @@ impl BlockTrainer {
     /// state then holds the best weights so far, and a resumed run stops where an uninterrupted one does.
     ///
     /// # Errors
-    /// Returns [`Error::Layout`] or [`Error::Shape`] if the trainer was made for another data set,
+    /// Returns [`Error::Layout`] or [`Error::Shape`] if the trainer was made for another layout or text width,
     /// [`Error::NotFinite`] if the loss is NaN or infinite, [`Error::Device`] if it cannot be read back, and
     /// the error of a data set that cannot be read.
     pub fn watch(&mut self, held_out: &dyn BlockSource) -> Result<Option<Validation>, Error> {
@@ -111,7 +111,7 @@ impl BlockTrainer {
     }
 
     fn held_out_loss(&self, held_out: &dyn BlockSource, rows: usize) -> Result<f32, Error> {
-        check_data(&self.data, &held_out.spec())?;
+        check_source(&self.data, held_out)?;
         let optimizer = &self.optimizer;
         let device = optimizer.device.clone().without_autodiff();
         let model = optimizer.ema_model();

@@ -4,8 +4,8 @@ use encoded_text::EncodedPrompt;
 
 use super::network_loss::{NetworkLoss, StepTexts, through_network};
 use super::optimizer::StepStats;
-use super::trainer::{Trainer, check_data, sealed};
-use crate::{BlockDataset, BlockSource, Error};
+use super::trainer::{Trainer, check_source, sealed};
+use crate::{BlockDataset, Error};
 
 /// Minimises a [`NetworkLoss`] of one-step predictions by all weights of the UNet, end to end.
 ///
@@ -29,15 +29,15 @@ impl NetworkTrainer {
     /// # Errors
     /// Returns [`Error::NotFinite`] if the loss or its gradient is NaN or infinite; the weights are then
     /// those of the step before. Returns [`Error::EmptyDataset`] if there are no prompts, [`Error::Layout`]
-    /// or [`Error::Shape`] if the trainer was made for another data set, [`Error::NetworkLoss`] if `loss`
-    /// fails, and [`Error::Device`] if a value cannot be read back.
+    /// or [`Error::Shape`] if the trainer was made for another layout or text width, [`Error::NetworkLoss`] if
+    /// `loss` fails, and [`Error::Device`] if a value cannot be read back.
     pub fn step(
         &mut self,
         dataset: &BlockDataset,
         prompts: &[EncodedPrompt],
         loss: &mut dyn NetworkLoss,
     ) -> Result<StepStats, Error> {
-        check_data(&self.data, &dataset.spec())?;
+        check_source(&self.data, dataset)?;
         let optimizer = &self.optimizer;
         let texts = StepTexts::given(optimizer.step + 1, prompts)?;
         let (loss, gradient) = through_network(

@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use super::early_stop::BestWeights;
 use super::optimizer::Optimizer;
 use super::{TrainConfig, parameter_vector};
-use crate::data::DatasetSpec;
+use crate::data::{BlockSource, DatasetSpec};
 use crate::{Error, UNet1d, UNet1dConfig};
 
 /// Trains a [`UNet1d`] with AdamW, a warm-up, gradient clipping and a moving average of the weights.
@@ -175,22 +175,34 @@ impl<O: Objective> Trainer<O> {
     }
 }
 
-/// Checks that the data set `found` is one that a trainer for `expected` can learn from.
+/// Checks that a trainer for `expected` can take a step on `source`, or be evaluated on it.
 ///
 /// # Errors
-/// Returns [`Error::Layout`] or [`Error::Shape`] if the layouts or the widths of the text tokens differ.
-pub(super) fn check_data(expected: &DatasetSpec, found: &DatasetSpec) -> Result<(), Error> {
-    if expected.layout_digest != found.layout_digest {
+/// As [`check_layout`].
+pub(super) fn check_source(expected: &DatasetSpec, source: &dyn BlockSource) -> Result<(), Error> {
+    let (layout, text_width) = (source.layout(), source.text_width());
+    check_layout(expected, (layout.name(), &layout.digest(), text_width))
+}
+
+/// Checks the name and digest of a layout and the width of text tokens.
+///
+/// # Errors
+/// Returns [`Error::Layout`] or [`Error::Shape`] if the layouts or the widths differ.
+pub(super) fn check_layout(
+    expected: &DatasetSpec,
+    (layout, digest, text_width): (&str, &str, usize),
+) -> Result<(), Error> {
+    if expected.layout_digest != digest {
         return Err(Error::layout(
             (&expected.layout, &expected.layout_digest),
-            (&found.layout, &found.layout_digest),
+            (layout, digest),
         ));
     }
-    if expected.text_width != found.text_width {
+    if expected.text_width != text_width {
         return Err(Error::shape(
             "text token width",
             expected.text_width,
-            found.text_width,
+            text_width,
         ));
     }
     Ok(())

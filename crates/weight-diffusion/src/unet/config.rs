@@ -9,7 +9,7 @@ const MAX_SIZE: usize = 1 << 16;
 /// Largest multiplier of a level.
 const MAX_MULTIPLIER: usize = 64;
 /// Largest number of values in a weight tensor.
-const MAX_VALUES: usize = 1 << 32;
+const MAX_VALUES: u64 = 1 << 32;
 
 /// Shape of [`UNet1d`](crate::UNet1d).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -198,7 +198,7 @@ fn multiple(field: &'static str, value: usize, of: usize) -> Result<(), Error> {
 
 /// Checks the number of values of a tensor with dimensions `factors`.
 fn fits(field: &'static str, factors: &[usize]) -> Result<(), Error> {
-    let product = factors.iter().try_fold(1usize, |p, f| p.checked_mul(*f));
+    let product = (factors.iter()).try_fold(1u64, |p, &f| p.checked_mul(f as u64));
     if product.is_some_and(|product| product <= MAX_VALUES) {
         return Ok(());
     }

@@ -1,6 +1,8 @@
 //! A small data set and networks to match.
 #![allow(dead_code, unreachable_pub)]
 
+use std::path::Path;
+
 use burn::tensor::Device;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -135,4 +137,14 @@ pub fn distance(a: &[f32], b: &[f32]) -> f64 {
         values.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt()
     };
     norm(&mut a.iter().zip(b).map(|(x, y)| x - y)) / norm(&mut b.iter().copied())
+}
+
+/// Names of the files in `dir`, sorted.
+pub fn files(dir: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
 }

@@ -1,7 +1,7 @@
 //! Records, and what a data set refuses.
 
 use crate::common::{BLOCK, WIDTH, dataset, layout, text, weights};
-use weight_blocks::{Normalization, Normalizer};
+use weight_blocks::{GroupingRule, Layout, Normalization, Normalizer};
 use weight_diffusion::encoded_text::EncodedPrompt;
 use weight_diffusion::{BlockDataset, BlockSource, Error};
 
@@ -65,6 +65,13 @@ fn what_does_not_fit_is_refused() {
         new(vec![narrow], vec![(0, good.clone())]),
         Error::Prompt(_)
     ));
+    let rule = GroupingRule::Concatenated;
+    let other = Layout::new("tiny", layout.groups().to_vec(), rule, BLOCK).unwrap();
+    let one = vec![(0, good.clone())];
+    let made = BlockDataset::new(other, normalizer.clone(), vec![text(1, 2)], WIDTH, one);
+    let error = made.unwrap_err();
+    assert!(matches!(error, Error::Blocks(_)), "{error}");
+    assert!(error.to_string().contains("Concatenated"), "{error}");
     let mut broken = good;
     broken[3] = f32::NAN;
     let error = new(vec![text(1, 2)], vec![(0, broken)]);

@@ -11,6 +11,7 @@ mod large_zoo;
 mod network_loss;
 mod sampling;
 mod shipped;
+mod state;
 mod step_time;
 mod streamed;
 mod training;

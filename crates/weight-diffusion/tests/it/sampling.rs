@@ -68,6 +68,9 @@ fn zero_terminal_snr_keeps_the_start_and_ends_in_noise() {
     assert_eq!(schedule.alpha(999), 0.0);
     assert_eq!(schedule.sigma(999), 1.0);
     assert!((schedule.alpha(0) - plain.alpha(0)).abs() < 1e-12);
+    let built = plain.with_zero_terminal_snr();
+    assert_eq!(built, schedule);
+    assert_eq!(built.with_zero_terminal_snr(), schedule);
     let json = serde_json::to_string(&schedule).unwrap();
     let again: NoiseSchedule = serde_json::from_str(&json).unwrap();
     assert_eq!(again, schedule);
@@ -91,6 +94,20 @@ fn zero_terminal_snr_keeps_the_start_and_ends_in_noise() {
         };
         other.validate().unwrap();
     }
+}
+
+#[test]
+fn a_schedule_of_unknown_fields_is_refused() {
+    let parse = |json: &str| serde_json::from_str::<NoiseSchedule>(json);
+    let linear = r#"{"kind":"linear","start":0.0001,"end":0.02}"#;
+    let good = parse(&format!(r#"{{"betas":{linear},"steps":1000}}"#)).unwrap();
+    assert_eq!(good, NoiseSchedule::ddpm());
+    let misspelt = format!(r#"{{"betas":{linear},"steps":1000,"zero_terminal_SNR":true}}"#);
+    let error = parse(&misspelt).unwrap_err().to_string();
+    assert!(error.contains("zero_terminal_SNR"), "{error}");
+    let stop = linear.replace("}", r#","stop":0.1}"#);
+    let error = parse(&format!(r#"{{"betas":{stop},"steps":1000}}"#)).unwrap_err();
+    assert!(error.to_string().contains("stop"), "{error}");
 }
 
 /// DDIM on DDPM's schedule, without a text.
