@@ -12,7 +12,9 @@ const MOMENTS: [&str; 2] = ["moment_1", "moment_2"];
 /// Both moments of a tensor's gradient, `[Tensor<D>; 2]`; none before its first.
 type Moments = Option<Box<dyn Any + Send>>;
 
-/// Adam (Kingma and Ba 2015): the same values as Burn's, to the bit on the CPU, where each tensor is updated in one pass.
+/// Adam (Kingma and Ba 2015): the same values as Burn's, to the bit on the CPU, where each tensor is updated in one pass, if
+/// every tensor that trains has a gradient in every step. Here one count of steps corrects the bias of all moments, while
+/// Burn counts each tensor's own: they differ for a tensor that is without a gradient in some step.
 ///
 /// Not on one vector of all tensors, as the weight generator's AdamW: Burn's fusion makes one launch of each tensor's update,
 /// and cutting a vector into a hundred tensors takes more than that.

@@ -81,8 +81,8 @@ impl AdapterLoss {
         })
     }
 
-    /// The loss of the edits that `weights` do on `pairs`, and its gradient by every adapter weight. `text` is the prompt
-    /// that the generator reads (one on the plain device for all pairs), if it reads one.
+    /// The loss of the edits that `weights` do on `pairs`, and its gradient with respect to every adapter weight. `text`
+    /// is the prompt that the generator reads (one on the plain device for all pairs), if it reads one.
     /// Without a discriminator it is the mean absolute difference between edited photos and targets,
     /// in units of the −1..1 range.
     ///

@@ -74,6 +74,16 @@ pub enum Error {
         /// The value.
         found: f32,
     },
+    /// An epoch of which only a part was trained: an error ended it, or its observer asks for what only a whole one gives.
+    #[error(
+        "epoch {epoch} is not finished: the run is at step {step}, in the middle of it, and can be neither saved nor trained further; make the trainer again and continue from the last saved state"
+    )]
+    UnfinishedEpoch {
+        /// Epoch, from 1.
+        epoch: usize,
+        /// Step within the run, from 1.
+        step: usize,
+    },
     /// No zoo entry to start from.
     #[error("the zoo has no entries to start from; collect some concepts first")]
     EmptyZoo,
@@ -104,9 +114,22 @@ pub enum Error {
         /// What is wrong with it.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A run's state of another format version.
+    #[error(
+        "{}: format version {found}, but this build reads {expected}; remove the folder to start this run again",
+        path.display()
+    )]
+    StateVersion {
+        /// The file.
+        path: PathBuf,
+        /// The version in the file.
+        found: u32,
+        /// The version that this build reads.
+        expected: u32,
+    },
     /// A run's state with another recipe.
     #[error(
-        "{}: written with another recipe or format version; use that recipe, or remove the folder to start this run again",
+        "{}: written with another recipe; use that recipe, or remove the folder to start this run again",
         path.display()
     )]
     OtherRecipe {

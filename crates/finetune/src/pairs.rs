@@ -8,7 +8,7 @@ use crate::Error;
 /// Photos and their edited versions, on a device, in −1..1.
 #[derive(Debug, Clone)]
 pub struct PairSet {
-    /// `[N, 3, S, S]`.
+    /// `[N, 3, S, S]`; as many as there are targets.
     pub photos: Tensor<4>,
     /// `[N, 3, S, S]`, in the same order.
     pub targets: Tensor<4>,
@@ -43,8 +43,16 @@ impl PairSet {
     }
 
     /// The pairs at `indices`, in that order.
+    ///
+    /// # Panics
+    /// Panics if there is no photo or no target at one of them.
     #[must_use]
     pub fn select(&self, indices: &[usize]) -> Self {
+        let count = self.len().min(self.targets.dims()[0]);
+        assert!(
+            indices.iter().all(|&i| i < count),
+            "pairs {indices:?} of {count}"
+        );
         let ints: Vec<i64> = indices.iter().map(|&i| i as i64).collect();
         let index = Tensor::<1, Int>::from_data(
             TensorData::new(ints, [indices.len()]),
@@ -118,9 +126,16 @@ fn write_planes(image: &RgbImage, out: &mut [f32]) {
     }
 }
 
-/// `[N, 3, H, W]` in −1..1 to sRGB images, rounded and clamped.
+/// `[N, 3, H, W]` in −1..1 to sRGB images, rounded and clamped; a NaN becomes 0.
+///
+/// # Panics
+/// Panics if the images do not have three channels.
 pub fn tensor_to_images(images: Tensor<4>) -> Vec<RgbImage> {
-    let [n, _, height, width] = images.dims();
+    let [n, channels, height, width] = images.dims();
+    assert_eq!(
+        channels, 3,
+        "images of {channels} channels; expected [N, 3, H, W]"
+    );
     let plane = height * width;
     let data: Vec<f32> = images
         .without_autodiff()

@@ -17,13 +17,16 @@ use crate::{Error, PairSet};
 
 /// Hyper-parameters of the base's pretraining.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PretrainConfig {
-    /// Optimizer steps.
+    /// Optimizer steps, at least 2: the first has the learning rate 0.
     pub steps: usize,
     /// Photos per step, each of a concept drawn for it by whoever makes the [`PretrainBatch`]: batch norm's statistics are
     /// then those of all concepts together, and the running ones hold for each of them.
     pub batch_size: usize,
-    /// Adam's peak learning rate, warmed up over the first 2 % and decayed by a cosine.
+    /// Adam's peak learning rate, warmed up over the first 2 % of the steps and decayed by a cosine to 1 % of it: step k
+    /// (from 0) of n has `lr · min(k / (0.02 n), 1) · max(½ (1 + cos(π k / n)), 0.01)`. The first step has 0, and only
+    /// moves the batch norms' running statistics; steps past the last one have the final 1 %.
     pub lr: f64,
     /// Share of the samples without text, whose target is the photo itself. "No text" thus means "leave the photo as it
     /// is", which is what a zero adapter does.
@@ -101,15 +104,20 @@ impl Pretrainer {
         config: PretrainConfig,
         device: &Device,
     ) -> Result<Self, Error> {
-        for (field, bad) in [
-            ("steps", config.steps == 0),
-            ("batch_size", config.batch_size == 0),
+        for (field, value, least, requirement) in [
+            (
+                "steps",
+                config.steps,
+                2,
+                "at least 2, as the first has the learning rate 0",
+            ),
+            ("batch_size", config.batch_size, 1, "at least 1"),
         ] {
-            if bad {
+            if value < least {
                 return Err(Error::Recipe {
                     field,
-                    value: 0.0,
-                    requirement: "at least 1",
+                    value: value as f64,
+                    requirement,
                 });
             }
         }
@@ -176,7 +184,6 @@ impl Pretrainer {
         let loss = l1_loss(edited, target.clone());
         let value = loss.clone().detach().into_scalar::<f32>();
         let lr = self.learning_rate();
-        self.step += 1;
         if !value.is_finite() {
             let suspects = Suspects::default()
                 .images("photo", &photos)
@@ -184,7 +191,7 @@ impl Pretrainer {
                 .network("base", &self.generator)?;
             return Err(suspects.accuse(Error::NotFinite {
                 epoch: 0,
-                step: self.step,
+                step: self.step + 1,
                 which: "base",
                 value,
                 layer: String::new(),
@@ -194,6 +201,7 @@ impl Pretrainer {
         }
         let generator = self.generator.clone();
         self.generator = self.adam.step(lr, generator, &mut loss.backward());
+        self.step += 1;
         Ok(value)
     }
 
@@ -230,6 +238,7 @@ impl Pretrainer {
         }
     }
 
+    /// That of the next step, as [`PretrainConfig::lr`] says.
     fn learning_rate(&self) -> f64 {
         let progress = self.step as f64 / self.config.steps as f64;
         let warm = (progress / 0.02).min(1.0);

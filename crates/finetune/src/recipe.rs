@@ -7,6 +7,7 @@ use crate::Error;
 
 /// Hyper-parameters of one concept's training (Eq. 4).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Recipe {
     /// Passes over the training pairs.
     pub epochs: usize,

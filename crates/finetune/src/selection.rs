@@ -54,7 +54,7 @@ pub struct Selection {
 
 /// Chooses `count` photos that stand for all: k-means with `count` clusters on `features`, one vector per photo (any
 /// feature network's output [photos, features] on the host), and of each cluster the photo nearest its centre. E²GAN
-/// picks 400 of 800 photos so, on CLIP features.
+/// picks 400 of 800 photos this way, on CLIP features.
 ///
 /// The start is drawn with `seed` (k-means++ with 2 + ln k candidates per centre, as in scikit-learn); then Lloyd's
 /// passes until no photo changes its cluster. A cluster that loses all its photos is given the one that is farthest

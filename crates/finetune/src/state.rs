@@ -10,7 +10,7 @@ use burn::tensor::Device;
 use lora_gan::HybridGenerator;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tensor_file::atomic::AtomicFolder;
+use tensor_file::atomic::{self, AtomicFolder};
 use tensor_file::{load_safetensors, save_safetensors};
 use weight_blocks::module::module_shapes;
 use weight_blocks::{NamedTensors, load_named, module_to_named};
@@ -46,14 +46,20 @@ struct PretrainMeta {
     step: usize,
 }
 
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
 /// A folder of one state: a safetensors file per network and per optimizer, and `state.json`.
 struct Folder {
     path: PathBuf,
 }
 
 impl Folder {
-    /// Writes `dir/at-NNNNNN` and removes all other states. They may be of a run that went further: until they are removed,
-    /// the new one has a number above theirs, so that it is the last one from the moment it is there.
+    /// Writes `dir/at-NNNNNN` and, once it is on the disk, removes all other states. They may be of a run that went
+    /// further: until they are removed, the new one has a number above theirs, so that it is the last one from the moment
+    /// it is there.
     fn write(
         dir: &Path,
         at: usize,
@@ -72,6 +78,7 @@ impl Folder {
             std::fs::remove_dir_all(&other).map_err(|e| unsaved(&other, e))?;
         }
         if target != path(at) {
+            atomic::sync_folder(dir).map_err(|e| unsaved(dir, e))?;
             std::fs::rename(&target, path(at)).map_err(|e| unsaved(&target, e))?;
         }
         Ok(())
@@ -127,17 +134,26 @@ impl Folder {
     fn save_meta(&self, meta: &impl Serialize) -> Result<(), Error> {
         let path = self.path.join(META);
         let text = serde_json::to_vec(meta).map_err(|e| unsaved(&path, e))?;
-        std::fs::write(&path, text).map_err(|e| unsaved(&path, e))
+        atomic::write(&path, &text).map_err(|e| unsaved(&path, e))
     }
 
     fn load_meta<T: DeserializeOwned>(&self) -> Result<T, Error> {
         let path = self.path.join(META);
         let text = std::fs::read(&path).map_err(|e| state(&path, e))?;
+        // The version first: another one may have any fields.
+        let Version { version } = serde_json::from_slice(&text).map_err(|e| state(&path, e))?;
+        if version != VERSION {
+            return Err(Error::StateVersion {
+                path,
+                found: version,
+                expected: VERSION,
+            });
+        }
         serde_json::from_slice(&text).map_err(|e| state(&path, e))
     }
 
-    /// Refuses a state of another format version, or of another recipe than `current`.
-    fn check<T>(&self, version: u32, recipe: &T, current: &T) -> Result<(), Error>
+    /// Refuses a state of another recipe than `current`.
+    fn check<T>(&self, recipe: &T, current: &T) -> Result<(), Error>
     where
         T: Serialize + DeserializeOwned + PartialEq,
     {
@@ -145,7 +161,7 @@ impl Folder {
         let path = self.path.join(META);
         let text = serde_json::to_vec(current).map_err(|e| state(&path, e))?;
         let current: T = serde_json::from_slice(&text).map_err(|e| state(&path, e))?;
-        if version == VERSION && *recipe == current {
+        if *recipe == current {
             return Ok(());
         }
         Err(Error::OtherRecipe { path })
@@ -157,9 +173,10 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
     /// states there: what was saved last is what a resumed run continues from.
     ///
     /// # Errors
-    /// Returns [`Error::SaveState`], which names the file, if it cannot be written, and [`Error::NotFiniteWeights`] if a
-    /// weight is NaN or infinite.
+    /// Returns [`Error::UnfinishedEpoch`] within an epoch and after one that ended with an error, [`Error::SaveState`],
+    /// which names the file, if it cannot be written, and [`Error::NotFiniteWeights`] if a weight is NaN or infinite.
     pub fn save_state(&self, dir: &Path) -> Result<(), Error> {
+        self.check_between_epochs()?;
         self.check_weights(self.epoch)?;
         Folder::write(dir, self.epoch, |folder| {
             folder.save(GENERATOR, &self.generator, &self.adam)?;
@@ -180,13 +197,14 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
     /// trainer stays as it is.
     ///
     /// # Errors
-    /// Returns [`Error::State`] if the state cannot be read, and [`Error::OtherRecipe`] if it belongs to another recipe.
+    /// Returns [`Error::State`] if the state cannot be read, [`Error::StateVersion`] if it has another format, and
+    /// [`Error::OtherRecipe`] if it belongs to another recipe.
     pub fn resumed(mut self, dir: &Path) -> Result<Self, Error> {
         let Some(folder) = Folder::last(dir)? else {
             return Ok(self);
         };
         let meta: ConceptMeta = folder.load_meta()?;
-        folder.check(meta.version, &meta.recipe, &self.recipe)?;
+        folder.check(&meta.recipe, &self.recipe)?;
         self.generator = folder.load(GENERATOR, self.generator, &mut self.adam)?;
         let adversary = &mut self.adversary;
         let discriminator = adversary.discriminator.clone();
@@ -196,6 +214,7 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
         self.spent = Duration::try_from_secs_f64(meta.seconds)
             .map_err(|e| state(&folder.path.join(META), e))?;
         self.history = meta.history;
+        self.in_epoch = false;
         Ok(self)
     }
 }
@@ -229,7 +248,8 @@ impl Pretrainer {
     /// the other states there, as [`GanTrainer::save_state`].
     ///
     /// # Errors
-    /// As [`GanTrainer::save_state`].
+    /// Returns [`Error::SaveState`], which names the file, if it cannot be written, and [`Error::NotFiniteWeights`] if a
+    /// weight is NaN or infinite.
     pub fn save_state(&self, dir: &Path) -> Result<(), Error> {
         let weights = Suspects::default().network("base", &self.generator)?;
         if let Some((layer, found)) = weights.broken() {
@@ -265,7 +285,7 @@ impl Pretrainer {
             return Ok(trainer);
         };
         let meta: PretrainMeta = folder.load_meta()?;
-        folder.check(meta.version, &meta.config, &trainer.config)?;
+        folder.check(&meta.config, &trainer.config)?;
         trainer.generator = folder.load(GENERATOR, trainer.generator, &mut trainer.adam)?;
         trainer.step = meta.step;
         Ok(trainer)

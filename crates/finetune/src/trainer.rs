@@ -21,7 +21,7 @@ pub(crate) fn noise_seed(seed: u64, step: usize) -> u64 {
     seed ^ (step as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
-/// Mean losses of one epoch.
+/// Losses of one epoch, each the mean over its steps: the pairs of a smaller last batch count for more than the others.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct EpochLosses {
     /// Epoch, from 1.
@@ -48,6 +48,8 @@ pub struct GanTrainer<G, D> {
     pub(crate) recipe: Recipe,
     pub(crate) epoch: usize,
     pub(crate) steps: usize,
+    /// From an epoch's first step to its end; it stays if an error ends the epoch.
+    pub(crate) in_epoch: bool,
     pub(crate) spent: Duration,
     pub(crate) history: Vec<EpochLosses>,
 }
@@ -117,6 +119,7 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
             recipe,
             epoch: 0,
             steps: 0,
+            in_epoch: false,
             spent: Duration::ZERO,
             history: Vec::new(),
         }
@@ -146,7 +149,9 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
     ///
     /// # Errors
     /// Returns [`Error::NoPairs`], or [`Error::NotFinite`] as soon as a loss is NaN or infinite, or
-    /// [`Error::NotFiniteWeights`] after the last step.
+    /// [`Error::NotFiniteWeights`] after the last step. After an error within an epoch, the trainer holds half an epoch:
+    /// it can still be read, but further epochs and [`GanTrainer::save_state`] return [`Error::UnfinishedEpoch`] until
+    /// [`GanTrainer::resumed`] has replaced it by a saved state.
     pub fn epoch(&mut self, pairs: &PairSet) -> Result<EpochLosses, Error> {
         self.epoch_observed(pairs, |_, _, _| Ok(()))
     }
@@ -162,6 +167,7 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
         mut observe: impl FnMut(&Self, usize, usize) -> Result<(), E>,
     ) -> Result<EpochLosses, E> {
         let mut started = Instant::now();
+        self.check_between_epochs()?;
         if pairs.is_empty() {
             return Err(Error::NoPairs {
                 what: "training",
@@ -175,6 +181,7 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
         order.shuffle(&mut rng);
         let mut sums = [0.0f64; 3];
         let total = order.len().div_ceil(self.recipe.batch_size);
+        self.in_epoch = true;
         for (i, batch) in order.chunks(self.recipe.batch_size).enumerate() {
             let PairSet { photos, targets } = pairs.select(batch).autodiff();
             let losses = self.step(photos, targets)?;
@@ -187,6 +194,7 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
         }
         self.check_weights(self.epoch + 1)?;
         self.epoch += 1;
+        self.in_epoch = false;
         self.spent += started.elapsed();
         let mean = |sum: f64| sum / total as f64;
         let losses = EpochLosses {
@@ -197,6 +205,17 @@ impl<G: ImageTranslator + Module, D: PairDiscriminator + Module> GanTrainer<G, D
         };
         self.history.push(losses);
         Ok(losses)
+    }
+
+    /// Returns [`Error::UnfinishedEpoch`] if the weights are those of half an epoch.
+    pub(crate) fn check_between_epochs(&self) -> Result<(), Error> {
+        if !self.in_epoch {
+            return Ok(());
+        }
+        Err(Error::UnfinishedEpoch {
+            epoch: self.epoch + 1,
+            step: self.steps,
+        })
     }
 
     /// Returns [`Error::NotFiniteWeights`] if a weight is NaN or infinite.

@@ -10,7 +10,8 @@ pub enum Activation {
     None,
     /// max(x, 0).
     Relu,
-    /// x above zero and `slope`·x below; the slope must be above zero.
+    /// x above zero and `slope`·x below. The kernels need a slope above zero; with any other, the layer is composed of
+    /// Burn's operations.
     LeakyRelu(f64),
 }
 

@@ -12,7 +12,7 @@ use weight_blocks::module::module_shapes;
 use weight_blocks::{WeightSpace, check_tensors, load_named, module_to_named};
 
 use crate::error::Error;
-use crate::files::{self, check_size, create_dir, read_json, write_json};
+use crate::files::{check_holds, check_size, create_dir, read_json, write_json};
 use crate::generator::{GeneratorConfig, HybridGenerator};
 
 const VERSION: u32 = 1;
@@ -44,7 +44,7 @@ struct Version {
 pub struct BaseGenerator {
     /// The network; its LoRA factors are the configuration's initial ones.
     pub generator: HybridGenerator,
-    /// Its shape.
+    /// Its shape, that of the network.
     pub config: GeneratorConfig,
     /// SHA-256 of `generator.safetensors`, in hex.
     pub digest: String,
@@ -67,7 +67,8 @@ impl BaseGenerator {
     /// [`BaseGenerator::encoder`].
     ///
     /// # Errors
-    /// Returns [`Error::File`] if the folder or a file cannot be written.
+    /// Returns [`Error::File`] if the folder or a file cannot be written, and [`Error::Weights`] if the values cannot be
+    /// read back from the device.
     pub fn save(
         dir: &Path,
         generator: &HybridGenerator,
@@ -91,9 +92,11 @@ impl BaseGenerator {
     /// Reads a folder that [`BaseGenerator::save`] wrote.
     ///
     /// # Errors
-    /// Returns [`Error::Json`], [`Error::Version`] or [`Error::Config`] if `generator.json` cannot be used,
-    /// [`Error::Digest`], [`Error::TooFewBytes`] or [`Error::MissingTensor`] if the weights are not those that it
-    /// describes, and [`Error::File`] if a file cannot be read; each names the file.
+    /// Returns [`Error::Json`] or [`Error::Version`] if `generator.json` is not such a configuration, [`Error::Digest`],
+    /// [`Error::TooFewBytes`] or [`Error::MissingTensor`] if the weights are not those that it describes, and
+    /// [`Error::File`] if a file cannot be read; each names the file. Returns [`Error::Config`], [`Error::UnknownLayer`]
+    /// or [`Error::RankTooLarge`], which name the field or the layer, if nothing can be built from `generator.json`, and
+    /// [`Error::Weights`], which names the tensor, if one of the weights has another shape or is not the network's.
     pub fn load(dir: &Path, device: &Device) -> Result<Self, Error> {
         let Manifest {
             config,
@@ -102,23 +105,13 @@ impl BaseGenerator {
             ..
         } = read_manifest(&dir.join(CONFIG))?;
         let path = dir.join(WEIGHTS);
-        let (bytes, values) = (files::size(&path)?, config.base_values() as u64);
-        // A few numbers in a configuration must not make this process allocate gigabytes that no file holds.
-        let too_few = values > bytes / 2;
-        if !too_few {
-            // Four bytes a value and the header; twice that, so that surplus tensors are named below.
-            check_size(&path, 8 * values + (16 << 20))?;
-        }
+        let values = config.base_values();
+        // Four bytes a value and the header; twice that, so that surplus tensors are named below.
+        check_size(&path, 8 * values as u64 + (16 << 20))?;
         if file_sha256(&path)? != sha256 {
             return Err(Error::Digest { path });
         }
-        if too_few {
-            return Err(Error::TooFewBytes {
-                path,
-                bytes,
-                values,
-            });
-        }
+        check_holds(&path, values)?;
         let generator = HybridGenerator::new(&config, 0, device)?;
         let (weights, _) = load_safetensors(&path)?;
         let missing = |(name, _): &(String, _)| !is_lora(name) && !weights.contains_key(name);
@@ -138,7 +131,8 @@ impl BaseGenerator {
     /// ([`HybridGenerator::with_prompt`]). A base from which the prompt is withheld only keeps the prompt's name.
     ///
     /// # Errors
-    /// Returns [`Error::OtherEncoder`] if the base reads another encoder's tokens.
+    /// Returns [`Error::OtherEncoder`] if the base reads another encoder's tokens, [`Error::Input`] if these are not as wide
+    /// as its context, and [`Error::EmptyPrompt`] if there are none and the base is already the one for a prompt.
     pub fn with_prompt(
         &self,
         prompt: &str,
@@ -147,10 +141,15 @@ impl BaseGenerator {
     ) -> Result<Self, Error> {
         self.check_encoder(encoder)?;
         let mut own = self.clone();
-        own.prompt = Some(prompt.to_owned());
         if self.encoder.is_some() {
+            if let (Some(prompt), 0) = (&self.prompt, tokens.len) {
+                let prompt = prompt.clone();
+                return Err(Error::EmptyPrompt { prompt });
+            }
             own.generator = own.generator.with_prompt(tokens)?;
+            own.config = own.generator.config().clone();
         }
+        own.prompt = Some(prompt.to_owned());
         Ok(own)
     }
 

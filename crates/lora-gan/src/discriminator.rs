@@ -16,6 +16,7 @@ use crate::state_dict::{self, LayerNames, StateDictFile};
 
 /// Shape of a [`PatchGan`] (Isola et al., 2017, §6.1.2).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PatchGanConfig {
     /// Channels after the first layer; they double per layer up to 8×.
     pub width: usize,
@@ -188,7 +189,8 @@ impl PatchGan {
     /// # Errors
     /// Those of [`PatchGan::forward`].
     pub fn check_input(&self, photo: &Tensor<4>, edited: &Tensor<4>) -> Result<(), Error> {
-        let smallest = 3 << (self.layers.len() - 2);
+        let strides = self.layers.iter().map(|layer| layer.stride);
+        let smallest = strides.fold(3, usize::saturating_mul);
         let fits = |[b, c, h, w]: [usize; 4]| b > 0 && c == 3 && h.min(w) >= smallest;
         let found = photo.dims();
         if !fits(found) {

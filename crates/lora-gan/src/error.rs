@@ -104,14 +104,14 @@ pub enum Error {
         /// The weights' file.
         path: PathBuf,
     },
-    /// The weights of a base are too few for its configuration.
-    #[error("{}: {bytes} bytes for a generator of {values} values; is the configuration of another base?", path.display())]
+    /// The weights of a base or an exported generator are too few for its configuration.
+    #[error("{}: {bytes} bytes for a generator of {values} values; does the configuration belong to other weights?", path.display())]
     TooFewBytes {
         /// The weights' file.
         path: PathBuf,
         /// Its size.
         bytes: u64,
-        /// The values that a base of this configuration has.
+        /// The values that a generator of this configuration has, without LoRA.
         values: u64,
     },
     /// An adapter belongs to another base.
@@ -133,6 +133,14 @@ pub enum Error {
         expected: String,
         /// The encoder in use.
         found: String,
+    },
+    /// An empty prompt for a base that is already the one for another prompt.
+    #[error(
+        "the base is the one for the prompt {prompt:?}, whose tokens an empty prompt would leave in place; start from the base as it was loaded"
+    )]
+    EmptyPrompt {
+        /// The prompt that the base is for.
+        prompt: String,
     },
     /// The adapters of a base read their prompts, and the base was given none.
     #[error("this base reads the prompt; give it one with `BaseGenerator::with_prompt`")]

@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::files::{create_dir, read_json, write_json};
+use crate::files::{check_holds, create_dir, read_json, write_json};
 use crate::generator::{GeneratorConfig, HybridGenerator, LAYERS};
 use crate::state_dict::{self, LayerNames};
 
@@ -37,9 +37,10 @@ impl HybridGenerator {
     /// Batch norms remain layers of their own: run the module in `eval` mode.
     ///
     /// # Errors
-    /// Returns [`Error::File`] if the folder or a file cannot be written.
+    /// Returns [`Error::File`] if the folder or a file cannot be written, and [`Error::Weights`] if the values cannot be
+    /// read back from the device.
     pub fn export(&self, dir: &Path) -> Result<(), Error> {
-        let network = self.clone().merge_adapter().without_lora();
+        let network = self.clone().merge_adapter();
         create_dir(dir)?;
         state_dict::save(&network, &torch_names(), &dir.join(WEIGHTS))?;
         let manifest = Manifest {
@@ -55,7 +56,8 @@ impl HybridGenerator {
     ///
     /// # Errors
     /// Returns [`Error::Json`], [`Error::Format`] or [`Error::Version`] if `config.json` is not such a configuration,
-    /// and the errors of [`state_dict::load`].
+    /// [`Error::Config`], [`Error::UnknownLayer`] or [`Error::RankTooLarge`] if nothing can be built from it,
+    /// [`Error::TooFewBytes`] if the weights are far fewer than it describes, and the errors of [`state_dict::load`].
     pub fn import(dir: &Path, device: &Device) -> Result<Self, Error> {
         let path = dir.join(CONFIG);
         let Head { format, version } = read_json(&path)?;
@@ -74,9 +76,11 @@ impl HybridGenerator {
             });
         }
         let Manifest { config, .. } = read_json(&path)?;
+        config.validate()?;
+        let path = dir.join(WEIGHTS);
+        check_holds(&path, config.base_values())?;
         let bare = Self::new(&config, 0, device)?.without_lora();
-        state_dict::load(bare, &torch_names(), dir.join(WEIGHTS))?
-            .with_lora(&config.lora, config.lora_seed)
+        state_dict::load(bare, &torch_names(), path)?.with_lora(&config.lora, config.lora_seed)
     }
 }
 

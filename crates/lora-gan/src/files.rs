@@ -11,7 +11,7 @@ use crate::error::Error;
 /// No configuration of this crate or of PEFT comes near it.
 pub(crate) const JSON_LIMIT: u64 = 1 << 20;
 
-pub(crate) fn size(path: &Path) -> Result<u64, Error> {
+fn size(path: &Path) -> Result<u64, Error> {
     let metadata = std::fs::metadata(path).map_err(|source| io(path, source))?;
     Ok(metadata.len())
 }
@@ -24,6 +24,20 @@ pub(crate) fn check_size(path: &Path, limit: u64) -> Result<(), Error> {
     }
     let path = path.to_owned();
     Err(tensor_file::Error::TooLarge { path, bytes, limit }.into())
+}
+
+/// Refuses a file of weights that cannot hold `values` values, at two bytes a value or more: a few numbers in a configuration
+/// must not make this process allocate gigabytes that no file holds.
+pub(crate) fn check_holds(path: &Path, values: usize) -> Result<(), Error> {
+    let (bytes, values) = (size(path)?, values as u64);
+    if values <= bytes / 2 {
+        return Ok(());
+    }
+    Err(Error::TooFewBytes {
+        path: path.to_owned(),
+        bytes,
+        values,
+    })
 }
 
 pub(crate) fn create_dir(dir: &Path) -> Result<(), Error> {

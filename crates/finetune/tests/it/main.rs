@@ -5,6 +5,7 @@ mod adapter_loss;
 mod common;
 mod divergence;
 mod evaluator;
+mod pairs;
 mod pretrainer;
 mod scratch;
 mod starts;

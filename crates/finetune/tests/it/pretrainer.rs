@@ -233,6 +233,14 @@ fn impossible_configurations_name_the_field() {
             },
             "steps",
         ),
+        // The first step has the rate 0.
+        (
+            PretrainConfig {
+                steps: 1,
+                ..config()
+            },
+            "steps",
+        ),
         (
             PretrainConfig {
                 batch_size: 0,
@@ -290,6 +298,14 @@ fn impossible_configurations_name_the_field() {
 }
 
 #[test]
+fn a_misspelt_field_is_named() {
+    let text = serde_json::to_string(&config()).unwrap();
+    let text = text.replace("crop", "cropped");
+    let error = serde_json::from_str::<PretrainConfig>(&text).unwrap_err();
+    assert!(error.to_string().contains("cropped"), "{error}");
+}
+
+#[test]
 fn empty_sets_and_nan_losses_are_errors() {
     let mut trainer = Pretrainer::new(base(&tiny()), config(), &test_device::device()).unwrap();
     let none = || Tensor::<4>::zeros([0, 3, 16, 16], &test_device::device());
@@ -313,4 +329,5 @@ fn empty_sets_and_nan_losses_are_errors() {
         }
         other => panic!("{other:?}"),
     }
+    assert_eq!(trainer.steps_done(), 0);
 }

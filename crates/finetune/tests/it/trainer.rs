@@ -1,11 +1,8 @@
 //! Training one concept: that it learns, what it leaves alone, that it repeats, and its errors.
 
-use crate::common::{base, changed, negatives, photo, recipe, tiny};
+use crate::common::{base, changed, negatives, recipe, tiny};
 use burn::tensor::Tensor;
-use finetune::{
-    ConceptTrainer, Error, PairSet, Recipe, images_to_tensor, tensor_to_images, translate,
-};
-use image::{Rgb, RgbImage};
+use finetune::{ConceptTrainer, Error, PairSet, Recipe, translate};
 use lora_gan::{GeneratorConfig, HybridGenerator, Pass, PatchGanConfig};
 use weight_blocks::{NamedTensors, WeightSpace, module_to_named};
 
@@ -254,6 +251,17 @@ fn impossible_recipes_name_the_field() {
 }
 
 #[test]
+fn a_misspelt_field_is_named() {
+    let text = serde_json::to_string(&recipe()).unwrap();
+    assert_eq!(serde_json::from_str::<Recipe>(&text).unwrap(), recipe());
+    for (field, misspelt) in [("warmup_steps", "warm_up_steps"), ("norm", "norms")] {
+        let text = text.replace(field, misspelt);
+        let error = serde_json::from_str::<Recipe>(&text).unwrap_err();
+        assert!(error.to_string().contains(misspelt), "{error}");
+    }
+}
+
+#[test]
 fn a_nan_loss_stops_the_epoch() {
     let poison = |t: &Tensor<4>| {
         t.clone().slice_assign(
@@ -334,71 +342,6 @@ fn an_empty_pair_set_is_an_error() {
 }
 
 #[test]
-fn images_of_another_size_are_named_by_position() {
-    let good = || (photo(16, 0), photo(16, 1));
-    let wide = RgbImage::new(17, 16);
-    for bad in [(wide.clone(), photo(16, 1)), (photo(16, 0), wide)] {
-        match PairSet::new(&[good(), good(), bad], 16, &test_device::device()) {
-            Err(
-                error @ Error::PairSize {
-                    index: 2,
-                    width: 17,
-                    height: 16,
-                    size: 16,
-                },
-            ) => {
-                assert!(error.to_string().starts_with("pair 2: 17×16"), "{error}");
-            }
-            other => panic!("{:?}", other.map(drop)),
-        }
-    }
-}
-
-#[test]
-fn images_come_back_from_tensors() {
-    let device = test_device::device();
-    // Every value of every channel, in pixels that differ.
-    let image = RgbImage::from_fn(16, 16, |x, y| {
-        let v = (16 * y + x) as u8;
-        Rgb([v, 255 - v, v.wrapping_mul(7)])
-    });
-    let other = photo(16, 3);
-    let tensor = images_to_tensor(&[&image, &other], 16, &device).unwrap();
-    assert_eq!(tensor.dims(), [2, 3, 16, 16]);
-    let values = tensor.clone().into_data().try_into_vec::<f32>().unwrap();
-    assert!(values.iter().all(|v| (-1.0..=1.0).contains(v)));
-    // Red of the first pixel is 0, of the last one 255; then green runs the other way.
-    assert_eq!((values[0], values[255], values[256]), (-1.0, 1.0, 1.0));
-    // Row by row: (x 1, y 0) is 1, (x 0, y 1) is 16.
-    assert!((values[1] - (1.0 / 127.5 - 1.0)).abs() < 1e-6);
-    assert!((values[16] - (16.0 / 127.5 - 1.0)).abs() < 1e-6);
-    assert_eq!(tensor_to_images(tensor), [image, other]);
-    // Beyond the range they are clamped.
-    let far = tensor_to_images(Tensor::full([1, 3, 2, 1], 3.0, &device));
-    assert_eq!(far, [RgbImage::from_pixel(1, 2, Rgb([255; 3]))]);
-}
-
-#[test]
-fn selecting_keeps_photos_and_targets_together() {
-    let pairs = negatives(16, 4);
-    let PairSet { photos, targets } = pairs.select(&[3, 0, 3]);
-    assert!(!photos.is_autodiff());
-    let photos = tensor_to_images(photos);
-    assert_eq!(photos, [photo(16, 3), photo(16, 0), photo(16, 3)]);
-    let targets = tensor_to_images(targets);
-    assert_eq!(
-        targets,
-        photos
-            .iter()
-            .map(crate::common::inverted)
-            .collect::<Vec<_>>()
-    );
-    let constants = pairs.select(&[0]).autodiff();
-    assert!(constants.photos.is_autodiff() && constants.targets.is_autodiff());
-    assert_eq!(tensor_to_images(constants.photos), [photo(16, 0)]);
-}
-
-#[test]
 fn translating_in_batches_is_translating_one_by_one() {
     let base = base(&tiny());
     // More than one batch of 32.
@@ -464,6 +407,24 @@ fn observing_within_an_epoch_changes_nothing_and_can_stop_it() {
             needed: 1,
         })
     };
+    let dir = tempfile::tempdir().unwrap();
+    trainer.save_state(dir.path()).unwrap();
     let error = trainer.epoch_observed(&pairs, stop).unwrap_err();
     assert!(matches!(error, Error::NoPairs { what: "test", .. }));
+    // Half an epoch is neither saved nor trained further; the state before it goes on.
+    for refused in [
+        trainer.save_state(dir.path()),
+        trainer.epoch(&pairs).map(drop),
+    ] {
+        let error = refused.unwrap_err();
+        assert!(
+            matches!(error, Error::UnfinishedEpoch { epoch: 4, step: 7 }),
+            "{error}"
+        );
+    }
+    let mut trainer = trainer.resumed(dir.path()).unwrap();
+    assert_eq!(trainer.epochs_done(), 3);
+    trainer.epoch(&pairs).unwrap();
+    trainer.save_state(dir.path()).unwrap();
+    assert_eq!(trainer.adapter().unwrap(), run(recipe(), &pairs, 4));
 }

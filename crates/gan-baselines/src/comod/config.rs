@@ -8,6 +8,7 @@ use crate::error::{Error, check_field};
 /// Shape of a [`CoModGenerator`](super::CoModGenerator) and a
 /// [`CoModDiscriminator`](super::CoModDiscriminator).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CoModConfig {
     /// Height and width of the images, a power of two of at least 8.
     pub image_size: usize,

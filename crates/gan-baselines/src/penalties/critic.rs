@@ -1,4 +1,4 @@
-//! Discriminators whose gradient by the image can be penalized.
+//! Discriminators whose gradient with respect to the image can be penalized.
 
 use burn::module::Module;
 use burn::tensor::Tensor;

@@ -1,6 +1,6 @@
-//! R1 and WGAN-GP: penalties on a discriminator's gradient by its input.
+//! R1 and WGAN-GP: penalties on a discriminator's gradient with respect to its input.
 //!
-//! Burn differentiates once, but a penalty's gradient by the discriminator's parameters θ is a
+//! Burn differentiates once, but a penalty's gradient with respect to the discriminator's parameters θ is a
 //! second derivative. With S = ΣD and a constant direction v, ∇θ (v·∇ₓS) is the ordinary gradient of
 //! v·∇ₓS, which [`Critic::sum_along`] computes as a forward pass. Both penalties' gradients have this
 //! form: v = ∇ₓS for ‖∇ₓS‖²/2, and v = (‖g‖ − 1)·g/‖g‖ per image for (‖g‖ − 1)²/2. Difference
@@ -19,8 +19,8 @@ pub use critic::Critic;
 pub(crate) use dual::Dual;
 
 /// R1 (Mescheder et al., 2018, Eq. 9), `[1]`: γ/2 · mean over images of ‖∇ₓD(x)‖² on real edited
-/// photos. Add it to the discriminator's loss: the backward pass gives the penalty's exact gradient by
-/// the parameters, and none by the images.
+/// photos. Add it to the discriminator's loss: the backward pass gives the penalty's exact gradient with respect to
+/// the parameters, and none with respect to the images.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

@@ -8,6 +8,7 @@ use lora_gan::NormKind;
 /// Shape of a [`ResnetGenerator`](super::ResnetGenerator): the original's `--ngf`, `--netG
 /// resnet_9blocks`, `--norm` and `--no_dropout`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ResnetConfig {
     /// Channels after the 7×7 stem; twice and four times that further in.
     pub width: usize,

@@ -24,6 +24,15 @@ fn small() -> CoModConfig {
 }
 
 #[test]
+fn a_misspelt_field_is_named() {
+    let text = serde_json::to_string(&small()).unwrap();
+    assert_eq!(serde_json::from_str::<CoModConfig>(&text).unwrap(), small());
+    let text = text.replacen('{', "{\"drop_out\":0.5,", 1);
+    let error = serde_json::from_str::<CoModConfig>(&text).unwrap_err();
+    assert!(error.to_string().contains("drop_out"), "{error}");
+}
+
+#[test]
 fn generator_forward_and_backward_equal_pytorch() {
     let device = test_device::device().autodiff();
     let fixture = fixture("comod_generator.safetensors");

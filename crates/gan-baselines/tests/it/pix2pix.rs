@@ -21,6 +21,16 @@ fn small(norm: NormKind) -> ResnetConfig {
     }
 }
 
+#[test]
+fn a_misspelt_field_is_named() {
+    let config = small(NormKind::Batch);
+    let text = serde_json::to_string(&config).unwrap();
+    assert_eq!(serde_json::from_str::<ResnetConfig>(&text).unwrap(), config);
+    let text = text.replacen('{', "{\"drop_out\":0.5,", 1);
+    let error = serde_json::from_str::<ResnetConfig>(&text).unwrap_err();
+    assert!(error.to_string().contains("drop_out"), "{error}");
+}
+
 /// Names of pix2pix's generator with `blocks` blocks without dropout, by those of the Rust module.
 fn resnet_name(name: &str, blocks: usize) -> String {
     let (layer, leaf) = name.rsplit_once('.').unwrap();

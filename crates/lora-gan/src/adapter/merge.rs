@@ -24,7 +24,7 @@ pub struct MergedGenerator {
 }
 
 impl MergedGenerator {
-    /// The network to run: it computes no LoRA.
+    /// The network to run: it has no LoRA pairs.
     pub fn network(&self) -> &HybridGenerator {
         &self.network
     }
@@ -36,8 +36,8 @@ impl MergedGenerator {
 }
 
 impl HybridGenerator {
-    /// The base with the adapter merged into its weights and LoRA's `up` factors zero: the same function, but the
-    /// adapter costs nothing.
+    /// The base with the adapter merged into its weights and without LoRA pairs: the same function, but the adapter costs
+    /// nothing. It takes no further adapter, unless [`HybridGenerator::with_lora`] gives it new pairs.
     pub fn merge_adapter(mut self) -> Self {
         self.for_each_unit(|unit| unit.merge());
         self

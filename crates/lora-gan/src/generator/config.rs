@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, check_field};
 use crate::layers::LoraConfig;
 
-/// Limits on what a configuration from a file can make this process allocate.
+/// Limits on what a configuration from a file can make this process allocate or count.
+const LARGEST_IMAGE: usize = 16_384;
 const LARGEST_WIDTH: usize = 2048;
 const LARGEST_CONTEXT: usize = 8192;
 /// Reflection needs less padding than the smallest image has pixels.
@@ -37,8 +38,9 @@ impl NoiseInput {
 
 /// Shape of a [`HybridGenerator`](crate::HybridGenerator).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct GeneratorConfig {
-    /// Edge of the square images, in pixels; a multiple of 8.
+    /// Edge of the square images, in pixels; a multiple of 8 from 16 to 16,384.
     pub image_size: usize,
     /// Channels after the stem and after each of the two downsamplings.
     pub widths: [usize; 3],
@@ -115,8 +117,8 @@ impl GeneratorConfig {
         }
     }
 
-    /// 256×256 on a few CPU cores: the layers of `compact` at four times the size. A base and a weight generator of one can
-    /// so start the training of the other.
+    /// 256×256 on a few CPU cores: the layers of `compact` at four times the size. The training of a base or a weight
+    /// generator can therefore start from one of the other preset.
     pub fn photo() -> Self {
         Self {
             image_size: 256,
@@ -141,10 +143,10 @@ impl GeneratorConfig {
             })
         };
         check(
-            self.image_size >= 16 && self.image_size.is_multiple_of(8),
+            (16..=LARGEST_IMAGE).contains(&self.image_size) && self.image_size.is_multiple_of(8),
             "image_size",
             &self.image_size,
-            "a multiple of 8 of at least 16".into(),
+            format!("a multiple of 8 from 16 to {LARGEST_IMAGE}"),
         )?;
         check(
             self.widths.iter().all(|w| (1..=LARGEST_WIDTH).contains(w)),

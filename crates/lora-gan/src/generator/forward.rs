@@ -51,7 +51,8 @@ impl HybridGenerator {
     }
 
     /// The network for one prompt T: a pass without a text reads its tokens, as G(x, z, T) of the paper's Eq. 4 does. They
-    /// are constants of the network in place of the null tokens; an empty prompt changes nothing.
+    /// are constants of the network in place of the null tokens, or of an earlier prompt's; an empty prompt leaves the
+    /// tokens as they are.
     ///
     /// # Errors
     /// Returns [`Error::Input`] if the tokens are not as wide as the configuration's context.

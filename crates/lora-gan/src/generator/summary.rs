@@ -46,8 +46,8 @@ pub struct LayerSummary {
 pub struct GeneratorSummary {
     /// Layers in the order of the forward pass.
     pub layers: Vec<LayerSummary>,
-    /// Values of the null tokens, which no other count includes.
-    pub null_tokens: usize,
+    /// Values of the null tokens (their number times their width), which no other count includes.
+    pub null_values: usize,
 }
 
 impl GeneratorSummary {
@@ -109,7 +109,7 @@ impl HybridGenerator {
         let null = self.null_context.as_ref();
         GeneratorSummary {
             layers,
-            null_tokens: null.map_or(0, |null| null.dims().iter().product()),
+            null_values: null.map_or(0, |null| null.dims().iter().product()),
         }
     }
 }
@@ -169,8 +169,13 @@ impl fmt::Display for GeneratorSummary {
             }
         }
         writeln!(f, "{rule}")?;
-        writeln!(f, "network      {:>12}", grouped(self.weights()))?;
-        writeln!(f, "null tokens  {:>12}", grouped(self.null_tokens))?;
-        write!(f, "adapter      {:>12}", grouped(self.adapter()))
+        let (network, null) = (grouped(self.weights()), grouped(self.null_values));
+        writeln!(f, "values of the network      {network:>12}")?;
+        writeln!(f, "values of the null tokens  {null:>12}")?;
+        write!(
+            f,
+            "values of the adapter      {:>12}",
+            grouped(self.adapter())
+        )
     }
 }

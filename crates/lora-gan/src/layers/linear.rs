@@ -110,6 +110,6 @@ impl LoraLayer for LinearUnit {
     fn merge(&mut self) {
         let merged = self.merged_weight();
         self.weight = self.weight.clone().map(|_| merged.detach());
-        self.reset_lora();
+        self.lora = None;
     }
 }

@@ -86,7 +86,7 @@ pub(crate) trait LoraLayer {
     /// Gives the layer another LoRA pair, or none.
     fn set_lora(&mut self, spec: Option<LoraSpec>, rng: &mut ChaCha8Rng);
 
-    /// Replaces the weight by that of base and adapter together, and resets the pair.
+    /// Replaces the weight by that of base and adapter together, and drops the pair.
     fn merge(&mut self);
 
     /// Sets `up` to zero, which makes the layer the base's.

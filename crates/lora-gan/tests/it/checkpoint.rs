@@ -85,6 +85,8 @@ fn a_base_reads_the_prompts_of_the_encoder_that_it_records() {
     prompted.check_prompt().unwrap();
     assert_eq!(prompted.prompt.as_deref(), Some("two words"));
     assert_eq!(prompted.digest, base.digest);
+    assert_eq!(&prompted.config, prompted.generator.config());
+    assert_eq!(prompted.config.null_tokens, 2);
     // Without a text it does what the base does with this one.
     let photo = tensor([2, 3, 16, 16], 2, &device);
     let text = TextCondition::from_host(&[&tokens], width, &device).unwrap();
@@ -96,6 +98,11 @@ fn a_base_reads_the_prompts_of_the_encoder_that_it_records() {
     assert_ne!(run(&prompted, None), run(&base, None));
     let empty = base.with_prompt("", &EncodedPrompt::empty(), &own).unwrap();
     assert_eq!(run(&empty, None), run(&base, None));
+    // The null tokens are gone by now, so nothing can stand for an empty prompt.
+    match prompted.with_prompt("", &EncodedPrompt::empty(), &own) {
+        Err(Error::EmptyPrompt { prompt }) => assert_eq!(prompt, "two words"),
+        other => panic!("{:?}", other.map(drop)),
+    }
     // Exported, it is the network for this prompt.
     let exported = tempfile::tempdir().unwrap();
     prompted.generator.export(exported.path()).unwrap();
@@ -276,28 +283,36 @@ fn a_configuration_of_the_first_release_is_compact() {
 }
 
 #[test]
+fn a_misspelt_field_is_named() {
+    let error = refused(|dir| {
+        replace(dir, CONFIG, |bytes| {
+            let text = String::from_utf8(bytes.clone()).unwrap();
+            *bytes = text
+                .replace("\"heads\"", "\"head\": 1, \"heads\"")
+                .into_bytes();
+        });
+    });
+    assert!(
+        matches!(&error, Error::Json { path, .. } if path.ends_with(CONFIG)),
+        "{error}"
+    );
+    assert!(error.to_string().contains("`head`"), "{error}");
+}
+
+#[test]
 fn a_configuration_larger_than_its_file_is_refused_before_anything_is_allocated() {
-    for (from, to) in [
-        (
-            "\"widths\": [",
-            "\"widths\": [2048, 2048, 2048], \"ignored\": [",
-        ),
-        (
-            "\"null_tokens\": 4",
-            "\"null_tokens\": 8192, \"ignored\": 4",
-        ),
+    for (field, value) in [
+        ("widths", serde_json::json!([2048, 2048, 2048])),
+        ("null_tokens", 8192.into()),
     ] {
         let error = refused(|dir| {
             replace(dir, CONFIG, |bytes| {
-                let text = String::from_utf8(bytes.clone()).unwrap();
-                assert!(text.contains(from), "{text}");
-                *bytes = text.replace(from, to).into_bytes();
-            });
-            replace(dir, CONFIG, |bytes| {
-                let text = String::from_utf8(bytes.clone()).unwrap();
-                *bytes = text
-                    .replace("\"context_width\": 5", "\"context_width\": 8192")
-                    .into_bytes();
+                let mut manifest: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+                let config = &mut manifest["config"];
+                assert!(config[field] != value && config["context_width"] == 5);
+                config[field] = value;
+                config["context_width"] = 8192.into();
+                *bytes = serde_json::to_vec(&manifest).unwrap();
             });
         });
         let text = error.to_string();

@@ -88,6 +88,25 @@ fn patches_have_the_documented_size() {
 }
 
 #[test]
+fn the_smallest_image_follows_from_the_layers() {
+    let device = test_device::device();
+    let mut gan = PatchGan::new(&PatchGanConfig::paper(), 0, &device).unwrap();
+    let image = |size| tensor::<4>([1, 3, size, size], 1, &device);
+    gan.check_input(&image(24), &image(24)).unwrap();
+    assert!(gan.check_input(&image(23), &image(23)).is_err());
+    // The layers are anyone's to change.
+    gan.layers.clear();
+    gan.check_input(&image(3), &image(3)).unwrap();
+}
+
+#[test]
+fn a_misspelt_field_is_named() {
+    let text = r#"{"width": 4, "layers": 1, "norms": "batch"}"#;
+    let error = serde_json::from_str::<PatchGanConfig>(text).unwrap_err();
+    assert!(error.to_string().contains("norms"), "{error}");
+}
+
+#[test]
 fn logits_depend_on_photo_and_edit_and_their_order() {
     let device = test_device::device();
     let gan = PatchGan::new(&PatchGanConfig::compact(), 0, &device).unwrap();

@@ -80,6 +80,12 @@ fn imports_that_do_not_fit_are_refused() {
         ),
         ("shape", config("\"edge_kernel\": 3", "\"edge_kernel\": 5")),
         ("`heads`", config("\"heads\": 2", "\"heads\": 3")),
+        ("`head`", config("\"heads\"", "\"head\": 1, \"heads\"")),
+        // Before anything is allocated for it.
+        (
+            "bytes for a generator",
+            config("\"null_tokens\": 4", "\"null_tokens\": 8192"),
+        ),
         (
             "format version 7",
             config("\"version\": 1", "\"version\": 7"),

@@ -154,9 +154,13 @@ fn merging_is_exact_enough_and_unmerging_is_exact() {
         let merged = generator.clone().merge();
         assert!(distance(run(merged.network()), run(&generator)) < 1e-5);
         let named = |g: &HybridGenerator| module_to_named(g).unwrap();
-        let moved = changed(&named(&generator), &named(merged.network()));
-        assert_eq!(moved.iter().filter(|n| n.contains("lora_B")).count(), 24);
-        assert_eq!(moved.iter().filter(|n| !is_lora(n)).count(), 24);
+        // All 24 kernels move; all 24 pairs go.
+        let mut before = named(&generator);
+        assert_eq!(before.keys().filter(|n| n.contains("lora_B")).count(), 24);
+        before.retain(|name, _| !is_lora(name));
+        let moved = changed(&before, &named(merged.network()));
+        assert_eq!(moved.len(), 24, "{moved:?}");
+        assert_eq!(merged.network().summary().adapter(), 0);
         let back = merged.unmerge();
         assert_eq!(
             changed(&named(&generator), &named(&back)),
@@ -446,7 +450,7 @@ fn the_summary_counts_what_there_is() {
     let summary = generator.summary();
     assert_eq!(summary.weights(), 7_059_971);
     assert_eq!(summary.adapter(), 227_259);
-    assert_eq!(summary.null_tokens, 3_072);
+    assert_eq!(summary.null_values, 3_072);
     let layer = |name: &str| summary.layers.iter().find(|l| l.name == name).unwrap();
     assert_eq!(layer("down3").output, "[B, 256, 32, 32]");
     // 3·3·256·256 + 256, its batch norm, and the layer norm before the attention.
@@ -464,6 +468,7 @@ fn the_summary_counts_what_there_is() {
     let table = summary.to_string();
     assert_eq!(table.lines().count(), 1 + 1 + 24 + 1 + 3);
     assert!(table.contains("7,059,971") && table.contains("227,259"));
+    assert!(table.contains("values of the null tokens         3,072"));
 
     let e2gan = LoraConfig {
         layers: LayerSet::AllButResBlocks,

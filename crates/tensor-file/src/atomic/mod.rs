@@ -23,15 +23,18 @@
 //! A symbolic link stays a link: the file that it leads to is written, in that file's folder. What is there and is no file,
 //! such as a folder, a device or a pipe, is refused.
 
+mod folder;
+
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use tempfile::{NamedTempFile, TempDir};
+use tempfile::NamedTempFile;
 
 use crate::Error;
+pub use folder::AtomicFolder;
 
 const PREFIX: &str = ".tmp-";
 /// Random characters after [`PREFIX`].
@@ -58,6 +61,29 @@ pub fn write_unsynced(path: impl AsRef<Path>, bytes: &[u8]) -> Result<(), Error>
     let mut file = AtomicFile::create(&path)?;
     file.write_all(bytes).map_err(Error::io(path.as_ref()))?;
     file.commit_unsynced()
+}
+
+/// Waits until the names in the folder `dir` are on the disk: after a crash of the machine, files that were put there,
+/// renamed or removed before are what they were. Does nothing on a system that cannot sync folders.
+///
+/// # Errors
+/// Returns [`Error::Io`] if the folder cannot be opened or synced.
+pub fn sync_folder(dir: &Path) -> Result<(), Error> {
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    match File::open(dir).and_then(|folder| folder.sync_all()) {
+        // Some network file systems have no such call.
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::InvalidInput | ErrorKind::Unsupported
+            ) =>
+        {
+            Ok(())
+        }
+        synced => synced.map_err(Error::io(dir)),
+    }
 }
 
 /// Refuses a path that [`write()`] would refuse because of what is there, before the work of a run is done.
@@ -135,60 +161,6 @@ impl Seek for AtomicFile {
     }
 }
 
-/// A folder being filled, for files that belong together. It gets its name with [`AtomicFolder::commit`]; if it is
-/// dropped before that, it is removed.
-///
-/// Folders have no locks, so only one process at a time may use this below one parent.
-#[derive(Debug)]
-pub struct AtomicFolder {
-    path: PathBuf,
-    folder: TempDir,
-}
-
-impl AtomicFolder {
-    /// Begins what will be the folder `path`. Creates its parent, and removes the temporary folders that killed
-    /// processes left there.
-    ///
-    /// # Errors
-    /// Returns [`Error::Io`] if the parent cannot be created or read, if a folder in it cannot be removed, or if the
-    /// temporary folder cannot be created.
-    pub fn create(path: impl AsRef<Path>) -> Result<Self, Error> {
-        let path = path.as_ref();
-        let dir = parent(path);
-        let folder = || {
-            fs::create_dir_all(dir)?;
-            for entry in fs::read_dir(dir)? {
-                let entry = entry?;
-                if is_temporary(&entry) && entry.file_type()?.is_dir() {
-                    fs::remove_dir_all(entry.path())?;
-                }
-            }
-            let mut builder = tempfile::Builder::new();
-            builder.prefix(PREFIX).rand_bytes(RANDOM).tempdir_in(dir)
-        };
-        Ok(Self {
-            path: path.to_owned(),
-            folder: folder().map_err(Error::io(dir))?,
-        })
-    }
-
-    /// Where its files go for now.
-    pub fn temporary_path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    /// Renames the folder to its path.
-    ///
-    /// # Errors
-    /// Returns [`Error::Io`] if it cannot be renamed, for example because `path` is a folder with files in it.
-    pub fn commit(self) -> Result<(), Error> {
-        fs::rename(self.folder.path(), &self.path).map_err(Error::io(&self.path))?;
-        // There is nothing left to remove.
-        let _ = self.folder.keep();
-        Ok(())
-    }
-}
-
 /// Removes the temporary files in `dir` that no process holds, those of killed processes. [`AtomicFile::create`] does
 /// this when its process first writes to a folder. One that cannot be removed stays.
 pub fn remove_abandoned(dir: &Path) {
@@ -214,7 +186,7 @@ fn destination(path: &Path) -> Result<PathBuf, Error> {
         }),
         Ok(_) if path.is_symlink() => fs::canonicalize(path).map_err(Error::io(path)),
         Ok(_) => Ok(path.to_owned()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
             let mut path = path.to_owned();
             // The system follows links in a circle to an error of another kind.
             while let Ok(target) = fs::read_link(&path) {
@@ -289,7 +261,7 @@ fn temporary(dir: &Path) -> io::Result<NamedTempFile> {
 mod tests {
     use super::*;
 
-    fn names(dir: &Path) -> Vec<String> {
+    pub(super) fn names(dir: &Path) -> Vec<String> {
         let entries = fs::read_dir(dir).unwrap();
         let mut names: Vec<String> = entries
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -342,21 +314,15 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_complete_or_not_there() {
+    fn a_folder_that_is_there_can_be_synced() {
         let dir = tempfile::tempdir().unwrap();
-        let (path, parent) = (dir.path().join("runs/at-1"), dir.path().join("runs"));
-        fs::create_dir_all(parent.join(".tmp-aB3xYz/half")).unwrap();
-        let folder = AtomicFolder::create(&path).unwrap();
-        fs::write(folder.temporary_path().join("state"), b"x").unwrap();
-        assert!(!path.exists());
-        folder.commit().unwrap();
-        assert_eq!(names(&parent), ["at-1"]);
-        assert_eq!(names(&path), ["state"]);
-        // Dropped, or in the way of another: nothing changes and nothing stays.
-        drop(AtomicFolder::create(parent.join("at-2")).unwrap());
-        let second = AtomicFolder::create(&path).unwrap();
-        assert!(matches!(second.commit(), Err(Error::Io { path: p, .. }) if p == path));
-        assert_eq!(names(&parent), ["at-1"]);
+        sync_folder(dir.path()).unwrap();
+        let gone = dir.path().join("gone");
+        let error = sync_folder(&gone).err();
+        #[cfg(unix)]
+        assert!(matches!(error, Some(Error::Io { path, .. }) if path == gone));
+        #[cfg(not(unix))]
+        assert!(error.is_none());
     }
 
     #[test]
