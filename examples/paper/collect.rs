@@ -78,6 +78,15 @@ struct Args {
         allow_negative_numbers = true
     )]
     keep: usize,
+    /// End a concept's training before all epochs are done: when as many epochs as checkpoints are kept have lowered
+    /// its Fréchet distance on the validation pairs by less than this many percent. The learning rates are then constant.
+    #[arg(
+        long,
+        value_name = "PERCENT",
+        allow_negative_numbers = true,
+        conflicts_with = "decay"
+    )]
+    plateau: Option<f64>,
     /// Training pairs per concept.
     #[arg(
         long,
@@ -289,11 +298,15 @@ impl Args {
             recipe: Recipe {
                 epochs: self.epochs.unwrap_or(recipe.epochs),
                 lr_generator: self.lr.unwrap_or(recipe.lr_generator),
-                decay: self.decay.unwrap_or(recipe.decay),
+                decay: match self.plateau {
+                    Some(_) => 0.0,
+                    None => self.decay.unwrap_or(recipe.decay),
+                },
                 seed: self.common.seed,
                 ..recipe
             },
             keep: self.keep,
+            plateau: self.plateau.map(|percent| percent / 100.0),
             counts: PairCounts {
                 train: self.n_train,
                 test: self.n_validation,

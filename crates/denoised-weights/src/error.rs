@@ -223,6 +223,25 @@ pub enum Error {
         /// Epochs.
         epochs: usize,
     },
+    /// An invalid plateau test: the gain is no share from 0 to below 1, or the learning rates fall, which flattens the end of
+    /// every training.
+    #[error(
+        "a plateau is a gain of less than a share from 0 to below 1, at constant learning rates; given {gain}, with rates that fall over the last {decay} of the epochs (set decay to 0)"
+    )]
+    Plateau {
+        /// The share.
+        gain: f64,
+        /// [`Recipe::decay`](finetune::Recipe::decay).
+        decay: f64,
+    },
+    /// Early stopping without concepts to evaluate on, or such concepts without early stopping.
+    #[error(
+        "early stopping needs `TrainConfig::early_stop` and concepts in `GeneratorTraining::held_out`, and only `{given}` is set; set both or neither"
+    )]
+    EarlyStop {
+        /// The one that is set.
+        given: &'static str,
+    },
     /// Batches that Co-Mod-GAN's discriminator does not take.
     #[error(
         "{pairs} training pairs in batches of {batch} give one of {size}; Co-Mod-GAN's discriminator takes batches below {group} or multiples of {group}: use multiples of {group} for both numbers"
@@ -301,14 +320,14 @@ pub enum Error {
         /// What is wrong with it.
         source: serde_json::Error,
     },
-    /// A training step that failed, and the steps before it could not be saved.
+    /// A training step or an evaluation that failed, and the steps taken could not be saved.
     #[error("{source}; the steps since step {saved} could not be saved: {unsaved}")]
     StepsLost {
         /// The last saved step.
         saved: u64,
         /// Why they could not be saved.
         unsaved: Box<Error>,
-        /// Why the step failed.
+        /// What failed.
         source: Box<weight_diffusion::Error>,
     },
     /// A file or folder that the file system refuses.

@@ -4,9 +4,13 @@
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
-//! # let assets = concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets");
-//! # std::os::unix::fs::symlink(assets, dir.path().join("assets"))?;
-//! # std::fs::copy(format!("{assets}/photos/aitzgorri-by-aitzol-berasategi-00.jpg"), dir.path().join("photo.jpg"))?;
+//! # let shipped = Assets::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets"));
+//! # let files = |assets: &Assets| [assets.base_files(), assets.weight_generator_files()].concat();
+//! # for (from, to) in files(&shipped).iter().zip(files(&Assets::new(dir.path().join("assets")))) {
+//! #     std::fs::create_dir_all(to.with_file_name(""))?;
+//! #     std::fs::copy(from, to)?;
+//! # }
+//! # std::fs::copy(shipped.photos.join("aitzgorri-by-aitzol-berasategi-00.jpg"), dir.path().join("photo.jpg"))?;
 //! # std::env::set_current_dir(&dir)?;
 //! use denoised_weights::burn::tensor::Device;
 //! use denoised_weights::{AdapterPredictor, Assets};
@@ -23,12 +27,16 @@
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
-//! # let assets = concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets");
-//! # std::os::unix::fs::symlink(assets, dir.path().join("assets"))?;
+//! # let shipped = Assets::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets"));
+//! # let files = |assets: &Assets| [assets.base_files(), assets.weight_generator_files()].concat();
+//! # for (from, to) in files(&shipped).iter().zip(files(&Assets::new(dir.path().join("assets")))) {
+//! #     std::fs::create_dir_all(to.with_file_name(""))?;
+//! #     std::fs::copy(from, to)?;
+//! # }
 //! # std::env::set_current_dir(&dir)?;
 //! # let list = concepts::art_concepts();
 //! # let sketch = concepts::find(&list, "teal-charcoal-sketch")?;
-//! # let photos = concepts::read_photos("assets/photos".as_ref(), 64)?;
+//! # let photos = concepts::read_photos(&shipped.photos, 64)?;
 //! # let pairs: Vec<_> = (photos.into_iter().take(8).enumerate())
 //! #     .map(|(i, photo)| concepts::Pair { name: i.to_string(), target: sketch.apply(&photo.image), input: photo.image })
 //! #     .collect();
@@ -63,7 +71,7 @@
 //! | pause a fine-tuning and continue it later | [`SavedFineTuning`] |
 //! | collect concepts into a zoo | [`collecting::Collector`], and [`collecting::collect`] for any network |
 //! | turn LoRA files of other tools into a zoo, and predictions into such files | [`lora_files`] |
-//! | train, refine or overfit a weight generator | [`training`] |
+//! | train or refine a weight generator | [`training`] |
 //! | pretrain a base, of which size | [`pretraining`], [`Preset`] |
 //! | compare starts with each other and with networks trained from scratch | [`comparison`], [`weights`] |
 //! | how much memory a training needs | [`memory`] |

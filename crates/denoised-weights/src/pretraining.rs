@@ -3,19 +3,20 @@
 use std::path::PathBuf;
 
 use burn::tensor::Device;
-use finetune::{PairSet, PretrainBatch, PretrainConfig, Pretrainer};
+use finetune::{ConceptTrainer, PairSet, PretrainBatch, PretrainConfig, Pretrainer};
 use image::RgbImage;
 use image::imageops::crop_imm;
 use lora_gan::{BaseGenerator, GeneratorConfig, HybridGenerator};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
+use serde::Serialize;
 use weight_blocks::{load_named, module_to_named};
-use weight_diffusion::encoded_text::TextCondition;
+use weight_diffusion::encoded_text::{EncoderId, TextCondition};
 
 use crate::error::Result;
 use crate::pairs::TrainingConcepts;
-use crate::run::{discard, lock_training};
+use crate::run::{claim, discard, lock_training};
 use crate::training::RunningMean;
 use crate::{Error, PromptEncoder};
 
@@ -73,6 +74,17 @@ impl PretrainingData<'_> {
     }
 }
 
+/// What a pretraining is of, beside its [`PretrainConfig`], which is in its state.
+#[derive(Serialize)]
+struct Run<'a> {
+    // Its fields by themselves, so that a difference is named.
+    #[serde(flatten)]
+    network: &'a GeneratorConfig,
+    concepts: String,
+    concepts_sha256: String,
+    encoder: EncoderId,
+}
+
 /// Where a base is trained, and how.
 #[derive(Debug, Clone)]
 pub struct Pretraining {
@@ -103,9 +115,10 @@ impl Pretraining {
     /// # Errors
     /// Returns [`Error::NoConcepts`] or [`Error::NoPhotos`] if there is nothing to draw from, [`Error::Busy`] if another
     /// process trains there, [`Error::Text`] if the encoder knows no word of a prompt, [`Error::FineTune`] if a photo has
-    /// another size, the training fails or its state belongs to another configuration, [`Error::OtherShape`] if the start has
-    /// other layers, [`Error::Crop`] for squares that do not fit, and [`Error::Network`] or [`Error::Io`] if a file cannot be
-    /// written.
+    /// another size, the training fails or its state belongs to another configuration, [`Error::OtherRun`] if the state is of
+    /// another network, of other concepts or photos, or of another encoder, [`Error::NoRunRecord`] or [`Error::BadRunFile`]
+    /// if it does not say of which, [`Error::OtherShape`] if the start has other layers, [`Error::Crop`] for squares that do
+    /// not fit, and [`Error::Network`] or [`Error::Io`] if a file cannot be written.
     pub fn run(
         &self,
         data: &PretrainingData<'_>,
@@ -116,6 +129,15 @@ impl Pretraining {
         let states = self.dir.join("state");
         let _lock = lock_training(&self.dir)?;
         let (network, config) = self.begin(device)?;
+        let run = Run {
+            network: &self.network,
+            concepts: data.concepts.describe(),
+            concepts_sha256: data.concepts.digest(),
+            encoder: data.encoder.id(),
+        };
+        // A pretrainer's states are found like those of adapters.
+        let begun = ConceptTrainer::has_state(&states)?;
+        claim(&states.join("run.json"), begun, &run)?;
         let mut trainer = Pretrainer::resume(network, config, device, &states)?;
         let mut mean = RunningMean::new();
         observe(PretrainProgress {

@@ -83,7 +83,7 @@ impl PromptEncoder {
     }
 
     /// The base for one prompt, which its adapters are trained and used with (T in G(x, z, T), Eq. 4). A base from which
-    /// prompts are withheld is given back as it is.
+    /// prompts are withheld computes as before, and only records which prompt it is for.
     ///
     /// # Errors
     /// Returns [`Error::Text`] if the encoder knows no word of the prompt, and [`Error::Network`] if the base reads another

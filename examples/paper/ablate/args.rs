@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use denoised_weights::Assets;
-use denoised_weights::training::Cut;
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::Common;
 use denoised_weights_examples::options::{DataArgs, ModelArgs, at_least, zoo_files};
 use weight_blocks::GroupingRule;
 use weight_diffusion::{TrainConfig, UNet1dConfig};
+
+use crate::overfit::Cut;
 
 /// Overfit the weight generator on one trained adapter at a time, for each block size and grouping rule,
 /// and compare the edits of its one-step prediction with those of the adapter itself. Writes ablate.json,

@@ -5,10 +5,7 @@ use clean_fid::FeatureNet;
 use concepts::{art_concepts, find};
 use denoised_weights::comparison::median;
 use denoised_weights::pairs::{ConceptPairs, PairCounts, PhotoSplits};
-use denoised_weights::training::{
-    CombinedLoss, Cut, EditLoss, JudgedOn, Overfitted, Overfitting, Subject, TrainingFolder,
-    overfit, timed_prediction,
-};
+use denoised_weights::training::{EditLoss, JudgedOn, TrainingFolder};
 use denoised_weights::weights::{adapt, relative_distance};
 use denoised_weights::{Preset, PromptEncoder};
 use denoised_weights_examples::Result;
@@ -24,6 +21,9 @@ use weight_blocks::{Layout, NamedTensors, WeightSpace, Zoo};
 use weight_diffusion::{Precision, SampleOptions};
 
 use crate::args::Args;
+use crate::overfit::{
+    CombinedLoss, Cut, Overfitted, Overfitting, Subject, overfit, timed_prediction,
+};
 use crate::report::{CellReport, ConceptReport, Report};
 
 /// Rows of grid.png.

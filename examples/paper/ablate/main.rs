@@ -6,6 +6,7 @@
 
 mod args;
 mod bench;
+mod overfit;
 mod report;
 
 use std::process::ExitCode;

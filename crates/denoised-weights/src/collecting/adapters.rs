@@ -15,7 +15,9 @@ use weight_blocks::{Checkpoint, ConceptRecord, NamedTensors, WeightSpace, Zoo};
 
 use super::{CollectEvent, collect};
 use crate::error::Result;
+use crate::fine_tune::digest_of;
 use crate::pairs::{ConceptPairs, ConceptSource, PairCounts, PhotoSplits};
+use crate::run::{claim, read_json, write_json};
 use crate::weights::{BLOCK_SIZE, adapt, adapter_layout};
 use crate::{Error, PromptEncoder};
 
@@ -24,16 +26,21 @@ use crate::{Error, PromptEncoder};
 pub struct CollectOptions {
     /// How to train from the zero start.
     pub recipe: Recipe,
-    /// Checkpoints kept per concept, of the last epochs.
+    /// Checkpoints kept per concept, of the last epochs (the paper's K).
     pub keep: usize,
+    /// Ends a concept's training before all epochs are done: as soon as the best Fréchet distance of the last `keep` epochs,
+    /// on the pairs for measuring, is less than this share below the best of all epochs before them. The checkpoints are
+    /// then those after convergence, as in the paper. Needs constant learning rates ([`Recipe::decay`] 0). `None` does all
+    /// epochs.
+    pub plateau: Option<f64>,
     /// Pairs to train on and to measure each checkpoint on.
     pub counts: PairCounts,
 }
 
 /// Trains adapters from the frozen base and appends them, with the checkpoints of their last epochs, to a zoo.
 ///
-/// An interrupted collection, a killed one included, continues from the last finished epoch and ends with the same zoo.
-/// Several processes may collect into one zoo: a concept is trained by one of them.
+/// An interrupted collection, a killed one included, continues from the last finished epoch and ends with the same zoo; with
+/// other options or pairs, it is refused. Several processes may collect into one zoo: a concept is trained by one of them.
 pub struct Collector<'a> {
     zoo: Zoo,
     base: &'a BaseGenerator,
@@ -60,7 +67,8 @@ impl<'a> Collector<'a> {
     ///
     /// # Errors
     /// Returns [`Error::FineTune`] if the recipe cannot train anything, [`Error::KeptCheckpoints`] if there are not as many
-    /// epochs as checkpoints to keep, and [`Error::Weights`] if the zoo belongs to another base or cannot be read.
+    /// epochs as checkpoints to keep, [`Error::Plateau`] for a share outside 0..1 or falling learning rates, and
+    /// [`Error::Weights`] if the zoo belongs to another base or cannot be read.
     pub fn open(
         dir: &Path,
         base: &'a BaseGenerator,
@@ -73,6 +81,12 @@ impl<'a> Collector<'a> {
         options.recipe.validate()?;
         if keep == 0 || keep > epochs {
             return Err(Error::KeptCheckpoints { keep, epochs });
+        }
+        let decay = options.recipe.decay;
+        if let Some(gain) = options.plateau
+            && !((0.0..1.0).contains(&gain) && decay == 0.0)
+        {
+            return Err(Error::Plateau { gain, decay });
         }
         let layout = adapter_layout(base, BLOCK_SIZE)?;
         Ok(Self {
@@ -94,10 +108,10 @@ impl<'a> Collector<'a> {
     /// concepts that this process trained.
     ///
     /// # Errors
-    /// Returns the error of [`ConceptSource::pairs`] if pairs cannot be made; [`Error::FineTune`] if a training fails or its
-    /// state is damaged; [`Error::Weights`], [`Error::File`] or [`Error::Io`] if a
-    /// file cannot be read or written. What was collected
-    /// before stays in the zoo.
+    /// Returns the error of [`ConceptSource::pairs`] if pairs cannot be made; [`Error::FineTune`] if a training fails, or its
+    /// state is damaged or of another recipe; [`Error::OtherRun`] if the state is of other options or pairs, and
+    /// [`Error::NoRunRecord`] or [`Error::BadRunFile`] if it does not say of which; [`Error::Weights`], [`Error::File`] or
+    /// [`Error::Io`] if a file cannot be read or written. What was collected before stays in the zoo.
     pub fn collect(
         &mut self,
         concepts: &[(String, ConceptSource)],
@@ -131,30 +145,59 @@ impl<'a> Collector<'a> {
         pairs: &ConceptPairs,
         dir: &Path,
     ) -> Result<(ConceptRecord, Vec<NamedTensors>)> {
-        let CollectOptions { recipe, keep, .. } = &self.options;
+        let CollectOptions {
+            recipe,
+            keep,
+            plateau,
+            ..
+        } = &self.options;
         let evaluator = Evaluator::new(self.network, &pairs.test)?;
         let base = self.encoder.prompted(self.base, &pairs.prompt)?;
         let state = dir.join("state");
+        let metric = evaluator.metric_name();
+        let begun = ConceptTrainer::has_state(&state)?;
+        claim(&dir.join("run.json"), begun, &self.identity(pairs, &metric))?;
         let start = base.generator.read_weights()?;
         let generator = &base.generator;
         let mut trainer =
             ConceptTrainer::resume(generator, &start, recipe.clone(), &self.device, &state)?;
         let kept = |epoch: usize| dir.join(format!("epoch-{epoch:04}.safetensors"));
-        let first_kept = recipe.epochs + 1 - keep;
-        while trainer.epochs_done() < recipe.epochs {
+        let file = dir.join("measured.json");
+        let mut measured: Vec<Checkpoint> = match file.exists() {
+            true => read_json(&file)?,
+            false => Vec::new(),
+        };
+        // The process may have ended between measuring an epoch and saving the state.
+        measured.retain(|checkpoint| checkpoint.epoch <= trainer.epochs_done());
+        let converged = |measured: &[Checkpoint]| {
+            let distances = (measured.iter()).filter_map(|found| found.metrics.get(&metric));
+            let distances: Vec<f64> = distances.copied().collect();
+            plateau.is_some_and(|gain| has_converged(&distances, *keep, gain))
+        };
+        while trainer.epochs_done() < recipe.epochs && !converged(&measured) {
             trainer.epoch(&pairs.train)?;
-            if trainer.epochs_done() >= first_kept {
-                let path = kept(trainer.epochs_done());
-                save_safetensors(&path, &trainer.adapter()?, &BTreeMap::new())?;
+            let epoch = trainer.epochs_done();
+            if plateau.is_some() || epoch + keep > recipe.epochs {
+                let adapter = trainer.adapter()?;
+                save_safetensors(kept(epoch), &adapter, &BTreeMap::new())?;
+                let metrics = measure(&base, &evaluator, &adapter)?;
+                measured.push(Checkpoint { epoch, metrics });
+                write_json(&file, &measured)?;
             }
             trainer.save_state(&state)?;
         }
+        let done = trainer.epochs_done();
         let mut checkpoints = Vec::new();
         let mut weights = Vec::new();
-        for epoch in first_kept..=recipe.epochs {
+        for epoch in (done + 1).saturating_sub(*keep)..=done {
             let (adapter, _) = load_safetensors(kept(epoch))?;
-            let metrics = measure(&base, &evaluator, &adapter)?;
-            checkpoints.push(Checkpoint { epoch, metrics });
+            checkpoints.push(match measured.iter().find(|found| found.epoch == epoch) {
+                Some(found) => found.clone(),
+                None => Checkpoint {
+                    epoch,
+                    metrics: measure(&base, &evaluator, &adapter)?,
+                },
+            });
             weights.push(adapter);
         }
         let json = |source| Error::Json {
@@ -170,6 +213,27 @@ impl<'a> Collector<'a> {
         };
         Ok((record, weights))
     }
+
+    /// What a concept's training is of, beside the recipe, which is in its state.
+    fn identity(&self, pairs: &ConceptPairs, metric: &str) -> serde_json::Value {
+        serde_json::json!({
+            "prompt": pairs.prompt,
+            "train_pairs": pairs.train.len(),
+            "train_pairs_sha256": digest_of(&pairs.train),
+            "test_pairs": pairs.test.len(),
+            "test_pairs_sha256": digest_of(&pairs.test),
+            "metric": metric,
+            "keep": self.options.keep,
+            "plateau": self.options.plateau,
+        })
+    }
+}
+
+/// Whether the best of the last `window` distances is less than the share `gain` below the best before them.
+fn has_converged(distances: &[f64], window: usize, gain: f64) -> bool {
+    let (earlier, last) = distances.split_at(distances.len().saturating_sub(window));
+    let best = |distances: &[f64]| distances.iter().copied().fold(f64::INFINITY, f64::min);
+    !earlier.is_empty() && best(last) > best(earlier) * (1.0 - gain)
 }
 
 fn measure(
@@ -183,4 +247,25 @@ fn measure(
         ("l1".to_owned(), quality.l1),
         ("ssim".to_owned(), quality.ssim),
     ]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_converged;
+
+    #[test]
+    fn a_plateau_is_a_window_without_a_gain() {
+        let converged = |distances: &[f64], gain| has_converged(distances, 2, gain);
+        assert!(!converged(&[], 0.02));
+        assert!(!converged(&[5.0, 5.0], 0.02), "nothing before the window");
+        assert!(converged(&[5.0, 5.0, 5.0], 0.02));
+        assert!(converged(&[5.0, 6.0, 4.95], 0.02), "1 % is too little");
+        assert!(!converged(&[5.0, 6.0, 4.8], 0.02), "4 % is a gain");
+        assert!(!converged(&[5.0, 4.8, 6.0], 0.02), "anywhere in the window");
+        assert!(
+            converged(&[4.8, 6.0, 4.9, 4.8], 0.02),
+            "the best before counts"
+        );
+        assert!(!converged(&[5.0, 5.0, 4.999], 0.0));
+    }
 }

@@ -40,8 +40,8 @@ pub enum CollectEvent<'a> {
 /// The network may be any: `train` gets a concept's name, the concept, and a folder for states that should survive an
 /// interruption, which is removed once the concept is in the zoo. It returns the record, which gets the concept's name, and
 /// the weights of each of its checkpoints, such as
-/// [`ModuleSpace::read_weights`](weight_blocks::WeightSpace::read_weights) gives them. After an interruption, the same call goes on with the concepts that are missing. Several processes may collect into one zoo: a
-/// concept is trained by one of them.
+/// [`ModuleSpace::read_weights`](weight_blocks::WeightSpace::read_weights) gives them. After an interruption, the same call goes
+/// on with the concepts that are missing. Several processes may collect into one zoo: a concept is trained by one of them.
 ///
 /// ```
 /// use std::collections::BTreeMap;

@@ -64,7 +64,9 @@ impl Baseline {
         }
     }
 
-    /// Its recipe.
+    /// Its recipe at `preset`. Co-Mod-GAN has only one, [`Recipe::comod_compact`], which is meant for 64×64 images on a CPU:
+    /// at the other presets, its network is larger ([`Preset::comod`]), but its recipe is neither tuned for them nor the
+    /// paper's.
     pub fn recipe(self, preset: Preset) -> Recipe {
         match self {
             Self::Pix2pix => preset.pix2pix_training(),

@@ -80,9 +80,9 @@ pub struct Summary {
     /// The same against the generator asked with another concept's prompt.
     pub denoised_beats_wrong_prompt_at_0: Count,
     /// Median of the zero start's total time over the time to its final quality; a concept that never reached it counts as
-    /// 1. `None` if nothing was trained.
+    /// 0. `None` if nothing was trained.
     pub median_speedup_over_zero: Option<f64>,
-    /// Concepts that reached the zero start's final quality.
+    /// Concepts whose denoised start reached the zero start's final quality, of those for which both were trained.
     pub reached_zero_final: Count,
 }
 
@@ -140,15 +140,24 @@ impl ConceptReport {
     }
 
     /// The zero start's total time over the denoised start's time to the same quality; 0 if that was never reached. `None`
-    /// without training.
+    /// unless both were trained.
     pub fn speedup(&self) -> Option<f64> {
-        let end = self.methods.get("zero")?.curve.last()?;
-        let zero = (end.epoch > 0.0).then_some(end.seconds)?;
-        let denoised = self.methods.get("denoised")?;
-        Some(match denoised.seconds_to_zero_final {
-            Some(seconds) => zero / seconds.max(1e-9),
-            None => 0.0,
-        })
+        let zero = self.trained("zero")?.curve.last()?.seconds;
+        let reached = self.trained("denoised")?.seconds_to_zero_final;
+        Some(reached.map_or(0.0, |seconds| zero / seconds.max(1e-9)))
+    }
+
+    /// Whether the denoised start reached the zero start's final quality.
+    fn reached_zero_final(&self) -> Option<bool> {
+        self.trained("zero")?;
+        let reached = self.trained("denoised")?.seconds_to_zero_final;
+        Some(reached.is_some())
+    }
+
+    /// A method that was measured past its start.
+    fn trained(&self, name: &str) -> Option<&MethodReport> {
+        let trained = |method: &&MethodReport| method.curve.last().is_some_and(|p| p.epoch > 0.0);
+        self.methods.get(name).filter(trained)
     }
 }
 
@@ -156,17 +165,16 @@ impl Summary {
     fn of(concepts: &[ConceptReport]) -> Self {
         let count = |rival: &str| Count::of(concepts.iter().filter_map(|c| c.beats(rival)));
         let mut speedups: Vec<f64> = concepts.iter().filter_map(ConceptReport::speedup).collect();
-        let reached = |concept: &ConceptReport| {
-            let denoised = concept.methods.get("denoised");
-            denoised.is_some_and(|method| method.seconds_to_zero_final.is_some())
-        };
+        let reached = concepts
+            .iter()
+            .filter_map(ConceptReport::reached_zero_final);
         Self {
             denoised_beats_zero_at_0: count("zero"),
             denoised_beats_nearest_at_0: count("nearest"),
             denoised_beats_mean_at_0: count("mean"),
             denoised_beats_wrong_prompt_at_0: count("wrong_prompt"),
             median_speedup_over_zero: (!speedups.is_empty()).then(|| median(&mut speedups)),
-            reached_zero_final: Count::of(concepts.iter().map(reached)),
+            reached_zero_final: Count::of(reached),
         }
     }
 }
@@ -211,21 +219,27 @@ mod tests {
         }
     }
 
-    #[test]
-    fn speedup_counts_from_the_start_of_prediction_and_never_is_one() {
+    fn concept(methods: &[(&str, &[f64])]) -> ConceptReport {
+        let methods = (methods.iter()).map(|(name, curve)| ((*name).into(), method(curve)));
         let mut concept = ConceptReport {
             name: "a".into(),
             prompt: "a".into(),
             seed: 0,
             n_train: 1,
             n_test: 1,
-            methods: BTreeMap::from([
-                ("zero".into(), method(&[9.0, 6.0, 5.0])),
-                ("denoised".into(), method(&[4.0, 3.0, 2.0])),
-                ("nearest".into(), method(&[8.0, 7.0, 6.0])),
-            ]),
+            methods: methods.collect(),
         };
         concept.resolve_targets();
+        concept
+    }
+
+    #[test]
+    fn speedup_counts_from_the_start_of_prediction() {
+        let concept = concept(&[
+            ("zero", &[9.0, 6.0, 5.0]),
+            ("denoised", &[4.0, 3.0, 2.0]),
+            ("nearest", &[8.0, 7.0, 6.0]),
+        ]);
         assert_eq!(concept.speedup(), Some(5.0));
         assert_eq!(concept.methods["nearest"].seconds_to_zero_final, None);
         let summary = Summary::of(&[concept]);
@@ -236,5 +250,23 @@ mod tests {
         assert_eq!(one.to_string(), "1/1");
         let json = serde_json::to_value(&summary).unwrap();
         assert_eq!(json["reached_zero_final"]["of"], 1);
+    }
+
+    #[test]
+    fn a_quality_never_reached_is_a_speedup_of_zero_and_untrained_methods_do_not_count() {
+        let never = concept(&[("zero", &[9.0, 5.0]), ("denoised", &[8.0, 6.0])]);
+        assert_eq!(never.speedup(), Some(0.0));
+        let untrained: [&[(&str, &[f64])]; 4] = [
+            &[("zero", &[9.0, 5.0])],
+            &[("denoised", &[8.0, 6.0])],
+            &[("zero", &[9.0]), ("denoised", &[8.0])],
+            &[("zero", &[9.0, 5.0]), ("denoised", &[8.0])],
+        ];
+        let mut concepts: Vec<_> = untrained.iter().map(|methods| concept(methods)).collect();
+        assert!(concepts.iter().all(|concept| concept.speedup().is_none()));
+        concepts.push(never);
+        let summary = Summary::of(&concepts);
+        assert_eq!(summary.reached_zero_final, Count { count: 0, of: 1 });
+        assert_eq!(summary.median_speedup_over_zero, Some(0.0));
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use tensor_file::digest::file_sha256;
 use weight_blocks::lora_file::pad;
 use weight_blocks::{Checkpoint, ConceptRecord, GroupingRule, Layout, LoraFile, WeightSpace, Zoo};
 
@@ -84,8 +83,9 @@ pub fn collect_lora_files(
         false => None,
     };
     drop((file, reference));
-    template::keep(dir, like)?;
+    // Refuses a zoo of something else before the template makes it one of LoRA files.
     let mut zoo = Zoo::create(dir, &layout, &base)?;
+    template::keep(dir, like)?;
     let named: Vec<_> = files.iter().map(|lora| (lora.name.clone(), lora)).collect();
     for (name, lora) in &named {
         if zoo.is_recorded(name)? {
@@ -122,8 +122,13 @@ pub fn collect_lora_files(
 
 /// What a collected adapter depends on.
 fn recipe(lora: &PromptedLora, options: &LoraCollecting<'_>) -> Result<serde_json::Value> {
-    Ok(serde_json::json!({
-        "lora_file_sha256": file_sha256(&lora.path)?,
+    let (file, config) = template::digests(&lora.path)?;
+    let mut recipe = serde_json::json!({
+        "lora_file_sha256": file,
         "aligned": options.align,
-    }))
+    });
+    if let Some(config) = config {
+        recipe["adapter_config_sha256"] = config.into();
+    }
+    Ok(recipe)
 }

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use tensor_file::{atomic, digest};
+use tensor_file::atomic;
+use tensor_file::digest::file_sha256;
 use weight_blocks::Zoo;
 
 use super::{LoraFilesError, PEFT_WEIGHTS};
@@ -30,7 +31,7 @@ pub(super) fn of(zoo: &Zoo) -> Result<PathBuf> {
 /// Copies `like`, with PEFT's configuration if there is one, to the zoo `dir`. A copy of another file is left as it is.
 pub(super) fn keep(dir: &Path, like: &Path) -> Result<()> {
     if let Some(kept) = in_zoo(dir) {
-        return match digest::file_sha256(&kept)? == digest::file_sha256(like)? {
+        return match digests(&kept)? == digests(like)? {
             true => Ok(()),
             false => Err(LoraFilesError::OtherTemplate {
                 like: like.to_owned(),
@@ -41,10 +42,20 @@ pub(super) fn keep(dir: &Path, like: &Path) -> Result<()> {
     let read = |path: &Path| std::fs::read(path).map_err(io("read", path));
     let peft = like.file_name().is_some_and(|name| name == PEFT_WEIGHTS);
     let name = if peft { PEFT_WEIGHTS } else { OTHER_WEIGHTS };
-    let (config, kept) = (like.with_file_name(CONFIG), dir.join(FOLDER).join(name));
-    if config.exists() {
+    let kept = dir.join(FOLDER).join(name);
+    if let Some(config) = config_of(like) {
         atomic::write(kept.with_file_name(CONFIG), &read(&config)?)?;
     }
     // Last, since it is what is looked for.
     Ok(atomic::write(&kept, &read(like)?)?)
+}
+
+/// The SHA-256 of a LoRA file, and of PEFT's configuration beside it, on which its weights depend as well.
+pub(super) fn digests(path: &Path) -> Result<(String, Option<String>)> {
+    let config = config_of(path).map(file_sha256).transpose()?;
+    Ok((file_sha256(path)?, config))
+}
+
+fn config_of(path: &Path) -> Option<PathBuf> {
+    Some(path.with_file_name(CONFIG)).filter(|config| config.exists())
 }

@@ -103,6 +103,11 @@ impl ConceptDraws {
         }
     }
 
+    /// The concepts of the list.
+    pub(super) fn list(&self) -> &[Concept] {
+        &self.list
+    }
+
     /// What the draws are from, to tell one training from another.
     pub fn describe(&self) -> String {
         let list = format!("{} listed concepts", self.list.len());

@@ -10,7 +10,7 @@ const PROBE: u32 = 32;
 /// Edits are the same to the eye if the probe's values differ by less than this on average, of 255.
 const SAME_LOOK: f64 = 4.0;
 
-/// Concepts that are held out, known by the words of their prompts and by what their edits do.
+/// Concepts that are held out, known by the words of their prompts and by what their edits look like.
 #[derive(Clone, Default)]
 pub(super) struct LeftOut {
     prompts: HashSet<Vec<String>>,

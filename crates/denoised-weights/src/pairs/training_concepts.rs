@@ -9,6 +9,7 @@ use image::RgbImage;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
+use tensor_file::digest::Sha256;
 
 use super::{ConceptDraws, ConceptSource};
 use crate::Error;
@@ -79,6 +80,31 @@ impl<'a> TrainingConcepts<'a> {
             Self::Drawn(draws, photos) => format!("{}, {} photos", draws.describe(), photos.len()),
             Self::Folders(folders) => format!("{} folders of pairs", folders.len()),
         }
+    }
+
+    /// SHA-256 over the listed concepts and the photos, or over the prompts of the folders and the names of their pairs, whose images
+    /// are only read when they are drawn.
+    pub(crate) fn digest(&self) -> String {
+        let mut digest = Sha256::new();
+        match self {
+            Self::Drawn(draws, photos) => {
+                for concept in draws.list() {
+                    digest.update_part(format!("{concept:?}"));
+                }
+                for photo in *photos {
+                    digest.update_part(photo.as_raw());
+                }
+            }
+            Self::Folders(folders) => {
+                for folder in folders {
+                    digest.update_part(&folder.prompt);
+                    for pair in &folder.pairs {
+                        digest.update_part(&pair.name);
+                    }
+                }
+            }
+        }
+        digest.finish_hex()
     }
 
     /// Checks, before a training begins, that there is something to draw.

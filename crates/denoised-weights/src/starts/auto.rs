@@ -44,7 +44,7 @@ pub struct AutoChoice {
 }
 
 impl<'a> AutoStart<'a> {
-    /// Chooses among what `starts` can make, on its pairs.
+    /// Chooses on the pairs of `starts`.
     pub fn new(starts: Starts<'a>) -> Self {
         Self {
             starts,

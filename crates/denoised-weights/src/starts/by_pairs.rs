@@ -18,6 +18,7 @@ const JUDGED: usize = 16;
 const FINALISTS: usize = 4;
 
 /// The zoo's adapter with the lowest L1 on the training pairs: all on 4 of them, then the best 4 on 16.
+/// [`Starts::make`](super::Starts::make) makes it for [`StartKind::BestByPairs`](super::StartKind::BestByPairs).
 pub struct BestByPairs<'a> {
     pub(super) predictor: &'a AdapterPredictor,
     pub(super) zoo: &'a Zoo,

@@ -48,7 +48,8 @@ pub enum StartKind {
     Denoised,
     /// The weight generator asked with a prompt that the training pairs have corrected.
     Inverted,
-    /// The best of the others on some training pairs.
+    /// The best, on some training pairs, of the prompted base, the prediction at several strengths, and the nearest zoo
+    /// concepts' adapters and mixtures with them ([`AutoStart`]).
     Auto,
 }
 
@@ -153,7 +154,7 @@ impl<'a> Starts<'a> {
         identity_of(name, self.generator, &self.options)
     }
 
-    /// The choice among the other starts.
+    /// The choice of [`StartKind::Auto`].
     pub fn auto(&self) -> AutoStart<'a> {
         AutoStart::new(*self)
     }

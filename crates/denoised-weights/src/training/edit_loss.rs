@@ -1,4 +1,4 @@
-//! A loss on what predicted weights do to photos.
+//! A loss on the edits made with predicted weights.
 
 use std::fmt;
 use std::thread::ScopedJoinHandle;
@@ -33,7 +33,8 @@ impl fmt::Debug for JudgedOn {
 /// repeats.
 pub type DrawPairs<'a> = dyn FnMut(u64, usize) -> Result<JudgedOn> + 'a;
 
-/// The loss of the edits that predicted adapters do (Eq. 4 or its L1 term), by each adapter weight.
+/// The loss of the edits made with predicted adapters (Eq. 4 or its L1 term), and its gradient with respect to each adapter
+/// weight.
 pub struct EditLoss<'a> {
     losses: Vec<AdapterLoss>,
     layout: Layout,

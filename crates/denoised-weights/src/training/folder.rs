@@ -39,12 +39,12 @@ impl TrainingFolder {
         lock_training(&self.dir)
     }
 
-    /// The losses that the training has logged so far.
+    /// The losses that the training has logged so far; it may still be running.
     ///
     /// # Errors
     /// As [`MetricsLog::open`].
     pub fn loss_curves(&self) -> Result<LossCurves> {
-        Ok(MetricsLog::open(&self.dir, u64::MAX)?.curves())
+        LossCurves::read(&self.dir)
     }
 
     /// The trainer that an earlier run left, or `fresh`. What it is trained on is recorded before its first state is.
@@ -75,10 +75,11 @@ impl TrainingFolder {
     }
 
     /// Takes all steps, saving the state now and then; `metrics.jsonl` keeps the losses. After each step `watch` may
-    /// evaluate held-out concepts, and so end the training ([`TrainConfig::early_stop`]).
+    /// evaluate held-out concepts, and so end the training ([`TrainConfig::early_stop`]). A continued training asks it again
+    /// after the last saved step, since its error may have ended the run before.
     ///
     /// # Errors
-    /// Returns the error of `step` or `watch`, after saving the steps before it, or [`Error::Io`] if a file cannot be
+    /// Returns the error of `step` or `watch`, after saving the steps taken, or [`Error::Io`] if a file cannot be
     /// written.
     pub fn run<O: Objective>(
         &self,
@@ -97,7 +98,26 @@ impl TrainingFolder {
             steps: trainer.config().steps,
             done: saved,
         });
-        while !trainer.is_finished() {
+        loop {
+            if trainer.steps_done() > 0 {
+                let found = match watch(trainer) {
+                    Ok(found) => found,
+                    Err(error) => return Err(self.save_after(error, saved, trainer, &mut log)),
+                };
+                if let Some(found) = found {
+                    log.add(Metric::HeldOut(found));
+                    observe(TrainingEvent::HeldOut(found));
+                    held_out = Some(found);
+                }
+            }
+            let (done, finished) = (trainer.steps_done(), trainer.is_finished());
+            if finished || (done > saved && done.is_multiple_of(self.save_every.max(1))) {
+                self.save(trainer, &mut log)?;
+                saved = done;
+            }
+            if finished {
+                break;
+            }
             let stats = match step(trainer) {
                 Ok(stats) => stats,
                 Err(error) => return Err(self.save_after(error, saved, trainer, &mut log)),
@@ -105,15 +125,6 @@ impl TrainingFolder {
             let mean_loss = mean.add(stats.loss);
             log.add(Metric::Step(stats));
             observe(TrainingEvent::Step { stats, mean_loss });
-            if let Some(found) = watch(trainer)? {
-                log.add(Metric::HeldOut(found));
-                observe(TrainingEvent::HeldOut(found));
-                held_out = Some(found);
-            }
-            if stats.step % self.save_every.max(1) == 0 || trainer.is_finished() {
-                self.save(trainer, &mut log)?;
-                saved = trainer.steps_done();
-            }
         }
         observe(TrainingEvent::End);
         Ok(TrainingReport {
@@ -122,14 +133,14 @@ impl TrainingFolder {
             blocks: dataset.layout().blocks(),
             steps: trainer.steps_done(),
             seconds_this_run: started.elapsed().as_secs_f64(),
-            last_loss: mean.get(),
+            last_loss: Some(mean.get()).filter(|mean| !mean.is_nan()),
             zoo_norm_mean: dataset.norm().mean,
             zoo_norm_std: dataset.norm().std,
             held_out,
         })
     }
 
-    /// Saves the steps before a failed one; gives the error to return.
+    /// Saves the steps taken before an error; gives the error to return.
     fn save_after<O: Objective>(
         &self,
         error: weight_diffusion::Error,
@@ -177,6 +188,10 @@ mod tests {
     use weight_diffusion::{BlockDataset, BlockTrainer};
 
     fn dataset(scale: f32, networks: usize) -> BlockDataset {
+        dataset_of(EncodedPrompt::new(vec![0.5; 8], 1), scale, networks)
+    }
+
+    fn dataset_of(text: EncodedPrompt, scale: f32, networks: usize) -> BlockDataset {
         let spec = TensorSpec {
             name: "a".into(),
             shape: vec![16],
@@ -193,9 +208,8 @@ mod tests {
             .collect();
         let all = flats.iter().map(Vec::as_slice);
         let normalizer = Normalizer::fit(&layout, Normalization::Elementwise, all).unwrap();
-        let texts = vec![EncodedPrompt::new(vec![0.5; 8], 1)];
         let entries = flats.into_iter().map(|flat| (0, flat)).collect();
-        BlockDataset::new(layout, normalizer, texts, 8, entries).unwrap()
+        BlockDataset::new(layout, normalizer, vec![text], 8, entries).unwrap()
     }
 
     #[test]
@@ -231,7 +245,7 @@ mod tests {
         };
         let held_out = || vec!["fog".to_owned()];
         let data = dataset(1.0, 2);
-        let on = TrainedOn::new(&data, encoder("a"), None, held_out());
+        let on = TrainedOn::new(&data, encoder("a"), None, held_out()).unwrap();
         let mut trainer = resume(&data, &on).unwrap();
         // Killed before the first state: nothing to refuse.
         resume(&data, &on).unwrap();
@@ -244,10 +258,14 @@ mod tests {
             Err(error) => error.to_string(),
         };
         for (other, field) in [
-            (dataset(2.0, 2), "weights_sha256"),
+            (dataset(2.0, 2), "statistics_sha256"),
             (dataset(1.0, 3), "networks"),
+            (
+                dataset_of(EncodedPrompt::new(vec![0.25; 8], 1), 1.0, 2),
+                "texts_sha256",
+            ),
         ] {
-            let on = TrainedOn::new(&other, encoder("a"), None, held_out());
+            let on = TrainedOn::new(&other, encoder("a"), None, held_out()).unwrap();
             let message = refused(&other, &on);
             assert!(message.contains(&format!("{field}: there")), "{message}");
         }
@@ -265,7 +283,7 @@ mod tests {
                 "held_out",
             ),
         ] {
-            let message = refused(&data, &on);
+            let message = refused(&data, &on.unwrap());
             assert!(message.contains(&format!("{field}: there")), "{message}");
         }
         // A state of a build that did not write the file.

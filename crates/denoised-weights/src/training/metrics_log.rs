@@ -10,6 +10,8 @@ use crate::Error;
 use crate::error::{Result, io};
 use crate::run;
 
+const FILE: &str = "metrics.jsonl";
+
 /// A line of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -46,29 +48,9 @@ impl MetricsLog {
     /// # Errors
     /// Returns [`Error::Io`] if the file cannot be read, and [`Error::BadMetrics`], which names the line, if it is damaged.
     pub fn open(dir: &Path, step: u64) -> Result<Self> {
-        let path = dir.join("metrics.jsonl");
-        let text = match std::fs::read_to_string(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            other => other.map_err(io("read", &path))?,
-        };
-        let mut lines = Vec::new();
-        let mut kept = 0;
-        for line in text.split_inclusive('\n') {
-            match serde_json::from_str::<Metric>(line) {
-                Ok(metric) if metric.step() <= step => lines.push(metric),
-                Ok(_) => break,
-                // A process killed while it wrote leaves half a line past its last state.
-                Err(_) if !line.ends_with('\n') => break,
-                Err(source) => {
-                    return Err(Error::BadMetrics {
-                        line: lines.len() + 1,
-                        path,
-                        source,
-                    });
-                }
-            }
-            kept += line.len();
-        }
+        let path = dir.join(FILE);
+        let text = read(&path)?;
+        let (lines, kept) = parse(&path, &text, step)?;
         if kept < text.len() {
             run::write(&path, &text.as_bytes()[..kept])?;
         }
@@ -110,8 +92,61 @@ impl MetricsLog {
 
     /// The points of a chart of the losses.
     pub fn curves(&self) -> LossCurves {
+        LossCurves::of(&self.lines)
+    }
+}
+
+/// The text of a log, which may not exist yet.
+fn read(path: &Path) -> Result<String> {
+    match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        other => other.map_err(io("read", path)),
+    }
+}
+
+/// The lines of `text` up to `step`, and how many bytes these are.
+fn parse(path: &Path, text: &str, step: u64) -> Result<(Vec<Metric>, usize)> {
+    let mut lines = Vec::new();
+    let mut kept = 0;
+    for line in text.split_inclusive('\n') {
+        match serde_json::from_str::<Metric>(line) {
+            Ok(metric) if metric.step() <= step => lines.push(metric),
+            Ok(_) => break,
+            // A process killed while it wrote leaves half a line past its last state.
+            Err(_) if !line.ends_with('\n') => break,
+            Err(source) => {
+                return Err(Error::BadMetrics {
+                    line: lines.len() + 1,
+                    path: path.to_owned(),
+                    source,
+                });
+            }
+        }
+        kept += line.len();
+    }
+    Ok((lines, kept))
+}
+
+/// Losses by optimizer step, as (step, mean squared error).
+#[derive(Debug, Clone, PartialEq)]
+pub struct LossCurves {
+    /// Mean step and mean loss of each hundredth of the run.
+    pub training: Vec<(f64, f64)>,
+    /// The loss on held-out concepts at each evaluation; empty if there were none.
+    pub held_out: Vec<(f64, f64)>,
+}
+
+impl LossCurves {
+    /// Those of the log in `dir`, which is left as it is: another process may be writing to it.
+    pub(super) fn read(dir: &Path) -> Result<Self> {
+        let path = dir.join(FILE);
+        let (lines, _) = parse(&path, &read(&path)?, u64::MAX)?;
+        Ok(Self::of(&lines))
+    }
+
+    fn of(lines: &[Metric]) -> Self {
         let (mut losses, mut held_out) = (Vec::new(), Vec::new());
-        for line in &self.lines {
+        for line in lines {
             match line {
                 Metric::Step(stats) => losses.push((stats.step as f64, stats.loss)),
                 Metric::HeldOut(v) => held_out.push((v.step as f64, v.loss)),
@@ -125,17 +160,8 @@ impl MetricsLog {
                 (sum.0 / n, sum.1 / n)
             })
             .collect();
-        LossCurves { training, held_out }
+        Self { training, held_out }
     }
-}
-
-/// Losses by optimizer step, as (step, mean squared error).
-#[derive(Debug, Clone, PartialEq)]
-pub struct LossCurves {
-    /// Mean step and mean loss of each hundredth of the run.
-    pub training: Vec<(f64, f64)>,
-    /// The loss on held-out concepts at each evaluation; empty if there were none.
-    pub held_out: Vec<(f64, f64)>,
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Training a weight generator: records from a zoo, training on blocks, refinement through edits, overfitting.
+//! Training a weight generator: records from a zoo, training on blocks, refinement through edits.
 //!
 //! [`train`] and [`refine`] do a whole run and resume an interrupted one; [`TrainingFolder`] is what they keep on disk,
 //! for trainings of another kind.
@@ -6,7 +6,6 @@
 mod edit_loss;
 mod folder;
 mod metrics_log;
-mod overfit;
 mod progress;
 mod records;
 mod refine;
@@ -16,7 +15,6 @@ mod trained_on;
 pub use edit_loss::{DrawPairs, EditLoss, JudgedOn};
 pub use folder::TrainingFolder;
 pub use metrics_log::{LossCurves, Metric, MetricsLog};
-pub use overfit::{CombinedLoss, Cut, Overfitted, Overfitting, Subject, overfit, timed_prediction};
 pub(crate) use progress::RunningMean;
 pub use progress::{TrainingEvent, TrainingReport};
 pub use records::{ZooRecords, hold_out, open_records, subset};

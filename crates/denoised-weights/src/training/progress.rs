@@ -17,8 +17,9 @@ pub struct TrainingReport {
     pub steps: u64,
     /// Seconds of this run; earlier interrupted ones do not count.
     pub seconds_this_run: f64,
-    /// Running mean of the loss at the end.
-    pub last_loss: f64,
+    /// Running mean of the loss at the end; none if an earlier run had taken all steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_loss: Option<f64>,
     /// Mean norm of the zoo's networks.
     pub zoo_norm_mean: f64,
     /// Standard deviation of the zoo's norms.

@@ -1,4 +1,4 @@
-//! Training a weight generator further, through what its weights do to photos.
+//! Training a weight generator further, through the edits made with its weights.
 
 use burn::tensor::Device;
 use finetune::{AdapterLoss, PairSet};
@@ -6,7 +6,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use weight_blocks::Zoo;
 use weight_diffusion::encoded_text::{EncodedPrompt, TextCondition};
-use weight_diffusion::{BlockSource, NetworkTrainer, TrainConfig, WeightGenerator};
+use weight_diffusion::{BlockSource, NetworkTrainer, SampleOptions, TrainConfig, WeightGenerator};
 
 use super::{
     EditLoss, JudgedOn, TrainedOn, TrainingEvent, TrainingFolder, TrainingReport, ZooRecords,
@@ -32,7 +32,9 @@ pub struct Refinement<'a> {
 }
 
 /// Trains the generator on `device` with the L1 between the targets of concepts and what the one-step predictions of their
-/// weights make of the photos, or continues the interrupted training in `folder`. Writes the refined generator there.
+/// weights make of the photos, or continues the interrupted training in `folder`. Writes the refined generator there. Unless
+/// told otherwise, it samples as it was refined, whatever the old one did: at the noise end, without guidance
+/// ([`SampleOptions::noise_end`]).
 ///
 /// # Errors
 /// Returns [`Error::NoConcepts`](crate::Error::NoConcepts) or [`Error::NoPhotos`](crate::Error::NoPhotos) if there is nothing
@@ -87,7 +89,7 @@ impl<'a> RefineRun<'a> {
             what = format!("{what} for base {}", base.digest);
         }
         Ok(Self {
-            data: TrainedOn::new(&records.dataset, encoder.id(), Some(what), Vec::new()),
+            data: TrainedOn::new(&records.dataset, encoder.id(), Some(what), Vec::new())?,
             draws: Draws {
                 concepts: refinement.concepts,
                 predictor,
@@ -137,7 +139,7 @@ impl<'a> RefineRun<'a> {
             self.predictor.encoder().id(),
             generator.zoo_norm(),
             &base.digest,
-            generator.defaults(),
+            SampleOptions::noise_end(&unet.config().schedule),
         )?
         .with_trained_norm(dataset.texts(), device)?;
         self.folder.finish(&refined)?;

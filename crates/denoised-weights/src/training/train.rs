@@ -7,15 +7,15 @@ use weight_blocks::Zoo;
 use weight_diffusion::{BlockTrainer, SampleOptions, TrainConfig, UNet1dConfig, WeightGenerator};
 
 use super::{TrainedOn, TrainingEvent, TrainingFolder, TrainingReport, open_records};
-use crate::PromptEncoder;
 use crate::error::Result;
+use crate::{Error, PromptEncoder};
 
 /// What a weight generator learns from, and how (paper, Eq. 1).
 #[derive(Debug)]
 pub struct GeneratorTraining<'a> {
     /// The zoo to learn from.
     pub zoo: &'a Zoo,
-    /// Concepts kept for [`TrainConfig::early_stop`], as [`hold_out`](super::hold_out) gives them.
+    /// Concepts kept for [`TrainConfig::early_stop`], as [`hold_out`](super::hold_out) gives them; one needs the other.
     pub held_out: Option<&'a Zoo>,
     /// Reads the prompts.
     pub encoder: &'a PromptEncoder,
@@ -34,9 +34,9 @@ pub struct GeneratorTraining<'a> {
 /// Trains on `device`, or continues the interrupted training in `folder`, and writes the generator there.
 ///
 /// # Errors
-/// Returns [`Error::Busy`](crate::Error::Busy) if another process trains there; the errors of
-/// [`TrainingFolder::resume_or`] and [`TrainingFolder::run`]; [`Error::WeightGenerator`](crate::Error::WeightGenerator) if
-/// the configurations do not fit each other or the zoo.
+/// Returns [`Error::Busy`] if another process trains there; the errors of [`TrainingFolder::resume_or`] and
+/// [`TrainingFolder::run`]; [`Error::EarlyStop`] for held-out concepts without early stopping, or the reverse;
+/// [`Error::WeightGenerator`] if the configurations do not fit each other or the zoo.
 pub fn train(
     training: &GeneratorTraining<'_>,
     folder: &TrainingFolder,
@@ -54,6 +54,15 @@ pub fn train(
     } = training;
     // Before the training and not after it.
     defaults.validate(&unet.schedule)?;
+    match (training.held_out, config.early_stop) {
+        (Some(_), None) => return Err(Error::EarlyStop { given: "held_out" }),
+        (None, Some(_)) => {
+            return Err(Error::EarlyStop {
+                given: "early_stop",
+            });
+        }
+        _ => {}
+    }
     let dataset = open_records(zoo, encoder, None, *stream)?;
     let dataset = &*dataset;
     let held_out = match training.held_out {
@@ -69,7 +78,7 @@ pub fn train(
         .map(|entry| entry.prompt.as_str())
         .collect();
     let prompts = prompts.into_iter().map(str::to_owned).collect();
-    let data = TrainedOn::new(dataset, encoder.id(), None, prompts);
+    let data = TrainedOn::new(dataset, encoder.id(), None, prompts)?;
     let _lock = folder.lock()?;
     let mut trainer = folder
         .resume_or(config, unet, dataset, &data, device, || {

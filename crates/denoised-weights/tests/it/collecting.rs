@@ -1,10 +1,12 @@
 //! Collecting concepts into a zoo.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 
 use burn::nn::LinearConfig;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
+use clean_fid::FeatureNet;
 use denoised_weights::collecting::{CollectEvent, CollectOptions, Collector, collect};
 use denoised_weights::pairs::{ConceptSource, PairCounts, read_prompt, training_sources};
 use denoised_weights::run::Lock;
@@ -13,7 +15,7 @@ use weight_blocks::{
     Checkpoint, ConceptRecord, GroupingRule, Layout, ModuleSpace, NamedTensors, WeightSpace, Zoo,
 };
 
-use crate::common::{Quarters, pair_folder, tiny_prompted_base, tiny_recipe};
+use crate::common::{Quarters, pair_folder, photo, tiny_prompted_base, tiny_recipe};
 
 const COUNTS: PairCounts = PairCounts {
     train: 8,
@@ -29,22 +31,30 @@ fn sources(root: &Path) -> Vec<(String, ConceptSource)> {
 
 /// Collects and gives the number of concepts that this call trained.
 fn collect_pairs(dir: &Path, sources: &[(String, ConceptSource)]) -> usize {
+    collect_with(options(2), dir, sources)
+}
+
+fn collect_with(options: CollectOptions, dir: &Path, sources: &[(String, ConceptSource)]) -> usize {
     let (base, encoder) = (tiny_prompted_base(), PromptEncoder::embedded().unwrap());
-    let mut collector = open(dir, &base, &encoder, 2).unwrap();
+    let mut collector = open(dir, &base, &encoder, options).unwrap();
     collector.collect(sources, None, |_| ()).unwrap()
+}
+
+fn options(keep: usize) -> CollectOptions {
+    CollectOptions {
+        recipe: tiny_recipe(3),
+        keep,
+        plateau: None,
+        counts: COUNTS,
+    }
 }
 
 fn open<'a>(
     dir: &Path,
     base: &'a lora_gan::BaseGenerator,
     encoder: &'a PromptEncoder,
-    keep: usize,
+    options: CollectOptions,
 ) -> Result<Collector<'a>, Error> {
-    let options = CollectOptions {
-        recipe: tiny_recipe(3),
-        keep,
-        counts: COUNTS,
-    };
     Collector::open(dir, base, encoder, &Quarters, options, &Device::flex())
 }
 
@@ -79,13 +89,119 @@ fn a_zoo_collected_in_two_runs_is_that_of_one() {
     assert!(zoo.entries()[0].metrics.contains_key("l1"));
 }
 
+/// [`Quarters`] until the file or folder exists; then measuring ends the process, as it were.
+struct KilledOnce(PathBuf);
+
+impl FeatureNet for KilledOnce {
+    fn name(&self) -> &str {
+        Quarters.name()
+    }
+
+    fn width(&self) -> usize {
+        Quarters.width()
+    }
+
+    fn features(&self, images: Tensor<4>) -> Result<Tensor<2>, clean_fid::Error> {
+        assert!(!self.0.exists(), "killed");
+        Quarters.features(images)
+    }
+}
+
+#[test]
+fn an_interrupted_concept_goes_on_only_with_the_same_options_and_pairs() {
+    let dir = tempfile::tempdir().unwrap();
+    let pairs = dir.path().join("pairs");
+    let sources = sources(&pairs);
+    let (whole, zoo) = (dir.path().join("whole"), dir.path().join("zoo"));
+    let (base, encoder) = (tiny_prompted_base(), PromptEncoder::embedded().unwrap());
+    collect_pairs(&whole, &sources);
+
+    let fog = zoo.join("work/fog");
+    let network = KilledOnce(fog.join("state/at-000001"));
+    let device = Device::flex();
+    let mut collector =
+        Collector::open(&zoo, &base, &encoder, &network, options(2), &device).unwrap();
+    let killed = catch_unwind(AssertUnwindSafe(|| {
+        collector.collect(&sources, None, |_| ())
+    }));
+    assert!(killed.is_err());
+
+    let refused = |options, difference: &str| {
+        let mut collector = open(&zoo, &base, &encoder, options).unwrap();
+        let error = collector.collect(&sources, None, |_| ()).unwrap_err();
+        assert!(matches!(error, Error::OtherRun { .. }), "{error}");
+        assert!(error.to_string().contains(difference), "{error}");
+    };
+    refused(options(3), "keep: there 2, here 3");
+    let plateau = CollectOptions {
+        plateau: Some(0.5),
+        ..options(2)
+    };
+    refused(plateau, "plateau: there null, here 0.5");
+    let fewer = CollectOptions {
+        counts: PairCounts { train: 4, ..COUNTS },
+        ..options(2)
+    };
+    refused(fewer, "train_pairs: there 8, here 4");
+    photo(16, 16, 20)
+        .save(pairs.join("fog/target/0.png"))
+        .unwrap();
+    refused(options(2), "train_pairs_sha256: there");
+    pair_folder(&pairs, "fog", "morning fog");
+
+    let (record, away) = (fog.join("run.json"), dir.path().join("run.json"));
+    std::fs::rename(&record, &away).unwrap();
+    let mut collector = open(&zoo, &base, &encoder, options(2)).unwrap();
+    let error = collector.collect(&sources, None, |_| ()).unwrap_err();
+    assert!(
+        matches!(&error, Error::NoRunRecord { path, .. } if *path == record),
+        "{error}"
+    );
+    std::fs::rename(&away, &record).unwrap();
+    assert_eq!(collect_pairs(&zoo, &sources), 2);
+    assert_eq!(contents(&zoo), contents(&whole));
+}
+
+#[test]
+fn a_concept_ends_at_its_plateau_with_the_weights_it_has_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let sources = sources(&dir.path().join("pairs"));
+    let (all, early) = (dir.path().join("all"), dir.path().join("early"));
+    collect_with(options(3), &all, &sources);
+    let plateau = CollectOptions {
+        plateau: Some(0.99),
+        ..options(1)
+    };
+    assert_eq!(collect_with(plateau, &early, &sources), 2);
+    let second: Vec<_> = (contents(&all).into_iter())
+        .filter(|(_, epoch, _)| *epoch == 2)
+        .collect();
+    assert_eq!(second.len(), 2);
+    assert_eq!(contents(&early), second, "no epoch gains 99 %");
+    let zoos = [&all, &early].map(|dir| Zoo::open(dir).unwrap());
+    assert_eq!(zoos[0].entries()[1].metrics, zoos[1].entries()[0].metrics);
+}
+
+#[test]
+fn a_plateau_needs_a_share_and_constant_learning_rates() {
+    let dir = tempfile::tempdir().unwrap();
+    let (base, encoder) = (tiny_prompted_base(), PromptEncoder::embedded().unwrap());
+    for (gain, decay) in [(1.0, 0.0), (-0.1, 0.0), (f64::NAN, 0.0), (0.02, 0.5)] {
+        let mut options = options(1);
+        options.plateau = Some(gain);
+        options.recipe.decay = decay;
+        let error = open(&dir.path().join("zoo"), &base, &encoder, options).unwrap_err();
+        assert!(matches!(error, Error::Plateau { .. }), "{error}");
+    }
+}
+
 #[test]
 fn a_concept_that_another_process_trains_comes_last() {
     let dir = tempfile::tempdir().unwrap();
     let sources = sources(&dir.path().join("pairs"));
     let zoo = dir.path().join("zoo");
     let (base, encoder) = (tiny_prompted_base(), PromptEncoder::embedded().unwrap());
-    let mut collector = open(&zoo, &base, &encoder, 1).unwrap();
+    let mut collector = open(&zoo, &base, &encoder, options(1)).unwrap();
     let mut other = Lock::try_take(zoo.join("work/fog.lock")).unwrap();
     assert!(other.is_some());
     let mut events = Vec::new();
@@ -112,7 +228,7 @@ fn concepts_without_pairs_photos_or_epochs_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let (base, encoder) = (tiny_prompted_base(), PromptEncoder::embedded().unwrap());
     for keep in [0, 4] {
-        let error = open(&dir.path().join("zoo"), &base, &encoder, keep).unwrap_err();
+        let error = open(&dir.path().join("zoo"), &base, &encoder, options(keep)).unwrap_err();
         assert!(
             matches!(error, Error::KeptCheckpoints { epochs: 3, .. }),
             "{error}"
@@ -123,7 +239,7 @@ fn concepts_without_pairs_photos_or_epochs_are_refused() {
         "nothing is created before that"
     );
     let list = training_sources(None, &["charcoal-sketch".into()]).unwrap();
-    let mut collector = open(&dir.path().join("zoo"), &base, &encoder, 1).unwrap();
+    let mut collector = open(&dir.path().join("zoo"), &base, &encoder, options(1)).unwrap();
     let error = collector.collect(&list, None, |_| ()).unwrap_err();
     assert!(matches!(error, Error::NoPhotos { .. }), "{error}");
     let held_out = training_sources(None, &["teal-charcoal-sketch".into()]);

@@ -247,6 +247,49 @@ fn a_collection_goes_on_and_notices_what_has_changed() {
 }
 
 #[test]
+fn a_corrected_configuration_of_peft_is_a_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let (set, zoo) = (dir.path().join("set"), dir.path().join("zoo"));
+    copy(&fixtures("peft"), &set);
+    let rhymes = set.join("rhymes");
+    let options = LoraCollecting::default();
+    let like = LoraCollecting {
+        like: Some(&rhymes),
+        ..options
+    };
+    for _ in 0..2 {
+        collect(&set, &zoo, &like).unwrap();
+    }
+    let config = rhymes.join("adapter_config.json");
+    let text = fs::read_to_string(&config).unwrap();
+    let corrected = text.replace("\"lora_alpha\": 8", "\"lora_alpha\": 16");
+    assert_ne!(text, corrected);
+    fs::write(&config, corrected).unwrap();
+    let error = collect(&set, &zoo, &options).unwrap_err();
+    assert!(
+        error.contains("rhymes") && error.contains("another file, prompt"),
+        "{error}"
+    );
+    let error = collect(&set, &zoo, &like).unwrap_err();
+    assert!(error.contains("like another LoRA file"), "{error}");
+}
+
+#[test]
+fn a_zoo_of_something_else_is_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let zoo = collect(&fixtures("kohya"), dir.path(), &LoraCollecting::default()).unwrap();
+    fs::remove_dir_all(dir.path().join("like")).unwrap();
+    for (set, base) in [("peft", zoo.base_digest()), ("kohya", "another base")] {
+        let options = LoraCollecting {
+            base: Some(base),
+            ..LoraCollecting::default()
+        };
+        collect(&fixtures(set), dir.path(), &options).unwrap_err();
+        assert!(!dir.path().join("like").exists(), "{set}");
+    }
+}
+
+#[test]
 fn adapters_of_another_base_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let (set, zoo) = (dir.path().join("set"), dir.path().join("zoo"));

@@ -8,4 +8,7 @@ mod comparing;
 mod editing;
 mod lora_files;
 mod prediction;
+mod pretraining;
 mod training;
+mod training_folder;
+mod training_options;

@@ -1,4 +1,4 @@
-//! From a zoo to a weight generator, and on through the edits that its weights do.
+//! From a zoo to a weight generator, and on through the edits made with its weights.
 
 use std::path::Path;
 
@@ -17,12 +17,13 @@ use weight_diffusion::{Precision, SampleOptions, TrainConfig, UNet1dConfig, Weig
 
 use crate::common::{Quarters, SIZE, pair_folder, photo, tiny_prompted_base, tiny_recipe};
 
-fn zoo(dir: &Path, pairs: &Path, base: &BaseGenerator) -> Zoo {
+pub(crate) fn zoo(dir: &Path, pairs: &Path, base: &BaseGenerator) -> Zoo {
     pair_folder(pairs, "ink", "ink drawing");
     pair_folder(pairs, "fog", "morning fog");
     let options = CollectOptions {
         recipe: tiny_recipe(2),
         keep: 1,
+        plateau: None,
         counts: PairCounts {
             train: 8,
             test: 2,
@@ -37,7 +38,7 @@ fn zoo(dir: &Path, pairs: &Path, base: &BaseGenerator) -> Zoo {
     collector.zoo().clone()
 }
 
-fn folder(dir: &Path) -> TrainingFolder {
+pub(crate) fn folder(dir: &Path) -> TrainingFolder {
     TrainingFolder {
         dir: dir.to_owned(),
         save_every: 1,
@@ -45,7 +46,7 @@ fn folder(dir: &Path) -> TrainingFolder {
     }
 }
 
-fn config(steps: u64) -> TrainConfig {
+pub(crate) fn config(steps: u64) -> TrainConfig {
     TrainConfig {
         steps,
         batch_size: 4,
@@ -53,7 +54,7 @@ fn config(steps: u64) -> TrainConfig {
     }
 }
 
-fn unet(zoo: &Zoo, encoder: &PromptEncoder) -> UNet1dConfig {
+pub(crate) fn unet(zoo: &Zoo, encoder: &PromptEncoder) -> UNet1dConfig {
     UNet1dConfig {
         base_channels: 16,
         block_size: zoo.layout().block_size(),

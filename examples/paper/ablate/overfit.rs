@@ -1,9 +1,12 @@
-//! The paper's ablations: a weight generator that learns one network's weights and no more.
+//! A weight generator that learns one network's weights and no more.
 
-use std::fmt;
 use std::time::Instant;
 
 use burn::tensor::Device;
+use denoised_weights::run::{claim, discard};
+use denoised_weights::training::{TrainedOn, TrainingEvent, TrainingFolder, TrainingReport};
+use denoised_weights::weights::norm;
+use denoised_weights_examples::Result;
 use weight_blocks::{GroupingRule, LayerGroup, Layout, NamedTensors, Normalization, Normalizer};
 use weight_diffusion::encoded_text::{EncodedPrompt, EncoderId};
 use weight_diffusion::train::{Objective, StepStats, Trainer};
@@ -12,14 +15,9 @@ use weight_diffusion::{
     TrainConfig, UNet1d, UNet1dConfig, WeightGenerator,
 };
 
-use super::{TrainedOn, TrainingEvent, TrainingFolder, TrainingReport};
-use crate::error::Result;
-use crate::run::{claim, discard};
-use crate::weights::norm;
-
 /// How the one network's weights become blocks.
 #[derive(Debug, Clone, Copy)]
-pub struct Cut {
+pub(crate) struct Cut {
     /// Order of the values.
     pub rule: GroupingRule,
     /// Weights per block, b.
@@ -28,7 +26,7 @@ pub struct Cut {
 
 impl Cut {
     /// The rule's number in the paper.
-    pub fn rule_number(self) -> u8 {
+    pub(crate) fn rule_number(self) -> u8 {
         match self.rule {
             GroupingRule::Concatenated => 2,
             GroupingRule::Separate => 3,
@@ -38,7 +36,7 @@ impl Cut {
 }
 
 /// What is learned: one network and its text.
-pub struct Subject<'a> {
+pub(crate) struct Subject<'a> {
     /// The layers, in order.
     pub groups: &'a [LayerGroup],
     /// The weights to learn.
@@ -51,19 +49,8 @@ pub struct Subject<'a> {
     pub base_digest: &'a str,
 }
 
-/// Without the weights and the tokens.
-impl fmt::Debug for Subject<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subject")
-            .field("encoder", &self.encoder)
-            .field("base_digest", &self.base_digest)
-            .finish_non_exhaustive()
-    }
-}
-
 /// A network to learn, and how.
-#[derive(Debug)]
-pub struct Overfitting<'a> {
+pub(crate) struct Overfitting<'a> {
     /// What is learned.
     pub subject: &'a Subject<'a>,
     /// How its weights become blocks.
@@ -75,7 +62,7 @@ pub struct Overfitting<'a> {
 }
 
 /// A loss on what the predicted weights do, beside the one on what they are.
-pub struct CombinedLoss<'a> {
+pub(crate) struct CombinedLoss<'a> {
     /// The loss.
     pub loss: &'a mut dyn NetworkLoss,
     /// Its weight.
@@ -84,34 +71,14 @@ pub struct CombinedLoss<'a> {
     pub pairs: usize,
 }
 
-/// Without the loss itself.
-impl fmt::Debug for CombinedLoss<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CombinedLoss")
-            .field("weight", &self.weight)
-            .field("pairs", &self.pairs)
-            .finish_non_exhaustive()
-    }
-}
-
 /// A generator that has learned one network, and how its training went.
-pub struct Overfitted {
+pub(crate) struct Overfitted {
     /// The generator.
     pub generator: WeightGenerator,
     /// Seconds of training; 0 if an earlier run had finished it.
     pub train_seconds: f64,
     /// Running mean of the loss at the end; none if an earlier run had finished it.
     pub loss: Option<f64>,
-}
-
-/// Without the network.
-impl fmt::Debug for Overfitted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Overfitted")
-            .field("train_seconds", &self.train_seconds)
-            .field("loss", &self.loss)
-            .finish_non_exhaustive()
-    }
 }
 
 /// Weights of all blocks that one optimizer step sees, whatever the block size: 128 blocks of 256.
@@ -121,10 +88,7 @@ const WEIGHTS_PER_PART: usize = 32 * 256;
 
 /// Trains a generator on the blocks of one network with the paper's loss (and `combined`, if there is one), or reads the one
 /// that an earlier run left in `folder`. A step sees as many weights for every block size.
-///
-/// # Errors
-/// As [`train`](super::train()), and [`Error::OtherRun`](crate::Error::OtherRun) if the folder is of another run.
-pub fn overfit(
+pub(crate) fn overfit(
     overfitting: &Overfitting<'_>,
     combined: Option<CombinedLoss<'_>>,
     folder: &TrainingFolder,
@@ -217,7 +181,7 @@ impl<'a> Run<'a> {
         let dataset = BlockDataset::new(layout.clone(), normalizer, texts, width, vec![(0, flat)])?;
         let loss =
             (combined.as_ref()).map(|combined| format!("network loss times {}", combined.weight));
-        let data = TrainedOn::new(&dataset, subject.encoder.clone(), loss, Vec::new());
+        let data = TrainedOn::new(&dataset, subject.encoder.clone(), loss, Vec::new())?;
         let _lock = self.folder.lock()?;
         let (model, report) = match combined {
             None => {
@@ -242,7 +206,7 @@ impl<'a> Run<'a> {
         Ok(Overfitted {
             generator,
             train_seconds: report.seconds_this_run,
-            loss: Some(report.last_loss),
+            loss: report.last_loss,
         })
     }
 
@@ -263,10 +227,7 @@ impl<'a> Run<'a> {
 }
 
 /// Seconds of each of `repeats` predictions of all blocks, and the last one's weights.
-///
-/// # Errors
-/// Returns [`Error::WeightGenerator`](crate::Error::WeightGenerator) if a prediction fails.
-pub fn timed_prediction(
+pub(crate) fn timed_prediction(
     generator: &WeightGenerator,
     text: &EncodedPrompt,
     options: &SampleOptions,
