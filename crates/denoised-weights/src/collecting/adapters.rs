@@ -186,20 +186,10 @@ impl<'a> Collector<'a> {
             }
             trainer.save_state(&state)?;
         }
-        let done = trainer.epochs_done();
-        let mut checkpoints = Vec::new();
-        let mut weights = Vec::new();
-        for epoch in (done + 1).saturating_sub(*keep)..=done {
-            let (adapter, _) = load_safetensors(kept(epoch))?;
-            checkpoints.push(match measured.iter().find(|found| found.epoch == epoch) {
-                Some(found) => found.clone(),
-                None => Checkpoint {
-                    epoch,
-                    metrics: measure(&base, &evaluator, &adapter)?,
-                },
-            });
-            weights.push(adapter);
-        }
+        let checkpoints = measured.split_off(measured.len().saturating_sub(*keep));
+        let weights = (checkpoints.iter())
+            .map(|checkpoint| Ok(load_safetensors(kept(checkpoint.epoch))?.0))
+            .collect::<Result<_>>()?;
         let json = |source| Error::Json {
             path: state.clone(),
             source,
