@@ -13,7 +13,7 @@ use burn::server::{EmptyToken, RemoteServer, ServeError, TokenAuthorizer, WebSoc
 use clap::Parser;
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{parse, run};
-use denoised_weights_examples::devices::{self, DeviceError, TOKEN, token};
+use device_names::{DeviceError, TOKEN, token};
 
 /// Lend devices of this machine to other programs as `--device remote:ws://HOST:PORT` (with `/1` at the end for the
 /// second device, and so on), until Ctrl+C or SIGTERM. The programs must be of the same version.
@@ -69,7 +69,7 @@ fn serve(args: &Args) -> Result<(), Error> {
         if name.starts_with("remote:") {
             return Err(Error::Borrowed(name.clone()));
         }
-        lent.push(devices::open(name)?);
+        lent.push(device_names::open(name)?);
     }
     let mut server = RemoteServer::new(lent);
     match token()? {

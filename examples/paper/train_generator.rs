@@ -9,11 +9,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use denoised_weights::training::{GeneratorTraining, hold_out, subset, train};
+use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, parse, run};
 use denoised_weights_examples::files::Places;
 use denoised_weights_examples::options::{TextArgs, at_least, zoo_files};
 use denoised_weights_examples::training::{TrainingArgs, TrainingProgress};
-use denoised_weights_examples::{Result, devices};
 use weight_blocks::{Layout, Zoo};
 use weight_diffusion::train::EarlyStop;
 use weight_diffusion::{Error, Parameterization, SampleOptions, TrainConfig, UNet1dConfig};
@@ -154,7 +154,7 @@ fn train_generator(args: &Args) -> Result<()> {
     args.common.check_places(places)?;
     let device = args.common.device()?;
     let others = (args.with_device.iter())
-        .map(|name| devices::open(name))
+        .map(|name| device_names::open(name))
         .collect::<Result<Vec<_>, _>>()?;
     let of_zoo = |e| format!("{}: {e}", args.zoo.display());
     let mut zoo = Zoo::open(&args.zoo)?;

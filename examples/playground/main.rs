@@ -71,6 +71,7 @@ fn playground(args: &Args) -> Result<()> {
     let device = args.common.device()?;
     let predictor = args.model.load_predictor(&device)?;
     let bench = Workbench::new(predictor, args.data.of(args.model.paths()))?;
+    let bench = bench.with_seed(args.common.seed);
     denoised_weights_examples::files::check_writable(&args.out)?;
     let playground = Playground::open(bench, &args.out)?;
     println!("open {}", access.clone().at(listener.local_addr()?).url());

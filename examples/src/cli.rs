@@ -10,11 +10,11 @@ use std::time::Duration;
 use burn::tensor::Device;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser};
+use device_names::DeviceError;
 
-use crate::devices::DeviceError;
+use crate::Result;
 use crate::files::{Places, trimmed};
 use crate::options::at_least;
-use crate::{Result, devices};
 
 /// `--seed`, `--device`, `--json`.
 #[derive(Debug, Clone, Args)]
@@ -38,9 +38,9 @@ impl Common {
     /// Opens the device that `--device` names.
     ///
     /// # Errors
-    /// As [`devices::open`].
+    /// As [`device_names::open`].
     pub fn device(&self) -> Result<Device, DeviceError> {
-        devices::open(&self.device)
+        device_names::open(&self.device)
     }
 
     /// Checks where the program writes, the file of `--json` included, against what it reads, before anything is read.
@@ -81,7 +81,8 @@ pub fn parse<A: Parser>() -> A {
         .any(|argument| argument == "--list-devices")
     {
         let mut out = std::io::stdout().lock();
-        let printed = (devices::list().into_iter()).try_for_each(|line| writeln!(out, "{line}"));
+        let printed =
+            (device_names::list().into_iter()).try_for_each(|line| writeln!(out, "{line}"));
         // Whoever reads the list may have closed it.
         let failed = printed.is_err_and(|error| error.kind() != ErrorKind::BrokenPipe);
         std::process::exit(i32::from(failed));
@@ -101,7 +102,7 @@ pub fn run(main: impl FnOnce() -> Result<()>) -> std::process::ExitCode {
         }
     }));
     let result = catch_unwind(AssertUnwindSafe(main)).unwrap_or_else(|panic| {
-        match (unprinted(&*panic), devices::lost(&*panic)) {
+        match (unprinted(&*panic), device_names::lost(&*panic)) {
             (Some(Unprinted::Closed), _) => std::process::exit(CLOSED),
             (Some(Unprinted::Failed(why)), _) => Err(why.into()),
             (None, Some(error)) => Err(error.into()),

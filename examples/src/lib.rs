@@ -1,4 +1,4 @@
-//! The command-line plumbing that the example programs share: options, devices, progress, and the check that
+//! The command-line plumbing that the example programs share: options, progress, and the check that
 //! nothing they write replaces what they read.
 //!
 //! The libraries never name a backend; [`cli::Common::device`] chooses one.
@@ -6,7 +6,6 @@
 pub mod apply;
 pub mod cli;
 pub mod confirm;
-pub mod devices;
 pub mod far;
 pub mod limits;
 pub mod options;

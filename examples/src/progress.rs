@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Progress of a long job with its rate and time left.
+#[derive(Debug)]
 pub struct Progress {
     bar: ProgressBar,
     plain: bool,

@@ -68,6 +68,7 @@ impl TrainingArgs {
 }
 
 /// Shows the progress of a training as a bar named `label`.
+#[derive(Debug)]
 pub struct TrainingProgress {
     label: String,
     bar: Option<Progress>,

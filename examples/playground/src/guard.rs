@@ -1,5 +1,6 @@
 //! What every request must show before it is looked at, and what every answer tells the browser.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -12,10 +13,19 @@ use axum::response::{IntoResponse, Response};
 use crate::refusal::Refusal;
 
 /// Who may use the server.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Access {
     address: SocketAddr,
     token: Option<String>,
+}
+
+/// Without the token.
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Access")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
 }
 
 const COOKIE_NAME: &str = "playground-token";

@@ -1,5 +1,6 @@
 //! The server: its routes, its start and its end.
 
+use std::fmt;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
@@ -39,6 +40,15 @@ pub(crate) struct Shared {
 #[derive(Clone)]
 pub struct Playground {
     shared: Arc<Shared>,
+}
+
+/// Without the trainings and the requests.
+impl fmt::Debug for Playground {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Playground")
+            .field("bench", &self.shared.bench)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Playground {

@@ -1,5 +1,6 @@
 //! The loaded model, and what the page asks of it.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -40,6 +41,17 @@ pub struct Workbench {
     neighbours: PromptNeighbours,
     samples: Vec<Sample>,
     paths: Assets,
+    seed: u64,
+}
+
+/// Without the zoo and the photographs.
+impl fmt::Debug for Workbench {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Workbench")
+            .field("predictor", &self.predictor)
+            .field("paths", &self.paths)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What an adapter is made from.
@@ -77,7 +89,19 @@ impl Workbench {
             neighbours,
             samples,
             paths,
+            seed: 0,
         })
+    }
+
+    /// Sets the seed of the trainings that begin from now on; it is 0 otherwise.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// Pixels a side of the images that the base takes.

@@ -14,6 +14,7 @@ use weight_blocks::{load_named, module_to_named};
 pub const TOLERANCE: f32 = 1e-4;
 
 /// The tensors of a fixture, by name.
+#[derive(Debug)]
 pub struct Fixture(NamedTensors);
 
 impl Fixture {

@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use crate::{Reply, Request, fake_edit, json as reply, ok, png, status};
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Comfy {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct State {
     files: HashMap<String, Vec<u8>>,
     /// id, graph, looks left until it is done.

@@ -21,7 +21,7 @@ pub fn child(work: impl FnOnce(&str, &Path)) {
 }
 
 /// Counts requests and serves none beyond the limit: a child that wants more waits to be killed.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Gate {
     begun: AtomicUsize,
     served: AtomicUsize,

@@ -2,9 +2,8 @@
 
 use super::colours::{on_dark, on_paper};
 use super::degrees::Degree;
-use super::styles::{
-    GREY, Style, blend, blur, gamma, levels, map, multiply, plain, saturate, screen, shaded,
-};
+use super::stages::{GREY, blend, blur, gamma, levels, map, multiply, saturate, screen, shaded};
+use super::styles::{Style, plain};
 use crate::ops::{Op, Screen, Texture};
 use Degree::{Bold, Coarse, Dark, Fine, Pale, Soft};
 

@@ -4,6 +4,7 @@ mod colours;
 mod degrees;
 mod later;
 mod split;
+mod stages;
 mod styles;
 
 use crate::{Concept, Op, Split};
@@ -11,7 +12,7 @@ use crate::{Concept, Op, Split};
 use colours::{COLOURS, Colour, LATER_COLOURS};
 use degrees::{Degree, Manner};
 use later::{COLOURED_DEGREES, FEW_COLOURS, LATER_STYLES, SCENES, STYLES_IN_SCENES};
-use styles::{STYLES, Style};
+use styles::{Style, styles};
 
 /// The 360 shipped art concepts, in a fixed order: every style by itself, then styles in each colour ("teal charcoal
 /// sketch"), then styles in a degree ("soft oil painting"). Then follow later additions: more styles and colours, styles in
@@ -34,14 +35,14 @@ use styles::{STYLES, Style};
 /// | × scene | charcoal sketch, oil painting, watercolour painting, comic book page, stained glass window, pixel mosaic, woodcut print or gouache painting × in fog, at golden hour, by moonlit night, on a television screen |
 pub fn art_concepts() -> Vec<Concept> {
     let mut list = List::default();
-    list.styles(STYLES);
-    list.colours(STYLES, COLOURS);
-    list.degrees(STYLES);
+    list.styles(styles());
+    list.colours(styles(), COLOURS);
+    list.degrees(styles());
     split::assign(&mut list.0, 0, &split::FIRST_DRAW);
 
     let first = list.0.len();
     list.styles(LATER_STYLES);
-    list.colours(STYLES, LATER_COLOURS);
+    list.colours(styles(), LATER_COLOURS);
     list.colours(LATER_STYLES, COLOURS);
     list.colours(LATER_STYLES, LATER_COLOURS);
     list.degrees(LATER_STYLES);
@@ -64,14 +65,14 @@ impl List {
         });
     }
 
-    fn styles(&mut self, styles: &[Style]) {
+    fn styles(&mut self, styles: impl IntoIterator<Item = &'static Style>) {
         for style in styles {
             let edit = (style.edit)(Manner::PLAIN, None);
             self.add(style.prompt.to_owned(), edit);
         }
     }
 
-    fn colours(&mut self, styles: &[Style], colours: &[Colour]) {
+    fn colours(&mut self, styles: impl IntoIterator<Item = &'static Style>, colours: &[Colour]) {
         for style in styles {
             let Some(noun) = style.coloured else { continue };
             for &colour in colours {
@@ -81,7 +82,7 @@ impl List {
         }
     }
 
-    fn degrees(&mut self, styles: &[Style]) {
+    fn degrees(&mut self, styles: impl IntoIterator<Item = &'static Style>) {
         for style in styles {
             for &degree in style.degrees {
                 let edit = in_degree(style, degree, None);
@@ -92,7 +93,7 @@ impl List {
 
     fn coloured_degrees(&mut self) {
         for (name, degrees) in COLOURED_DEGREES {
-            for style in STYLES.iter().filter(|style| style.prompt == *name) {
+            for style in styles().filter(|style| style.prompt == *name) {
                 for &degree in *degrees {
                     let few = |colour: &&Colour| FEW_COLOURS.contains(&colour.word);
                     for &colour in COLOURS.iter().filter(few) {
@@ -107,7 +108,7 @@ impl List {
 
     fn scenes(&mut self) {
         for name in STYLES_IN_SCENES {
-            let styles = STYLES.iter().chain(LATER_STYLES);
+            let styles = styles().chain(LATER_STYLES);
             for style in styles.filter(|style| style.prompt == *name) {
                 for scene in SCENES {
                     let mut edit = (style.edit)(Manner::PLAIN, None);

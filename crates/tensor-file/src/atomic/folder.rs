@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::{PREFIX, RANDOM, is_temporary, parent, sync_folder};
+use super::destination::parent;
+use super::sync_folder;
+use super::temporary::{PREFIX, RANDOM, is_temporary};
 use crate::Error;
 
 /// A folder being filled, for files that belong together. It gets its name with [`AtomicFolder::commit`]; if it is

@@ -63,7 +63,7 @@ pub(super) async fn begin(
             epochs: begin.epochs,
             rival: begin.rival,
             pairs: pairs.len(),
-            seed: 0,
+            seed: shared.bench.seed(),
             preset: shared.bench.preset().name().to_owned(),
         };
         shared.trainings.add(spec, &pairs)

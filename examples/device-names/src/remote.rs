@@ -3,7 +3,7 @@
 use std::env::VarError;
 use std::sync::OnceLock;
 
-use super::DeviceError;
+use crate::DeviceError;
 
 #[cfg(feature = "remote")]
 pub(super) use connected::{advice, open};
@@ -44,9 +44,9 @@ pub(super) const STATE: &str = if cfg!(feature = "remote") {
 mod missing {
     use burn::tensor::Device;
 
-    use crate::devices::DeviceError;
+    use crate::DeviceError;
 
-    pub(in crate::devices) fn open(device: &str, _url: &str) -> Result<Device, DeviceError> {
+    pub(crate) fn open(device: &str, _url: &str) -> Result<Device, DeviceError> {
         Err(DeviceError::NotCompiled(device.to_owned()))
     }
 }
@@ -57,9 +57,9 @@ mod connected {
     use burn::tensor::Device;
 
     use super::{IN_USE, token};
-    use crate::devices::DeviceError;
+    use crate::DeviceError;
 
-    pub(in crate::devices) fn open(device: &str, url: &str) -> Result<Device, DeviceError> {
+    pub(crate) fn open(device: &str, url: &str) -> Result<Device, DeviceError> {
         let address = parse(url).ok_or_else(|| DeviceError::Address(device.to_owned()));
         let (server, index) = address?;
         let mut host = RemoteHost::websocket(server);
@@ -76,7 +76,7 @@ mod connected {
     }
 
     /// What to do about a failed connection.
-    pub(in crate::devices) fn advice(error: &ConnectError) -> &'static str {
+    pub(crate) fn advice(error: &ConnectError) -> &'static str {
         match error {
             ConnectError::Unauthorized => "set DEVICE_TOKEN to the server's",
             ConnectError::NoSuchDevice { .. } => "indices start at 0",

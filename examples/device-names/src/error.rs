@@ -1,8 +1,8 @@
 //! Why a device cannot be used.
 
 #[cfg(feature = "remote")]
-use super::remote;
-use super::{TOKEN, kind, to_install};
+use crate::remote;
+use crate::{TOKEN, kind, to_install};
 
 /// A `--device` that this build or this machine does not have.
 #[derive(Debug, thiserror::Error)]

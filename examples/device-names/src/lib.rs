@@ -1,4 +1,6 @@
-//! The devices that the programs compute on.
+//! Burn's devices by the names that `--device` accepts: `flex`, `wgpu`, `vulkan`, `cuda`, `cuda:1`, `remote:ws://HOST:PORT`.
+//!
+//! The features of the same names compile the backends in; the errors say which is missing, or what to install.
 
 mod error;
 mod remote;
@@ -167,7 +169,7 @@ fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 }
 
 /// The error that a panic stands for if a remote device is in use: Burn panics when it loses one.
-pub(crate) fn lost(panic: &(dyn std::any::Any + Send)) -> Option<DeviceError> {
+pub fn lost(panic: &(dyn std::any::Any + Send)) -> Option<DeviceError> {
     Some(DeviceError::Lost {
         device: remote::in_use()?,
         message: message(panic),
