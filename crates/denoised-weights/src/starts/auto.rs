@@ -25,9 +25,9 @@ const STRENGTHS: [f32; 4] = [0.5, 0.75, 1.0, 1.25];
 /// Shares of the prediction in its mixtures with the zoo's best adapter.
 const SHARES: [f32; 2] = [0.33, 0.67];
 
-/// The best of several starts, by the L1 of their edits of some training pairs: the prompted base, the prediction at
-/// several strengths, the zoo's adapters with the most similar prompts, and mixtures of both. It costs forward passes, no
-/// training.
+/// The start whose edits of some training pairs are nearest the targets, by L1 and texture: of the prompted base, the
+/// prediction at several strengths, the zoo's adapters with the most similar prompts, and mixtures of both. It costs
+/// forward passes, no training.
 #[derive(Debug)]
 pub struct AutoStart<'a> {
     starts: Starts<'a>,
@@ -37,7 +37,8 @@ pub struct AutoStart<'a> {
 /// What an [`AutoStart`] compared.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AutoChoice {
-    /// The candidates with their L1 (in units of the −1..1 range), the chosen one first.
+    /// The candidates with the distances of their edits from the targets (L1 and texture, in units of the −1..1 range), the
+    /// chosen one first.
     pub candidates: Vec<(String, f64)>,
     /// Seconds that the choice took.
     pub seconds: f64,

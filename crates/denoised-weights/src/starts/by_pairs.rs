@@ -17,7 +17,8 @@ const JUDGED: usize = 16;
 /// Adapters of the second round.
 const FINALISTS: usize = 4;
 
-/// The zoo's adapter with the lowest L1 on the training pairs: all on 4 of them, then the best 4 on 16.
+/// The zoo's adapter whose edits of the training pairs are nearest the targets, texture included: all on 4 of the pairs, then
+/// the best 4 on 16.
 /// [`Starts::make`](super::Starts::make) makes it for [`StartKind::BestByPairs`](super::StartKind::BestByPairs).
 pub struct BestByPairs<'a> {
     pub(super) predictor: &'a AdapterPredictor,
@@ -42,7 +43,7 @@ impl BestByPairs<'_> {
         let mut found = Vec::new();
         for entry in self.zoo.last_entries() {
             let adapter = self.zoo.load(entry)?;
-            found.push((glance.l1(&adapter)?, &entry.concept, adapter));
+            found.push((glance.distance(&adapter)?, &entry.concept, adapter));
         }
         found.sort_by(|a, b| a.0.total_cmp(&b.0));
         found.truncate(FINALISTS);

@@ -1,6 +1,8 @@
 //! How well adapters edit some of the training pairs, by forward passes alone.
 
 use burn::tensor::Tensor;
+use burn::tensor::module::{avg_pool2d, interpolate};
+use burn::tensor::ops::{AvgPoolOptions, InterpolateMode, InterpolateOptions};
 use finetune::{PairSet, translate};
 use lora_gan::BaseGenerator;
 use weight_blocks::NamedTensors;
@@ -8,10 +10,17 @@ use weight_blocks::NamedTensors;
 use crate::error::Result;
 use crate::weights::adapt;
 
+/// Octaves of the images in which texture is compared, from the finest on.
+const OCTAVES: usize = 3;
+/// What a difference of texture counts beside L1. Any weight from 2 to 8 chooses equally good starts for concepts that no
+/// training drew (docs/results.md, "How a start is chosen").
+const TEXTURE: f64 = 4.0;
+
 /// The pairs on which adapters of one prompt are judged.
 pub(super) struct Judge {
     base: BaseGenerator,
     pairs: PairSet,
+    texture: Vec<Tensor<2>>,
 }
 
 impl Judge {
@@ -19,30 +28,111 @@ impl Judge {
     pub(super) fn new(base: &BaseGenerator, pairs: &PairSet, count: usize) -> Self {
         let count = count.clamp(1, pairs.len().max(1));
         let picked: Vec<usize> = (0..count).map(|i| i * pairs.len() / count).collect();
+        let pairs = pairs.select(&picked);
         Self {
             base: base.clone(),
-            pairs: pairs.select(&picked),
+            texture: texture(pairs.targets.clone()),
+            pairs,
         }
     }
 
-    /// Mean absolute difference between the edits and the targets, in units of the −1..1 range.
-    pub(super) fn l1(&self, adapter: &NamedTensors) -> Result<f64> {
+    /// How far the edits are from the targets: their mean absolute difference, and [`TEXTURE`] times that of their
+    /// texture, in units of the −1..1 range. By L1 alone, an edit without texture beats one whose strokes lie elsewhere.
+    pub(super) fn distance(&self, adapter: &NamedTensors) -> Result<f64> {
         let network = adapt(&self.base, adapter)?.merge_adapter();
         let edited: Tensor<4> = translate(&network, &self.pairs.photos)?;
-        let apart = (edited - self.pairs.targets.clone()).abs().mean();
-        Ok(f64::from(apart.into_scalar::<f32>()))
+        Ok(distance(edited, self.pairs.targets.clone(), &self.texture))
     }
 
-    /// The index of the adapter with the lowest L1, and all values.
+    /// The index of the adapter with the smallest distance, and all distances.
     pub(super) fn best<'w>(
         &self,
         adapters: impl IntoIterator<Item = &'w NamedTensors>,
     ) -> Result<(usize, Vec<f64>)> {
         let values = adapters
             .into_iter()
-            .map(|adapter| self.l1(adapter))
+            .map(|adapter| self.distance(adapter))
             .collect::<Result<Vec<_>>>()?;
         let best = (0..values.len()).min_by(|&a, &b| values[a].total_cmp(&values[b]));
         Ok((best.unwrap_or(0), values))
+    }
+}
+
+fn distance(edited: Tensor<4>, targets: Tensor<4>, target_texture: &[Tensor<2>]) -> f64 {
+    let mean = |apart: Tensor<1>| f64::from(apart.into_scalar::<f32>());
+    let l1 = mean((edited.clone() - targets).abs().mean());
+    let textures = texture(edited).into_iter().zip(target_texture);
+    let apart = textures.map(|(edited, target)| mean((edited - target.clone()).abs().mean()));
+    l1 + TEXTURE * apart.sum::<f64>()
+}
+
+/// The mean absolute value of each channel [images, channels] of the finest bands of the images' Laplacian pyramid (Burt and
+/// Adelson 1983, with a box filter): as many as the size can be halved, at most [`OCTAVES`].
+fn texture(mut images: Tensor<4>) -> Vec<Tensor<2>> {
+    let mut bands = Vec::new();
+    for _ in 0..OCTAVES {
+        let [_, _, height, width] = images.dims();
+        if height % 2 + width % 2 > 0 {
+            break;
+        }
+        let coarse = avg_pool2d(
+            images.clone(),
+            AvgPoolOptions::new([2, 2]).with_stride([2, 2]),
+        );
+        let nearest = InterpolateOptions::new(InterpolateMode::Nearest);
+        let smooth = interpolate(coarse.clone(), nearest.with_output_size([height, width]));
+        let band = (images - smooth).abs().mean_dim(3).mean_dim(2);
+        bands.push(band.squeeze_dims(&[2, 3]));
+        images = coarse;
+    }
+    bands
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, TensorData};
+
+    use super::*;
+
+    /// Dots of `value` in every fourth column and row from `first` on, on −1.
+    fn dots(value: f32, first: usize) -> Tensor<4> {
+        let on = |i: usize| i % 4 == first;
+        let pixels = (0..256).map(|i| {
+            if on(i / 16) && on(i % 16) {
+                value
+            } else {
+                -1.0
+            }
+        });
+        let data = TensorData::new(pixels.collect::<Vec<f32>>(), [1, 1, 16, 16]);
+        Tensor::from_data(data, &Device::flex())
+    }
+
+    #[test]
+    fn displaced_texture_is_better_than_none_although_its_l1_is_larger() {
+        let target = dots(1.0, 0);
+        let l1 = |edited: Tensor<4>| {
+            let apart = (edited - target.clone()).abs().mean();
+            apart.into_scalar::<f32>()
+        };
+        let own = texture(target.clone());
+        assert_eq!(own.len(), OCTAVES);
+        // A sixteenth of the pixels is 2 above the rest: of each 2 × 2 block with a dot the mean is 0.5 above, so the dot
+        // is 1.5 from it and the others 0.5; such are a quarter of the blocks.
+        assert_eq!(own[0].clone().into_scalar::<f32>(), 0.1875);
+        let (displaced, flat) = (dots(1.0, 1), dots(-1.0, 0));
+        assert!(l1(flat.clone()) < l1(displaced.clone()));
+        let distance = |edited| distance(edited, target.clone(), &own);
+        assert_eq!(distance(target.clone()), 0.0);
+        assert!(distance(displaced) < distance(flat));
+    }
+
+    #[test]
+    fn sizes_that_cannot_be_halved_have_fewer_bands() {
+        let images = Tensor::<4>::zeros([2, 3, 6, 4], &Device::flex());
+        assert_eq!(texture(images.clone()).len(), 1);
+        assert_eq!(texture(images)[0].dims(), [2, 3]);
+        let images = Tensor::<4>::zeros([1, 3, 5, 4], &Device::flex());
+        assert!(texture(images).is_empty());
     }
 }
