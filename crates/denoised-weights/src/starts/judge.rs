@@ -12,8 +12,8 @@ use crate::weights::adapt;
 
 /// Octaves of the images in which texture is compared, from the finest on.
 const OCTAVES: usize = 3;
-/// What a difference of texture counts beside L1. Any weight from 2 to 8 chooses equally good starts for concepts that no
-/// training drew (docs/results.md, "How a start is chosen").
+/// What a difference of texture counts beside L1. Weights from 2 to 8 choose about equally good starts (docs/results.md,
+/// "How a start is chosen").
 const TEXTURE: f64 = 4.0;
 
 /// The pairs on which adapters of one prompt are judged.
