@@ -59,11 +59,11 @@ impl Judge {
 }
 
 fn distance(edited: Tensor<4>, targets: Tensor<4>, target_texture: &[Tensor<2>]) -> f64 {
-    let mean = |apart: Tensor<1>| f64::from(apart.into_scalar::<f32>());
-    let l1 = mean((edited.clone() - targets).abs().mean());
+    let l1 = (edited.clone() - targets).abs().mean();
     let textures = texture(edited).into_iter().zip(target_texture);
-    let apart = textures.map(|(edited, target)| mean((edited - target.clone()).abs().mean()));
-    l1 + TEXTURE * apart.sum::<f64>()
+    let apart = textures.map(|(edited, target)| (edited - target.clone()).abs().mean());
+    let all = apart.fold(l1, |sum, apart| sum + apart * TEXTURE);
+    f64::from(all.into_scalar::<f32>())
 }
 
 /// The mean absolute value of each channel [images, channels] of the finest bands of the images' Laplacian pyramid (Burt and
