@@ -117,7 +117,7 @@ impl Chain {
     /// adapters differ in ways that no text can tell (docs/any-network.md).
     pub(crate) fn collect(&self, observe: impl FnMut(CollectEvent<'_>)) -> Result<Zoo> {
         let (base, digest) = self.base()?;
-        let mut zoo = Zoo::create(&self.dir.join("zoo"), &base.layout()?, &digest)?;
+        let mut zoo = Zoo::create(self.dir.join("zoo"), &base.layout()?, &digest)?;
         let recipe = self.adapter_recipe();
         let gentle = Recipe {
             learning_rate: recipe.learning_rate / 5.0,
@@ -169,7 +169,7 @@ impl Chain {
         config: TrainConfig,
         observe: &mut dyn FnMut(TrainingEvent),
     ) -> Result<WeightGenerator> {
-        let zoo = Zoo::open(&self.dir.join("zoo"))?;
+        let zoo = Zoo::open(self.dir.join("zoo"))?;
         let encoder = PromptEncoder::embedded()?;
         let (blocks, block_size) = (zoo.layout().blocks(), zoo.layout().block_size());
         let unet = UNet1dConfig {

@@ -58,7 +58,7 @@ pub(crate) fn evaluate(
     chain: &Chain,
     mut observe: impl FnMut(&str, usize, usize),
 ) -> Result<Report> {
-    let zoo = Zoo::open(&chain.dir.join("zoo"))?;
+    let zoo = Zoo::open(chain.dir.join("zoo"))?;
     let encoder = PromptEncoder::embedded()?;
     let ridge = RidgeData::of_zoo(&zoo, &encoder)?;
     let starts = Starts::new(chain, &zoo, &encoder, &ridge)?;

@@ -63,7 +63,7 @@ fn merge(args: &Args) -> Result<()> {
         .check()?;
     let started = Instant::now();
     let parts = (args.zoos.iter())
-        .map(|dir| Zoo::open(dir))
+        .map(Zoo::open)
         .collect::<Result<Vec<_>, _>>()?;
     let Some(first) = parts.first() else {
         return Err("there is no zoo to copy from".into());

@@ -113,7 +113,7 @@ impl AdapterLoss {
             self.steps += 1;
             let steps = self.steps;
             let check = |value| check_finite(recipe, 0, steps, "discriminator", value);
-            let lr = recipe.lr_discriminator * recipe.lr_factor(0, steps);
+            let lr = recipe.lr_discriminator * recipe.warm_up(steps);
             let detached = edited.clone().detach();
             let done = adversary.step(
                 recipe,

@@ -100,9 +100,16 @@ impl<'a> Evaluator<'a> {
 /// the network takes is the same for every call.
 ///
 /// # Errors
-/// Returns [`Error::Network`] if the network does not take photos of this size.
+/// Returns [`Error::NoPairs`] if there is no photo, and [`Error::Network`] if the network does not take photos of this
+/// size.
 pub fn translate(generator: &impl ImageTranslator, photos: &Tensor<4>) -> Result<Tensor<4>, Error> {
     let count = photos.dims()[0];
+    if count == 0 {
+        return Err(Error::NoPairs {
+            what: "photo",
+            needed: 1,
+        });
+    }
     let parts = (0..count)
         .step_by(BATCH)
         .map(|start| {

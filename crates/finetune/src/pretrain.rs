@@ -61,7 +61,7 @@ impl PretrainConfig {
 pub struct PretrainBatch {
     /// Photos and edited photos.
     pub pairs: PairSet,
-    /// Their prompts, `[B, L, C]`.
+    /// Their prompts, `[B, L, C]`, or one for all of them, `[1, L, C]`.
     pub text: TextCondition,
 }
 
@@ -158,7 +158,8 @@ impl Pretrainer {
     ///
     /// # Errors
     /// Returns [`Error::NoPairs`] for an empty batch, [`Error::NotFinite`] for a NaN or infinite loss, and
-    /// [`Error::Network`] for photos or texts that the generator does not take.
+    /// [`Error::Network`] for photos or texts that the generator does not take, or targets of another shape than the
+    /// photos.
     pub fn step(&mut self, batch: &PretrainBatch) -> Result<f32, Error> {
         let samples = batch.pairs.len();
         if samples == 0 {
@@ -167,6 +168,7 @@ impl Pretrainer {
                 needed: 1,
             });
         }
+        self.check(batch)?;
         let mut rng = ChaCha8Rng::seed_from_u64(self.config.seed);
         rng.set_stream(self.step as u64 + 1);
         let without_text: Vec<bool> = (0..samples)
@@ -205,6 +207,20 @@ impl Pretrainer {
         Ok(value)
     }
 
+    /// Checks that photos, targets and texts fit the network and one another.
+    fn check(&self, batch: &PretrainBatch) -> Result<(), Error> {
+        let PairSet { photos, targets } = &batch.pairs;
+        self.generator.check_input(photos, Some(&batch.text))?;
+        if targets.dims() == photos.dims() {
+            return Ok(());
+        }
+        Err(Error::Network(lora_gan::Error::Input {
+            what: "targets",
+            expected: format!("{:?}, like the photos", photos.dims()),
+            found: targets.dims().to_vec(),
+        }))
+    }
+
     /// `yes` for the samples that are marked, `no` for the others.
     fn select(&self, marks: &[bool], yes: Tensor<4>, no: Tensor<4>) -> Tensor<4> {
         let shape = [marks.len(), 1, 1, 1];
@@ -220,13 +236,16 @@ impl Pretrainer {
         mask: Tensor<2, Bool>,
         without_text: &[bool],
     ) -> TextCondition {
-        let [batch, _, width] = tokens.dims();
+        let [_, length, width] = tokens.dims();
+        let batch = without_text.len();
+        let tokens = tokens.expand([batch, length, width]);
         let no_text = Tensor::<2, Bool>::from_data(
             TensorData::new(without_text.to_vec(), [batch, 1]),
             &mask.device(),
         );
-        let [_, length] = mask.dims();
-        let mask = mask.bool_and(no_text.clone().bool_not().expand([batch, length]));
+        let mask = mask
+            .expand([batch, length])
+            .bool_and(no_text.clone().bool_not().expand([batch, length]));
         let null = match &self.generator.null_context {
             Some(null) => null.val().unsqueeze(),
             None => Tensor::zeros([1, 1, width], &tokens.device()),

@@ -200,8 +200,12 @@ impl Recipe {
 
     /// Factor of both learning rates in `epoch` (from 0) at `step` (from 1, over all epochs).
     pub(crate) fn lr_factor(&self, epoch: usize, step: usize) -> f64 {
-        let warm = (step as f64 / self.warmup_steps.max(1) as f64).min(1.0);
-        warm * self.decay_factor(epoch)
+        self.warm_up(step) * self.decay_factor(epoch)
+    }
+
+    /// Its factor at `step` (from 1) that does not depend on the epoch.
+    pub(crate) fn warm_up(&self, step: usize) -> f64 {
+        (step as f64 / self.warmup_steps.max(1) as f64).min(1.0)
     }
 
     fn decay_factor(&self, epoch: usize) -> f64 {

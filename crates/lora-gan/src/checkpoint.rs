@@ -11,6 +11,7 @@ use tensor_file::{NamedTensors, load_safetensors, save_safetensors};
 use weight_blocks::module::module_shapes;
 use weight_blocks::{WeightSpace, check_tensors, load_named, module_to_named};
 
+use crate::adapter::first_non_finite;
 use crate::error::Error;
 use crate::files::{check_holds, check_size, create_dir, read_json, write_json};
 use crate::generator::{GeneratorConfig, HybridGenerator};
@@ -182,8 +183,23 @@ impl BaseGenerator {
     /// header.
     ///
     /// # Errors
-    /// Returns [`Error::File`] if the file cannot be written.
-    pub fn save_adapter(&self, path: &Path, adapter: &NamedTensors) -> Result<(), Error> {
+    /// Returns [`Error::NotStorable`] if a value is NaN or infinite, and [`Error::File`] if the file cannot be written. It is
+    /// then left as it was.
+    pub fn save_adapter(
+        &self,
+        path: impl AsRef<Path>,
+        adapter: &NamedTensors,
+    ) -> Result<(), Error> {
+        let path = path.as_ref();
+        // Nothing could read such a file, and the one that it would replace may be good.
+        if let Some((name, index, value)) = first_non_finite(adapter) {
+            return Err(Error::NotStorable {
+                path: path.to_owned(),
+                name: name.to_owned(),
+                index,
+                value,
+            });
+        }
         let mut header = BTreeMap::from([(ADAPTER_BASE.to_owned(), self.digest.clone())]);
         if let Some(prompt) = &self.prompt {
             header.insert(ADAPTER_PROMPT.to_owned(), prompt.clone());
@@ -198,7 +214,11 @@ impl BaseGenerator {
     /// Returns [`Error::OtherBase`] or [`Error::Weights`] if the adapter does not belong to this base, and
     /// [`Error::File`] if the file cannot be read, is far larger than an adapter, or holds a value that is NaN or
     /// infinite.
-    pub fn load_adapter(&self, path: &Path) -> Result<(NamedTensors, Option<String>), Error> {
+    pub fn load_adapter(
+        &self,
+        path: impl AsRef<Path>,
+    ) -> Result<(NamedTensors, Option<String>), Error> {
+        let path = path.as_ref();
         let groups = self.generator.layer_groups();
         let values: usize = (groups.iter().flat_map(|group| &group.tensors))
             .map(|tensor| tensor.shape.iter().product::<usize>())

@@ -60,6 +60,21 @@ pub enum Error {
         /// The value.
         value: f32,
     },
+    /// An adapter with a NaN or infinite value was to be written.
+    #[error(
+        "{}: nothing was written, because tensor `{name}` holds {value} at position {index}; the training that made the adapter diverged (lower its learning rate), or its prediction overflowed",
+        path.display()
+    )]
+    NotStorable {
+        /// The file, which is as it was.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// Position in row-major order.
+        index: usize,
+        /// The value.
+        value: f32,
+    },
     /// A tensor has a shape that the network does not accept.
     #[error("{what} of shape {found:?}; expected {expected}")]
     Input {

@@ -23,8 +23,8 @@
 //! [`GanLoss`] and [`l1_loss`] are the terms of Eq. 4.
 //!
 //! [`LoraConfig`] chooses the adapted layers, their ranks and scales; [`HybridGenerator::summary`] prints
-//! the resulting layers and counts. An [`AdapterSet`] switches adapters on one base, a [`MergedGenerator`] has one
-//! merged in and can undo it. [`BaseGenerator`] is a base on disk. [`HybridGenerator::save_peft`] and
+//! the resulting layers and counts. An [`AdapterSet`] switches adapters and their prompts on one base, a
+//! [`MergedGenerator`] has one merged in and can undo it. [`BaseGenerator`] is a base on disk. [`HybridGenerator::save_peft`] and
 //! [`HybridGenerator::load_peft`] write and read PEFT's folders, [`HybridGenerator::export`] writes the merged
 //! network for PyTorch.
 //!

@@ -9,10 +9,8 @@ const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
 /// The text in `bytes`, the content of the file `path`, without the byte order mark that some editors put before UTF-8.
 ///
 /// ```
-/// # use std::path::Path;
-/// let path = Path::new("prompt.txt");
-/// assert_eq!(tensor_file::decode_text(b"\xef\xbb\xbfwatercolor", path)?, "watercolor");
-/// let error = tensor_file::decode_text(b"\xff\xfew\0a\0", path).unwrap_err().to_string();
+/// assert_eq!(tensor_file::decode_text(b"\xef\xbb\xbfwatercolor", "prompt.txt")?, "watercolor");
+/// let error = tensor_file::decode_text(b"\xff\xfew\0a\0", "prompt.txt").unwrap_err().to_string();
 /// assert!(error.contains("UTF-16"));
 /// # Ok::<(), tensor_file::Error>(())
 /// ```
@@ -20,7 +18,8 @@ const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
 /// # Errors
 /// Returns [`Error::TextEncoding`], which names the encoding, for UTF-16 and UTF-32, and [`Error::NotUtf8`], which names
 /// the line, for bytes that are not UTF-8 otherwise.
-pub fn decode_text<'b>(bytes: &'b [u8], path: &Path) -> Result<&'b str, Error> {
+pub fn decode_text(bytes: &[u8], path: impl AsRef<Path>) -> Result<&str, Error> {
+    let path = path.as_ref();
     if let Some(encoding) = wide_encoding(bytes) {
         return Err(Error::TextEncoding {
             path: path.to_owned(),
@@ -58,7 +57,7 @@ mod tests {
     use super::*;
 
     fn decoded(bytes: &[u8]) -> Result<&str, Error> {
-        decode_text(bytes, Path::new("notes.txt"))
+        decode_text(bytes, "notes.txt")
     }
 
     #[test]

@@ -7,7 +7,8 @@ use burn::tensor::TensorReadError;
 use crate::train::LossError;
 use crate::unet::ComputePrecision;
 
-/// Errors of this crate.
+/// Errors of this crate. Those about files concern a [`WeightGenerator`](crate::WeightGenerator), which may have come from
+/// elsewhere, or a training's state.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -38,7 +39,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A JSON file is damaged, or not of this crate.
-    #[error("{}: not valid ({source}); was the file truncated?", path.display())]
+    #[error("{}: not valid ({source}); was the file truncated? Restore it, or train again in a new folder", path.display())]
     Json {
         /// The file.
         path: PathBuf,
@@ -46,7 +47,7 @@ pub enum Error {
         source: serde_json::Error,
     },
     /// A file has a newer or older format.
-    #[error("{}: format version {found}, but this build reads {expected}", path.display())]
+    #[error("{}: format version {found}, but this build reads {expected}; use the build that wrote it, or train again in a new folder", path.display())]
     Version {
         /// The file.
         path: PathBuf,
@@ -57,7 +58,7 @@ pub enum Error {
     },
     /// A weight file is not the one that its configuration was written with.
     #[error(
-        "{}: its SHA-256 is {found}, not {expected} as recorded in the JSON file beside it; one of the two is damaged or from another save",
+        "{}: its SHA-256 is {found}, not {expected} as recorded in the JSON file beside it; one of the two is damaged or from another save: restore both from one copy, or train again in a new folder",
         path.display()
     )]
     Digest {
@@ -69,7 +70,7 @@ pub enum Error {
         found: String,
     },
     /// A tensor is missing from a weight file.
-    #[error("{}: tensor `{name}` is missing; the file belongs to another configuration", path.display())]
+    #[error("{}: tensor `{name}` is missing; the file belongs to another configuration: restore it and its JSON file from one copy, or train again in a new folder", path.display())]
     MissingTensor {
         /// The file.
         path: PathBuf,
@@ -77,7 +78,7 @@ pub enum Error {
         name: String,
     },
     /// A tensor of a training state does not have one value per weight of the network.
-    #[error("{}: tensor `{name}` has {found} values, but the network has {expected}", path.display())]
+    #[error("{}: tensor `{name}` has {found} values, but the network has {expected}; restore the state's files from one copy, or remove their folder to train again", path.display())]
     TensorLength {
         /// The file.
         path: PathBuf,

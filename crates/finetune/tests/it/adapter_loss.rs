@@ -139,6 +139,15 @@ fn the_discriminator_follows_the_recipes_warm_up_and_r1() {
     };
     assert_eq!(first(warm.clone()), first(slow));
     assert_ne!(first(warm), first(plain.clone()));
+    // There are no epochs over which it could decay.
+    for epochs in [0, 6] {
+        let decaying = Recipe {
+            epochs,
+            decay: 1.0,
+            ..plain.clone()
+        };
+        assert_eq!(first(decaying), first(plain.clone()), "{epochs}");
+    }
     let penalised = Recipe {
         r1_gamma: 100.0,
         ..plain.clone()

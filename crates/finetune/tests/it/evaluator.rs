@@ -112,6 +112,15 @@ fn one_pair_has_no_spread() {
 }
 
 #[test]
+fn no_photos_cannot_be_translated() {
+    let none = negatives(16, 1).photos.slice([0..0]);
+    match translate(&base(&tiny()), &none) {
+        Err(Error::NoPairs { what, needed }) => assert_eq!((what, needed), ("photo", 1)),
+        other => panic!("{:?}", other.map(drop)),
+    }
+}
+
+#[test]
 fn nan_outputs_are_an_error() {
     let generator = base(&tiny());
     let held_out = Evaluator::new(&Pooled, &own(&generator, 3)).unwrap();

@@ -306,6 +306,69 @@ fn a_misspelt_field_is_named() {
 }
 
 #[test]
+fn one_text_does_for_all_samples() {
+    let config = || PretrainConfig {
+        identity: 0.5,
+        ..config()
+    };
+    let one = || text([1.0, 0.0, -1.0, 0.5]);
+    let each = TextCondition {
+        tokens: one().tokens.repeat_dim(0, 4),
+        mask: Tensor::from_data(
+            TensorData::new(vec![true; 4], [4, 1]),
+            &test_device::device(),
+        ),
+    };
+    let train = |text: TextCondition| {
+        let mut trainer = Pretrainer::new(base(&tiny()), config(), &test_device::device()).unwrap();
+        let batch = PretrainBatch { text, ..batch(0) };
+        // The first step has the learning rate 0.
+        let losses = [(); 3].map(|()| trainer.step(&batch).unwrap());
+        (losses, named(&trainer))
+    };
+    assert_eq!(train(one()), train(each));
+}
+
+#[test]
+fn batches_whose_parts_do_not_fit_are_errors() {
+    let device = test_device::device();
+    let first = |images: &Tensor<4>, count: usize| images.clone().slice([0..count]);
+    let with_text = |tokens: [usize; 3], mask: [usize; 2]| PretrainBatch {
+        text: TextCondition {
+            tokens: Tensor::zeros(tokens, &device),
+            mask: Tensor::from_data(
+                TensorData::new(vec![true; mask[0] * mask[1]], mask),
+                &device,
+            ),
+        },
+        ..batch(0)
+    };
+    let (mut photos, mut targets) = (batch(0), batch(0));
+    photos.pairs.photos = first(&photos.pairs.photos, 3);
+    targets.pairs.targets = first(&targets.pairs.targets, 3);
+    // Of four pairs, with one text for all of them.
+    let mut one_photo = with_text([1, 1, 4], [1, 1]);
+    one_photo.pairs.photos = first(&one_photo.pairs.photos, 1);
+    for (batch, expected, shape) in [
+        (photos, "text tokens", vec![4, 1, 4]),
+        (targets, "targets", vec![3, 3, 16, 16]),
+        (one_photo, "targets", vec![4, 3, 16, 16]),
+        (with_text([2, 1, 4], [2, 1]), "text tokens", vec![2, 1, 4]),
+        (with_text([4, 1, 3], [4, 1]), "text tokens", vec![4, 1, 3]),
+        (with_text([4, 2, 4], [4, 1]), "text mask", vec![4, 1]),
+    ] {
+        let mut trainer = Pretrainer::new(base(&tiny()), config(), &device).unwrap();
+        match trainer.step(&batch) {
+            Err(Error::Network(lora_gan::Error::Input { what, found, .. })) => {
+                assert_eq!((what, found), (expected, shape));
+            }
+            other => panic!("{expected} {shape:?}: {other:?}"),
+        }
+        assert_eq!(trainer.steps_done(), 0);
+    }
+}
+
+#[test]
 fn empty_sets_and_nan_losses_are_errors() {
     let mut trainer = Pretrainer::new(base(&tiny()), config(), &test_device::device()).unwrap();
     let none = || Tensor::<4>::zeros([0, 3, 16, 16], &test_device::device());

@@ -202,11 +202,9 @@ fn damaged_files_are_errors() {
     assert!(message(result, missing).contains("No such file"));
     let text = changed("gan_parameter_counts.json", ".pth", |_| {});
     message(new(NormKind::Batch, 0.5).load_state_dict(&text), &text);
+    // The content tells, not the name.
     let renamed = changed("resnet.pth", ".safetensors", |_| {});
-    message(
-        new(NormKind::Batch, 0.5).load_state_dict(&renamed),
-        &renamed,
-    );
+    new(NormKind::Batch, 0.5).load_state_dict(&renamed).unwrap();
 }
 
 #[test]

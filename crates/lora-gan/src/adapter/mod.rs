@@ -16,6 +16,14 @@ use weight_blocks::{
 
 use crate::generator::HybridGenerator;
 
+/// The first NaN or infinite value: its tensor, its position in row-major order, and itself.
+pub(crate) fn first_non_finite(weights: &NamedTensors) -> Option<(&str, usize, f32)> {
+    weights.iter().find_map(|(name, tensor)| {
+        let index = tensor.data.iter().position(|value| !value.is_finite())?;
+        Some((name.as_str(), index, tensor.data[index]))
+    })
+}
+
 impl WeightSpace for HybridGenerator {
     fn layer_groups(&self) -> Vec<LayerGroup> {
         self.layers().filter_map(|layer| layer.group()).collect()

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use encoded_text::EncodedPrompt;
 use weight_blocks::{NamedTensors, WeightSpace};
 
+use super::first_non_finite;
 use crate::error::Error;
 use crate::generator::HybridGenerator;
 use crate::layers::LoraConfig;
 
-/// Named adapters on one base, at most one of which is active.
+/// Named adapters on one base, each with the prompt that it is for, at most one of which is active.
 ///
-/// They share the base's tensors: an adapter costs only its own values, and switching costs nothing.
+/// They share the base's tensors: an adapter costs only its own values and its prompt's tokens, and switching costs nothing.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -20,7 +22,8 @@ use crate::layers::LoraConfig;
 /// let base = HybridGenerator::new(&GeneratorConfig::compact(), 0, &Device::flex())?;
 /// let trained = base.read_weights()?;
 /// let mut set = AdapterSet::new(base);
-/// set.insert("teal charcoal sketch", &trained)?;
+/// // `None`: this base reads no prompts.
+/// set.insert("teal charcoal sketch", &trained, None)?;
 /// set.activate("teal charcoal sketch")?;
 /// let network = set.network();
 /// set.disable();
@@ -35,7 +38,8 @@ pub struct AdapterSet {
 }
 
 impl AdapterSet {
-    /// A set without adapters. If none is active, `base` runs with its γ and β, and with LoRA's `up` set to zero.
+    /// A set without adapters. If none is active, `base` runs with its γ and β, and with LoRA's `up` set to zero. A base
+    /// that reads prompts is given as it was loaded, for none of them.
     pub fn new(mut base: HybridGenerator) -> Self {
         base.for_each_unit(|unit| unit.reset_lora());
         Self {
@@ -47,10 +51,19 @@ impl AdapterSet {
 
     /// Adds an adapter with the base's LoRA configuration, or replaces the one of that name.
     ///
+    /// If the base reads prompts ([`BaseGenerator::encoder`](crate::BaseGenerator::encoder)), `prompt` is the adapter's: its
+    /// passes without a text read these tokens ([`HybridGenerator::with_prompt`]). With `None` they read the base's own.
+    ///
     /// # Errors
-    /// Returns [`Error::NonFinite`] if a value is NaN or infinite, and [`Error::Weights`] if names or shapes do not fit.
-    pub fn insert(&mut self, name: &str, weights: &NamedTensors) -> Result<(), Error> {
-        self.load(name, self.base.clone(), weights)
+    /// Returns [`Error::NonFinite`] if a value is NaN or infinite, [`Error::Weights`] if names or shapes do not fit, and
+    /// [`Error::Input`] if the prompt's tokens are not as wide as the base's context.
+    pub fn insert(
+        &mut self,
+        name: &str,
+        weights: &NamedTensors,
+        prompt: Option<&EncodedPrompt>,
+    ) -> Result<(), Error> {
+        self.load(name, self.base.clone(), weights, prompt)
     }
 
     /// [`AdapterSet::insert`] for an adapter with other layers, ranks or scales.
@@ -62,9 +75,10 @@ impl AdapterSet {
         name: &str,
         config: &LoraConfig,
         weights: &NamedTensors,
+        prompt: Option<&EncodedPrompt>,
     ) -> Result<(), Error> {
         let network = self.base.clone().with_lora(config, 0)?;
-        self.load(name, network, weights)
+        self.load(name, network, weights, prompt)
     }
 
     fn load(
@@ -72,8 +86,18 @@ impl AdapterSet {
         name: &str,
         mut network: HybridGenerator,
         weights: &NamedTensors,
+        prompt: Option<&EncodedPrompt>,
     ) -> Result<(), Error> {
-        check_finite(weights)?;
+        if let Some((name, index, value)) = first_non_finite(weights) {
+            return Err(Error::NonFinite {
+                name: name.to_owned(),
+                index,
+                value,
+            });
+        }
+        if let Some(prompt) = prompt {
+            network = network.with_prompt(prompt)?;
+        }
         network.load_weights(weights)?;
         self.adapters.insert(name.to_owned(), network);
         Ok(())
@@ -131,18 +155,4 @@ impl AdapterSet {
             known: self.names().collect::<Vec<_>>().join(", "),
         }
     }
-}
-
-/// Refuses NaN and infinities, by name.
-fn check_finite(weights: &NamedTensors) -> Result<(), Error> {
-    for (name, tensor) in weights {
-        if let Some(index) = tensor.data.iter().position(|v| !v.is_finite()) {
-            return Err(Error::NonFinite {
-                name: name.clone(),
-                index,
-                value: tensor.data[index],
-            });
-        }
-    }
-    Ok(())
 }

@@ -127,7 +127,15 @@ impl HybridGenerator {
         }
     }
 
-    fn check_input(&self, photo: &Tensor<4>, text: Option<&TextCondition>) -> Result<(), Error> {
+    /// Checks that a pass takes these photos, and this text with them.
+    ///
+    /// # Errors
+    /// Returns [`Error::Input`] if the photo's shape or the text's does not fit.
+    pub fn check_input(
+        &self,
+        photo: &Tensor<4>,
+        text: Option<&TextCondition>,
+    ) -> Result<(), Error> {
         let [batch, channels, height, width] = photo.dims();
         let size = self.config().image_size;
         let input = |what, found: &[usize], expected: String| {

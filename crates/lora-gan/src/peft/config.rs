@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
-use tensor_file::read_limited;
+use tensor_file::{decode_text, read_limited};
 use weight_blocks::peft::AdapterConfig;
 
 use crate::error::Error;
@@ -34,7 +34,7 @@ pub(super) struct PeftConfig {
 /// Reads a folder's configuration.
 pub(super) fn read(path: &Path) -> Result<AdapterConfig, Error> {
     let text = read_limited(path, JSON_LIMIT)?;
-    AdapterConfig::parse(&text).map_err(|source| Error::Peft {
+    AdapterConfig::parse(decode_text(&text, path)?.as_bytes()).map_err(|source| Error::Peft {
         path: path.to_owned(),
         source: source.into(),
     })

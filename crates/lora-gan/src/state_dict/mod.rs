@@ -38,7 +38,8 @@ pub fn save<M: Module>(module: &M, names: &[LayerNames], path: &Path) -> Result<
 }
 
 /// Replaces the weights of `module` with those of a file: safetensors, or, with the feature `pytorch`, a
-/// `.pth` state dict, zipped or from before PyTorch 1.6. It must hold exactly the module's tensors.
+/// state dict that `torch.save` wrote, zipped or from before PyTorch 1.6. They are told apart by their content, whatever the
+/// file's name. It must hold exactly the module's tensors.
 ///
 /// A file of several objects (`netG` and `netD`, `params` and `params_ema`, weights beside an optimiser's state) is read as
 /// well: the object that is named with [`StateDictFile::part`], or else the only one that fits. What `DataParallel`,
@@ -61,8 +62,8 @@ pub fn save<M: Module>(module: &M, names: &[LayerNames], path: &Path) -> Result<
 /// Returns [`Error::File`] if the file cannot be read, is damaged, is far too large for the network, holds a value
 /// that is NaN or infinite, or does not have the part that is named; [`Error::SeveralStateDicts`] or
 /// [`Error::NoStateDict`] if no part is named and the file holds several, or none; [`Error::MissingTensor`],
-/// [`Error::UnknownTensor`] or [`Error::TensorShape`] if its tensors are not the network's; and [`Error::NoPytorch`] for a
-/// `.pth` file without the feature `pytorch`.
+/// [`Error::UnknownTensor`] or [`Error::TensorShape`] if its tensors are not the network's; and [`Error::NoPytorch`] for
+/// PyTorch's files without the feature `pytorch`.
 pub fn load<M: Module>(
     module: M,
     names: &[LayerNames],
@@ -91,18 +92,19 @@ fn read(place: &StateDictFile, expected: &NamedTensors) -> Result<NamedTensors, 
 }
 
 fn open(path: &Path) -> Result<TensorFile<'static>, Error> {
-    let is_safetensors = path
-        .extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors"));
-    if is_safetensors {
-        return Ok(TensorFile::open_safetensors(path)?);
-    }
-    #[cfg(feature = "pytorch")]
-    return Ok(TensorFile::open_pytorch(path)?);
+    let opened = TensorFile::open(path);
+    // The first bytes of PyTorch's files, ZIP archives and pickles, make no length that a safetensors header may have.
     #[cfg(not(feature = "pytorch"))]
-    Err(Error::NoPytorch {
-        path: path.to_owned(),
-    })
+    if let Err(tensor_file::Error::Safetensors {
+        source: tensor_file::HeaderError::TooLong { .. },
+        ..
+    }) = &opened
+    {
+        return Err(Error::NoPytorch {
+            path: path.to_owned(),
+        });
+    }
+    Ok(opened?)
 }
 
 /// Counters of batch norms, and statistics of instance norms, which are not used.

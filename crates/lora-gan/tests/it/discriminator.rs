@@ -366,6 +366,37 @@ fn unsuitable_images_are_refused() {
 }
 
 #[test]
+fn state_dicts_are_told_by_their_content() {
+    let device = test_device::device();
+    let [judge, other] =
+        [0, 1].map(|seed| PatchGan::new(&PatchGanConfig::compact(), seed, &device).unwrap());
+    let expected = module_to_named(&judge).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["D.safetensors", "D.ckpt", "D.bin", "D.pth", "D"] {
+        let file = dir.path().join(name);
+        judge.save_state_dict(&file).unwrap();
+        let read = other.clone().load_state_dict(&file).unwrap();
+        assert_eq!(module_to_named(&read).unwrap(), expected, "{name}");
+    }
+    // As `torch.save` begins.
+    let zipped = dir.path().join("zipped.safetensors");
+    std::fs::write(&zipped, b"PK\x03\x04, and no more").unwrap();
+    let error = other.clone().load_state_dict(&zipped).unwrap_err();
+    #[cfg(feature = "pytorch")]
+    let told = matches!(error, Error::File(tensor_file::Error::Pytorch { .. }));
+    #[cfg(not(feature = "pytorch"))]
+    let told = matches!(error, Error::NoPytorch { .. });
+    assert!(told, "{error}");
+    // A safetensors file that is cut off stays one.
+    let cut = dir.path().join("cut.pth");
+    let bytes = std::fs::read(dir.path().join("D")).unwrap();
+    std::fs::write(&cut, &bytes[..bytes.len() / 2]).unwrap();
+    let error = other.load_state_dict(&cut).unwrap_err();
+    let told = matches!(error, Error::File(tensor_file::Error::Safetensors { .. }));
+    assert!(told, "{error}");
+}
+
+#[test]
 fn older_discriminator_configurations_still_parse() {
     let config: PatchGanConfig = serde_json::from_str(r#"{"width":16,"layers":2}"#).unwrap();
     assert_eq!(config, PatchGanConfig::compact());

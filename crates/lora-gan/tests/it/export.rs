@@ -128,7 +128,15 @@ fn an_adapter_records_its_base() {
     assert_eq!(other.load_adapter(&path).unwrap(), (adapter.clone(), None));
     let mut nan = adapter.clone();
     nan.get_mut("head.lora_B.weight").unwrap().data[0] = f32::INFINITY;
-    one.save_adapter(&path, &nan).unwrap();
+    // Such weights are not written, and the file that was there stays.
+    match one.save_adapter(&path, &nan).unwrap_err() {
+        Error::NotStorable { path: at, name, .. } => {
+            assert_eq!((at, name.as_str()), (path.clone(), "head.lora_B.weight"));
+        }
+        error => panic!("{error}"),
+    }
+    assert_eq!(one.load_adapter(&path).unwrap(), (adapter.clone(), None));
+    save_safetensors(&path, &nan, &BTreeMap::new()).unwrap();
     let error = one.load_adapter(&path).unwrap_err().to_string();
     assert!(error.contains("`head.lora_B.weight` holds inf"), "{error}");
     // Sparse: it takes no room on the disk.

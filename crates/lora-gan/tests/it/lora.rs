@@ -2,11 +2,11 @@
 
 use crate::common::{
     ADAPTED, PRETRAINING, bits, changed, context, distance, is_lora, small, small_paper, tensor,
-    trained,
+    trained, values,
 };
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
-use encoded_text::TextCondition;
+use encoded_text::{EncodedPrompt, TextCondition};
 use lora_gan::{
     AdapterSet, Error, GeneratorConfig, HybridGenerator, LayerSet, LoraConfig, NoiseInput, Pass,
     RankRule, l1_loss,
@@ -202,8 +202,8 @@ fn adapters_switch_on_one_base() {
     let base = trained(&small(), 5, &device);
     let mut set = AdapterSet::new(base.clone());
     let adapter = |seed| trained(&small(), seed, &device).read_weights().unwrap();
-    set.insert("a", &adapter(6)).unwrap();
-    set.insert("b", &adapter(7)).unwrap();
+    set.insert("a", &adapter(6), None).unwrap();
+    set.insert("b", &adapter(7), None).unwrap();
     let photo = tensor([2, 3, 16, 16], 8, &device);
     let run = |set: &AdapterSet| {
         bits(
@@ -241,8 +241,8 @@ fn adapters_switch_on_one_base() {
     let other = trained(&with(lora.clone()), 9, &device)
         .read_weights()
         .unwrap();
-    assert!(set.insert("c", &other).is_err());
-    set.insert_with("c", &lora, &other).unwrap();
+    assert!(set.insert("c", &other, None).is_err());
+    set.insert_with("c", &lora, &other, None).unwrap();
     assert_ne!(of(&mut set, "c"), a);
     assert_eq!(set.names().collect::<Vec<_>>(), ["a", "b", "c"]);
     set.remove("c").unwrap();
@@ -253,11 +253,62 @@ fn adapters_switch_on_one_base() {
     }
     let mut nan = adapter(6);
     nan.get_mut("up1.lora_A.weight").unwrap().data[5] = f32::NAN;
-    let error = set.insert("nan", &nan).unwrap_err().to_string();
+    let error = set.insert("nan", &nan, None).unwrap_err().to_string();
     assert!(
         error.contains("`up1.lora_A.weight` holds NaN at position 5"),
         "{error}"
     );
+}
+
+#[test]
+fn every_adapter_of_a_set_reads_its_own_prompt() {
+    let device = test_device::device();
+    let base = trained(&small(), 5, &device);
+    let width = small().context_width;
+    let prompt = |len, seed| {
+        let tokens = values(tensor::<2>([len, width], seed, &device));
+        EncodedPrompt::new(tokens, len)
+    };
+    let (fog, ink) = (prompt(2, 1), prompt(3, 2));
+    let photo = tensor([2, 3, 16, 16], 8, &device);
+    let edit = |network: &HybridGenerator, text: Option<&EncodedPrompt>| {
+        let text = text.map(|text| TextCondition::from_host(&[text], width, &device).unwrap());
+        let edited = network.forward(photo.clone(), text.as_ref(), Pass::Eval);
+        bits(edited.unwrap())
+    };
+    let adapted = trained(&small(), 6, &device).read_weights().unwrap();
+    let lora = LoraConfig::rank(3);
+    let wider = trained(&with(lora.clone()), 7, &device);
+    let wider = wider.read_weights().unwrap();
+    let mut set = AdapterSet::new(base.clone());
+    let plain = edit(set.network(), None);
+    set.insert("fog", &adapted, Some(&fog)).unwrap();
+    set.insert("ink", &adapted, Some(&ink)).unwrap();
+    set.insert("none", &adapted, None).unwrap();
+    set.insert_with("wider", &lora, &wider, Some(&fog)).unwrap();
+
+    let mut alone = base.clone();
+    alone.load_weights(&adapted).unwrap();
+    let mut alone_wider = base.with_lora(&lora, 0).unwrap();
+    alone_wider.load_weights(&wider).unwrap();
+    assert_ne!(edit(&alone, Some(&fog)), edit(&alone, Some(&ink)));
+    for (name, network, text) in [
+        ("fog", &alone, Some(&fog)),
+        ("ink", &alone, Some(&ink)),
+        ("none", &alone, None),
+        ("wider", &alone_wider, Some(&fog)),
+        ("fog", &alone, Some(&fog)),
+    ] {
+        set.activate(name).unwrap();
+        assert_eq!(edit(set.network(), None), edit(network, text), "{name}");
+    }
+    set.disable();
+    assert_eq!(edit(set.network(), None), plain);
+
+    let narrow = EncodedPrompt::new(vec![0.0; 2], 2);
+    let error = set.insert("narrow", &adapted, Some(&narrow)).unwrap_err();
+    assert!(matches!(error, Error::Input { .. }), "{error}");
+    assert_eq!(set.names().count(), 4);
 }
 
 #[cfg(target_os = "linux")]
@@ -272,10 +323,10 @@ fn adapters_do_not_copy_the_base() {
     let base = HybridGenerator::new(&GeneratorConfig::paper(), 0, &test_device::device()).unwrap();
     let adapter = base.read_weights().unwrap();
     let mut set = AdapterSet::new(base);
-    set.insert("first", &adapter).unwrap();
+    set.insert("first", &adapter, None).unwrap();
     let before = resident();
     for i in 0..20 {
-        set.insert(&format!("adapter {i}"), &adapter).unwrap();
+        set.insert(&format!("adapter {i}"), &adapter, None).unwrap();
     }
     // 20 bases would be 540 MiB, 20 adapters are 18.
     let grown = resident().saturating_sub(before);

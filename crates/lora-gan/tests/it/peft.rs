@@ -287,6 +287,24 @@ fn a_folder_that_changed_its_base_is_refused() {
     base.load_peft(dir.path(), None).unwrap();
 }
 
+#[test]
+fn a_configuration_may_have_a_byte_order_mark_but_not_be_in_utf_16() {
+    let (base, adapted) = pair(LoraConfig::rank(2));
+    let dir = tempfile::tempdir().unwrap();
+    adapted.save_peft(dir.path(), None).unwrap();
+    let path = dir.path().join(CONFIG);
+    let marked = format!("\u{feff}{}", fs::read_to_string(&path).unwrap());
+    fs::write(&path, &marked).unwrap();
+    base.load_peft(dir.path(), None).unwrap();
+    let wide: Vec<u8> = marked.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    fs::write(&path, wide).unwrap();
+    let text = base.load_peft(dir.path(), None).unwrap_err().to_string();
+    assert!(
+        text.contains("adapter_config.json: the text is in UTF-16"),
+        "{text}"
+    );
+}
+
 /// Writes the folder's tensors again in a narrower type.
 fn narrow(dir: &Path, dtype: Dtype) {
     for name in [WEIGHTS, TRANSPOSED] {

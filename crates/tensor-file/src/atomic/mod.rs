@@ -66,7 +66,8 @@ pub fn write_unsynced(path: impl AsRef<Path>, bytes: &[u8]) -> Result<(), Error>
 ///
 /// # Errors
 /// Returns [`Error::Io`] if the folder cannot be opened or synced.
-pub fn sync_folder(dir: &Path) -> Result<(), Error> {
+pub fn sync_folder(dir: impl AsRef<Path>) -> Result<(), Error> {
+    let dir = dir.as_ref();
     if !cfg!(unix) {
         return Ok(());
     }
@@ -88,8 +89,8 @@ pub fn sync_folder(dir: &Path) -> Result<(), Error> {
 ///
 /// # Errors
 /// Returns [`Error::NotAFile`], and [`Error::Io`] if the system does not say what is there.
-pub fn check(path: &Path) -> Result<(), Error> {
-    destination(path).map(drop)
+pub fn check(path: impl AsRef<Path>) -> Result<(), Error> {
+    destination(path.as_ref()).map(drop)
 }
 
 #[cfg(test)]

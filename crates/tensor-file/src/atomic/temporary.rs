@@ -15,7 +15,7 @@ pub(super) const RANDOM: usize = 6;
 /// Removes the temporary files in `dir` that no process holds, those of killed processes.
 /// [`AtomicFile::create`](super::AtomicFile::create) does this when its process first writes to a folder. One that cannot be
 /// removed stays.
-pub fn remove_abandoned(dir: &Path) {
+pub fn remove_abandoned(dir: impl AsRef<Path>) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         if !is_temporary(&entry) || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
             continue;

@@ -7,7 +7,7 @@ use std::path::Path;
 use safetensors::tensor::TensorView;
 use tensor_file::{
     Dtype, Error, HeaderError, HostTensor, NamedTensors, SafetensorsWriter, TensorFile, atomic,
-    digest, load_safetensors, read_limited, save_safetensors,
+    decode_text, digest, load_safetensors, read_limited, save_safetensors,
 };
 
 fn one(values: &[f32]) -> NamedTensors {
@@ -470,4 +470,14 @@ fn a_name_given_twice_is_refused() {
     let length = (header.len() as u64).to_le_bytes();
     let bytes = [&length[..], header.as_bytes(), &[0; 4]].concat();
     TensorFile::from_bytes("once.safetensors", bytes).unwrap();
+}
+
+#[test]
+fn paths_may_be_text() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().to_str().unwrap();
+    atomic::remove_abandoned(folder);
+    atomic::sync_folder(folder).unwrap();
+    atomic::check(format!("{folder}/a.txt")).unwrap();
+    assert_eq!(decode_text(b"red fog", "a.txt").unwrap(), "red fog");
 }

@@ -96,6 +96,18 @@ pub enum Error {
         /// What is wrong with it.
         source: Box<LoraFileError>,
     },
+    /// Weights that would make a LoRA file that [`LoraFile::open`](crate::LoraFile::open) refuses.
+    #[error("{}: nothing was written, because tensor `{name}` would be read as {value} at position {index}; the weights are NaN or infinite, or too large for the file's types and alphas: check them, or use a file with larger alphas", path.display())]
+    LoraValue {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// Position in row-major order.
+        index: usize,
+        /// The value, with the layer's scale.
+        value: f32,
+    },
     /// A JSON file of the zoo that is not valid.
     #[error("{}: not a valid {what} ({source}); was the file edited or cut off?", path.display())]
     Json {
@@ -178,17 +190,19 @@ pub enum Error {
         /// The concept that it names.
         name: String,
     },
-    /// Two zoos that hold different concepts under one name.
-    #[error("concept `{name}`: {} and {} differ ({differing}); merge zoos that were collected with the same arguments and build, or leave one of the two out", path.display(), other.display())]
+    /// Two zoos, or a zoo and its small copy, that hold different concepts under one name.
+    #[error("concept `{name}`: {} and {} differ ({differing}); {advice}", path.display(), other.display())]
     ConceptConflict {
         /// The concept.
         name: String,
-        /// Its record in the zoo that is merged into.
+        /// Its record in the zoo that is written to.
         path: PathBuf,
         /// Its record in the other zoo.
         other: PathBuf,
         /// The parts that differ: prompt, seed, recipe, checkpoints, weights.
         differing: String,
+        /// What to do.
+        advice: &'static str,
     },
     /// A concept that is already in the zoo.
     #[error(

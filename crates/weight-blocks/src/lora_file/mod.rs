@@ -1,5 +1,6 @@
 //! LoRA files that other tools wrote.
 
+mod config;
 mod layers;
 mod natural;
 mod padding;
@@ -8,18 +9,14 @@ mod scales;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use tensor_file::{Dtype, SafetensorsWriter, TensorFile, atomic, read_limited};
+use tensor_file::{Dtype, SafetensorsWriter, TensorFile, atomic};
 
-use crate::error::LoraFileError;
-use crate::peft::AdapterConfig;
 use crate::zoo::check_finite;
 use crate::{Error, HostTensor, LayerGroup, NamedTensors, WeightSpace, check_tensors};
+use config::{read_config, write_config};
 use layers::Shapes;
 pub use padding::{check_padding, pad};
-use scales::{ALPHA, CONFIG};
-
-/// No configuration of PEFT comes near it.
-const JSON_LIMIT: u64 = 1 << 20;
+use scales::ALPHA;
 
 /// A LoRA safetensors file of PEFT (`adapter_model.safetensors`), diffusers or kohya's sd-scripts as
 /// a [`WeightSpace`]: a folder of such files becomes a zoo, and predicted weights become such a file.
@@ -48,13 +45,13 @@ const JSON_LIMIT: u64 = 1 << 20;
 /// #     ("unet.mid.attn.lora_B.weight".to_owned(), tensor([32, 4], -v)?),
 /// # ])) };
 /// # for (name, v) in [("etching", 0.1), ("fresco", 0.2)] {
-/// #     tensor_file::save_safetensors(&dir.path().join(format!("{name}.safetensors")), &file(v)?, &BTreeMap::new())?;
+/// #     tensor_file::save_safetensors(dir.path().join(format!("{name}.safetensors")), &file(v)?, &BTreeMap::new())?;
 /// # }
-/// let header = LoraFile::read_header(&dir.path().join("etching.safetensors"))?;
+/// let header = LoraFile::read_header(dir.path().join("etching.safetensors"))?;
 /// let layout = Layout::new("my-unet", header.groups, GroupingRule::Appended, 256)?;
-/// let mut zoo = Zoo::create(&dir.path().join("zoo"), &layout, "my-diffusion-model")?;
+/// let mut zoo = Zoo::create(dir.path().join("zoo"), &layout, "my-diffusion-model")?;
 /// for name in ["etching", "fresco"] {
-///     let file = LoraFile::open(&dir.path().join(format!("{name}.safetensors")))?;
+///     let file = LoraFile::open(dir.path().join(format!("{name}.safetensors")))?;
 ///     let record = ConceptRecord {
 ///         concept: name.into(),
 ///         prompt: format!("as {name}"),
@@ -100,7 +97,11 @@ impl LoraFile {
     /// Returns [`Error::File`] if a file cannot be read or holds a value that is NaN or infinite, and [`Error::LoraFile`]
     /// if a factor has no partner, ranks differ or are 0, a tensor does not belong to a LoRA, or the scales cannot be
     /// told or represented.
-    pub fn open(path: &Path) -> Result<Self, Error> {
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::open_path(path.as_ref())
+    }
+
+    fn open_path(path: &Path) -> Result<Self, Error> {
         let file = TensorFile::open_safetensors(path)?;
         let (alphas, factors) = read(&file)?;
         let fail = |source| Error::LoraFile {
@@ -143,7 +144,8 @@ impl LoraFile {
     ///
     /// # Errors
     /// As [`LoraFile::open`], of which it checks names, shapes and PEFT's configuration.
-    pub fn read_header(path: &Path) -> Result<LoraHeader, Error> {
+    pub fn read_header(path: impl AsRef<Path>) -> Result<LoraHeader, Error> {
+        let path = path.as_ref();
         let file = TensorFile::open_safetensors(path)?;
         let layers = layers::layers(&shapes(&file)).map_err(|source| Error::LoraFile {
             path: path.to_owned(),
@@ -180,9 +182,11 @@ impl LoraFile {
     /// state.
     ///
     /// # Errors
-    /// Returns [`Error::File`] if a file cannot be written or a value is too large for its type, and [`Error::LoraFile`] if
-    /// there is an `adapter_config.json` that states other scales already.
-    pub fn save(&self, path: &Path) -> Result<(), Error> {
+    /// Returns [`Error::File`] if a file cannot be written or a value is too large for its type, [`Error::LoraValue`] if
+    /// [`LoraFile::open`] would refuse a value, and [`Error::LoraFile`] if there is an `adapter_config.json` that states
+    /// other scales already. A file that is there then stays as it was.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        let path = path.as_ref();
         let mut file = SafetensorsWriter::new();
         for (key, value) in &self.metadata {
             file.metadata(key, value);
@@ -199,10 +203,32 @@ impl LoraFile {
                 }
             }
         }
+        let bytes = file.to_bytes()?;
+        self.check_stored(path, &bytes)?;
         if let Some(text) = &self.peft {
             write_config(path, text)?;
         }
-        Ok(file.write(path)?)
+        Ok(atomic::write(path, &bytes)?)
+    }
+
+    /// Refuses values that [`LoraFile::open`] would refuse in `bytes`, which are to be written to `path`: rounded to the
+    /// file's types, and times the scales.
+    fn check_stored(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+        let file = TensorFile::from_bytes(path, bytes)?;
+        for name in self.factors.keys() {
+            let scale = self.scales.get(name).copied().unwrap_or(1.0);
+            let values = file.read(name)?;
+            let mut read = values.iter().map(|value| scaled(*value, scale)).enumerate();
+            if let Some((index, value)) = read.find(|(_, value)| !value.is_finite()) {
+                return Err(Error::LoraValue {
+                    path: path.to_owned(),
+                    name: name.clone(),
+                    index,
+                    value,
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Applies `apply` to the values of each up factor and its scale.
@@ -272,35 +298,4 @@ fn unscaled(value: f32, scale: f64) -> f32 {
     let around = [nearest, nearest.next_up(), nearest.next_down()];
     let exact = around.into_iter().find(|v| scaled(*v, scale) == value);
     exact.unwrap_or(nearest)
-}
-
-/// PEFT's configuration beside the weights in `path`.
-fn read_config(path: &Path) -> Result<(Vec<u8>, AdapterConfig), Error> {
-    let beside = path.with_file_name(CONFIG);
-    let fail = |source| Error::LoraFile {
-        path: beside.clone(),
-        source: Box::new(source),
-    };
-    if !beside.exists() {
-        return Err(fail(LoraFileError::NoConfig));
-    }
-    let text = read_limited(&beside, JSON_LIMIT)?;
-    let config = AdapterConfig::parse(&text).map_err(|error| fail(error.into()))?;
-    Ok((text, config))
-}
-
-/// Writes PEFT's configuration beside `path`, unless one is there that says the same.
-fn write_config(path: &Path, text: &[u8]) -> Result<(), Error> {
-    let beside = path.with_file_name(CONFIG);
-    if !beside.exists() {
-        return Ok(atomic::write(&beside, text)?);
-    }
-    let (there, config) = read_config(path)?;
-    if there == text || AdapterConfig::parse(text).is_ok_and(|own| own == config) {
-        return Ok(());
-    }
-    Err(Error::LoraFile {
-        path: beside,
-        source: Box::new(LoraFileError::OtherConfig),
-    })
 }

@@ -12,8 +12,6 @@ use crate::peft::AdapterConfig;
 
 /// Ends the name of a layer's alpha in files of sd-scripts and diffusers.
 pub(super) const ALPHA: &str = ".alpha";
-/// The name of PEFT's configuration.
-pub(super) const CONFIG: &str = "adapter_config.json";
 /// The name of PEFT's weights.
 const WEIGHTS: &str = "adapter_model.safetensors";
 /// What PEFT puts before every name.
@@ -21,7 +19,7 @@ const PREFIX: &str = "base_model.model.";
 /// Where diffusers keeps PEFT's configurations in the header.
 const HEADER_CONFIGS: &str = "lora_adapter_metadata";
 
-/// Whether PEFT wrote the file, so that its scales are in [`CONFIG`] beside it.
+/// Whether PEFT wrote the file, so that its scales are in `adapter_config.json` beside it.
 pub(super) fn is_peft(path: &Path, layers: &[Layer]) -> bool {
     path.file_name().is_some_and(|name| name == WEIGHTS)
         || layers.iter().any(|l| l.group.name.starts_with(PREFIX))

@@ -113,7 +113,8 @@ fn plain() -> Value {
 }
 
 impl AdapterConfig {
-    /// Reads the text of an `adapter_config.json`.
+    /// Reads the text of an `adapter_config.json`, in UTF-8 and without a byte order mark: [`tensor_file::decode_text`]
+    /// leaves the mark out and names other encodings.
     ///
     /// # Errors
     /// Returns the first field that makes the adapter more than its factors and scales: another type, DoRA, biases, an

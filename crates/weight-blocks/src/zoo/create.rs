@@ -15,7 +15,12 @@ impl Zoo {
     ///
     /// # Errors
     /// Those of [`Zoo::open`], and those of [`Zoo::check`] if there is a zoo for another base or layout.
-    pub fn create(dir: &Path, layout: &Layout, base_digest: &str) -> Result<Self, Error> {
+    pub fn create(
+        dir: impl AsRef<Path>,
+        layout: &Layout,
+        base_digest: &str,
+    ) -> Result<Self, Error> {
+        let dir = dir.as_ref();
         let path = dir.join(HEADER);
         if !path.exists() {
             let header = Header {

@@ -1,12 +1,16 @@
 //! Copying the concepts of another zoo.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tensor_file::digest::sha256_hex;
 use tensor_file::{TensorFile, atomic};
 
 use super::{Entry, RecordFile, Zoo, list, sort};
 use crate::Error;
+
+/// What to do if two zoos hold different concepts under one name.
+const ADVICE: &str =
+    "merge zoos that were collected with the same arguments and build, or leave one of the two out";
 
 /// The concepts that [`Zoo::merge_from`] went through, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,10 +48,10 @@ impl Zoo {
     /// # };
     /// # let weights = BTreeMap::from([("a".into(), HostTensor::new(vec![2], vec![1.0, 2.0])?)]);
     /// let layout = Layout::new("tiny", vec![group], GroupingRule::Appended, 4)?;
-    /// let mut zoo = Zoo::create(&root.path().join("zoo"), &layout, "digest of the base")?;
+    /// let mut zoo = Zoo::create(root.path().join("zoo"), &layout, "digest of the base")?;
     /// for (machine, concept) in ["charcoal-sketch", "red-fog"].into_iter().enumerate() {
     ///     let dir = root.path().join(format!("part-{machine}"));
-    ///     let mut part = Zoo::create(&dir, &layout, "digest of the base")?;
+    ///     let mut part = Zoo::create(dir, &layout, "digest of the base")?;
     ///     part.append(&record(concept), &[weights.clone()])?;
     ///     assert_eq!(zoo.merge_from(&part, |_| {})?.added, [concept]);
     ///     assert_eq!(zoo.merge_from(&part, |_| {})?.present, [concept]);
@@ -102,8 +106,20 @@ impl Zoo {
     }
 
     fn compare(&self, other: &Self, concept: &str) -> Result<(), Error> {
-        let (mine, _) = self.record_file(concept)?;
         let (theirs, _) = other.record_file(concept)?;
+        self.check_same(&theirs, other.file(concept, "json"), ADVICE)
+    }
+
+    /// Checks that the concept here is that of the record `theirs`, which comes from the file `other`; `advice` says what
+    /// to do if it is not.
+    pub(super) fn check_same(
+        &self,
+        theirs: &RecordFile,
+        other: PathBuf,
+        advice: &'static str,
+    ) -> Result<(), Error> {
+        let concept = &theirs.record.concept;
+        let (mine, _) = self.record_file(concept)?;
         let (a, b) = (&mine.record, &theirs.record);
         let parts = [
             ("prompt", a.prompt == b.prompt),
@@ -119,10 +135,11 @@ impl Zoo {
             return Ok(());
         }
         Err(Error::ConceptConflict {
-            name: concept.to_owned(),
+            name: concept.clone(),
             path: self.file(concept, "json"),
-            other: other.file(concept, "json"),
+            other,
             differing: differing.join(", "),
+            advice,
         })
     }
 

@@ -122,7 +122,8 @@ impl Zoo {
     /// # Errors
     /// Returns [`Error::NoZoo`], [`Error::File`], [`Error::Json`], [`Error::Version`] or [`Error::RecordName`], naming the
     /// file.
-    pub fn open(dir: &Path) -> Result<Self, Error> {
+    pub fn open(dir: impl AsRef<Path>) -> Result<Self, Error> {
+        let dir = dir.as_ref();
         let path = dir.join(HEADER);
         let bytes = match std::fs::read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

@@ -39,7 +39,7 @@ fn peft_files_group_by_layer_in_natural_order() {
             ("base_model.model.h.2.attn.c_attn.lora_B.weight", &[6, 2]),
         ],
     );
-    let file = LoraFile::open(&path).unwrap();
+    let file = LoraFile::open(path).unwrap();
     let groups = file.layer_groups();
     let names: Vec<_> = groups.iter().map(|g| (g.name.as_str(), g.kind)).collect();
     assert_eq!(
@@ -103,7 +103,7 @@ fn tensors_that_are_not_lora_factors_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let why = |tensors: &[(&str, &[usize])]| {
         let path = write(dir.path(), tensors);
-        let error = LoraFile::open(&path).unwrap_err();
+        let error = LoraFile::open(path).unwrap_err();
         assert!(matches!(error, Error::LoraFile { .. }), "{error}");
         let text = error.to_string();
         assert!(text.contains("lora.safetensors"), "{text}");

@@ -57,15 +57,15 @@ fn a_zoo_of_files_with_different_alphas_keeps_their_updates() {
     let dir = tempfile::tempdir().unwrap();
     // alpha / rank of the three files, by sd-scripts.
     let files = [("k_alpha16", 2.0), ("k_alpha4", 0.5), ("k_noalpha", 1.0)];
-    let open = |name: &str| LoraFile::open(&fixture(&format!("{name}.safetensors"))).unwrap();
+    let open = |name: &str| LoraFile::open(fixture(&format!("{name}.safetensors"))).unwrap();
     let first = open("k_alpha16");
     let layout = Layout::new("sd", first.layer_groups(), GroupingRule::Appended, 64).unwrap();
-    let mut zoo = Zoo::create(&dir.path().join("zoo"), &layout, "sd-1.5").unwrap();
+    let mut zoo = Zoo::create(dir.path().join("zoo"), &layout, "sd-1.5").unwrap();
     for (name, _) in files {
         let weights = open(name).read_weights().unwrap();
         zoo.append(&concept(name), &[weights]).unwrap();
     }
-    let zoo = Zoo::open(&dir.path().join("zoo")).unwrap();
+    let zoo = Zoo::open(dir.path().join("zoo")).unwrap();
     for (name, scale) in files {
         let raw = load_safetensors(fixture(&format!("{name}.safetensors")))
             .unwrap()
@@ -347,4 +347,78 @@ fn every_tensor_is_saved_in_its_own_type() {
     assert_eq!(saved.get(up).unwrap().dtype, Dtype::BF16);
     // The scale is 2: a sixth, in 8 bits of precision.
     assert_eq!(saved.read(up).unwrap()[0], 0.16699219);
+}
+
+#[test]
+fn values_that_could_not_be_read_again_are_not_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let (down, up) = (DOWN.0, UP.0);
+    let cases = [
+        // A scale of 2.5e-39: the quotient is past every 32-bit float.
+        (1e-38, Dtype::F32, up, 1.0),
+        // Half of the largest 32-bit float becomes 2^127 in 8 bits of precision, and twice that is infinite.
+        (8.0, Dtype::BF16, up, f32::MAX),
+        (8.0, Dtype::F16, down, f32::NAN),
+        (8.0, Dtype::F16, up, f32::NEG_INFINITY),
+    ];
+    for (alpha, dtype, name, value) in cases {
+        let path = dir.path().join("k.safetensors");
+        let mut file = SafetensorsWriter::new();
+        file.floats(down, dtype, &[4, 3], &[1.0; 12]).unwrap();
+        file.floats(up, dtype, &[2, 4], &[1.0; 8]).unwrap();
+        file.f32("x.alpha", &[], &[alpha]).unwrap();
+        file.write(&path).unwrap();
+        let before = fs::read(&path).unwrap();
+        let mut lora = LoraFile::open(&path).unwrap();
+        let mut weights = lora.read_weights().unwrap();
+        weights.get_mut(name).unwrap().data[2] = value;
+        lora.load_weights(&weights).unwrap();
+        let error = lora.save(&path).unwrap_err();
+        let text = error.to_string();
+        assert!(
+            matches!(&error, Error::LoraValue { name: n, index: 2, .. } if n == name),
+            "{text}"
+        );
+        assert!(
+            text.contains("nothing was written") && text.contains("k.safetensors"),
+            "{text}"
+        );
+        assert_eq!(fs::read(&path).unwrap(), before);
+    }
+    // Nor is the configuration of PEFT.
+    let mut lora = LoraFile::open(peft(&dir.path().join("a"), "")).unwrap();
+    let mut weights = lora.read_weights().unwrap();
+    let name = "base_model.model.h.0.q.lora_A.weight";
+    weights.get_mut(name).unwrap().data[0] = f32::NAN;
+    lora.load_weights(&weights).unwrap();
+    let copy = dir.path().join("b/adapter_model.safetensors");
+    assert!(matches!(lora.save(copy), Err(Error::LoraValue { .. })));
+    assert!(!dir.path().join("b").exists());
+}
+
+#[test]
+fn a_configuration_may_have_a_byte_order_mark_but_not_be_in_utf_16() {
+    let dir = tempfile::tempdir().unwrap();
+    let name = "base_model.model.h.0.q.lora_B.weight";
+    let path = peft(&dir.path().join("a"), "");
+    let config = path.with_file_name("adapter_config.json");
+    let plain = fs::read_to_string(&config).unwrap();
+    let marked = format!("\u{feff}{plain}");
+    fs::write(&config, &marked).unwrap();
+    assert_eq!(up(&path, name).unwrap(), 2.0);
+    // It is written as it was, and beside an adapter of the same scales.
+    let file = LoraFile::open(&path).unwrap();
+    let copy = dir.path().join("b/adapter_model.safetensors");
+    file.save(&copy).unwrap();
+    let copied = copy.with_file_name("adapter_config.json");
+    assert_eq!(fs::read_to_string(&copied).unwrap(), marked);
+    fs::write(&copied, &plain).unwrap();
+    file.save(&copy).unwrap();
+    let wide: Vec<u8> = marked.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    fs::write(&config, wide).unwrap();
+    let text = up(&path, name).unwrap_err();
+    assert!(
+        text.contains("adapter_config.json: the text is in UTF-16"),
+        "{text}"
+    );
 }

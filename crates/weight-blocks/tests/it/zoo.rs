@@ -496,6 +496,100 @@ fn a_small_copy_holds_each_last_checkpoint_in_16_bits() {
 }
 
 #[test]
+fn a_small_copy_of_another_collection_is_refused_and_stays() {
+    type Change = fn(&mut ConceptRecord);
+    let dir = tempfile::tempdir().unwrap();
+    let mut zoo = create(&dir.path().join("full"));
+    add(&mut zoo, "ink", 1);
+    let target = dir.path().join("small");
+    zoo.export_small(&target).unwrap();
+    let before = files(&target);
+    let same: Change = |_| {};
+    let changes: [(&str, Change, u64); 5] = [
+        ("prompt", |r| r.prompt.push('s'), 1),
+        ("seed", |r| r.seed = 0, 1),
+        ("recipe", |r| r.recipe["lr"] = 0.003.into(), 1),
+        ("checkpoints", |r| r.checkpoints[0].epoch = 13, 1),
+        ("weights", same, 2),
+    ];
+    for (part, change, seed) in changes {
+        // Collected again with other settings; `fog` would be copied first.
+        let mut other = create(&dir.path().join(part));
+        add(&mut other, "fog", 3);
+        let mut record = record("ink", &[12]);
+        change(&mut record);
+        other.append(&record, &[weights(seed)]).unwrap();
+        let error = other.export_small(&target).unwrap_err();
+        let text = error.to_string();
+        match error {
+            Error::ConceptConflict {
+                name,
+                path,
+                other: source,
+                differing,
+                ..
+            } => {
+                assert_eq!((name.as_str(), differing.as_str()), ("ink", part));
+                assert_eq!(path, target.join("concepts/ink.json"));
+                assert_eq!(source, other.dir().join("concepts/ink.json"));
+                assert!(text.contains("another folder"), "{text}");
+            }
+            other => panic!("{part}: {other:?}"),
+        }
+        assert_eq!(files(&target), before);
+    }
+    // The same again, read from the disk, is no conflict.
+    let again = Zoo::open(zoo.dir()).unwrap();
+    again.export_small(&target).unwrap();
+    assert_eq!(files(&target), before);
+}
+
+#[test]
+fn a_small_copy_of_a_view_holds_the_last_checkpoint_in_the_view() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let sets = [weights(1), weights(2), weights(3)];
+    let mut zoo = create(&at("full"));
+    zoo.append(&record("ink", &[4, 8, 12]), &sets).unwrap();
+    let mut short = create(&at("short"));
+    short.append(&record("ink", &[4, 8]), &sets[..2]).unwrap();
+    let view = zoo.filtered(|entry| entry.epoch <= 8);
+    let small = view.export_small(at("view")).unwrap();
+    assert_eq!(small.entries()[0].epoch, 8);
+    short.export_small(at("expected")).unwrap();
+    assert_eq!(files(small.dir()), files(&at("expected")));
+}
+
+#[test]
+fn a_concept_that_was_replaced_since_the_zoo_was_opened_is_not_copied() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut zoo = create(&dir.path().join("full"));
+    zoo.append(&record("ink", &[4, 8]), &[weights(1), weights(2)])
+        .unwrap();
+    fs::remove_dir_all(zoo.dir().join("concepts")).unwrap();
+    add(&mut create(zoo.dir()), "ink", 3);
+    let target = dir.path().join("small");
+    match zoo.export_small(&target) {
+        Err(Error::Digest { path, .. }) => {
+            assert_eq!(path, zoo.dir().join("concepts/ink.safetensors"));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(Zoo::open(&target).unwrap().entries().is_empty());
+}
+
+#[test]
+fn paths_may_be_text() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = dir.path().to_str().unwrap();
+    let zoo = Zoo::create(format!("{text}/full"), &layout(), BASE).unwrap();
+    zoo.export_small(format!("{text}/small")).unwrap();
+    let paths = ["full", "small"].map(|name| dir.path().join(name));
+    let zoos: Result<Vec<Zoo>, Error> = paths.iter().map(Zoo::open).collect();
+    assert_eq!(zoos.unwrap().len(), 2);
+}
+
+#[test]
 fn a_view_holds_the_filtered_entries() {
     let dir = tempfile::tempdir().unwrap();
     let mut zoo = create(dir.path());

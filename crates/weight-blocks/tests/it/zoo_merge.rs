@@ -52,7 +52,7 @@ fn parts_give_the_zoo_of_one_process_in_any_order_and_any_number_of_times() {
     ];
     let before: Vec<_> = parts.iter().map(|part| files(part.dir())).collect();
     for (name, order) in [("forth", [0, 1, 2]), ("back", [2, 1, 0])] {
-        let mut merged = Zoo::create(&at(name), &layout(), BASE).unwrap();
+        let mut merged = Zoo::create(at(name), &layout(), BASE).unwrap();
         for _ in 0..2 {
             for part in order {
                 merged.merge_from(&parts[part], |_| {}).unwrap();
@@ -60,7 +60,7 @@ fn parts_give_the_zoo_of_one_process_in_any_order_and_any_number_of_times() {
             assert_eq!(merged.entries(), whole.entries());
             assert_eq!(files(merged.dir()), files(whole.dir()));
         }
-        assert_eq!(Zoo::open(&at(name)).unwrap().entries(), whole.entries());
+        assert_eq!(Zoo::open(at(name)).unwrap().entries(), whole.entries());
     }
     let after: Vec<_> = parts.iter().map(|part| files(part.dir())).collect();
     assert_eq!(before, after);
@@ -126,6 +126,7 @@ fn a_concept_that_differs_is_refused_with_both_records_named_and_nothing_copied(
                 path,
                 other: theirs,
                 differing,
+                ..
             } => {
                 assert_eq!((name.as_str(), differing.as_str()), ("fog", part));
                 assert_eq!(path, into.dir().join("concepts/fog.json"));
@@ -171,7 +172,7 @@ fn a_damaged_shard_stops_the_merge_until_it_is_repaired() {
     let dir = tempfile::tempdir().unwrap();
     let concepts = [("fog", 1), ("ink", 2), ("oil", 3)];
     let part = zoo(&dir.path().join("part"), &concepts);
-    let mut into = Zoo::create(&dir.path().join("into"), &layout(), BASE).unwrap();
+    let mut into = Zoo::create(dir.path().join("into"), &layout(), BASE).unwrap();
     let shard = part.dir().join("concepts/ink.safetensors");
     let whole = fs::read(&shard).unwrap();
     let mut flipped = whole.clone();
@@ -207,7 +208,7 @@ fn a_shard_of_another_layout_is_refused_though_its_digest_fits() {
     let mut record: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     record["sha256"] = tensor_file::digest::file_sha256(&shard).unwrap().into();
     fs::write(&path, record.to_string()).unwrap();
-    let mut into = Zoo::create(&dir.path().join("into"), &layout(), BASE).unwrap();
+    let mut into = Zoo::create(dir.path().join("into"), &layout(), BASE).unwrap();
     match into.merge_from(&Zoo::open(part.dir()).unwrap(), |_| {}) {
         Err(Error::MissingTensor { .. }) => {}
         other => panic!("{other:?}"),
@@ -220,7 +221,7 @@ fn a_shard_of_another_layout_is_refused_though_its_digest_fits() {
 fn leftovers_of_a_killed_merge_are_ignored() {
     let dir = tempfile::tempdir().unwrap();
     let part = zoo(&dir.path().join("part"), &[("fog", 1), ("ink", 2)]);
-    let mut into = Zoo::create(&dir.path().join("into"), &layout(), BASE).unwrap();
+    let mut into = Zoo::create(dir.path().join("into"), &layout(), BASE).unwrap();
     // Killed between the shard and its record, and in the middle of a shard.
     let concepts = into.dir().join("concepts");
     fs::create_dir(&concepts).unwrap();
@@ -239,7 +240,7 @@ fn leftovers_of_a_killed_merge_are_ignored() {
 fn concepts_outside_of_a_view_are_not_merged() {
     let dir = tempfile::tempdir().unwrap();
     let part = zoo(&dir.path().join("part"), &[("fog", 1), ("ink", 2)]);
-    let mut into = Zoo::create(&dir.path().join("into"), &layout(), BASE).unwrap();
+    let mut into = Zoo::create(dir.path().join("into"), &layout(), BASE).unwrap();
     let view = part.filtered(|entry| entry.concept != "fog");
     into.merge_from(&view, |_| {}).unwrap();
     assert!(!into.contains("fog") && into.contains("ink"));

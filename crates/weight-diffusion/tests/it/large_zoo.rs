@@ -87,7 +87,7 @@ fn make() {
         zoo.append(&record, &[layout.decode(&flat).unwrap()])
             .unwrap();
     }
-    zoo.export_small(&dir()).unwrap();
+    zoo.export_small(dir()).unwrap();
     std::fs::remove_dir_all(full).unwrap();
     println!(
         "{entries} entries in {:.1} s",
@@ -100,7 +100,7 @@ fn make() {
 fn train() {
     println!("start: {:.0} MiB", status("VmRSS"));
     let start = Instant::now();
-    let zoo = Zoo::open(&dir()).unwrap();
+    let zoo = Zoo::open(dir()).unwrap();
     println!(
         "opened {} entries in {:.2} s: {:.0} MiB",
         zoo.entries().len(),

@@ -102,6 +102,11 @@ fn files_with_other_names_stay() {
     }
 }
 
+fn assert_says_what_to_do(error: &Error) {
+    let message = error.to_string();
+    assert!(message.contains("train again"), "{message}");
+}
+
 #[test]
 fn damaged_states_are_refused_by_name() {
     let data = dataset();
@@ -129,23 +134,32 @@ fn damaged_states_are_refused_by_name() {
     let mut flipped = good_tensors.clone();
     *flipped.last_mut().unwrap() ^= 1;
     std::fs::write(&tensors, &flipped).unwrap();
-    assert!(matches!(resume(), Error::Digest { .. }));
+    let error = resume();
+    assert!(matches!(error, Error::Digest { .. }), "{error}");
+    assert_says_what_to_do(&error);
     std::fs::remove_file(&tensors).unwrap();
     assert!(resume().to_string().contains(&name));
     std::fs::write(&tensors, &good_tensors).unwrap();
 
     std::fs::write(&json, &good_json[..good_json.len() / 2]).unwrap();
-    assert!(matches!(resume(), Error::Json { .. }));
+    let error = resume();
+    assert!(matches!(error, Error::Json { .. }), "{error}");
+    assert_says_what_to_do(&error);
     let text = String::from_utf8(good_json.clone()).unwrap();
     std::fs::write(&json, text.replace("\"version\":2", "\"version\":7")).unwrap();
-    assert!(matches!(
-        resume(),
-        Error::Version {
-            found: 7,
-            expected: 2,
-            ..
-        }
-    ));
+    let error = resume();
+    assert!(
+        matches!(
+            error,
+            Error::Version {
+                found: 7,
+                expected: 2,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert_says_what_to_do(&error);
     std::fs::write(&json, text.replace("state-000000001", "../state-000000001")).unwrap();
     assert!(matches!(
         resume(),
@@ -153,6 +167,38 @@ fn damaged_states_are_refused_by_name() {
     ));
     std::fs::write(&json, &good_json).unwrap();
     BlockTrainer::resume(dir.path(), &data.spec(), &device()).unwrap();
+
+    // Tensors that agree with their digest, but not with the network.
+    let old = tensor_file::digest::sha256_hex(&good_tensors);
+    let with = |edit: fn(&mut weight_blocks::NamedTensors)| {
+        let (mut edited, _) = tensor_file::load_safetensors(&tensors).unwrap();
+        edit(&mut edited);
+        tensor_file::save_safetensors(&tensors, &edited, &Default::default()).unwrap();
+        let new = tensor_file::digest::file_sha256(&tensors).unwrap();
+        std::fs::write(&json, text.replace(&old, &new)).unwrap();
+        let error = resume();
+        std::fs::write(&tensors, &good_tensors).unwrap();
+        error
+    };
+    let error = with(|tensors| {
+        let average = tensors.get_mut("average").unwrap();
+        average.data.pop();
+        average.shape = vec![average.data.len()];
+    });
+    assert!(
+        matches!(&error, Error::TensorLength { name, expected, found, .. } if name == "average" && found + 1 == *expected),
+        "{error}"
+    );
+    assert_says_what_to_do(&error);
+    let error = with(|tensors| {
+        let average = tensors.remove("average").unwrap();
+        tensors.insert("mean".into(), average);
+    });
+    assert!(
+        matches!(&error, Error::MissingTensor { name, .. } if name == "average"),
+        "{error}"
+    );
+    assert_says_what_to_do(&error);
 }
 
 #[test]

@@ -34,8 +34,8 @@ fuzz_target!(|data: &[u8]| {
         // It may hold the configuration of an earlier file.
         let _ = std::fs::remove_dir_all(&again);
         std::fs::create_dir(&again).expect("a folder for the fuzzer");
-        written(file.save(&again.join(NAME)));
-        assert_eq!(written(LoraFile::open(&again.join(NAME))), file);
+        written(file.save(again.join(NAME)));
+        assert_eq!(written(LoraFile::open(again.join(NAME))), file);
     });
 });
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {

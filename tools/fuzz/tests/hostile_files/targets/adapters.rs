@@ -79,7 +79,7 @@ pub(super) fn targets() -> Vec<Target> {
     let base = base();
     let adapter = written(|dir| {
         let weights = base.generator.read_weights().unwrap();
-        base.save_adapter(&dir.join("adapter.safetensors"), &weights)
+        base.save_adapter(dir.join("adapter.safetensors"), &weights)
             .unwrap();
     });
     let peft = written(|dir| base.generator.save_peft(dir, Some("abc")).unwrap());

@@ -149,7 +149,7 @@ pub(super) fn targets() -> Vec<Target> {
         layout
             .encode(&file.read_weights().map_err(text)?)
             .map_err(text)?;
-        file.save(&dir.join("again.safetensors")).map_err(text)
+        file.save(dir.join("again.safetensors")).map_err(text)
     });
     vec![zoos, files]
 }
