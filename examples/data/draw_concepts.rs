@@ -13,17 +13,27 @@ use clap::{Parser, ValueEnum};
 use concepts::grammar::{DrawnConcept, Grammar, Region};
 use concepts::read_photos;
 use denoised_weights::pairs::spread;
-use denoised_weights_examples::cli::{Common, display, parse, run};
+use denoised_weights_examples::cli::{JsonArg, display, run};
 use denoised_weights_examples::files::Places;
 use denoised_weights_examples::options::{AssetArgs, PhotosArg, at_least};
 use denoised_weights_examples::{Result, files};
+use image::RgbImage;
 use result_figures::{Column, write_grid};
 
 /// Draw concepts that a seed decides, and write them as a list that `prepare_pairs --concepts` takes.
 #[derive(Parser)]
-struct Args {
+#[command(mut_arg("photos", |photos| photos.requires("sheet")))]
+pub(crate) struct Args {
+    /// Seed of the draw; the same seed gives the same concepts.
+    #[arg(
+        long,
+        default_value_t = 0,
+        value_parser = at_least::<u64>(0),
+        allow_negative_numbers = true
+    )]
+    seed: u64,
     #[command(flatten)]
-    common: Common,
+    json: JsonArg,
     #[command(flatten)]
     assets: AssetArgs,
     #[command(flatten)]
@@ -71,21 +81,24 @@ impl From<Which> for Region {
 const SHOWN: usize = 12;
 /// Photos on the sheet.
 const PHOTOS: usize = 3;
+/// Edge of an image on the sheet.
+const SIZE: usize = 64;
 /// Characters of a caption's line that fit above an image of the sheet.
 const LINE: usize = 20;
 
 fn main() -> ExitCode {
-    let args = parse::<Args>();
+    let args = Args::parse();
     run(|| draw(&args))
 }
 
-fn draw(args: &Args) -> Result<()> {
-    let grammar = Grammar::new(args.region.into(), args.common.seed);
+pub(crate) fn draw(args: &Args) -> Result<()> {
+    let grammar = Grammar::new(args.region.into(), args.seed);
     let places = Places::new()
         .writes(&args.out)
         .writes_all(&args.sheet)
         .reads_directly_in(args.photos.of(args.assets.paths()).photos);
-    args.common.check_places(places)?;
+    args.json.check_places(places)?;
+    let sheet = args.sheet()?;
     let drawn = grammar.distinct(args.count)?;
     files::write_json(&args.out, &drawn)?;
     let paraphrases: usize = drawn.iter().map(|d| d.paraphrases.len()).sum();
@@ -97,17 +110,30 @@ fn draw(args: &Args) -> Result<()> {
         drawn.len(),
         display(&args.out)
     );
-    if let Some(path) = &args.sheet {
-        draw_sheet(args, path, &drawn)?;
+    if let Some((path, photos)) = sheet {
+        draw_sheet(path, photos, &drawn)?;
     }
-    args.common.write_json(&drawn)
+    args.json.write_json(&drawn)
 }
 
-fn draw_sheet(args: &Args, path: &Path, drawn: &[DrawnConcept]) -> Result<()> {
-    const SIZE: usize = 64;
-    let photos = read_photos(&args.photos.of(args.assets.paths()).photos, SIZE)?;
-    let photos: Vec<_> = photos.into_iter().map(|photo| photo.image).collect();
-    let photos = spread(&photos, PHOTOS, 0.5);
+impl Args {
+    /// The sheet to draw, if there is one, and the photos on it.
+    fn sheet(&self) -> Result<Option<(&Path, Vec<RgbImage>)>> {
+        let Some(path) = &self.sheet else {
+            return Ok(None);
+        };
+        let extension = path.extension();
+        if !extension.is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
+            let path = path.display();
+            return Err(format!("--sheet {path}: the picture is a PNG; name it NAME.png").into());
+        }
+        let photos = read_photos(&self.photos.of(self.assets.paths()).photos, SIZE)?;
+        let photos: Vec<_> = photos.into_iter().map(|photo| photo.image).collect();
+        Ok(Some((path, spread(&photos, PHOTOS, 0.5))))
+    }
+}
+
+fn draw_sheet(path: &Path, photos: Vec<RgbImage>, drawn: &[DrawnConcept]) -> Result<()> {
     let mut columns = vec![Column::new("photo", photos.clone())];
     for DrawnConcept { concept, .. } in drawn.iter().take(SHOWN) {
         let edited = photos.iter().map(|photo| concept.apply(photo)).collect();

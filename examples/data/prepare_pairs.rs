@@ -4,6 +4,7 @@
 //! cargo run --release --example prepare_pairs -- --out out/pairs --only charcoal-sketch,oil-painting
 //! ```
 
+use std::fs::read_dir;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,7 +12,7 @@ use clap::{Parser, ValueEnum};
 use concepts::pairs::PairLayout;
 use concepts::{Concept, Pair, Split, art_concepts, find};
 use denoised_weights::pairs::{PhotoSplits, edit_photos};
-use denoised_weights_examples::cli::{Common, display, parse, run};
+use denoised_weights_examples::cli::{JsonArg, display, run};
 use denoised_weights_examples::files::Places;
 use denoised_weights_examples::limits::limit;
 use denoised_weights_examples::options::{AssetArgs, Layout, PhotosArg, at_least};
@@ -24,9 +25,9 @@ use serde::Serialize;
 /// {input,target}/NAME.png (or another layout), with the concept's text in OUT/CONCEPT/prompt.txt. The
 /// photos are split by source. Concepts that are already complete are not changed.
 #[derive(Parser)]
-struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
-    common: Common,
+    json: JsonArg,
     #[command(flatten)]
     assets: AssetArgs,
     #[command(flatten)]
@@ -85,12 +86,15 @@ struct Report {
     pairs: usize,
 }
 
+/// A concept's text in its folder. It is written last, so its presence means that the concept is complete.
+const PROMPT: &str = "prompt.txt";
+
 fn main() -> ExitCode {
-    let args = parse::<Args>();
+    let args = Args::parse();
     run(|| prepare(&args))
 }
 
-fn prepare(args: &Args) -> Result<()> {
+pub(crate) fn prepare(args: &Args) -> Result<()> {
     let list = match &args.concepts {
         Some(path) => concepts::read_concepts(path)?,
         None => art_concepts(),
@@ -113,7 +117,13 @@ fn prepare(args: &Args) -> Result<()> {
         .reads_directly_in(&photos)
         .reads_all(&args.concepts)
         .writes_all(chosen.iter().map(|concept| out.join(&concept.name)));
-    args.common.check_places(places)?;
+    args.json.check_places(places)?;
+    let unfinished = |dir: &PathBuf| !dir.join(PROMPT).exists();
+    let mut folders = chosen.iter().map(|concept| out.join(&concept.name));
+    folders.try_for_each(|dir| match unfinished(&dir) {
+        true => refuse_foreign_pairs(&dir),
+        false => Ok(()),
+    })?;
     let size = args
         .size
         .unwrap_or(args.assets.preset.generator().image_size);
@@ -127,11 +137,14 @@ fn prepare(args: &Args) -> Result<()> {
     };
     for (done, concept) in (1u64..).zip(&chosen) {
         let dir = out.join(&concept.name);
-        // It is written last, so its presence means that the concept is complete.
-        let prompt = dir.join("prompt.txt");
-        if !prompt.exists() {
+        if unfinished(&dir) {
+            // An interrupted run may have had other options.
+            PairLayout::clear(&dir)?;
             report.pairs += args.write_pairs(&dir, concept, &photos)?;
-            files::write(&prompt, format!("{}\n", concept.prompt).as_bytes())?;
+            files::write(
+                &dir.join(PROMPT),
+                format!("{}\n", concept.prompt).as_bytes(),
+            )?;
         }
         report.concepts.push(concept.name.clone());
         progress.set(done, concept.name.clone());
@@ -143,7 +156,7 @@ fn prepare(args: &Args) -> Result<()> {
         report.pairs,
         display(out)
     );
-    args.common.write_json(&report)
+    args.json.write_json(&report)
 }
 
 impl Args {
@@ -203,9 +216,49 @@ impl Args {
     }
 }
 
+/// Refuses a folder with pairs that no interrupted run of this program can have left, since they would be removed.
+fn refuse_foreign_pairs(dir: &Path) -> Result<()> {
+    for pairs in PairLayout::find(dir)?.iter().filter(|path| path.is_dir()) {
+        if let Some(file) = foreign_file(pairs)? {
+            return Err(format!(
+                "{}: this program did not write this file and would remove it; choose another --out, or write the concept's \
+                 text to {} to keep these pairs",
+                file.display(),
+                dir.join(PROMPT).display()
+            )
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// A file below `dir` that is not named as [`pair`] names pairs, hidden files aside.
+fn foreign_file(dir: &Path) -> Result<Option<PathBuf>> {
+    let cannot = |error| format!("cannot list {}: {error}", dir.display());
+    for entry in read_dir(dir).map_err(cannot)? {
+        let entry = entry.map_err(cannot)?;
+        let (path, name) = (entry.path(), entry.file_name());
+        let name = name.to_string_lossy();
+        let stem = name.strip_suffix(".png").unwrap_or_default();
+        let found = match stem.parse() {
+            _ if path.is_dir() => foreign_file(&path)?,
+            Ok(index) if stem == file_stem(index) => None,
+            _ => (!name.starts_with('.')).then_some(path),
+        };
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+fn file_stem(index: usize) -> String {
+    format!("{index:04}")
+}
+
 fn pair((index, (input, target)): (usize, (RgbImage, RgbImage))) -> Pair {
     Pair {
-        name: format!("{index:04}"),
+        name: file_stem(index),
         input,
         target,
     }

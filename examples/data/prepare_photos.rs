@@ -4,20 +4,21 @@
 //! cargo run --release --example prepare_photos -- --photos ffhq/ --out out/photos --size 256
 //! ```
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 
 use clap::{Parser, ValueEnum};
 use concepts::Split;
+use concepts::images::composed;
 use concepts::prepare::{
-    Crop, FaceBoxes, Fractions, Grouping, Identities, PrepareSettings, plan, prepare,
+    Crop, FaceBoxes, Fractions, Grouping, Identities, PlannedPhoto, PrepareSettings, plan, prepare,
 };
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{display, run};
-use denoised_weights_examples::files::Places;
+use denoised_weights_examples::files::{Places, read_json};
 use denoised_weights_examples::options::at_least;
 use denoised_weights_examples::progress::Progress;
 
@@ -25,7 +26,7 @@ use denoised_weights_examples::progress::Progress;
 /// OUT/{train,val,test}/NAME.png and OUT/manifest.json. Photos of one person, or crops of one
 /// photograph (NAME-01.jpg, NAME-02.jpg), stay in one split.
 #[derive(Parser)]
-struct Args {
+pub(crate) struct Args {
     /// Folder with the photos (jpg, png, webp).
     #[arg(long, value_name = "DIR")]
     photos: PathBuf,
@@ -45,7 +46,12 @@ struct Args {
     #[arg(long, value_name = "FILE")]
     faces: Option<PathBuf>,
     /// Edge of a face's crop, relative to the longer edge of its box.
-    #[arg(long, default_value_t = 1.8, allow_negative_numbers = true)]
+    #[arg(
+        long,
+        requires = "faces",
+        default_value_t = 1.8,
+        allow_negative_numbers = true
+    )]
     face_margin: f64,
     /// Who is on which photo: JSON {"NAME.jpg": "person", ...} [default: --group-by decides].
     #[arg(long, value_name = "FILE")]
@@ -93,7 +99,7 @@ fn main() -> ExitCode {
     run(|| main_with(&args))
 }
 
-fn main_with(args: &Args) -> Result<()> {
+pub(crate) fn main_with(args: &Args) -> Result<()> {
     Places::new()
         .reads_directly_in(&args.photos)
         .reads_all(&args.faces)
@@ -125,6 +131,9 @@ fn main_with(args: &Args) -> Result<()> {
         workers: args.workers,
     };
     let planned = plan(&args.photos, &settings)?;
+    if let Some(file) = &args.identities {
+        warn_of_names(file, &names_without_photo(file, &planned)?);
+    }
     let count = |split| planned.iter().filter(|photo| photo.split == split).count();
     let groups: BTreeSet<&str> = planned.iter().map(|photo| photo.group.as_str()).collect();
     println!(
@@ -164,4 +173,52 @@ fn main_with(args: &Args) -> Result<()> {
         display(&args.out)
     );
     Ok(())
+}
+
+/// The names in the file of --identities that no photo has, as they are given there.
+fn names_without_photo(file: &Path, planned: &[PlannedPhoto]) -> Result<Vec<String>> {
+    let named: BTreeMap<String, String> = read_json(file)?;
+    let mut photos = HashSet::new();
+    for photo in planned {
+        let name = photo.path.file_name().unwrap_or_default();
+        let name = composed(&name.to_string_lossy());
+        photos.extend(name.rsplit_once('.').map(|(stem, _)| stem.to_owned()));
+        photos.insert(name);
+    }
+    let count = named.len();
+    let names = named.into_keys();
+    let missing: Vec<String> = names
+        .filter(|name| !photos.contains(&composed(name)))
+        .collect();
+    if missing.len() < count {
+        return Ok(missing);
+    }
+    let given = match missing.first() {
+        Some(first) => format!("the first name is {first}"),
+        None => "it is empty".to_owned(),
+    };
+    Err(format!(
+        "{}: it names none of the photos ({given}); its keys are the file names of the photos, with or without the extension",
+        file.display()
+    )
+    .into())
+}
+
+/// Names that a warning lists.
+const LISTED: usize = 5;
+
+fn warn_of_names(file: &Path, missing: &[String]) {
+    if missing.is_empty() {
+        return;
+    }
+    let listed = &missing[..missing.len().min(LISTED)];
+    let others = match missing.len() - listed.len() {
+        0 => String::new(),
+        others => format!(" and {others} more"),
+    };
+    eprintln!(
+        "warning: {}: no photo has the name {}{others}",
+        file.display(),
+        listed.join(", ")
+    );
 }

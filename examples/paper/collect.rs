@@ -17,7 +17,7 @@ use denoised_weights::memory::training_mib;
 use denoised_weights::pairs::{
     ConceptSource, PairCounts, PhotoSplits, listed_sources, training_sources,
 };
-use denoised_weights::{Assets, Preset};
+use denoised_weights::{Assets, Error, Preset};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, display, parse, run};
 use denoised_weights_examples::files::Places;
@@ -48,7 +48,7 @@ struct Args {
     memory: MemoryArgs,
     #[command(flatten)]
     text: TextArgs,
-    /// The zoo to create or to continue.
+    /// The zoo to create or to continue; one with concepts of other --epochs, --lr, --decay or --seed is refused.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Folder of prepared pairs (see prepare_pairs): a folder per concept with `prompt.txt` and
@@ -67,7 +67,7 @@ struct Args {
     /// The share of the concepts that this process trains, such as 0/2 and 1/2 for two processes.
     #[arg(long, value_name = "I/N", default_value = "0/1", value_parser = shard)]
     shard: (usize, usize),
-    /// Epochs per concept [default: 10; with --preset paper 100].
+    /// Epochs per concept [default: 10; with a base of the preset paper 100].
     #[arg(long, value_parser = at_least::<usize>(1), allow_negative_numbers = true)]
     epochs: Option<usize>,
     /// Number of checkpoints kept per concept, from the last epochs.
@@ -104,7 +104,7 @@ struct Args {
     )]
     n_validation: usize,
     /// Last share of the epochs over which the learning rates fall towards zero, which reduces random differences
-    /// between weights [default: 0.5; with --preset paper 0].
+    /// between weights [default: 0.5; with a base of the preset paper 0].
     #[arg(long, allow_negative_numbers = true)]
     decay: Option<f64>,
     /// Learning rate of the adapter [default: the preset's].
@@ -140,6 +140,17 @@ struct Report {
 struct Collected {
     prompt: String,
     checkpoints: Vec<Checkpoint>,
+}
+
+/// Adds the options to an error that they can cause.
+fn name_options(error: Error) -> Box<dyn std::error::Error + Send + Sync> {
+    match error {
+        Error::KeptCheckpoints { .. } => format!("{error} (--keep, --epochs)").into(),
+        Error::OtherRecipe { .. } => {
+            format!("{error}\n(--epochs, --lr, --decay, --plateau, --seed, --out)").into()
+        }
+        error => error.into(),
+    }
 }
 
 fn manifest(zoo: &Zoo) -> BTreeMap<String, Collected> {
@@ -186,7 +197,8 @@ fn collect(args: &Args) -> Result<()> {
     let held = args.pairs_in_memory(&mine, photos.as_ref())?;
     let needed = training_mib(&base.generator, recipe.batch_size, size, held);
     args.memory.check(needed)?;
-    let mut collector = Collector::open(&args.out, &base, &encoder, &network, options, &device)?;
+    let mut collector = Collector::open(&args.out, &base, &encoder, &network, options, &device)
+        .map_err(name_options)?;
     let blocks = collector.zoo().layout().blocks();
     println!(
         "{} concepts, {blocks} blocks of {} each, zoo {}",

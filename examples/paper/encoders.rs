@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use concepts::{Concept, Split, art_concepts};
-use denoised_weights_examples::cli::{Common, parse, run};
+use denoised_weights_examples::cli::{JsonArg, parse, run};
 use denoised_weights_examples::files::Places;
 use denoised_weights_examples::options::{TextArgs, at_least};
 use denoised_weights_examples::{Result, files};
@@ -20,9 +20,16 @@ use text_encoder::{TextEncoder, cosine_similarity};
 /// For each held-out concept, list the training concepts whose prompts are nearest with each text
 /// encoder; with --throughput, measure the encoding of many prompts instead.
 #[derive(Parser)]
-struct Args {
+pub(crate) struct Args {
+    /// Where encoders of folders compute: flex (the CPU), wgpu, vulkan or cuda, or one of several devices such as cuda:1.
+    /// All but flex need the Cargo feature of that name.
+    #[arg(long, default_value = "flex")]
+    device: String,
+    /// Print the devices of this build and machine, and exit.
+    #[arg(long)]
+    list_devices: bool,
     #[command(flatten)]
-    common: Common,
+    json: JsonArg,
     /// Encoders: static (compiled in), or folders with a CLIP or sentence-transformers model.
     #[arg(long, value_name = "static|DIR", num_args = 1.., default_value = "static")]
     text_encoder: Vec<PathBuf>,
@@ -50,7 +57,7 @@ struct Args {
         long,
         requires = "throughput",
         default_value_t = 5,
-        value_parser = at_least::<usize>(1),
+        value_parser = at_least::<usize>(0),
         allow_negative_numbers = true
     )]
     passes: usize,
@@ -101,8 +108,8 @@ fn encoders(args: &Args) -> Result<()> {
     let places = Places::new()
         .reads_all(choices.iter().filter_map(TextArgs::folder))
         .writes_all(&args.markdown);
-    args.common.check_places(places)?;
-    let device = args.common.device()?;
+    args.json.check_places(places)?;
+    let device = device_names::open(&args.device)?;
     let list = art_concepts();
     let prompts = args.throughput.map(|n| many_prompts(&list, n));
     let mut reports = Vec::new();
@@ -143,7 +150,7 @@ fn encoders(args: &Args) -> Result<()> {
             files::write(path, table.as_bytes())?;
         }
     }
-    args.common.write_json(&report)
+    args.json.write_json(&report)
 }
 
 fn neighbours(

@@ -129,7 +129,8 @@ fn pretrain(args: &Args) -> Result<()> {
                 .iter()
                 .flat_map(|dir| base.map(|name| dir.join(name))),
         )
-        .writes_all(base.map(|name| args.out.join(name)));
+        .writes_all(base.map(|name| args.out.join(name)))
+        .writes(args.out.join("training.json"));
     args.common.check_places(places)?;
     let device = args.common.device()?;
     let encoder = args.text.load(&device)?;

@@ -137,9 +137,9 @@ fn baseline(args: &Args) -> Result<()> {
     };
     let state = run.state();
     (args.network).check_batches(run.pairs.train.len(), run.recipe.batch_size)?;
-    let begun = state.join(CURVE_FILE).exists();
     let _lock = lock_training(&run.out)?;
-    claim(&state.join("run.json"), begun, &run.identity()?)?;
+    let begun = state.join(CURVE_FILE).exists() || run.out.join("report.json").exists();
+    claim(&run.out.join("run.json"), begun, &run.identity()?)?;
     run.train(&base, &device)
 }
 
@@ -161,7 +161,8 @@ impl Args {
             .reads_all(self.text.folder())
             .reads(&paths.feature_network)
             .writes_all(
-                ["state", "report.json", "curve.svg", "grid.png"].map(|name| out.join(name)),
+                ["state", "run.json", "report.json", "curve.svg", "grid.png"]
+                    .map(|name| out.join(name)),
             );
         self.common.check_places(match &self.pairs {
             Some(dir) => reads_pairs(places, dir)?,
@@ -220,7 +221,7 @@ impl<'a> Run<'a> {
         self.out.join("state")
     }
 
-    /// What a saved state belongs to, beside its recipe.
+    /// What the state and the results in the folder are of.
     fn identity(&self) -> Result<serde_json::Value> {
         let pairs = match &self.args.pairs {
             Some(dir) => std::fs::canonicalize(dir)
@@ -231,6 +232,7 @@ impl<'a> Run<'a> {
         };
         Ok(serde_json::json!({
             "network": self.args.network,
+            "recipe": self.recipe,
             "pairs": pairs,
             "n_train": self.pairs.train.len(),
             "n_test": self.args.n_test,

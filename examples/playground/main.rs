@@ -15,8 +15,9 @@ use denoised_weights_examples::options::{DataArgs, ModelArgs};
 use denoised_weights_playground::{Access, Playground, Workbench, serve};
 
 /// Serve a web page on this machine: type a prompt and see photographs edited, train your own style on pairs, take the
-/// adapters away. Ctrl+C ends it; a training that runs goes on at the next start.
+/// adapters away. Ctrl+C ends it; a running training continues at the next start.
 #[derive(Parser)]
+#[command(mut_arg("json", |json| json.hide(true).value_parser(no_json)))]
 struct Args {
     #[command(flatten)]
     common: Common,
@@ -29,7 +30,7 @@ struct Args {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7080", value_parser = address)]
     listen: SocketAddr,
     /// Ask for this token (16 or more letters and digits), which is part of the printed address [default:
-    /// $PLAYGROUND_TOKEN]. There is no encryption; put a proxy with TLS before it in an open network.
+    /// $PLAYGROUND_TOKEN]. There is no encryption; on an open network, put a TLS proxy in front of it.
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
     /// Folder of the trainings.
@@ -49,6 +50,11 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     ipv4.or(found.first())
         .copied()
         .ok_or_else(|| EXPECTED.to_owned())
+}
+
+/// Refuses `--json`, which the other programs have.
+fn no_json(_: &str) -> Result<PathBuf, String> {
+    Err("a server has no result to write; the page offers the report of each training".to_owned())
 }
 
 fn main() -> ExitCode {
@@ -71,7 +77,10 @@ fn playground(args: &Args) -> Result<()> {
     let device = args.common.device()?;
     let predictor = args.model.load_predictor(&device)?;
     let bench = Workbench::new(predictor, args.data.of(args.model.paths()))?;
-    let bench = bench.with_seed(args.common.seed);
+    let bench = bench
+        .with_seed(args.common.seed)
+        .with_text_encoder(args.model.text.folder())
+        .with_device_name(&args.common.device);
     denoised_weights_examples::files::check_writable(&args.out)?;
     let playground = Playground::open(bench, &args.out)?;
     println!("open {}", access.clone().at(listener.local_addr()?).url());
@@ -80,7 +89,7 @@ fn playground(args: &Args) -> Result<()> {
         display(&args.out)
     );
     runtime.block_on(serve(listener, access, playground, ended()))?;
-    println!("ended; trainings that were running go on at the next start");
+    println!("ended; running trainings continue at the next start");
     Ok(())
 }
 

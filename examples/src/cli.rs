@@ -29,9 +29,8 @@ pub struct Common {
     /// Print the devices of this build and machine, and exit.
     #[arg(long)]
     list_devices: bool,
-    /// Also write the result as JSON to this file.
-    #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
+    #[command(flatten)]
+    json: JsonArg,
 }
 
 impl Common {
@@ -43,6 +42,32 @@ impl Common {
         device_names::open(&self.device)
     }
 
+    /// As [`JsonArg::check_places`].
+    ///
+    /// # Errors
+    /// As [`JsonArg::check_places`].
+    pub fn check_places(&self, places: Places) -> Result<()> {
+        self.json.check_places(places)
+    }
+
+    /// As [`JsonArg::write_json`].
+    ///
+    /// # Errors
+    /// As [`JsonArg::write_json`].
+    pub fn write_json(&self, value: &impl serde::Serialize) -> Result<()> {
+        self.json.write_json(value)
+    }
+}
+
+/// `--json`, for programs that need not all of [`Common`].
+#[derive(Debug, Clone, Args)]
+pub struct JsonArg {
+    /// Also write the result as JSON to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+impl JsonArg {
     /// Checks where the program writes, the file of `--json` included, against what it reads, before anything is read.
     ///
     /// # Errors
@@ -166,10 +191,12 @@ pub fn prompt(text: &str) -> Result<String, String> {
 /// The time between two requests that `--per-minute` asks for; zero if it was not given.
 ///
 /// # Errors
-/// Returns an error unless the rate is above 0.
+/// Returns an error unless the rate is above 0, or if the time is too long to be told.
 pub fn interval(per_minute: Option<f64>) -> Result<Duration> {
     match per_minute {
-        Some(rate) if rate > 0.0 => Ok(Duration::try_from_secs_f64(60.0 / rate)?),
+        Some(rate) if rate > 0.0 => Duration::try_from_secs_f64(60.0 / rate).map_err(|_| {
+            format!("--per-minute {rate} is too slow to wait for; give a larger number").into()
+        }),
         Some(_) => Err("--per-minute must be above 0".into()),
         None => Ok(Duration::ZERO),
     }

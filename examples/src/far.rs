@@ -5,7 +5,7 @@ use weight_blocks::Zoo;
 
 use crate::Result;
 
-/// A warning for each of `prompts` that is far from all prompts of the zoo, as the playground shows it.
+/// For each of `prompts`, a warning if it is far from all prompts of the zoo, as the playground shows it.
 ///
 /// # Errors
 /// As [`PromptNeighbours::of_zoo`].
@@ -13,12 +13,11 @@ pub fn far_prompts<'a>(
     zoo: &Zoo,
     encoder: &PromptEncoder,
     prompts: impl IntoIterator<Item = &'a str>,
-) -> Result<Vec<String>> {
+) -> Result<Vec<Option<String>>> {
     let neighbours = PromptNeighbours::of_zoo(zoo, encoder)?;
-    let mut warnings = Vec::new();
-    for prompt in prompts {
+    let warning = |prompt: &str| -> Result<Option<String>> {
         let nearest = neighbours.nearest(encoder, prompt, 1)?;
-        warnings.extend(neighbours.warning(prompt, &nearest));
-    }
-    Ok(warnings)
+        Ok(neighbours.warning(prompt, &nearest))
+    };
+    prompts.into_iter().map(warning).collect()
 }

@@ -1,5 +1,6 @@
 //! Options that several programs share: the files of the models, how to predict, how pairs are laid out.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
@@ -56,8 +57,8 @@ macro_rules! part_of_assets {
         #[doc = concat!("`--", stringify!($option), "`.")]
         #[derive(Debug, Clone, Args)]
         pub struct $arg {
-            #[doc = concat!($what, " [default: the preset's in ASSETS].")]
-            #[arg(long, value_name = "DIR")]
+            // Clap reads no `#[doc = concat!(..)]` of an option.
+            #[arg(long, value_name = "DIR", help = concat!($what, " [default: the preset's in ASSETS]"))]
             $option: Option<PathBuf>,
         }
 
@@ -308,10 +309,48 @@ where
     }
 }
 
+/// Reads a number in `range`. With `allow_negative_numbers`, this tells what is wrong with `-1`.
+pub fn number_in(range: RangeInclusive<f64>) -> impl TypedValueParser<Value = f64> {
+    move |text: &str| {
+        // NaN is in no range.
+        let number = text
+            .parse()
+            .ok()
+            .filter(|number: &f64| range.contains(number));
+        number.ok_or_else(|| format!("give a number from {} to {}", range.start(), range.end()))
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::apply::ApplyArgs;
+    use crate::cli::{Common, JsonArg};
+    use crate::confirm::Confirm;
+    use crate::training::TrainingArgs;
+
+    #[test]
+    fn every_shared_option_has_a_help_text() {
+        fn check<A: Args>() {
+            let command = A::augment_args(clap::Command::new("program"));
+            for argument in command.get_arguments() {
+                let help = argument.get_help().map(ToString::to_string);
+                let has_words = help.is_some_and(|help| help.contains(char::is_alphabetic));
+                assert!(has_words, "{} has no help text", argument.get_id());
+            }
+        }
+        check::<Common>();
+        check::<JsonArg>();
+        check::<ModelArgs>();
+        check::<DataArgs>();
+        check::<LeaveOutArgs>();
+        check::<MemoryArgs>();
+        check::<SampleArgs>();
+        check::<ApplyArgs>();
+        check::<TrainingArgs>();
+        check::<Confirm>();
+    }
 
     #[test]
     fn counts_below_the_least_are_refused_with_their_range() {
@@ -327,6 +366,37 @@ mod tests {
             let expected = "for '--n <N>': give a whole number, 2 or more";
             assert!(error.contains(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_refused_and_so_is_nan() {
+        #[derive(Debug, clap::Parser)]
+        struct Shares {
+            #[arg(long, value_parser = number_in(0.0..=1.0), allow_negative_numbers = true)]
+            share: f64,
+        }
+        let parsed = |text| <Shares as clap::Parser>::try_parse_from(["program", "--share", text]);
+        assert_eq!(parsed("0.5").unwrap().share, 0.5);
+        for bad in ["nan", "inf", "-0.1", "1.1", "x"] {
+            let error = parsed(bad).unwrap_err().to_string();
+            assert!(error.contains("give a number from 0 to 1"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_training_saves_every_step_at_most() {
+        #[derive(Debug, clap::Parser)]
+        struct Training {
+            #[command(flatten)]
+            training: TrainingArgs,
+        }
+        let parsed = |every| {
+            let line = ["program", "--out", "o", "--save-every", every];
+            <Training as clap::Parser>::try_parse_from(line)
+        };
+        assert_eq!(parsed("1").unwrap().training.save_every, 1);
+        let error = parsed("0").unwrap_err().to_string();
+        assert!(error.contains("give a whole number, 1 or more"), "{error}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use weight_diffusion::{Precision, WeightGenerator};
 
 use crate::Result;
 use crate::cli::display;
+use crate::options::at_least;
 use crate::progress::Progress;
 use result_figures::{Chart, Line, write_chart};
 
@@ -19,7 +20,12 @@ pub struct TrainingArgs {
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     /// Steps between saved states.
-    #[arg(long, default_value_t = 100)]
+    #[arg(
+        long,
+        default_value_t = 100,
+        value_parser = at_least::<u64>(1),
+        allow_negative_numbers = true
+    )]
     pub save_every: u64,
     /// Write weights as 32-bit floats; 16-bit halves the file.
     #[arg(long)]
@@ -45,6 +51,7 @@ impl TrainingArgs {
         let names = [
             WeightGenerator::CONFIG_FILE,
             WeightGenerator::WEIGHTS_FILE,
+            "training.json",
             "metrics.jsonl",
             "loss.svg",
             "state",
@@ -88,11 +95,11 @@ impl TrainingProgress {
         match event {
             TrainingEvent::Data {
                 networks,
-                concepts,
+                prompts,
                 blocks,
                 block_size,
             } => println!(
-                "{networks} networks of {concepts} concepts, {blocks} blocks of {block_size} each"
+                "{networks} networks of {prompts} prompts, {blocks} blocks of {block_size} each"
             ),
             TrainingEvent::Begin { steps, done } => {
                 self.bar = Some(Progress::new(&self.label, steps, done));

@@ -1,8 +1,8 @@
 // Drives the playground in Chromium. Called by tools/playground-browser.sh.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { mkdirSync, readFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { deflateSync, crc32 as zlibCrc32 } from "node:zlib";
 import { chromium } from "playwright-core";
 
@@ -114,6 +114,12 @@ const file = (name, buffer, mimeType = "image/png") => ({ name, mimeType, buffer
 const median = (values) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
 const tests = [];
 const test = (name, body) => tests.push([name, body]);
+
+test("an option without a use is refused", async () => {
+  const { status, stderr } = spawnSync(SERVER, ["--json", `${WORK}/result.json`], { encoding: "utf8", timeout: 60_000 });
+  assert.equal(status, 2, stderr);
+  assert.match(stderr, /a server has no result to write/);
+});
 
 test("a prompt changes the picture, and strength 0 is the base alone", async ({ page }) => {
   const photo = await pixels(page, "#before");
@@ -232,6 +238,20 @@ function pictures(count, side, width = 64) {
   });
 }
 const card = (page, state) => page.waitForSelector(`[data-training]${state}`, { timeout: 300_000, state: "attached" });
+
+test("two files for one side of a pair are not paired by chance", async ({ page }) => {
+  await page.click("#tab-style");
+  for (const part of ["train", "val"]) {
+    mkdirSync(`${WORK}/set/${part}`, { recursive: true });
+    writeFileSync(`${WORK}/set/${part}/0000.png`, png(64, 64, (x) => x));
+  }
+  await page.setInputFiles("#input-folder", `${WORK}/set`);
+  await page.waitForFunction(() => document.querySelector("#pairs li.bad")?.textContent.includes("two “before” pictures"));
+  const said = await page.textContent("#pairs li.bad");
+  assert.ok(["set/train/0000.png", "set/val/0000.png"].every((path) => said.includes(path)), said);
+  await page.click("#remove-bad");
+  await page.waitForFunction(() => document.querySelectorAll("#pairs li").length === 0);
+});
 
 test("pairs are shown with their problems, and two epochs are trained", async ({ page }) => {
   await page.click("#tab-style");

@@ -1,6 +1,7 @@
 //! Which photo is edited into which file.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use concepts::images::{image_files, read_image};
@@ -43,12 +44,13 @@ impl PlannedEdit {
 }
 
 /// Plans the edits of the photos directly in `photos`: each goes to `edited/NAME.png`. Photos whose names differ only in
-/// the extension, or in upper and lower case, keep their extension in the name: `dog.jpg.png`, `dog.png.png`. Nothing is
-/// read but the list of files, and nothing is written.
+/// the extension (and perhaps in upper and lower case) keep it in the name, as `dog.jpg.png` and `dog.png.png`. Two whose
+/// names differ in nothing but upper and lower case, as `Dog.jpg` and `dog.jpg`, are refused: on many systems, their edits
+/// would be one file. Nothing is read but the list of files, and nothing is written.
 ///
 /// # Errors
 /// Returns [`Error::Concepts`] if there are no photos, and [`Error::Run`] if both folders are one (a second run would edit
-/// the first one's edits), an edit would replace a photo or two edits would be one file.
+/// the first one's edits), an edit would replace a photo or two edits would be one file, in which case it names the photos.
 pub fn plan_edits(photos: &Path, edited: &Path) -> Result<Vec<PlannedEdit>> {
     let folder = photos;
     let files = image_files(folder)?;
@@ -56,19 +58,9 @@ pub fn plan_edits(photos: &Path, edited: &Path) -> Result<Vec<PlannedEdit>> {
         let path = folder.to_owned();
         return Err(concepts::Error::EmptyFolder { path }.into());
     }
-    let mut photos_of: BTreeMap<String, usize> = BTreeMap::new();
-    for file in &files {
-        *photos_of.entry(folded_stem(file)).or_default() += 1;
-    }
-    let plan: Vec<PlannedEdit> = (files.into_iter())
-        .map(|photo| {
-            let alone = photos_of.get(&folded_stem(&photo)) == Some(&1);
-            let kept = if alone {
-                photo.file_stem()
-            } else {
-                photo.file_name()
-            };
-            let mut name = kept.unwrap_or_default().to_owned();
+    let names = names(&files).into_iter();
+    let plan: Vec<PlannedEdit> = (names.zip(files))
+        .map(|(mut name, photo)| {
             name.push(".png");
             PlannedEdit {
                 edited: edited.join(name),
@@ -76,15 +68,61 @@ pub fn plan_edits(photos: &Path, edited: &Path) -> Result<Vec<PlannedEdit>> {
             }
         })
         .collect();
-    Places::new()
+    let places = Places::new()
         .reads_directly_in(folder)
         .reads_all(plan.iter().map(|edit| &edit.photo))
-        .writes_all(plan.iter().map(|edit| &edit.edited))
-        .check()?;
+        .writes_all(plan.iter().map(|edit| &edit.edited));
+    places.check().map_err(|error| of_photos(error, &plan))?;
     Ok(plan)
 }
 
-fn folded_stem(path: &Path) -> String {
-    let stem = path.file_stem().unwrap_or_default();
-    stem.to_string_lossy().to_lowercase()
+/// The names of the photos' edits, without `.png`: a photo keeps its extension if it would share its name otherwise.
+fn names(files: &[PathBuf]) -> Vec<OsString> {
+    let mut kept = vec![false; files.len()];
+    loop {
+        let names: Vec<OsString> = (files.iter().zip(&kept))
+            .map(|(file, kept)| {
+                let name = if *kept {
+                    file.file_name()
+                } else {
+                    file.file_stem()
+                };
+                name.unwrap_or_default().to_owned()
+            })
+            .collect();
+        let folded: Vec<String> = (names.iter())
+            .map(|name| name.to_string_lossy().to_lowercase())
+            .collect();
+        let mut photos_of: HashMap<&str, usize> = HashMap::new();
+        for name in &folded {
+            *photos_of.entry(name).or_default() += 1;
+        }
+        let mut changed = false;
+        for (kept, name) in kept.iter_mut().zip(&folded) {
+            let shared = photos_of
+                .get(name.as_str())
+                .is_some_and(|photos| *photos > 1);
+            changed |= shared && !*kept;
+            *kept |= shared;
+        }
+        // Of `dog.jpg`, `dog.png` and `dog.jpg.jpg`, the first two keep theirs, and so the last one does.
+        if !changed {
+            return names;
+        }
+    }
+}
+
+/// Names the photos in the error of two edits that would be one file.
+fn of_photos(error: resumable_runs::Error, plan: &[PlannedEdit]) -> resumable_runs::Error {
+    let photo = |path: PathBuf| {
+        let edit = plan.iter().find(|edit| edit.edited == path);
+        edit.map_or(path, |edit| edit.photo.clone())
+    };
+    match error {
+        resumable_runs::Error::SameOutput { first, second } => resumable_runs::Error::SameOutput {
+            first: photo(first),
+            second: photo(second),
+        },
+        error => error,
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::run::{Difference, listed, other_run};
+
 /// Errors of this crate: those of the member crates as they are, and its own, which name the file or the value at fault
 /// and say what to do.
 #[derive(Debug, thiserror::Error)]
@@ -215,7 +217,13 @@ pub enum Error {
     },
     /// More checkpoints to keep than epochs, or none.
     #[error(
-        "cannot keep {keep} checkpoints of a training of {epochs} epochs, one of each epoch; keep 1 to {epochs}, or train more epochs"
+        "a training of {epochs} {} has one checkpoint of each, so {keep} cannot be kept; {}train more epochs",
+        if *epochs == 1 { "epoch" } else { "epochs" },
+        match epochs {
+            0 => String::new(),
+            1 => "keep 1, or ".to_owned(),
+            _ => format!("keep 1 to {epochs}, or "),
+        }
     )]
     KeptCheckpoints {
         /// Checkpoints to keep.
@@ -264,32 +272,35 @@ pub enum Error {
     },
     /// A folder in the place of a training's states, which would be removed when the training has ended.
     #[error(
-        "{}: the folder holds no states of a training, and would be removed at the end of one; move it, or train into another folder",
+        "{}: the folder holds {name}, which no training wrote, and would be removed at the end of one; move it, or train into another folder",
         path.display()
     )]
     ForeignState {
         /// The folder.
         path: PathBuf,
+        /// A file or folder in it.
+        name: String,
     },
     /// A run's folder that is of something else.
-    #[error(
-        "{}: the run there is of something else ({differences}); repeat that one, choose another folder, or remove this one",
-        path.display()
-    )]
+    #[error("{}", other_run(path, differences))]
     OtherRun {
         /// The record of the run.
         path: PathBuf,
         /// The fields that differ.
-        differences: String,
+        differences: Vec<Difference>,
     },
-    /// A training state with other options.
+    /// A concept of a zoo that was trained otherwise than the next ones would be.
     #[error(
-        "{}: the state there was trained with other options; give the same ones, or remove the folder",
-        path.display()
+        "{}: its concept {concept} was trained otherwise, and the adapters of a zoo are trained alike, from one seed; give the same recipe, or collect into another folder{}",
+        path.display(), listed(differences)
     )]
-    OtherOptions {
-        /// The state's folder.
+    OtherRecipe {
+        /// The zoo.
         path: PathBuf,
+        /// The concept.
+        concept: String,
+        /// The fields of the recipe that differ.
+        differences: Vec<Difference>,
     },
     /// The missing record of a run that has begun.
     #[error(

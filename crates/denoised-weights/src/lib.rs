@@ -54,7 +54,7 @@
 //! let adapter = fine_tune(&base, &predictor, &pairs, &recipe, |losses| {
 //!     println!("epoch {}: L1 {:.3}", losses.epoch, losses.l1);
 //! })?;
-//! base.save_adapter("adapter.safetensors".as_ref(), &adapter)?;
+//! base.save_adapter("adapter.safetensors", &adapter)?;
 //! # assert!(std::fs::metadata("adapter.safetensors")?.len() > 80_000);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -141,7 +141,7 @@ impl AdapterPredictor {
     /// # Errors
     /// Returns [`Error::Network`], which names the file, if it cannot be read or is of another base, and [`Error::Text`] if
     /// the encoder knows no word of its prompt.
-    pub fn load_adapter(&self, path: &Path) -> Result<(BaseGenerator, NamedTensors)> {
+    pub fn load_adapter(&self, path: impl AsRef<Path>) -> Result<(BaseGenerator, NamedTensors)> {
         let (adapter, prompt) = self.base.load_adapter(path)?;
         let base = match prompt {
             Some(prompt) => self.prompted_base(&prompt)?,

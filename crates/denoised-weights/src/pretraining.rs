@@ -74,9 +74,10 @@ impl PretrainingData<'_> {
     }
 }
 
-/// What a pretraining is of, beside its [`PretrainConfig`], which is in its state.
+/// What a pretraining is of.
 #[derive(Serialize)]
 struct Run<'a> {
+    config: &'a PretrainConfig,
     // Its fields by themselves, so that a difference is named.
     #[serde(flatten)]
     network: &'a GeneratorConfig,
@@ -88,7 +89,7 @@ struct Run<'a> {
 /// Where a base is trained, and how.
 #[derive(Debug, Clone)]
 pub struct Pretraining {
-    /// The folder that the base is written to; its state is in `state/`.
+    /// The folder that the base is written to, with a record of the training, `training.json`; its state is in `state/`.
     pub dir: PathBuf,
     /// Shape of the base.
     pub network: GeneratorConfig,
@@ -115,9 +116,9 @@ impl Pretraining {
     /// # Errors
     /// Returns [`Error::NoConcepts`] or [`Error::NoPhotos`] if there is nothing to draw from, [`Error::Busy`] if another
     /// process trains there, [`Error::Text`] if the encoder knows no word of a prompt, [`Error::FineTune`] if a photo has
-    /// another size, the training fails or its state belongs to another configuration, [`Error::OtherRun`] if the state is of
-    /// another network, of other concepts or photos, or of another encoder, [`Error::NoRunRecord`] or [`Error::BadRunFile`]
-    /// if it does not say of which, [`Error::OtherShape`] if the start has other layers, [`Error::Crop`] for squares that do
+    /// another size or the training fails, [`Error::OtherRun`] if the state or the base there was trained otherwise, or with
+    /// another network, other concepts or photos, or another encoder, [`Error::NoRunRecord`] or [`Error::BadRunFile`] if
+    /// nothing says with which, [`Error::OtherShape`] if the start has other layers, [`Error::Crop`] for squares that do
     /// not fit, and [`Error::Network`] or [`Error::Io`] if a file cannot be written.
     pub fn run(
         &self,
@@ -130,14 +131,16 @@ impl Pretraining {
         let _lock = lock_training(&self.dir)?;
         let (network, config) = self.begin(device)?;
         let run = Run {
+            config: &config,
             network: &self.network,
             concepts: data.concepts.describe(),
             concepts_sha256: data.concepts.digest(),
             encoder: data.encoder.id(),
         };
         // A pretrainer's states are found like those of adapters.
-        let begun = ConceptTrainer::has_state(&states)?;
-        claim(&states.join("run.json"), begun, &run)?;
+        let begun = ConceptTrainer::has_state(&states)?
+            || self.dir.join(BaseGenerator::CONFIG_FILE).exists();
+        claim(&self.dir.join("training.json"), begun, &run)?;
         let mut trainer = Pretrainer::resume(network, config, device, &states)?;
         let mut mean = RunningMean::new();
         observe(PretrainProgress {

@@ -63,23 +63,42 @@ impl PromptEncoder {
     /// # Errors
     /// Returns [`Error::Text`] if the encoder knows no word of the prompt.
     pub fn tokens(&self, prompt: &str) -> Result<EncodedPrompt> {
-        let Some(encoded) = self.encoder.encode(&[prompt])?.pop() else {
-            return Err(text_encoder::Error::NoPrompts.into());
-        };
-        if encoded.truncated {
-            const SHOWN: usize = 60;
+        let encoded = self.encode(prompt)?;
+        if let Some(warning) = self.cut(prompt, &encoded) {
+            log::warn!("{warning}");
+        }
+        Ok(encoded)
+    }
+
+    /// A warning for people if the prompt is longer than the encoder reads, so that its last words have no effect. Nothing is
+    /// logged.
+    ///
+    /// # Errors
+    /// Returns [`Error::Text`] if the encoder knows no word of the prompt.
+    pub fn cut_warning(&self, prompt: &str) -> Result<Option<String>> {
+        Ok(self.cut(prompt, &self.encode(prompt)?))
+    }
+
+    fn encode(&self, prompt: &str) -> Result<EncodedPrompt> {
+        let encoded = self.encoder.encode(&[prompt])?.pop();
+        encoded.ok_or_else(|| text_encoder::Error::NoPrompts.into())
+    }
+
+    /// The warning if `encoded`, which the encoder made of `prompt`, lacks its end.
+    fn cut(&self, prompt: &str, encoded: &EncodedPrompt) -> Option<String> {
+        const SHOWN: usize = 60;
+        encoded.truncated.then(|| {
             let shown: String = prompt.chars().take(SHOWN).collect();
             let more = if shown.len() < prompt.len() {
                 "…"
             } else {
                 ""
             };
-            log::warn!(
-                "only the first {} tokens of the prompt are read; shorten it: {shown}{more}",
+            format!(
+                "“{shown}{more}” is too long: only its first {} tokens (words or parts of words) are read. Shorten it.",
                 self.encoder.max_tokens()
-            );
-        }
-        Ok(encoded)
+            )
+        })
     }
 
     /// The base for one prompt, which its adapters are trained and used with (T in G(x, z, T), Eq. 4). A base from which
@@ -123,5 +142,28 @@ impl PromptEncoder {
             prompt: prompt.to_owned(),
         };
         Ok(worst.ok_or_else(none)?.1.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prompt_that_is_cut_is_warned_of() {
+        let encoder = PromptEncoder::embedded().unwrap();
+        let long = ["oil painting"; 20].join(" ");
+        let warning = encoder.cut_warning(&long).unwrap().unwrap();
+        let most = encoder.encoder().max_tokens();
+        assert!(
+            warning.contains(&format!("first {most} tokens")),
+            "{warning}"
+        );
+        assert!(
+            warning.starts_with("“oil painting") && warning.contains("…”"),
+            "{warning}"
+        );
+        assert_eq!(encoder.cut_warning("oil painting").unwrap(), None);
+        assert!(encoder.tokens(&long).unwrap().truncated);
     }
 }

@@ -60,6 +60,7 @@ pub enum EditorApi {
 
 /// A ComfyUI workflow with its settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ComfyConfig {
     /// `image_to_image` or `instruct_pix2pix` (shipped), or the path of a file in API format.
     pub workflow: PathBuf,

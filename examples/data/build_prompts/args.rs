@@ -84,7 +84,7 @@ pub(crate) struct Args {
     #[arg(long, requires = "embedder", default_value = "default")]
     pub embedding_model: String,
     /// Cosine similarity at or above which two prompts count as the same.
-    #[arg(long, default_value_t = 0.95)]
+    #[arg(long, default_value_t = 0.95, value_parser = cosine, allow_negative_numbers = true)]
     pub near: f32,
     /// Price of a million prompt tokens.
     #[arg(long, default_value_t = 0.0)]
@@ -267,6 +267,14 @@ fn three(text: &str) -> Result<[usize; 3], String> {
     numbers
         .and_then(|numbers| numbers.try_into().ok())
         .ok_or_else(|| "give three numbers: art,character,facial".to_owned())
+}
+
+/// Parses a cosine similarity of texts with something in common.
+fn cosine(text: &str) -> Result<f32, String> {
+    let number: Option<f32> = text.trim().parse().ok();
+    // NaN is refused too.
+    (number.filter(|cosine| *cosine > 0.0 && *cosine <= 1.0))
+        .ok_or_else(|| "give a number above 0, up to 1".to_owned())
 }
 
 /// Parses `NAME=VALUE`.

@@ -20,7 +20,8 @@ use prompt_sets::screen::{Dropped, Screening};
 use prompt_sets::{Category, PromptSet, Statistics};
 use serde::Serialize;
 
-use args::{Args, by_category};
+pub(crate) use args::Args;
+use args::by_category;
 use stages::Stages;
 
 #[derive(Serialize)]
@@ -44,7 +45,7 @@ fn main() -> ExitCode {
     run(|| build(&args))
 }
 
-fn build(args: &Args) -> Result<()> {
+pub(crate) fn build(args: &Args) -> Result<()> {
     args.check_places()?;
     let mut stages = Stages::new(args)?;
     let mut set = PromptSet::default();

@@ -13,8 +13,9 @@ use prompt_sets::generate::{Generator, Outcome, Refill, Shortfall, Step, Stop};
 use prompt_sets::leak::{LeakCheck, LeakSettings};
 use prompt_sets::screen::{Dropped, Reason};
 use prompt_sets::{HeldOutCounts, PromptSet, Statistics};
+use tensor_file::atomic::AtomicFile;
 
-use crate::args::{Args, by_category};
+use super::args::{Args, by_category};
 
 /// What the stages share, and what they leave for the report.
 pub(crate) struct Stages<'a> {
@@ -168,8 +169,8 @@ impl<'a> Stages<'a> {
             conflicts: args.conflicts()?,
             ..CombineRules::default()
         };
-        std::fs::create_dir_all(&args.out)?;
-        let mut file = tempfile::NamedTempFile::new_in(&args.out)?;
+        let path = args.out.join("combinations.jsonl");
+        let mut file = AtomicFile::create(&path)?;
         let mut count = 0;
         let leaks = Cell::new(0);
         let keep = |combination: &Combination| {
@@ -181,15 +182,18 @@ impl<'a> Stages<'a> {
         let combinations = combine_where(set, &rules, &keep)?;
         let left_out = leaks.get();
         {
+            let cannot_write = |error| format!("cannot write {}: {error}", path.display());
             let mut out = std::io::BufWriter::new(&mut file);
             for combination in combinations {
-                serde_json::to_writer(&mut out, &combination)?;
-                out.write_all(b"\n")?;
+                serde_json::to_writer(&mut out, &combination)
+                    .map_err(std::io::Error::from)
+                    .and_then(|()| out.write_all(b"\n"))
+                    .map_err(cannot_write)?;
                 count += 1;
             }
-            out.flush()?;
+            out.flush().map_err(cannot_write)?;
         }
-        file.persist(args.out.join("combinations.jsonl"))?;
+        file.commit()?;
         Ok((Statistics::new(set, count), left_out))
     }
 

@@ -8,7 +8,7 @@ use concepts::{ClassicalEditor, ImageEditor};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::interval;
 use denoised_weights_examples::confirm::Confirm;
-use denoised_weights_examples::options::{Layout, at_least};
+use denoised_weights_examples::options::{Layout, at_least, number_in};
 use image_editors::run::{Choice, EditSettings};
 use image_editors::{EditorConfig, HttpSettings};
 
@@ -78,7 +78,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 0.0)]
     pub price: f64,
     /// Duration of an edit in seconds, for the estimate [default: that of earlier edits].
-    #[arg(long)]
+    #[arg(long, value_parser = number_in(0.0..=DAY), allow_negative_numbers = true)]
     pub seconds: Option<f64>,
     /// What the best edit is chosen for: each photo, or one editor for all photos of a prompt.
     #[arg(long, value_enum, default_value_t = Best::Image)]
@@ -110,11 +110,14 @@ pub(crate) struct Args {
     pub confirm: Confirm,
 }
 
+/// Seconds that an edit takes at most.
+const DAY: f64 = 86_400.0;
+
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Best {
     /// The best edit of each photo, whichever editor made it, as in the paper
     Image,
-    /// The editor that is best on average, for one manner throughout
+    /// The editor that is best on average, for one consistent style
     Concept,
 }
 

@@ -18,9 +18,7 @@ pub(crate) enum Input {
 impl Input {
     /// Opens a `.npz` file or a folder; with `features`, statistics are refused.
     pub(crate) fn open(path: &Path, features: bool) -> Result<Self> {
-        let is_file = path
-            .extension()
-            .is_some_and(|e| e.eq_ignore_ascii_case("npz"));
+        let is_file = is_npz(path);
         if is_file && features {
             let why = "statistics contain no features; --kernel and --manifold need two folders";
             return Err(format!("{}: {why}", display(path)).into());
@@ -102,6 +100,11 @@ impl Input {
             features,
         })
     }
+}
+
+/// Whether the path is taken for a file of statistics.
+pub(crate) fn is_npz(path: &Path) -> bool {
+    (path.extension()).is_some_and(|extension| extension.eq_ignore_ascii_case("npz"))
 }
 
 /// The features of one side.

@@ -8,7 +8,7 @@
 mod input;
 mod measures;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -21,18 +21,18 @@ use clean_fid::{
 };
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, display, parse, run};
-use denoised_weights_examples::files::Places;
+use denoised_weights_examples::files::{Places, check_writable};
 use denoised_weights_examples::options::{AssetsDir, at_least};
 use serde::Serialize;
 
-use input::{Input, Side};
+use input::{Input, Side, is_npz};
 use measures::{Kernel, Manifold, kernel_of, manifold_of};
 
 /// Measure how far the images of DIR_A are from those of DIR_B. With --weights the values are FID (and
 /// KID) on InceptionV3. Without it they are computed on the shipped EfficientNet-Lite0, named after it,
 /// and can only be compared with each other.
 #[derive(Parser)]
-struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
@@ -117,7 +117,8 @@ pub(crate) fn main() -> ExitCode {
     run(|| fid(&args))
 }
 
-fn fid(args: &Args) -> Result<()> {
+pub(crate) fn fid(args: &Args) -> Result<()> {
+    args.check_statistics()?;
     let device = args.common.device()?;
     let keep = args.kernel.is_some() || args.manifold.is_some();
     let paths = [&args.dir_a, &args.dir_b];
@@ -136,9 +137,11 @@ fn fid(args: &Args) -> Result<()> {
     let a = a.extract(&extractor, network.width(), keep)?;
     let b = b.extract(&extractor, network.width(), keep)?;
     let extract_seconds = started.elapsed().as_secs_f64();
-    if let Some(path) = &args.save_statistics {
-        a.statistics.save(path)?;
-    }
+    // If it fails, the distances are printed and written all the same.
+    let saved = match &args.save_statistics {
+        Some(path) => a.statistics.save(path),
+        None => Ok(()),
+    };
 
     let (frechet, rank_deficient) = frechet(&a, &b, network.as_ref())?;
     let (kernel, manifold) = on_features(args, &a, &b, network.as_ref())?;
@@ -158,10 +161,33 @@ fn fid(args: &Args) -> Result<()> {
         extract_seconds,
         images_per_second: images as f64 / extract_seconds,
         total_seconds: started.elapsed().as_secs_f64(),
-    })
+    })?;
+    Ok(saved?)
 }
 
 impl Args {
+    /// Refuses a file of --save-statistics that cannot be written, or that this program would not take for statistics.
+    fn check_statistics(&self) -> Result<()> {
+        let Some(path) = &self.save_statistics else {
+            return Ok(());
+        };
+        let refuse = |why: &str| Err(format!("--save-statistics {}: {why}", path.display()).into());
+        if !is_npz(path) {
+            return refuse("statistics are a .npz file; name it NAME.npz");
+        }
+        if path.is_dir() {
+            return refuse("this is a folder; name a file");
+        }
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        if !folder.is_dir() {
+            return refuse("there is no such folder; create it, or name a file in another one");
+        }
+        Ok(check_writable(folder)?)
+    }
+
     /// Refuses a folder with too few images for --manifold.
     fn check_neighbours(&self, input: &Input) -> Result<()> {
         match (self.manifold, input) {

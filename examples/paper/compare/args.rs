@@ -25,7 +25,9 @@ const SHOWN: usize = 5;
 
 /// Train the methods that the paper compares on every concept, with several seeds: pix2pix and Co-Mod-GAN
 /// from scratch, E²GAN (LoRA from zero), LoRA from the zoo's mean and from its nearest concept, and LoRA
-/// from the generated weights. Writes report.html (a single file without dependencies), report.json,
+/// from the generated weights. The concepts are those of --pairs, or else the list's 26 former test concepts, which count
+/// as validation concepts now; the test set is examples/data/test_concepts.json (for prepare_pairs --concepts, then
+/// --pairs). Writes report.html (a single file without dependencies), report.json,
 /// report.md, curves and grids. Results are kept: after an interruption, or with more seeds, concepts or
 /// methods, the same command continues. Several processes may share a folder.
 #[derive(Parser)]
@@ -43,7 +45,8 @@ pub(crate) struct Args {
     /// The prompts of --pairs: JSON {"folder": "prompt", ...} [default: each folder's prompt.txt].
     #[arg(long, value_name = "FILE", requires = "pairs")]
     pub prompts: Option<PathBuf>,
-    /// The validation concepts on validation photos instead of the held-out ones: for choosing settings.
+    /// The list's 18 validation concepts on validation photos instead of its former test concepts on test photos: for
+    /// choosing settings.
     #[arg(long, conflicts_with = "pairs")]
     pub validation: bool,
     /// Maximum number of concepts.

@@ -6,7 +6,8 @@ use axum::http::StatusCode;
 
 use crate::limits;
 use crate::refusal::{Refusal, Result};
-use crate::uploads::{Draft, Halves, Row, Side};
+use crate::slot::{Row, Side};
+use crate::uploads::{Draft, Halves};
 use crate::workbench::Workbench;
 
 /// The drafts of all clients, by number.

@@ -11,6 +11,8 @@ mod limits;
 mod page;
 mod refusal;
 mod server;
+mod setup;
+mod slot;
 mod training;
 mod uploads;
 mod workbench;

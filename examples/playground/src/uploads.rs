@@ -4,52 +4,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use concepts::Pair;
-use concepts::images::{decode_image, encode_png};
-use concepts::pairs::{cut_in_two, same_proportions};
+use concepts::images::{composed, decode_image, encode_png};
+use concepts::pairs::cut_in_two;
 use image::RgbImage;
-use serde::{Deserialize, Serialize};
 
 use crate::limits;
 use crate::refusal::{Refusal, Result};
+use crate::slot::{Half, Placed, Row, Side, Slot};
 use crate::workbench::Workbench;
 
 /// Pairs of which a training keeps at least two to measure on.
 pub(crate) const FEWEST: usize = 10;
-
-/// Which part of a pair a file is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Side {
-    Input,
-    Target,
-    /// pix2pix's aligned file: both side by side, input left.
-    Both,
-}
-
-/// One image of a pair, or what is wrong with its file.
-pub(crate) enum Half {
-    Good { image: RgbImage, size: (u32, u32) },
-    Bad(String),
-}
-
-#[derive(Default)]
-struct Slot {
-    /// Stays with the pair, so that its pictures keep their address.
-    number: usize,
-    input: Option<Half>,
-    target: Option<Half>,
-}
-
-/// A pair as the page shows it.
-#[derive(Debug, Serialize, PartialEq)]
-pub(crate) struct Row {
-    name: String,
-    number: usize,
-    input: bool,
-    target: bool,
-    /// What is wrong, and what to do.
-    problem: Option<String>,
-}
 
 /// The pairs of one client.
 #[derive(Default)]
@@ -61,15 +26,16 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    /// Adds one file. A file that cannot be used stays as a row with its problem.
+    /// Adds one file. A file that cannot be used stays as a row with its problem. The same file again replaces what it gave
+    /// before; another file of the same name is a problem.
     pub(crate) fn add(
         &mut self,
         bench: &Workbench,
         side: Side,
-        name: &str,
+        path: &str,
         halves: Halves,
     ) -> Result<()> {
-        let stem = stem(name)?;
+        let stem = stem(path)?;
         let size = bench.size() * bench.size() * 3;
         let is_new = !self.slots.contains_key(&stem);
         if is_new && self.slots.len() >= limits::PAIRS {
@@ -80,34 +46,32 @@ impl Draft {
             return Err(Refusal::impossible("the set is full; train on fewer pairs"));
         }
         let number = self.made;
-        let slot = (self.slots.entry(stem)).or_insert_with(|| Slot {
-            number,
-            ..Slot::default()
-        });
+        let name = stem.clone();
+        let slot = (self.slots.entry(stem)).or_insert_with(|| Slot::new(number));
         self.made += usize::from(is_new);
-        let mut put = |half: &mut Option<Half>, new: Half| {
-            let bytes = |half: &Half| {
-                if matches!(half, Half::Good { .. }) {
-                    size
-                } else {
-                    0
-                }
-            };
-            self.bytes += bytes(&new);
-            if let Some(old) = half.replace(new) {
-                self.bytes -= bytes(&old);
-            }
+        let placed = |half| Placed {
+            path: path.to_owned(),
+            both: side == Side::Both,
+            half,
         };
         match (side, halves) {
             (Side::Both, Halves::Two(input, target)) => {
-                put(&mut slot.input, input);
-                put(&mut slot.target, target);
+                slot.put(Side::Input, &name, placed(input));
+                slot.put(Side::Target, &name, placed(target));
             }
-            (Side::Target, Halves::One(half)) => put(&mut slot.target, half),
-            (_, Halves::One(half)) => put(&mut slot.input, half),
-            (_, Halves::Two(input, _)) => put(&mut slot.input, input),
+            (Side::Target, Halves::One(half)) => slot.put(Side::Target, &name, placed(half)),
+            (_, Halves::One(half) | Halves::Two(half, _)) => {
+                slot.put(Side::Input, &name, placed(half))
+            }
         }
+        self.count_bytes(size);
         Ok(())
+    }
+
+    /// Counts the bytes of the pictures, of `size` bytes each.
+    fn count_bytes(&mut self, size: usize) {
+        let good = self.slots.values().map(Slot::good_halves);
+        self.bytes = good.sum::<usize>() * size;
     }
 
     pub(crate) fn rows(&self) -> Vec<Row> {
@@ -118,13 +82,11 @@ impl Draft {
     /// A picture of a pair, as PNG.
     pub(crate) fn picture(&self, number: usize, side: Side) -> Option<Vec<u8>> {
         let slot = self.slots.values().find(|slot| slot.number == number)?;
-        let half = match side {
-            Side::Target => slot.target.as_ref()?,
-            _ => slot.input.as_ref()?,
-        };
-        match half {
+        let (input, target) = slot.halves();
+        let half = if side == Side::Target { target } else { input };
+        match half? {
             Half::Good { image, .. } => encode_png(image, Path::new("pair.png")).ok(),
-            Half::Bad(_) => None,
+            Half::Bad(_) | Half::Several(_) => None,
         }
     }
 
@@ -140,7 +102,7 @@ impl Draft {
             return Err(Refusal::impossible(message));
         }
         let pairs: Vec<Pair> = (self.slots.values())
-            .filter_map(|slot| match (&slot.input, &slot.target) {
+            .filter_map(|slot| match slot.halves() {
                 (Some(Half::Good { image: input, .. }), Some(Half::Good { image, .. })) => {
                     Some((input.clone(), image.clone()))
                 }
@@ -165,47 +127,7 @@ impl Draft {
     /// Takes the pairs with these numbers out.
     pub(crate) fn remove(&mut self, bench: &Workbench, numbers: &[usize]) {
         self.slots.retain(|_, slot| !numbers.contains(&slot.number));
-        let size = bench.size() * bench.size() * 3;
-        let halves = self
-            .slots
-            .values()
-            .flat_map(|slot| [&slot.input, &slot.target]);
-        let good = halves.filter(|half| matches!(half, Some(Half::Good { .. })));
-        self.bytes = good.count() * size;
-    }
-}
-
-impl Slot {
-    fn row(&self, name: &str) -> Row {
-        let good = |half: &Option<Half>| matches!(half, Some(Half::Good { .. }));
-        Row {
-            name: name.to_owned(),
-            number: self.number,
-            input: good(&self.input),
-            target: good(&self.target),
-            problem: self.problem(),
-        }
-    }
-
-    fn problem(&self) -> Option<String> {
-        match (&self.input, &self.target) {
-            (Some(Half::Bad(problem)), _) | (_, Some(Half::Bad(problem))) => Some(problem.clone()),
-            (Some(_), None) => Some(
-                "there is no “after” picture of this name; add it, or remove this one".to_owned(),
-            ),
-            (None, _) => Some(
-                "there is no “before” picture of this name; add it, or remove this one".to_owned(),
-            ),
-            (Some(Half::Good { size: a, .. }), Some(Half::Good { size: b, .. }))
-                if !same_proportions(*a, *b) =>
-            {
-                Some(format!(
-                    "before is {}×{} pixels and after {}×{}; both must show the same section, so give them the same size",
-                    a.0, a.1, b.0, b.1
-                ))
-            }
-            _ => None,
-        }
+        self.count_bytes(bench.size() * bench.size() * 3);
     }
 }
 
@@ -248,10 +170,12 @@ pub(crate) fn decode(bench: &Workbench, side: Side, name: &str, bytes: &[u8]) ->
     Halves::Two(fit(left), fit(right))
 }
 
-/// The name without its extension, by which files are paired. It never names a file on this machine's disk.
-pub(crate) fn stem(name: &str) -> Result<String> {
-    let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem).trim();
+/// The name without its extension, in Unicode's composed form, by which files are paired. It never names a file on this
+/// machine's disk.
+pub(crate) fn stem(path: &str) -> Result<String> {
+    let name = composed(path.rsplit(['/', '\\']).next().unwrap_or_default());
+    let stem = name.rsplit_once('.').map_or(&*name, |(stem, _)| stem);
+    let stem = stem.trim();
     if stem.is_empty() || stem.chars().count() > limits::NAME_CHARS {
         return Err(Refusal::malformed(
             "the file has no name, or a very long one",
@@ -268,6 +192,8 @@ mod tests {
     fn files_pair_by_the_last_part_of_their_name() {
         assert_eq!(stem("before/cat.01.png").unwrap(), "cat.01");
         assert_eq!(stem("..\\..\\etc\\passwd").unwrap(), "passwd");
+        // Decomposed: the accent is a character of its own.
+        assert_eq!(stem("e\u{301}t.png").unwrap(), stem("\u{e9}t.png").unwrap());
         for name in ["", ".png", "a/", "../"] {
             assert!(stem(name).is_err(), "{name}");
         }

@@ -15,6 +15,8 @@ use denoised_weights::{
 use image::RgbImage;
 use weight_blocks::{NamedTensors, Zoo};
 
+use crate::setup::Setup;
+
 /// Photographs of the samples.
 const SAMPLES: usize = 8;
 
@@ -41,6 +43,7 @@ pub struct Workbench {
     neighbours: PromptNeighbours,
     samples: Vec<Sample>,
     paths: Assets,
+    setup: Setup,
     seed: u64,
 }
 
@@ -83,12 +86,14 @@ impl Workbench {
         let zoo = paths.open_zoo(predictor.base())?;
         let neighbours = PromptNeighbours::of_zoo(&zoo, predictor.encoder())?;
         let samples = samples(&paths.photos)?;
+        let setup = Setup::of(Preset::of(&predictor.base().config), &paths);
         Ok(Self {
             predictor,
             zoo,
             neighbours,
             samples,
             paths,
+            setup,
             seed: 0,
         })
     }
@@ -100,8 +105,26 @@ impl Workbench {
         self
     }
 
+    /// Names the folder of the predictor's text encoder, which is the embedded one otherwise. The page's commands repeat it.
+    #[must_use]
+    pub fn with_text_encoder(mut self, folder: Option<&Path>) -> Self {
+        self.setup.text_encoder = folder.map(|folder| folder.display().to_string());
+        self
+    }
+
+    /// Names the predictor's device, which is `flex` otherwise. The page's commands and the reports of trainings repeat it.
+    #[must_use]
+    pub fn with_device_name(mut self, name: &str) -> Self {
+        self.setup.set_device(name);
+        self
+    }
+
     pub(crate) fn seed(&self) -> u64 {
         self.seed
+    }
+
+    pub(crate) fn setup(&self) -> &Setup {
+        &self.setup
     }
 
     /// Pixels a side of the images that the base takes.
@@ -155,7 +178,6 @@ impl Workbench {
     /// The adapter of `recipe` at `strength`.
     pub(crate) fn make(&self, recipe: &Recipe, strength: f32) -> Result<Made, Error> {
         let started = Instant::now();
-        let (mut warnings, mut neighbours) = (Vec::new(), Vec::new());
         let (base, full) = match recipe {
             Recipe::Trained(path) => self.predictor.load_adapter(path)?,
             Recipe::Prompt(prompt, second) => {
@@ -169,17 +191,10 @@ impl Workbench {
             }
         };
         let seconds = started.elapsed().as_secs_f64();
-        if let Recipe::Prompt(prompt, second) = recipe {
-            let prompts = std::iter::once(prompt).chain(second.iter().map(|second| &second.0));
-            for prompt in prompts {
-                let near =
-                    (self.neighbours).nearest(self.predictor.encoder(), prompt, NEIGHBOURS)?;
-                warnings.extend(self.neighbours.warning(prompt, &near));
-                if neighbours.is_empty() {
-                    neighbours = near;
-                }
-            }
-        }
+        let (warnings, neighbours) = match recipe {
+            Recipe::Trained(_) => (Vec::new(), Vec::new()),
+            Recipe::Prompt(prompt, second) => self.judge(prompt, second.as_ref())?,
+        };
         Ok(Made {
             adapter: with_strength(&base, &full, strength)?,
             base,
@@ -187,6 +202,29 @@ impl Workbench {
             warnings,
             neighbours,
         })
+    }
+
+    /// Warnings about a prompt and the one that is mixed in, and the neighbours of the first.
+    fn judge(
+        &self,
+        prompt: &str,
+        second: Option<&(String, f32)>,
+    ) -> Result<(Vec<String>, Vec<Neighbour>), Error> {
+        let encoder = self.predictor.encoder();
+        let near = self.neighbours.nearest(encoder, prompt, NEIGHBOURS)?;
+        let mut warnings = Vec::from_iter(self.neighbours.warning(prompt, &near));
+        let mut cut = Vec::from_iter(encoder.cut_warning(prompt)?);
+        if let Some((other, share)) = second {
+            let near = self.neighbours.nearest(encoder, other, 1)?;
+            warnings.extend(self.neighbours.warning(other, &near));
+            cut.extend(encoder.cut_warning(other)?);
+            if cut.is_empty() {
+                // Two prompts that the base reads as one may be too long together.
+                cut.extend(encoder.cut_warning(&mixed_prompt(prompt, other, *share))?);
+            }
+        }
+        warnings.extend(cut);
+        Ok((warnings, near))
     }
 
     /// Edits photographs of any size.

@@ -56,7 +56,7 @@ async function add(files, side) {
     const id = await opened();
     for (const [i, { file, path }] of pictures.entries()) {
       at("pairs-status").textContent = `Reading ${i + 1} of ${pictures.length}`;
-      const query = new URLSearchParams({ side: sideOf(path, side), name: file.name });
+      const query = new URLSearchParams({ side: sideOf(path, side), name: path });
       const response = await upload(`/api/drafts/${id}/files?${query}`, file, "PUT");
       rows = (await response.json()).rows;
     }

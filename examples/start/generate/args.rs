@@ -13,6 +13,7 @@ use denoised_weights_examples::options::{ModelArgs, PhotosArg, SampleArgs};
 /// them, before any fine-tuning.
 #[derive(Parser)]
 #[command(mut_arg("apply", |apply| apply.requires("images")))]
+#[command(mut_arg("photos", |photos| photos.requires("export")))]
 pub(crate) struct Args {
     #[command(flatten)]
     pub common: Common,

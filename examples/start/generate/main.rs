@@ -21,7 +21,7 @@ use lora_gan::BaseGenerator;
 use weight_blocks::NamedTensors;
 use weight_diffusion::Prediction;
 
-use args::Args;
+pub(crate) use args::Args;
 use report::Report;
 
 pub(crate) fn main() -> ExitCode {
@@ -84,7 +84,10 @@ fn far(args: &Args, predictor: &AdapterPredictor) -> Result<Vec<String>> {
         return Ok(Vec::new());
     }
     match shipped.open_zoo(predictor.base()) {
-        Ok(zoo) => far_prompts(&zoo, predictor.encoder(), args.prompts()),
+        Ok(zoo) => {
+            let warnings = far_prompts(&zoo, predictor.encoder(), args.prompts())?;
+            Ok(warnings.into_iter().flatten().collect())
+        }
         Err(_) => Ok(Vec::new()),
     }
 }

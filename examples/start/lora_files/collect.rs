@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use denoised_weights::collecting::CollectEvent;
 use denoised_weights::lora_files::{LoraCollecting, collect_lora_files, list_lora_files};
 use denoised_weights_examples::Result;
-use denoised_weights_examples::cli::{Common, display};
+use denoised_weights_examples::cli::{JsonArg, display};
 use denoised_weights_examples::files::Places;
 use denoised_weights_examples::options::zoo_files;
 use denoised_weights_examples::progress::Progress;
@@ -16,7 +16,7 @@ use serde::Serialize;
 #[derive(clap::Args)]
 pub(crate) struct Collect {
     #[command(flatten)]
-    common: Common,
+    json: JsonArg,
     /// The folder of LoRA files.
     folder: PathBuf,
     /// Folder to write the zoo to.
@@ -57,7 +57,7 @@ impl Collect {
             .reads_all(&self.like)
             .writes_all(zoo_files(&self.out))
             .writes(self.out.join("like"));
-        self.common.check_places(places)?;
+        self.json.check_places(places)?;
         let files = list_lora_files(&self.folder)?;
         let options = LoraCollecting {
             like: self.like.as_deref(),
@@ -98,6 +98,6 @@ impl Collect {
             let others = report.adapters - files.len();
             println!("{others} of them are not in {}", display(&self.folder));
         }
-        self.common.write_json(&report)
+        self.json.write_json(&report)
     }
 }

@@ -21,7 +21,7 @@ use predict::Predict;
 /// Turn LoRA files that other tools wrote into a zoo to train a weight generator on, and write its predictions as files of
 /// the same format.
 #[derive(Parser)]
-struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
 }

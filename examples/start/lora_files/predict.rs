@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use denoised_weights::lora_files::LoraWriter;
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, display};
+use denoised_weights_examples::far::far_prompts;
 use denoised_weights_examples::files::Places;
 use denoised_weights_examples::options::{SampleArgs, TextArgs};
 use denoised_weights_examples::progress::Progress;
@@ -71,23 +72,26 @@ impl Predict {
         let generator = WeightGenerator::load(&self.generator, &device)?;
         generator.check_encoder(&encoder.id())?;
         writer.check(&generator, &self.generator)?;
+        let texts = prompts.iter().map(|prompt| prompt.prompt.as_str());
+        let far = far_prompts(&zoo, &encoder, texts)?;
         let options = self.sampling.options(&generator, self.common.seed);
         let mut report = Vec::new();
         let mut progress = Progress::new("predict", prompts.len() as u64, 0);
-        for (i, NamedPrompt { name, prompt }) in prompts.iter().enumerate() {
+        for (i, (NamedPrompt { name, prompt }, far)) in prompts.iter().zip(far).enumerate() {
             let prediction = generator.predict(&encoder.tokens(prompt)?, &options, &device)?;
+            let warnings: Vec<String> = far.into_iter().chain(prediction.norm_warning()).collect();
             let made = Predicted {
                 prompt,
                 file: path(name),
                 norm: prediction.norm,
                 zoo_norm_mean: prediction.zoo_norm_mean,
                 zoo_norm_std: prediction.zoo_norm_std,
-                warning: prediction.norm_warning(),
+                warning: (!warnings.is_empty()).then(|| warnings.join(" ")),
             };
             writer.write(&made.file, prompt, &prediction.weights)?;
             let file = display(&made.file);
             progress.line(&match &made.warning {
-                Some(warning) => format!("{file}: {warning}"),
+                Some(warning) => format!("{file}: warning: {warning}"),
                 None => file,
             });
             report.push(made);

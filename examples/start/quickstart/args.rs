@@ -10,15 +10,16 @@ use denoised_weights::{Assets, Preset};
 use denoised_weights_examples::Result;
 use denoised_weights_examples::cli::{Common, one_of, prompt};
 use denoised_weights_examples::options::{
-    DataArgs, MemoryArgs, ModelArgs, SampleArgs, reads_pairs, zoo_files,
+    DataArgs, MemoryArgs, ModelArgs, SampleArgs, at_least, reads_pairs, zoo_files,
 };
 use finetune::Recipe;
 use weight_blocks::Zoo;
 
-/// Predict a concept's LoRA weights from its text in one denoising step, fine-tune them, and train from
-/// other starts on the same data: zero LoRA (E²GAN), random LoRA of the zoo's scale, the zoo's mean, the
-/// nearest zoo concept, and the generator asked with a wrong prompt. Writes grid.png, curves.svg,
-/// report.json and the trained adapter.
+use super::results::RESULTS;
+
+/// Predict a concept's LoRA weights from its text in one denoising step, fine-tune them, and train from other starts on the
+/// same data (--methods). Writes grid.png (images before and after), curves.svg, report.json, start.safetensors (the
+/// prediction) and adapter.safetensors (fine-tuned).
 #[derive(Parser)]
 #[command(mut_arg("preset", |preset| preset.default_value(Preset::Photo.name())))]
 pub(crate) struct Args {
@@ -40,27 +41,33 @@ pub(crate) struct Args {
     /// subfolders of these.
     #[arg(long, value_name = "DIR", requires = "prompt")]
     pub pairs: Option<PathBuf>,
-    /// All test concepts one after another.
+    /// The list's 26 former test concepts, one after another. They count as validation concepts now; the test set is
+    /// examples/data/test_concepts.json (for prepare_pairs --concepts, then compare --pairs).
     #[arg(long, group = "several")]
     pub all_held_out: bool,
     /// All validation concepts on the validation photos: for choosing settings, not for reporting.
     #[arg(long, group = "several")]
     pub validation: bool,
     /// Maximum number of concepts of --all-held-out or --validation.
-    #[arg(long, requires = "several")]
+    #[arg(
+        long,
+        requires = "several",
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     pub limit: Option<usize>,
     /// Starts to train from; zero is the reference for the times [default: zero, nearest, denoised, auto; at 64×64 also
     /// wrong_prompt].
     #[arg(long, value_parser = one_of::<StartKind>(StartKind::ALL.map(StartKind::name)), value_delimiter = ',')]
     pub methods: Vec<StartKind>,
     /// Epochs [default: 4; at 64×64 10].
-    #[arg(long)]
+    #[arg(long, value_parser = at_least::<usize>(0), allow_negative_numbers = true)]
     pub epochs: Option<usize>,
     /// Training pairs [default: 24; at 64×64 64].
-    #[arg(long)]
+    #[arg(long, value_parser = at_least::<usize>(1), allow_negative_numbers = true)]
     pub n_train: Option<usize>,
     /// Test pairs [default: 24; at 64×64 60].
-    #[arg(long)]
+    #[arg(long, value_parser = at_least::<usize>(2), allow_negative_numbers = true)]
     pub n_test: Option<usize>,
     /// Learning rate of the adapter [default: the preset's].
     #[arg(long)]
@@ -77,7 +84,7 @@ pub(crate) struct Args {
     pub gan_weight: Option<f64>,
     #[command(flatten)]
     pub sampling: SampleArgs,
-    /// Folder to write to.
+    /// Folder to write to; the results of an earlier run there are replaced, a training by your_style is not.
     #[arg(long, value_name = "DIR", default_value = "out/quickstart")]
     pub out: PathBuf,
 }
@@ -99,10 +106,15 @@ impl Args {
         self.model.assets.preset == Preset::Compact
     }
 
-    /// The starts that `zoo` has adapters for; says which it has not.
+    /// The starts that `zoo` has adapters for, each once; says which it has not.
     pub(crate) fn methods(&self, zoo: &Zoo) -> Vec<StartKind> {
         let empty = zoo.entries().is_empty();
-        let mut wanted = self.methods.clone();
+        let mut wanted = Vec::new();
+        for kind in &self.methods {
+            if !wanted.contains(kind) {
+                wanted.push(*kind);
+            }
+        }
         if wanted.is_empty() {
             wanted.extend(METHODS);
             wanted.extend(self.is_small().then_some(StartKind::WrongPrompt));
@@ -186,18 +198,10 @@ impl Args {
             Some(dir) => reads_pairs(places, dir)?,
             None => places.reads_directly_in(&paths.photos),
         };
-        places = places.writes(self.out.join("report.json"));
         places = match sources {
-            [_] => places.writes_all(
-                [
-                    "grid.png",
-                    "curves.svg",
-                    "start.safetensors",
-                    "adapter.safetensors",
-                ]
-                .map(|name| self.out.join(name)),
-            ),
-            _ => places.writes_all(sources.iter().map(|source| self.out.join(source.name()))),
+            [_] => places.writes_all(RESULTS.map(|name| self.out.join(name))),
+            _ => (places.writes(self.out.join("report.json")))
+                .writes_all(sources.iter().map(|source| self.out.join(source.name()))),
         };
         self.common.check_places(places)
     }

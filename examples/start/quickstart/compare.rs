@@ -56,8 +56,8 @@ impl Bench<'_> {
             let outcome = self.train(&comparison, kind, pairs, &mut progress, done)?;
             let name = kind.name();
             if kind == StartKind::Denoised {
-                base.save_adapter(&dir.join("start.safetensors"), &outcome.start)?;
-                base.save_adapter(&dir.join("adapter.safetensors"), &outcome.trained)?;
+                base.save_adapter(dir.join("start.safetensors"), &outcome.start)?;
+                base.save_adapter(dir.join("adapter.safetensors"), &outcome.trained)?;
             }
             columns.push(Column::new(format!("{name}\nat 0"), outcome.before));
             let after = format!("{name}\nepoch {}", recipe.epochs);

@@ -1,4 +1,4 @@
-//! The main job: the weights of a held-out concept in one step, fine-tuned beside the other starts.
+//! Predicts the weights of a held-out concept in one step, and fine-tunes them beside other starts.
 //!
 //! ```sh
 //! cargo run --release --example quickstart
@@ -7,6 +7,7 @@
 mod args;
 mod compare;
 mod output;
+mod results;
 
 use std::process::ExitCode;
 
@@ -17,9 +18,10 @@ use denoised_weights::memory::training_mib;
 use denoised_weights_examples::cli::{display, parse, run};
 use denoised_weights_examples::{Result, files};
 
-use args::Args;
+pub(crate) use args::Args;
 use compare::Bench;
 use output::{print_summary, print_table};
+pub(crate) use results::make_room;
 
 pub(crate) fn main() -> ExitCode {
     let args = parse::<Args>();
@@ -51,12 +53,15 @@ fn quickstart(args: &Args) -> Result<()> {
     };
     let quality = network.metric_name("frechet");
     let mut report = ComparisonReport::new(args.common.seed, &args.common.device, &quality);
-    for source in &sources {
+    for (number, source) in sources.iter().enumerate() {
         let pairs = source.pairs(photos.as_ref(), split, args.counts(), size, &device)?;
         let held = pairs.train.len() + pairs.test.len();
         let needed = training_mib(&base.generator, recipe.batch_size, size, held);
         args.memory.check(needed)?;
         files::check_writable(&args.out)?;
+        if number == 0 {
+            make_room(&args.out)?;
+        }
         let dir = match sources.len() {
             1 => args.out.clone(),
             _ => args.out.join(&pairs.name),

@@ -56,8 +56,8 @@ pub(crate) fn write_curves(path: &Path, quality: &str, concept: &ConceptReport) 
 pub(crate) fn print_table(quality: &str, concept: &ConceptReport) {
     println!("quality: {quality}, lower is better");
     println!(
-        "{:14} {:>10} {:>12} {:>12} {:>16} {:>9} {:>9}",
-        "start", "predict s", "at epoch 0", "final", "s to zero's end", "total s", "L1 final"
+        "{:14} {:>10} {:>12} {:>12} {:>18} {:>9} {:>9}",
+        "start", "predict s", "at epoch 0", "final", "s to E²GAN's final", "total s", "L1 final"
     );
     // Without the zero start, there is nothing to reach.
     let not_reached = match concept.methods.contains_key("zero") {
@@ -70,7 +70,7 @@ pub(crate) fn print_table(quality: &str, concept: &ConceptReport) {
             .map_or(not_reached.to_owned(), |s| format!("{s:.2}"));
         let last = method.curve.last();
         println!(
-            "{name:14} {:>10.3} {:>12.3} {:>12.3} {reached:>16} {:>9.2} {:>9.4}",
+            "{name:14} {:>10.3} {:>12.3} {:>12.3} {reached:>18} {:>9.2} {:>9.4}",
             method.predict_seconds,
             method.quality_at_0().unwrap_or(f64::NAN),
             method.final_quality,

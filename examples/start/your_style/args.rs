@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use clap::builder::RangedU64ValueParser;
 use clap::{Parser, ValueEnum};
 use denoised_weights::Assets;
 use denoised_weights::pairs::{PairCounts, read_prompt};
@@ -10,7 +9,9 @@ use denoised_weights::starts::StartKind;
 use denoised_weights_examples::Result;
 use denoised_weights_examples::apply::ApplyArgs;
 use denoised_weights_examples::cli::{Common, one_of, prompt};
-use denoised_weights_examples::options::{MemoryArgs, ModelArgs, ZooArg, reads_pairs, zoo_files};
+use denoised_weights_examples::options::{
+    MemoryArgs, ModelArgs, ZooArg, at_least, reads_pairs, zoo_files,
+};
 
 /// Predict the LoRA weights of your style from its prompt in one denoising step, fine-tune the best start on your
 /// pairs, and write the adapter, pictures before and after the training (grid.png) and the quality over
@@ -37,20 +38,35 @@ pub(crate) struct Args {
     #[arg(long, value_enum, ignore_case = true, default_value_t = Direction::AToB)]
     pub direction: Direction,
     /// Maximum number of training pairs.
-    #[arg(long, default_value_t = 64)]
+    #[arg(
+        long,
+        default_value_t = 64,
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     pub n_train: usize,
     /// If there are more, choose the training pairs by clusters of the photos' features, as E²GAN does,
     /// instead of evenly.
     #[arg(long)]
     pub cluster: bool,
     /// Maximum number of test pairs.
-    #[arg(long, default_value_t = 60)]
+    #[arg(
+        long,
+        default_value_t = 60,
+        value_parser = at_least::<usize>(2),
+        allow_negative_numbers = true
+    )]
     n_test: usize,
     /// Epochs.
-    #[arg(long, default_value_t = 10, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    #[arg(
+        long,
+        default_value_t = 10,
+        value_parser = at_least::<usize>(1),
+        allow_negative_numbers = true
+    )]
     pub epochs: usize,
-    /// Where training starts: of several starts, the one whose edits of your training pairs have the lowest L1 (auto),
-    /// or one of them.
+    /// Where training starts: auto takes the start whose edits are closest to your training targets, by L1 and texture;
+    /// or name one.
     #[arg(long, value_parser = one_of::<StartKind>(STARTS.map(StartKind::name)), default_value_t = StartKind::Auto)]
     pub start: StartKind,
     #[command(flatten)]

@@ -23,7 +23,8 @@ use denoised_weights_examples::limits::pair_limits;
 use denoised_weights_examples::{Result, files};
 use finetune::Recipe;
 
-use args::{Args, Direction};
+pub(crate) use args::Args;
+use args::Direction;
 use output::{summary, write_pictures};
 use training::Training;
 
@@ -43,7 +44,8 @@ fn your_style(args: &Args) -> Result<()> {
     let size = base.config.image_size;
     let assets = args.paths();
     let zoo = assets.open_zoo(predictor.base())?;
-    for warning in far_prompts(&zoo, predictor.encoder(), [prompt.as_str()])? {
+    let far = far_prompts(&zoo, predictor.encoder(), [prompt.as_str()])?;
+    for warning in far.into_iter().flatten() {
         eprintln!("warning: {warning}");
     }
     let network = assets.load_feature_network(&device)?;
@@ -83,8 +85,8 @@ fn your_style(args: &Args) -> Result<()> {
     let training = Training::open(args, &comparison, &*start)?;
     let outcome = training.run()?;
 
-    base.save_adapter(&args.out.join("start.safetensors"), &outcome.start)?;
-    base.save_adapter(&args.out.join("adapter.safetensors"), &outcome.trained)?;
+    base.save_adapter(args.out.join("start.safetensors"), &outcome.start)?;
+    base.save_adapter(args.out.join("adapter.safetensors"), &outcome.trained)?;
     let edited = (args.edits).edit(base, &outcome.trained, &args.edited())?;
     let method = write_pictures(args, &pairs, outcome)?;
     let mut lines = summary(args, &pairs, &method);

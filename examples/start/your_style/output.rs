@@ -31,7 +31,7 @@ pub(crate) fn summary(args: &Args, pairs: &ConceptPairs, report: &MethodReport) 
     if let Some(origin) = &report.origin {
         let why = match args.start {
             StartKind::Auto | StartKind::BestByPairs => {
-                ", of the starts that were tried the one with the lowest L1 on the training pairs"
+                ", the one of all starts tried whose edits are closest to the training targets"
             }
             _ => "",
         };

@@ -31,13 +31,14 @@ impl<'a> Training<'a> {
         let lock = lock_training(&args.out)?;
         let state = args.out.join("state");
         let interrupted = Comparison::has_begun(&state);
-        let begun = interrupted || args.out.join("adapter.safetensors").exists();
+        let results = ["adapter.safetensors", "report.json"];
+        let begun = interrupted || results.iter().any(|name| args.out.join(name).exists());
         let identity = comparison.identity(start)?;
         if let Err(error) = claim(&args.out.join("run.json"), begun, &identity) {
             if !interrupted {
                 discard(&state)?;
             }
-            return Err(format!("{error}; --out names another folder").into());
+            return Err(format!("{error}\n  --out names another folder").into());
         }
         if interrupted {
             eprintln!("continuing the training in {}", display(&args.out));

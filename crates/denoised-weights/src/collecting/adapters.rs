@@ -10,6 +10,8 @@ use clean_fid::FeatureNet;
 use concepts::Split;
 use finetune::{ConceptTrainer, Evaluator, Recipe};
 use lora_gan::BaseGenerator;
+use serde::Deserialize;
+use serde_json::Value;
 use tensor_file::{load_safetensors, save_safetensors};
 use weight_blocks::{Checkpoint, ConceptRecord, NamedTensors, WeightSpace, Zoo};
 
@@ -17,7 +19,7 @@ use super::{CollectEvent, collect};
 use crate::error::Result;
 use crate::fine_tune::digest_of;
 use crate::pairs::{ConceptPairs, ConceptSource, PairCounts, PhotoSplits};
-use crate::run::{claim, read_json, write_json};
+use crate::run::{claim, differences, read_json, write_json};
 use crate::weights::{BLOCK_SIZE, adapt, adapter_layout};
 use crate::{Error, PromptEncoder};
 
@@ -40,7 +42,8 @@ pub struct CollectOptions {
 /// Trains adapters from the frozen base and appends them, with the checkpoints of their last epochs, to a zoo.
 ///
 /// An interrupted collection, a killed one included, continues from the last finished epoch and ends with the same zoo; with
-/// other options or pairs, it is refused. Several processes may collect into one zoo: a concept is trained by one of them.
+/// other options or pairs, it is refused. So is another recipe than that of the concepts in the zoo: its adapters are trained
+/// alike, from one seed. Several processes may collect into one zoo: a concept is trained by one of them.
 pub struct Collector<'a> {
     zoo: Zoo,
     base: &'a BaseGenerator,
@@ -67,8 +70,9 @@ impl<'a> Collector<'a> {
     ///
     /// # Errors
     /// Returns [`Error::FineTune`] if the recipe cannot train anything, [`Error::KeptCheckpoints`] if there are not as many
-    /// epochs as checkpoints to keep, [`Error::Plateau`] for a share outside 0..1 or falling learning rates, and
-    /// [`Error::Weights`] if the zoo belongs to another base or cannot be read.
+    /// epochs as checkpoints to keep, [`Error::Plateau`] for a share outside 0..1 or falling learning rates,
+    /// [`Error::Weights`] if the zoo belongs to another base or cannot be read, and [`Error::OtherRecipe`] if a concept in it was
+    /// trained by another recipe or from another seed.
     pub fn open(
         dir: &Path,
         base: &'a BaseGenerator,
@@ -89,8 +93,10 @@ impl<'a> Collector<'a> {
             return Err(Error::Plateau { gain, decay });
         }
         let layout = adapter_layout(base, BLOCK_SIZE)?;
+        let zoo = Zoo::create(dir, &layout, &base.digest)?;
+        check_recipe(&zoo, &options.recipe)?;
         Ok(Self {
-            zoo: Zoo::create(dir, &layout, &base.digest)?,
+            zoo,
             base,
             encoder,
             network,
@@ -205,7 +211,7 @@ impl<'a> Collector<'a> {
     }
 
     /// What a concept's training is of, beside the recipe, which is in its state.
-    fn identity(&self, pairs: &ConceptPairs, metric: &str) -> serde_json::Value {
+    fn identity(&self, pairs: &ConceptPairs, metric: &str) -> Value {
         serde_json::json!({
             "prompt": pairs.prompt,
             "train_pairs": pairs.train.len(),
@@ -217,6 +223,28 @@ impl<'a> Collector<'a> {
             "plateau": self.options.plateau,
         })
     }
+}
+
+/// Refuses a zoo with a concept of another recipe, which holds the seed too.
+fn check_recipe(zoo: &Zoo, recipe: &Recipe) -> Result<()> {
+    for entry in zoo.last_entries() {
+        let found = zoo.record(&entry.concept)?;
+        // A recipe of an older zoo may lack fields that have their default.
+        if Recipe::deserialize(&found.recipe).is_ok_and(|found| found == *recipe) {
+            continue;
+        }
+        let path = zoo.dir().to_owned();
+        let now = serde_json::to_value(recipe).map_err(|source| Error::Json {
+            path: path.clone(),
+            source,
+        })?;
+        return Err(Error::OtherRecipe {
+            path,
+            concept: entry.concept.clone(),
+            differences: differences(&found.recipe, &now),
+        });
+    }
+    Ok(())
 }
 
 /// Whether the best of the last `window` distances is less than the share `gain` below the best before them.

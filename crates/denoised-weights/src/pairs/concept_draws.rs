@@ -108,6 +108,11 @@ impl ConceptDraws {
         &self.list
     }
 
+    /// The words of the prompts that are never drawn.
+    pub(super) fn left_out(&self) -> impl Iterator<Item = &[String]> {
+        self.left_out.prompts()
+    }
+
     /// What the draws are from, to tell one training from another.
     pub fn describe(&self) -> String {
         let list = format!("{} listed concepts", self.list.len());

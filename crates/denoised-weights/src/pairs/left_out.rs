@@ -1,6 +1,6 @@
 //! Concepts that a training must not draw.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use concepts::Concept;
 use image::{Rgb, RgbImage};
@@ -13,7 +13,7 @@ const SAME_LOOK: f64 = 4.0;
 /// Concepts that are held out, known by the words of their prompts and by what their edits look like.
 #[derive(Clone, Default)]
 pub(super) struct LeftOut {
-    prompts: HashSet<Vec<String>>,
+    prompts: BTreeSet<Vec<String>>,
     looks: Vec<RgbImage>,
 }
 
@@ -30,6 +30,11 @@ impl LeftOut {
             self.prompts.insert(words(&concept.prompt));
             self.looks.push(concept.apply(&probe));
         }
+    }
+
+    /// The words of each prompt, in alphabetical order.
+    pub(super) fn prompts(&self) -> impl Iterator<Item = &[String]> {
+        self.prompts.iter().map(Vec::as_slice)
     }
 
     pub(super) fn len(&self) -> usize {

@@ -6,6 +6,7 @@ use std::path::Path;
 use concepts::Concept;
 use concepts::pairs::{PairFile, list_training_pairs};
 use image::RgbImage;
+use rand::SeedableRng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -82,7 +83,7 @@ impl<'a> TrainingConcepts<'a> {
         }
     }
 
-    /// SHA-256 over the listed concepts and the photos, or over the prompts of the folders and the names of their pairs, whose images
+    /// SHA-256 over the listed concepts, those left out and the photos, or over the prompts of the folders and the names of their pairs, whose images
     /// are only read when they are drawn.
     pub(crate) fn digest(&self) -> String {
         let mut digest = Sha256::new();
@@ -90,6 +91,9 @@ impl<'a> TrainingConcepts<'a> {
             Self::Drawn(draws, photos) => {
                 for concept in draws.list() {
                     digest.update_part(format!("{concept:?}"));
+                }
+                for words in draws.left_out() {
+                    digest.update_part(words.join(" "));
                 }
                 for photo in *photos {
                     digest.update_part(photo.as_raw());
@@ -128,7 +132,7 @@ impl<'a> TrainingConcepts<'a> {
     }
 
     /// The concept of draw `number` of `step`, with `count` of its pairs. What is drawn depends on the arguments alone, of
-    /// which `rng` picks photos and pairs.
+    /// which `rng` picks photos, or a folder and its pairs.
     pub(crate) fn draw(
         &self,
         (step, number): (u64, u64),
@@ -145,6 +149,9 @@ impl<'a> TrainingConcepts<'a> {
                 })
             }
             Self::Folders(folders) => {
+                // Independent of what else a training draws from the same seed and stream, such as which samples go without
+                // their text.
+                let rng = &mut ChaCha8Rng::from_rng(rng);
                 let concept = folders.choose(rng).ok_or(Error::NoConcepts)?;
                 let pairs = (0..count)
                     .filter_map(|_| concept.pairs.choose(rng))
@@ -184,5 +191,51 @@ impl DrawnPairs<'_> {
                 })
                 .collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::RngExt;
+
+    use super::*;
+
+    #[test]
+    fn pairs_are_drawn_independently_of_other_draws_of_the_same_seed() {
+        let dir = tempfile::tempdir().unwrap();
+        for side in ["input", "target"] {
+            std::fs::create_dir(dir.path().join(side)).unwrap();
+            for name in 10..50 {
+                let path = dir.path().join(format!("{side}/{name}.png"));
+                RgbImage::new(1, 1).save(path).unwrap();
+            }
+        }
+        let folder = FolderConcept::list(dir.path(), "ink drawing".into()).unwrap();
+        let concepts = TrainingConcepts::Folders(vec![folder]);
+        // The first quarter of the pairs, and the quarter of the samples that a pretraining shows without their text.
+        let (mut first, mut without_text, mut both) = (0, 0, 0);
+        for step in 1..=100 {
+            let stream = || {
+                let mut rng = ChaCha8Rng::seed_from_u64(0);
+                rng.set_stream(step);
+                rng
+            };
+            let (mut pairs, mut other) = (stream(), stream());
+            for sample in 0..16 {
+                let drawn = concepts.draw((step, sample), 1, &mut pairs).unwrap();
+                let Unread::Files(files) = drawn.pairs else {
+                    panic!("edits of photos");
+                };
+                let in_first = files[0].name.as_str() < "20";
+                let has_none = other.random::<f64>() < 0.25;
+                first += u32::from(in_first);
+                without_text += u32::from(has_none);
+                both += u32::from(in_first && has_none);
+            }
+        }
+        assert!((300..500).contains(&first), "{first}");
+        assert!((300..500).contains(&without_text), "{without_text}");
+        // A sixteenth, not a quarter.
+        assert!((60..140).contains(&both), "{both}");
     }
 }

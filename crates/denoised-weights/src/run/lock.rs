@@ -24,37 +24,45 @@ pub fn lock_training(dir: &Path) -> Result<Lock> {
 
 const LOCK: &str = "lock";
 
-/// Files that trainings leave in the folder of their states.
-const OURS: [&str; 6] = [
+/// Files that trainings leave in the folder of their states, beside the states themselves; `data.json` is of earlier builds.
+const OURS: [&str; 7] = [
     LOCK,
     "state.json",
     "data.json",
     "run.json",
     "curve.json",
     "fine-tuning.json",
+    "start.safetensors",
 ];
+
+/// Whether a training gives this name to a file or folder of its states.
+fn is_ours(name: &str) -> bool {
+    let numbered = |prefix: &str, name: &str| {
+        (name.strip_prefix(prefix))
+            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    OURS.contains(&name)
+        || numbered("at-", name)
+        || (numbered("state-", name) && name.ends_with(".safetensors"))
+}
 
 fn refuse_foreign(states: &Path) -> Result<()> {
     let entries = match std::fs::read_dir(states) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         entries => entries.map_err(io("read the folder", states))?,
     };
-    let mut foreign = false;
     for entry in entries {
         let name = entry.map_err(io("read the folder", states))?.file_name();
         let name = name.to_string_lossy();
-        let ours = OURS.contains(&&*name) || name.starts_with("at-") || name.starts_with(".tmp-");
-        if ours {
-            return Ok(());
+        // Hidden ones are temporary files, or what desktops leave in every folder.
+        if !name.starts_with('.') && !is_ours(&name) {
+            return Err(Error::ForeignState {
+                path: states.to_owned(),
+                name: name.into_owned(),
+            });
         }
-        foreign = true;
     }
-    match foreign {
-        true => Err(Error::ForeignState {
-            path: states.to_owned(),
-        }),
-        false => Ok(()),
-    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -79,6 +87,11 @@ mod tests {
         std::fs::write(states.join("maps.png"), "mine").unwrap();
         let error = lock_training(dir.path()).unwrap_err();
         assert!(matches!(error, Error::ForeignState { .. }), "{error}");
-        assert_eq!(std::fs::read_dir(&states).unwrap().count(), 1);
+        // A name that trainings use too does not make the folder theirs.
+        std::fs::write(states.join("state.json"), "{}").unwrap();
+        std::fs::create_dir(states.join("at-home")).unwrap();
+        let error = lock_training(dir.path()).unwrap_err();
+        assert!(matches!(error, Error::ForeignState { .. }), "{error}");
+        assert_eq!(std::fs::read_dir(&states).unwrap().count(), 3);
     }
 }

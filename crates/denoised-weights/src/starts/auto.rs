@@ -64,8 +64,8 @@ impl<'a> AutoStart<'a> {
             predictor, pairs, ..
         } = self.starts;
         let base = predictor.prompted_base(prompt)?;
-        let judge = Judge::new(&base, pairs, JUDGED);
-        let glance = Judge::new(&base, pairs, GLANCED);
+        let judge = Judge::new(&base, pairs, JUDGED)?;
+        let glance = Judge::new(&base, pairs, GLANCED)?;
 
         let predicted = self.starts.denoised().start(prompt)?.weights;
         let mut candidates = vec![("prompted base".to_owned(), base.generator.read_weights()?)];
@@ -76,7 +76,10 @@ impl<'a> AutoStart<'a> {
         if let Some((concept, adapter)) = self.best_of_zoo(prompt, &glance)? {
             for share in SHARES {
                 let weights = mix(&adapter, &predicted, share)?;
-                candidates.push((format!("{share} generated, rest {concept}"), weights));
+                let (generated, rest) = (100.0 * share, 100.0 * (1.0 - share));
+                let name =
+                    format!("{generated:.0} % generated + {rest:.0} % zoo concept {concept}");
+                candidates.push((name, weights));
             }
             candidates.push((concept, adapter));
         }

@@ -39,7 +39,7 @@ impl fmt::Debug for BestByPairs<'_> {
 impl BestByPairs<'_> {
     fn find(&self, prompt: &str) -> Result<Start> {
         let base = self.predictor.prompted_base(prompt)?;
-        let glance = Judge::new(&base, self.pairs, GLANCED);
+        let glance = Judge::new(&base, self.pairs, GLANCED)?;
         let mut found = Vec::new();
         for entry in self.zoo.last_entries() {
             let adapter = self.zoo.load(entry)?;
@@ -48,7 +48,7 @@ impl BestByPairs<'_> {
         found.sort_by(|a, b| a.0.total_cmp(&b.0));
         found.truncate(FINALISTS);
         let adapters = found.iter().map(|(_, _, adapter)| adapter);
-        let (best, _) = Judge::new(&base, self.pairs, JUDGED).best(adapters)?;
+        let (best, _) = Judge::new(&base, self.pairs, JUDGED)?.best(adapters)?;
         let (_, concept, weights) = found
             .into_iter()
             .nth(best)

@@ -57,7 +57,7 @@ impl<'a> Inverted<'a> {
         let candidates: Vec<_> = (candidates.into_iter())
             .map(|prediction| Ok(prediction?.weights))
             .collect::<Result<_>>()?;
-        let (best, _) = Judge::new(&base, pairs, JUDGED).best(&candidates)?;
+        let (best, _) = Judge::new(&base, pairs, JUDGED)?.best(&candidates)?;
         let origin = ["the prompt", "the corrected prompt"][best];
         Ok(Start {
             weights: candidates.into_iter().nth(best).unwrap_or_default(),

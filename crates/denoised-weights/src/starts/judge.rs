@@ -25,15 +25,22 @@ pub(super) struct Judge {
 
 impl Judge {
     /// Takes `count` of the pairs, spread evenly, or all if there are fewer. `base` is the one for the prompt.
-    pub(super) fn new(base: &BaseGenerator, pairs: &PairSet, count: usize) -> Self {
-        let count = count.clamp(1, pairs.len().max(1));
+    pub(super) fn new(base: &BaseGenerator, pairs: &PairSet, count: usize) -> Result<Self> {
+        if pairs.is_empty() {
+            return Err(finetune::Error::NoPairs {
+                what: "training",
+                needed: 1,
+            }
+            .into());
+        }
+        let count = count.min(pairs.len());
         let picked: Vec<usize> = (0..count).map(|i| i * pairs.len() / count).collect();
         let pairs = pairs.select(&picked);
-        Self {
+        Ok(Self {
             base: base.clone(),
             texture: texture(pairs.targets.clone()),
             pairs,
-        }
+        })
     }
 
     /// How far the edits are from the targets: their mean absolute difference, and [`TEXTURE`] times that of their

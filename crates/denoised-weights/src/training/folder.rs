@@ -4,21 +4,32 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use burn::tensor::Device;
+use serde::Serialize;
 use weight_diffusion::train::{Objective, StepStats, Trainer, Validation};
 use weight_diffusion::{BlockSource, Precision, TrainConfig, UNet1dConfig, WeightGenerator};
 
 use super::metrics_log::{LossCurves, Metric, MetricsLog};
 use super::progress::RunningMean;
-use super::trained_on::DATA_FILE;
 use super::{TrainedOn, TrainingEvent, TrainingReport};
 use crate::Error;
 use crate::error::Result;
 use crate::run::{Lock, claim, discard, lock_training};
 
+/// The name, beside the generator, of the file that says what it was trained on, and how.
+const RECORD: &str = "training.json";
+
+#[derive(Serialize)]
+struct Record<'a> {
+    config: &'a TrainConfig,
+    unet: &'a UNet1dConfig,
+    #[serde(flatten)]
+    data: &'a TrainedOn,
+}
+
 /// Where a training writes the weight generator, and meanwhile its state.
 #[derive(Debug, Clone)]
 pub struct TrainingFolder {
-    /// The weight generator's folder; `state/` and `metrics.jsonl` are in it.
+    /// The weight generator's folder; `training.json`, `metrics.jsonl` and `state/` are in it.
     pub dir: PathBuf,
     /// Steps between saved states.
     pub save_every: u64,
@@ -47,11 +58,13 @@ impl TrainingFolder {
         LossCurves::read(&self.dir)
     }
 
-    /// The trainer that an earlier run left, or `fresh`. What it is trained on is recorded before its first state is.
+    /// The trainer that an earlier run left, or `fresh`. `training.json` records the options and the data before there is a
+    /// state, so that neither an interrupted training nor a finished generator is replaced by one of something else.
     ///
     /// # Errors
-    /// Returns [`Error::OtherOptions`] or [`Error::OtherRun`] if the state was trained with other options or on something
-    /// else than `data`; [`Error::WeightGenerator`], [`Error::NoRunRecord`] or [`Error::BadRunFile`] if it is damaged.
+    /// Returns [`Error::OtherRun`] if what is in the folder was trained with other options or on something else than `data`;
+    /// [`Error::NoRunRecord`] or [`Error::BadRunFile`] if its record is missing or damaged, and [`Error::WeightGenerator`]
+    /// if its state is.
     pub fn resume_or<O: Objective>(
         &self,
         config: &TrainConfig,
@@ -63,15 +76,13 @@ impl TrainingFolder {
     ) -> Result<Trainer<O>> {
         let state = self.state();
         let begun = Trainer::<O>::has_state(&state);
-        claim(&state.join(DATA_FILE), begun, data)?;
-        if !begun {
-            return Ok(fresh()?);
-        }
-        let trainer = Trainer::resume(&state, &dataset.spec(), device)?;
-        if trainer.config() != config || trainer.unet_config() != unet {
-            return Err(Error::OtherOptions { path: state });
-        }
-        Ok(trainer)
+        let finished = self.dir.join(WeightGenerator::CONFIG_FILE).exists();
+        let record = Record { config, unet, data };
+        claim(&self.dir.join(RECORD), begun || finished, &record)?;
+        Ok(match begun {
+            true => Trainer::resume(&state, &dataset.spec(), device)?,
+            false => fresh()?,
+        })
     }
 
     /// Takes all steps, saving the state now and then; `metrics.jsonl` keeps the losses. After each step `watch` may
@@ -93,6 +104,13 @@ impl TrainingFolder {
         let mut mean = RunningMean::new();
         let mut log = MetricsLog::open(&self.dir, trainer.steps_done())?;
         let mut held_out = None;
+        // The figures at the end are those of an uninterrupted run.
+        for line in log.lines() {
+            match line {
+                Metric::Step(stats) => drop(mean.add(stats.loss)),
+                Metric::HeldOut(found) => held_out = Some(*found),
+            }
+        }
         let mut saved = trainer.steps_done();
         observe(TrainingEvent::Begin {
             steps: trainer.config().steps,
@@ -129,7 +147,7 @@ impl TrainingFolder {
         observe(TrainingEvent::End);
         Ok(TrainingReport {
             networks: dataset.networks(),
-            concepts: dataset.text_count(),
+            prompts: dataset.text_count(),
             blocks: dataset.layout().blocks(),
             steps: trainer.steps_done(),
             seconds_this_run: started.elapsed().as_secs_f64(),
@@ -267,12 +285,12 @@ mod tests {
         ] {
             let on = TrainedOn::new(&other, encoder("a"), None, held_out()).unwrap();
             let message = refused(&other, &on);
-            assert!(message.contains(&format!("{field}: there")), "{message}");
+            assert!(message.contains(&format!("{field}: was")), "{message}");
         }
         for (on, field) in [
             (
                 TrainedOn::new(&data, encoder("b"), None, held_out()),
-                "encoder",
+                "encoder.digest",
             ),
             (
                 TrainedOn::new(&data, encoder("a"), Some("edits".into()), held_out()),
@@ -284,11 +302,11 @@ mod tests {
             ),
         ] {
             let message = refused(&data, &on.unwrap());
-            assert!(message.contains(&format!("{field}: there")), "{message}");
+            assert!(message.contains(&format!("{field}: was")), "{message}");
         }
         // A state of a build that did not write the file.
-        std::fs::remove_file(folder.state().join(DATA_FILE)).unwrap();
+        std::fs::remove_file(dir.path().join(RECORD)).unwrap();
         let message = refused(&data, &on);
-        assert!(message.contains(DATA_FILE), "{message}");
+        assert!(message.contains(RECORD), "{message}");
     }
 }

@@ -61,6 +61,11 @@ impl MetricsLog {
         })
     }
 
+    /// The lines so far, also those of earlier runs.
+    pub(super) fn lines(&self) -> &[Metric] {
+        &self.lines
+    }
+
     /// Adds a line.
     pub fn add(&mut self, metric: Metric) {
         self.lines.push(metric);

@@ -9,15 +9,15 @@ use weight_diffusion::train::{StepStats, Validation};
 pub struct TrainingReport {
     /// Networks of the zoo.
     pub networks: usize,
-    /// Concepts of the zoo.
-    pub concepts: usize,
+    /// Their different prompts.
+    pub prompts: usize,
     /// Blocks of a network.
     pub blocks: usize,
     /// Optimizer steps taken in all.
     pub steps: u64,
     /// Seconds of this run; earlier interrupted ones do not count.
     pub seconds_this_run: f64,
-    /// Running mean of the loss at the end; none if an earlier run had taken all steps.
+    /// Running mean of the loss at the end; none if no step was taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_loss: Option<f64>,
     /// Mean norm of the zoo's networks.
@@ -36,8 +36,8 @@ pub enum TrainingEvent {
     Data {
         /// Networks of the zoo.
         networks: usize,
-        /// Its concepts.
-        concepts: usize,
+        /// Their different prompts.
+        prompts: usize,
         /// Blocks of a network.
         blocks: usize,
         /// Weights of a block.
@@ -68,7 +68,7 @@ impl TrainingEvent {
     pub(super) fn data(dataset: &dyn BlockSource) -> Self {
         Self::Data {
             networks: dataset.networks(),
-            concepts: dataset.text_count(),
+            prompts: dataset.text_count(),
             blocks: dataset.layout().blocks(),
             block_size: dataset.layout().block_size(),
         }

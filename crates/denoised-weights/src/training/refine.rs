@@ -23,7 +23,8 @@ pub struct Refinement<'a> {
     pub predictor: &'a AdapterPredictor,
     /// The zoo that the generator was trained on.
     pub zoo: &'a Zoo,
-    /// The concepts that each step draws from.
+    /// The concepts that each step draws from; if they are drawn, then of a stage of their own
+    /// ([`ConceptDraws::for_stage`](crate::pairs::ConceptDraws::for_stage)), so that they are others than the base has seen.
     pub concepts: TrainingConcepts<'a>,
     /// Pairs per concept and step.
     pub n_pairs: usize,
@@ -81,8 +82,9 @@ impl<'a> RefineRun<'a> {
         let records = ZooRecords::read(zoo, encoder, Some(generator.normalizer()))?;
         let (size, n_pairs) = (base.config.image_size, refinement.n_pairs.max(1));
         let mut what = format!(
-            "edits of {n_pairs} pairs at {size} pixels of {} from generator {}",
+            "edits of {n_pairs} pairs at {size} pixels of {} (SHA-256 {}) from generator {}",
             refinement.concepts.describe(),
+            refinement.concepts.digest(),
             generator.digest()?
         );
         if generator.base_digest() != base.digest {

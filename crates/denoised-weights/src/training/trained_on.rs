@@ -7,9 +7,6 @@ use weight_diffusion::encoded_text::EncoderId;
 
 use crate::error::Result;
 
-/// The name, beside the trainer's state, of the file that says what it was trained on.
-pub(super) const DATA_FILE: &str = "data.json";
-
 /// What a training learns from, so that one of something else does not continue from its state. It holds
 /// digests of the encoded prompts and of statistics of the weights, but neither the weights of each network nor which prompt it
 /// belongs to.

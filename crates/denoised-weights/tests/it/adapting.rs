@@ -191,7 +191,7 @@ fn a_fine_tuning_continues_from_its_folder_with_the_same_bytes() {
         (open("stripes", &zero, &reversed), "pairs_sha256"),
     ] {
         let error = refused.unwrap_err().to_string();
-        let named = error.contains(&format!("({field}: there ")) && error.contains("training.json");
+        let named = error.contains(&format!("  {field}: was ")) && error.contains("training.json");
         assert!(named, "{error}");
     }
     let open = SavedFineTuning::open(&base, &zero, &pairs, &recipe, dir.path());

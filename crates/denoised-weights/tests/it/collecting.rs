@@ -11,6 +11,7 @@ use denoised_weights::collecting::{CollectEvent, CollectOptions, Collector, coll
 use denoised_weights::pairs::{ConceptSource, PairCounts, read_prompt, training_sources};
 use denoised_weights::run::Lock;
 use denoised_weights::{Error, PromptEncoder};
+use finetune::Recipe;
 use weight_blocks::{
     Checkpoint, ConceptRecord, GroupingRule, Layout, ModuleSpace, NamedTensors, WeightSpace, Zoo,
 };
@@ -132,21 +133,21 @@ fn an_interrupted_concept_goes_on_only_with_the_same_options_and_pairs() {
         assert!(matches!(error, Error::OtherRun { .. }), "{error}");
         assert!(error.to_string().contains(difference), "{error}");
     };
-    refused(options(3), "keep: there 2, here 3");
+    refused(options(3), "keep: was 2, now 3");
     let plateau = CollectOptions {
         plateau: Some(0.5),
         ..options(2)
     };
-    refused(plateau, "plateau: there null, here 0.5");
+    refused(plateau, "plateau: was null, now 0.5");
     let fewer = CollectOptions {
         counts: PairCounts { train: 4, ..COUNTS },
         ..options(2)
     };
-    refused(fewer, "train_pairs: there 8, here 4");
+    refused(fewer, "train_pairs: was 8, now 4");
     photo(16, 16, 20)
         .save(pairs.join("fog/target/0.png"))
         .unwrap();
-    refused(options(2), "train_pairs_sha256: there");
+    refused(options(2), "train_pairs_sha256: was");
     pair_folder(&pairs, "fog", "morning fog");
 
     let (record, away) = (fog.join("run.json"), dir.path().join("run.json"));
@@ -160,6 +161,47 @@ fn an_interrupted_concept_goes_on_only_with_the_same_options_and_pairs() {
     std::fs::rename(&away, &record).unwrap();
     assert_eq!(collect_pairs(&zoo, &sources), 2);
     assert_eq!(contents(&zoo), contents(&whole));
+}
+
+#[test]
+fn a_zoo_takes_no_concept_of_another_recipe_or_seed() {
+    let dir = tempfile::tempdir().unwrap();
+    let sources = sources(&dir.path().join("pairs"));
+    let zoo = dir.path().join("zoo");
+    assert_eq!(collect_pairs(&zoo, &sources[..1]), 1);
+    let (base, encoder) = (tiny_prompted_base(), PromptEncoder::embedded().unwrap());
+    let refused = |change: fn(&mut Recipe), difference: &str| {
+        let mut other = options(2);
+        change(&mut other.recipe);
+        let error = open(&zoo, &base, &encoder, other).unwrap_err();
+        assert!(
+            matches!(&error, Error::OtherRecipe { path, .. } if *path == zoo),
+            "{error}"
+        );
+        assert!(error.to_string().contains(difference), "{error}");
+    };
+    refused(|recipe| recipe.epochs = 4, "  epochs: was 3, now 4");
+    refused(|recipe| recipe.seed = 9, "  seed: was 0, now 9");
+    refused(
+        |recipe| recipe.lr_generator = 0.5,
+        "  lr_generator: was 0.002, now 0.5",
+    );
+    // The folders of two concepts may hold different numbers of pairs.
+    let fewer = CollectOptions {
+        counts: PairCounts { train: 4, ..COUNTS },
+        ..options(2)
+    };
+    assert_eq!(collect_with(fewer, &zoo, &sources), 1);
+    // A field that had no name when the zoo was made has its default.
+    let record = zoo.join(format!("concepts/{}.json", sources[0].0));
+    let text = std::fs::read_to_string(&record).unwrap();
+    let older: String = (text.lines())
+        .filter(|line| !line.contains("\"gan_loss\""))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert_ne!(older, text);
+    std::fs::write(&record, older).unwrap();
+    assert_eq!(collect_pairs(&zoo, &sources), 0);
 }
 
 #[test]

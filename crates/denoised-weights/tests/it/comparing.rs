@@ -90,7 +90,7 @@ fn a_measured_fine_tuning_continues_with_its_start_and_ends_with_the_same_weight
     let longer = tiny_recipe(4);
     for (pairs, recipe, difference) in [
         (&reversed, &recipe, "train_pairs_sha256"),
-        (&pairs, &longer, "epochs: there 3, here 4"),
+        (&pairs, &longer, "epochs: was 3, now 4"),
     ] {
         let other = Comparison::new(&base, pairs, &Quarters, recipe, &device).unwrap();
         let error = claim(&path, true, &other.identity(&start).unwrap()).unwrap_err();

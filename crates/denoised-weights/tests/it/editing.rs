@@ -92,6 +92,39 @@ fn photos_with_equal_stems_keep_files_of_their_own() {
 }
 
 #[test]
+fn photos_whose_edits_would_be_one_file_keep_their_extensions_or_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let (photos, edited) = (dir.path().join("photos"), dir.path().join("edited"));
+    std::fs::create_dir(&photos).unwrap();
+    let names = |added: &str| -> Result<Vec<String>, Error> {
+        photo(SIZE as u32, SIZE as u32, 1)
+            .save(photos.join(added))
+            .unwrap();
+        let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+        let plan = plan_edits(&photos, &edited)?;
+        Ok(plan.iter().map(|edit| name(&edit.edited)).collect())
+    };
+    assert_eq!(names("dog.jpg").unwrap(), ["dog.png"]);
+    // The edit of one has the name of the other.
+    let two = ["dog.png", "dog.jpg.png"];
+    assert_eq!(names("dog.jpg.jpg").unwrap(), two);
+    let three = ["dog.jpg.png", "dog.jpg.jpg.png", "dog.png.png"];
+    assert_eq!(names("dog.png").unwrap(), three);
+
+    let alone = std::fs::read_dir(&photos).unwrap().count();
+    let error = names("Dog.png").map_err(|error| error.to_string());
+    // Where case is not told apart, there is no second photo.
+    if std::fs::read_dir(&photos).unwrap().count() > alone {
+        let error = error.unwrap_err();
+        for name in ["Dog.png", "dog.png"] {
+            let named = photos.join(name).display().to_string();
+            assert!(error.contains(&named), "{error}");
+        }
+        assert!(error.contains("give them different names"), "{error}");
+    }
+}
+
+#[test]
 fn a_folder_is_edited_in_parts_like_its_photos() {
     let base = tiny_base();
     let editor = PhotoEditor::new(&base, &base.generator.read_weights().unwrap()).unwrap();

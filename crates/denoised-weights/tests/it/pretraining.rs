@@ -83,10 +83,17 @@ fn an_interrupted_pretraining_goes_on_only_as_it_began() {
         heads: 3,
         ..network.clone()
     };
-    refused(&heads, &with(drawn(&photos, 1)), "heads: there 2, here 3");
-    refused(&network, &with(drawn(&photos, 2)), "concepts: there");
+    refused(&heads, &with(drawn(&photos, 1)), "heads: was 2, now 3");
+    refused(&network, &with(drawn(&photos, 2)), "concepts: was");
     let others: [RgbImage; 2] = [photo(16, 16, 3), photo(16, 16, 5)];
-    refused(&network, &with(drawn(&others, 1)), "concepts_sha256: there");
+    refused(&network, &with(drawn(&others, 1)), "concepts_sha256: was");
+    let ink = concepts::art_concepts()
+        .into_iter()
+        .take(1)
+        .collect::<Vec<_>>();
+    let left_out = ConceptDraws::endless(Vec::new(), 1);
+    let left_out = TrainingConcepts::Drawn(left_out.without(&ink), &photos);
+    refused(&network, &with(left_out), "concepts_sha256: was");
     pair_folder(&at("pairs"), "ink", "ink drawing");
     let folders = training_sources(Some(&at("pairs")), &[]).unwrap();
     let folders = TrainingConcepts::sources(folders, &[], 1).unwrap();
@@ -96,10 +103,10 @@ fn an_interrupted_pretraining_goes_on_only_as_it_began() {
         concepts: drawn(&photos, 1),
         encoder: &PromptEncoder::new(Box::new(other)),
     };
-    refused(&network, &data, "encoder: there");
+    refused(&network, &data, "encoder.digest: was");
 
     // A state of a build that did not write the record.
-    let (record, away) = (at("base/state/run.json"), at("run.json"));
+    let (record, away) = (at("base/training.json"), at("run.json"));
     std::fs::rename(&record, &away).unwrap();
     let error = run(&network, &with(drawn(&photos, 1)), usize::MAX).unwrap_err();
     assert!(
@@ -109,4 +116,6 @@ fn an_interrupted_pretraining_goes_on_only_as_it_began() {
     std::fs::rename(&away, &record).unwrap();
     run(&network, &with(drawn(&photos, 1)), usize::MAX).unwrap();
     assert!(!at("base/state").exists());
+    // A finished base is not replaced by another one either.
+    refused(&network, &with(drawn(&photos, 2)), "concepts: was");
 }

@@ -139,7 +139,7 @@ fn a_zoo_becomes_a_generator_that_predicts_edits_and_is_refined() {
     };
     let refine = |name: &str, concepts| {
         let (refined, report) = refine_on(name, concepts).unwrap();
-        assert_eq!((report.steps, report.concepts), (2, 2));
+        assert_eq!((report.steps, report.prompts), (2, 2));
         assert!(refined.trained_norm().is_some());
         module_to_named(refined.unet()).unwrap()
     };
@@ -289,8 +289,12 @@ fn an_interrupted_training_ends_like_a_whole_one() {
         })
     }));
     assert!(killed.is_err());
-    let other = run(&zoo, &encoder, 4, &at("parts"), &mut |_| ());
-    assert!(matches!(other, Err(Error::OtherOptions { .. })));
+    let refused = || {
+        let other = run(&zoo, &encoder, 4, &at("parts"), &mut |_| ()).err();
+        let other = other.unwrap().to_string();
+        assert!(other.contains("config.steps: was 3, now 4"), "{other}");
+    };
+    refused();
     let mut resumed_at = None;
     run(&zoo, &encoder, 3, &at("parts"), &mut |event| {
         if let TrainingEvent::Begin { done, .. } = event {
@@ -307,4 +311,6 @@ fn an_interrupted_training_ends_like_a_whole_one() {
         let read = |run: &str| std::fs::read(at(run).join(file)).unwrap();
         assert_eq!(read("whole"), read("parts"), "{file}");
     }
+    // A finished generator is not replaced by another one either.
+    refused();
 }

@@ -589,11 +589,16 @@ fn editors_are_read_from_files() {
     assert_eq!(open(config("a", comfy, json!({}))).unwrap(), "a");
     let webui = || json!({ "webui": {} });
     let basic = json!({ "basic_env": "CONCEPTS_TEST_NO_SUCH_VARIABLE" });
+    let misspelt = json!({ "workflow": "image_to_image", "negative_promt": "text" });
     for (value, word) in [
         (config("..", webui(), json!({})), "name"),
         (
             config("a", json!({ "webui": { "stepz": 1 } }), json!({})),
             "stepz",
+        ),
+        (
+            config("a", json!({ "comfy": misspelt }), json!({})),
+            "negative_promt",
         ),
         (config("a", json!({ "gimp": {} }), json!({})), "gimp"),
         (config("a", webui(), json!({ "key": "secret" })), "key"),

@@ -124,6 +124,9 @@ impl Job {
                 };
                 Ok(Recipe::Prompt(check_prompt(prompt)?, second))
             }
+            (None, Some(_)) if self.mix.is_some() => Err(Refusal::malformed(
+                "a trained style cannot be mixed with a prompt; leave “mix” out",
+            )),
             (None, Some(id)) => {
                 let adapter = trainings.get(id)?.adapter();
                 let none = "the training has no finished epoch yet";

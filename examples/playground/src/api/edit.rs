@@ -12,7 +12,7 @@ use concepts::images::{decode_image, encode_png};
 use serde::Serialize;
 
 use super::body::{Job, base64, in_turn, png, read, read_json};
-use super::take::prompt_command;
+use super::commands::prompt_command;
 use crate::limits;
 use crate::refusal::{Refusal, Result, json};
 use crate::server::Shared;
@@ -123,7 +123,7 @@ pub(super) async fn edit(
             edit_ms,
             nearest: nearest.collect(),
             warnings: made.warnings,
-            command: prompt_command(&recipe, job.strength, bench.preset(), bench.paths()),
+            command: prompt_command(&recipe, job.strength, bench.preset(), bench.setup()),
         })
     });
     Ok(json(&edited.await?))

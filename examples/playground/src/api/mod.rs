@@ -1,6 +1,7 @@
 //! The page's requests.
 
 mod body;
+mod commands;
 mod edit;
 mod pairs;
 mod take;
@@ -16,7 +17,7 @@ use crate::page;
 use crate::refusal::Refusal;
 use crate::server::Shared;
 
-pub(crate) use take::training_command;
+pub(crate) use commands::training_command;
 
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let files = |request: Request| async move { page::file(request.uri().path()) };

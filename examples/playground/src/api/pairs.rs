@@ -12,7 +12,8 @@ use super::body::{in_turn, png, read, read_json};
 use crate::limits;
 use crate::refusal::{Refusal, Result, json};
 use crate::server::Shared;
-use crate::uploads::{Draft, Row, Side, decode};
+use crate::slot::{Row, Side};
+use crate::uploads::{Draft, decode};
 
 #[derive(Serialize)]
 struct Opened {
@@ -57,6 +58,7 @@ pub(super) async fn close(State(shared): State<Arc<Shared>>, Path(id): Path<u64>
 #[derive(Deserialize)]
 pub(super) struct File {
     side: Side,
+    /// With its folders, if the page knows them.
     name: String,
 }
 

@@ -65,6 +65,7 @@ pub(super) async fn begin(
             pairs: pairs.len(),
             seed: shared.bench.seed(),
             preset: shared.bench.preset().name().to_owned(),
+            setup: shared.bench.setup().clone(),
         };
         shared.trainings.add(spec, &pairs)
     });

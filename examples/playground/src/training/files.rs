@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::progress::{Curves, State};
 use super::run::Run;
+use crate::setup::Setup;
 
 /// PNG files by column.
 pub(super) type Pictures = BTreeMap<String, Vec<Vec<u8>>>;
@@ -30,6 +31,9 @@ pub(crate) struct Spec {
     /// The preset of the base, of [`Preset::name`].
     #[serde(default = "compact")]
     pub(crate) preset: String,
+    /// The models and the device at the beginning.
+    #[serde(default)]
+    pub(crate) setup: Setup,
 }
 
 fn compact() -> String {

@@ -125,7 +125,7 @@ impl Run {
                 .map(|(column, pictures)| (column.clone(), pictures.len()))
                 .collect(),
             version: *self.version.borrow(),
-            command: crate::api::training_command(self),
+            command: crate::api::training_command(&self.spec, &self.files.pairs()),
             has_adapter: self.adapter().is_some(),
             has_report: self.report().is_some(),
         }

@@ -67,6 +67,7 @@ fn train(trainings: &Trainings, run: &Run, bench: &Workbench) -> Result<State, E
     let session = Session {
         trainings,
         run,
+        device: bench.setup().device(),
         shown: pairs.shown_photos(size, device)?,
         evaluator: Evaluator::new(&network, &pairs.test)?,
         pairs: &pairs,
@@ -82,12 +83,15 @@ fn train(trainings: &Trainings, run: &Run, bench: &Workbench) -> Result<State, E
     };
     let zero = Zero::new(base.generator.read_weights()?);
     let generator = predictor.generator();
+    // The noise of the prediction has the training's seed, too, as in `your_style`.
+    let mut options = generator.defaults();
+    options.seed = spec.seed;
     let auto = Starts {
         predictor,
         generator,
         zoo: bench.zoo(),
         pairs: &pairs.train,
-        options: generator.defaults(),
+        options,
         seed: spec.seed,
     };
     let auto = auto.auto();
@@ -116,7 +120,7 @@ fn train(trainings: &Trainings, run: &Run, bench: &Workbench) -> Result<State, E
             };
             session.measure(name, &tuning, 0.0, None)?;
             if name == METHODS[0] {
-                base.save_adapter(&run.files.adapter(), &tuning.trainer().adapter()?)?;
+                base.save_adapter(run.files.adapter(), &tuning.trainer().adapter()?)?;
             }
             next.push((name, tuning));
         }
@@ -130,6 +134,8 @@ fn train(trainings: &Trainings, run: &Run, bench: &Workbench) -> Result<State, E
 struct Session<'a> {
     trainings: &'a Trainings,
     run: &'a Run,
+    /// The device's name.
+    device: &'a str,
     pairs: &'a ConceptPairs,
     shown: denoised_weights::burn::tensor::Tensor<4>,
     evaluator: Evaluator<'a>,
@@ -196,7 +202,8 @@ impl Session<'_> {
             };
             methods.insert(name, report);
         }
-        let mut report = ComparisonReport::new(seed, "flex", &network.metric_name("frechet"));
+        let quality = network.metric_name("frechet");
+        let mut report = ComparisonReport::new(seed, self.device, &quality);
         report.add(ConceptReport::new(self.pairs, seed, methods));
         write_json(&self.run.files.report(), &report)
     }

@@ -52,9 +52,18 @@ impl Server {
     }
 
     pub(crate) fn with_token(dir: &Path, token: Option<&str>) -> Self {
+        Self::set_up(dir, token, |bench| bench)
+    }
+
+    /// With a workbench that `set_up` changes.
+    pub(crate) fn set_up(
+        dir: &Path,
+        token: Option<&str>,
+        set_up: impl FnOnce(Workbench) -> Workbench,
+    ) -> Self {
         let assets = Assets::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets"));
         let predictor = AdapterPredictor::load(&assets, &Device::flex()).unwrap();
-        let bench = Workbench::new(predictor, assets).unwrap();
+        let bench = set_up(Workbench::new(predictor, assets).unwrap());
         let playground = Playground::open(bench, dir).unwrap();
         let access = Access::new(HOST.parse().unwrap(), token.map(str::to_owned)).unwrap();
         Self {

@@ -109,6 +109,38 @@ fn neighbours_are_named_and_far_prompts_warned_of() {
 }
 
 #[test]
+fn prompts_that_are_cut_are_warned_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::open(dir.path());
+    let cuts = |job: &Value| {
+        let warnings = server.post("/api/edit", job).json()["warnings"].clone();
+        let warnings = warnings.as_array().unwrap().iter();
+        let cut = warnings.filter(|warning| warning.as_str().unwrap().contains("is too long"));
+        cut.count()
+    };
+    let words = |count: usize| vec!["red"; count].join(" ");
+    assert_eq!(cuts(&json!({"prompt": words(33)})), 1);
+    assert_eq!(cuts(&json!({"prompt": words(20)})), 0);
+    let mixed = |share: f32| {
+        let second = json!({"prompt": words(20), "share": share});
+        json!({"prompt": words(20), "mix": second})
+    };
+    // The base reads one of them, or both.
+    assert_eq!(cuts(&mixed(0.25)), 0);
+    assert_eq!(cuts(&mixed(0.5)), 1);
+}
+
+#[test]
+fn a_mix_with_a_trained_style_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::open(dir.path());
+    let mix = json!({"prompt": "oil painting", "share": 0.5});
+    let refused = server.post("/api/edit", &json!({"training": 1, "mix": mix}));
+    let error = refused.refused(400);
+    assert!(error.contains("cannot be mixed"), "{error}");
+}
+
+#[test]
 fn adapters_and_photographs_are_taken_away() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::open(dir.path());

@@ -1,7 +1,8 @@
 //! Trainings of a style: pairing, pausing, another server, the report.
 
 use axum::http::Method;
-use serde_json::json;
+use denoised_weights_playground::Workbench;
+use serde_json::{Value, json};
 
 use crate::client::{Server, photo, png};
 
@@ -61,6 +62,68 @@ fn pairs_are_matched_by_name_and_problems_are_told() {
 }
 
 #[test]
+fn files_of_the_same_name_are_never_paired_by_chance() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::open(dir.path());
+    let id = server.draft(0);
+    let add = |side: &str, name: &str, seed: u32| {
+        let width = if side == "both" { 128 } else { 64 };
+        let path = format!("/api/drafts/{id}/files?side={side}&name={name}");
+        let picture = png(&photo(width, 64, seed));
+        server.request(Method::PUT, &path, picture).json()["rows"].clone()
+    };
+    let row = |rows: &Value, name: &str| {
+        let mut rows = rows.as_array().unwrap().iter();
+        rows.find(|row| row["name"] == name).unwrap().clone()
+    };
+    let problem = |rows: &Value, name: &str| {
+        let problem = row(rows, name)["problem"].clone();
+        problem.as_str().unwrap_or_default().to_owned()
+    };
+    add("input", "dog.jpg", 1);
+    add("input", "dog.png", 2);
+    // Neither the partner nor one of the two files tells which is meant.
+    add("target", "dog.jpg", 1);
+    let rows = add("input", "dog.jpg", 1);
+    let said = problem(&rows, "dog");
+    let expected = "two “before” pictures are called dog: dog.jpg and dog.png;";
+    assert!(said.starts_with(expected), "{said}");
+    let number = &row(&rows, "dog")["number"];
+    let picture = format!("/api/drafts/{id}/{number}/input");
+    assert_eq!(server.get(&picture).status, 404);
+    let numbers = json!({"numbers": [number]});
+    server.post(&format!("/api/drafts/{id}/remove"), &numbers);
+    add("input", "dog.png", 2);
+    assert_eq!(problem(&add("target", "dog.jpg", 2), "dog"), "");
+    // The same file again replaces what it gave.
+    assert_eq!(problem(&add("target", "dog.jpg", 3), "dog"), "");
+
+    // Folders of which each counts from zero.
+    for part in ["train", "val"] {
+        add("input", &format!("set/{part}/input/0000.png"), 1);
+    }
+    let rows = add("target", "set/train/target/0000.png", 1);
+    let said = problem(&rows, "0000");
+    assert!(
+        said.contains("set/train/input/0000.png and set/val/input/0000.png"),
+        "{said}"
+    );
+    // A file with both pictures is another one.
+    add("both", "wide.png", 1);
+    let said = problem(&add("input", "wide.png", 2), "wide");
+    assert!(
+        said.contains("wide.png (both pictures in one file) and wide.png;"),
+        "{said}"
+    );
+    // Decomposed and composed.
+    add("input", "e%CC%81t.png", 1);
+    let rows = add("target", "%C3%A9t.png", 1);
+    assert_eq!(problem(&rows, "\u{e9}t"), "");
+    assert_eq!(row(&rows, "\u{e9}t")["target"], true);
+    assert_eq!(rows.as_array().unwrap().len(), 4);
+}
+
+#[test]
 fn a_training_survives_a_pause_and_the_end_of_the_server() {
     let dir = tempfile::tempdir().unwrap();
     let begin = |server: &Server, epochs: usize, rival: bool| {
@@ -70,7 +133,8 @@ fn a_training_survives_a_pause_and_the_end_of_the_server() {
             .as_u64()
             .unwrap()
     };
-    let server = Server::open(dir.path());
+    let named = |bench: Workbench| bench.with_seed(5).with_device_name("cuda:1");
+    let server = Server::set_up(dir.path(), None, named);
     let whole = begin(&server, 4, true);
     let trained = server.wait(whole, "finished");
     assert_eq!(
@@ -90,6 +154,11 @@ fn a_training_survives_a_pause_and_the_end_of_the_server() {
     assert_eq!(trained["pictures"]["auto"], 2);
     let report = server.get(&format!("/api/trainings/{whole}/report")).json();
     assert_eq!(report["version"], 3);
+    assert_eq!(report["seed"], 5);
+    assert_eq!(report["device"], "cuda:1");
+    let command = trained["command"].as_str().unwrap();
+    assert!(command.contains("--device 'cuda:1'"), "{command}");
+    assert!(command.ends_with("--epochs 4 --seed 5"), "{command}");
     let picture = format!("/api/trainings/{whole}/images/target/0");
     assert_eq!(server.get(&picture).headers["content-type"], "image/png");
     let pictures = |server: &Server| {
@@ -119,7 +188,9 @@ fn a_training_survives_a_pause_and_the_end_of_the_server() {
         server.wait(whole, "finished")["pictures"],
         trained["pictures"]
     );
-    server.wait(broken, "finished");
+    // What it was begun with is in its record.
+    let ended = server.wait(broken, "finished");
+    assert!(ended["command"].as_str().unwrap().ends_with("--seed 5"));
     let adapter = |id: u64| {
         server
             .post("/api/take/adapter", &json!({"training": id}))
