@@ -105,7 +105,7 @@ impl PromptNeighbours {
         (nearest.similarity < self.far_below).then(|| {
             format!(
                 "“{prompt}” is far from everything that the model was trained on: the most similar training prompt, \
-                 “{}”, has similarity {:.2}. Below {:.2}, the picture may have little to do with your words.",
+                 “{}”, has similarity {:.2}. Below {:.2}, the result may have little to do with your words.",
                 nearest.prompt, nearest.similarity, self.far_below
             )
         })

@@ -136,7 +136,9 @@ pub enum LoraFilesError {
         like: PathBuf,
     },
     /// A zoo that was not collected from LoRA files.
-    #[error("this zoo was not collected from LoRA files, so that the format to write is not known")]
+    #[error(
+        "this zoo was not collected from LoRA files, so the output format is unknown; collect the files with `lora_files collect`"
+    )]
     NoTemplate,
     /// A weight generator for other layers.
     #[error(
