@@ -4,6 +4,7 @@
 //! cargo run --release --example refine_generator -- --zoo out/zoo --generator out/denoiser --out out/weight-generator
 //! ```
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -42,8 +43,17 @@ struct Args {
     /// The concepts that are drawn.
     #[arg(long, value_enum, default_value_t = Draw::Endless, conflicts_with = "pairs")]
     draw: Draw,
-    /// Learn from only this many of the zoo's concepts, the same as train_generator with the same --seed
-    /// [default: all].
+    /// Draw at most this many concepts of the grammar, again and again [default: new ones without end].
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = at_least::<u64>(1),
+        allow_negative_numbers = true,
+        conflicts_with = "pairs"
+    )]
+    grammar_concepts: Option<u64>,
+    /// Learn from only this many of the zoo's concepts, the same as train_generator with the same --seed; of the list, only
+    /// these are drawn [default: all].
     #[arg(
         long,
         value_name = "N",
@@ -99,6 +109,13 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn refine_generator(args: &Args) -> Result<()> {
+    if args.grammar_concepts.is_some() && matches!(args.draw, Draw::List) {
+        return Err(
+            "--grammar-concepts limits what is drawn of the grammar, and --draw list draws nothing of it; \
+                    leave one of them out"
+                .into(),
+        );
+    }
     let assets = args.data.of(args.model.paths());
     let places = (args.model.places())
         .reads_all(zoo_files(&assets.zoo))
@@ -129,11 +146,26 @@ fn refine_generator(args: &Args) -> Result<()> {
             TrainingConcepts::sources(sources, &photos, seed)?
         }
         (None, draw) => {
-            let list = concepts_of(Split::Train);
+            let mut list = concepts_of(Split::Train);
+            if let Some(count) = args.concepts {
+                let kept: BTreeSet<&str> =
+                    zoo.entries().iter().map(|e| e.concept.as_str()).collect();
+                list.retain(|concept| kept.contains(concept.name.as_str()));
+                if list.is_empty() {
+                    let error = "of the zoo's concepts that it keeps, the shipped list has none to draw; give --pairs, or \
+                                 a zoo of listed concepts";
+                    return Err(format!("--concepts {count}: {error}").into());
+                }
+            }
             let draws = match draw {
                 Draw::List => ConceptDraws::of_list(list, seed),
                 Draw::Endless => {
-                    ConceptDraws::endless(list, seed).without(&args.leave_out.concepts()?)
+                    let draws = ConceptDraws::endless(list, seed);
+                    let draws = match args.grammar_concepts {
+                        Some(count) => draws.limited_to(count),
+                        None => draws,
+                    };
+                    draws.without(&args.leave_out.concepts()?)
                 }
             };
             // Not those that the base has seen, and not those of the generator that is transferred.

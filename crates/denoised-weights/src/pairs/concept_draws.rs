@@ -25,6 +25,8 @@ const ATTEMPTS: u64 = 200;
 pub struct ConceptDraws {
     list: Vec<Concept>,
     endless: bool,
+    /// How many concepts of the grammar there are to draw; all if `None`.
+    limit: Option<u64>,
     seed: u64,
     left_out: LeftOut,
 }
@@ -44,6 +46,7 @@ impl ConceptDraws {
         Self {
             list,
             endless: false,
+            limit: None,
             seed,
             left_out: LeftOut::default(),
         }
@@ -56,6 +59,14 @@ impl ConceptDraws {
             endless: true,
             ..Self::of_list(list, seed)
         }
+    }
+
+    /// Draws at most `count` concepts of the grammar, again and again, each under its prompt or a paraphrase: to measure how
+    /// much more concepts help. Those among them that are left out are not replaced.
+    #[must_use]
+    pub fn limited_to(mut self, count: u64) -> Self {
+        self.limit = Some(count.max(1));
+        self
     }
 
     /// Never draws these concepts: neither their prompts, whatever the order of the words, nor what looks like their edits.
@@ -86,7 +97,8 @@ impl ConceptDraws {
         let from_list = rng.random::<f64>() < LIST_SHARE && !self.list.is_empty();
         match self.endless {
             true if !from_list => {
-                let drawn = Grammar::new(Region::Training, self.seed).draw(draw);
+                let drawn = Grammar::new(Region::Training, self.seed)
+                    .draw(self.limit.map_or(draw, |limit| rng.random_range(0..limit)));
                 let paraphrase = match rng.random::<f64>() < PARAPHRASED {
                     true => drawn.paraphrases.choose(&mut rng),
                     false => None,
@@ -116,7 +128,11 @@ impl ConceptDraws {
     /// What the draws are from, to tell one training from another.
     pub fn describe(&self) -> String {
         let list = format!("{} listed concepts", self.list.len());
-        let grammar = if self.endless { " and the grammar" } else { "" };
+        let grammar = match (self.endless, self.limit) {
+            (false, _) => String::new(),
+            (true, None) => " and the grammar".to_owned(),
+            (true, Some(limit)) => format!(" and at most {limit} of the grammar"),
+        };
         let left_out = match self.left_out.len() {
             0 => String::new(),
             held_out => format!(" without {held_out} held-out ones"),
@@ -163,6 +179,16 @@ mod tests {
         let later = prompts(&ConceptDraws::endless(list.clone(), 1).for_stage(1));
         assert!(endless.iter().zip(&later).filter(|(a, b)| a == b).count() < 40);
 
+        let few: BTreeSet<_> = {
+            let draws = ConceptDraws::endless(Vec::new(), 1).limited_to(7);
+            (1..=100)
+                .map(|step| draws.draw(step, 0).unwrap().concept.prompt)
+                .collect()
+        };
+        assert_eq!(few.len(), 7);
+        let limited = ConceptDraws::endless(list.clone(), 1).limited_to(7);
+        assert!(limited.describe().contains("at most 7 of the grammar"));
+
         assert!(ConceptDraws::of_list(Vec::new(), 1).draw(1, 0).is_none());
         assert!(ConceptDraws::endless(Vec::new(), 1).draw(1, 0).is_some());
     }
@@ -181,6 +207,11 @@ mod tests {
         // Most draws stay as they are.
         let pairs = drawn.iter().zip(&left);
         assert!(pairs.filter(|(a, b)| a.prompt == b.prompt).count() > 240);
+        // Of few, those that are not left out remain.
+        let few = ConceptDraws::endless(Vec::new(), 1).limited_to(3);
+        let first = few.draw(1, 0).unwrap().concept;
+        let without = few.without(std::slice::from_ref(&first));
+        assert!((0..100).all(|step| without.draw(step, 0).unwrap().concept.prompt != first.prompt));
         // If nothing is left, nothing is drawn.
         let one = ConceptDraws::of_list(held_out[..1].to_vec(), 1).without(&held_out);
         assert!(one.draw(1, 0).is_none());

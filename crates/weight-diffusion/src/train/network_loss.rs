@@ -1,5 +1,6 @@
 //! A loss on what a network with the predicted weights does, and its gradient.
 
+use std::num::NonZero;
 use std::ops::Range;
 
 use burn::module::Module;
@@ -70,10 +71,12 @@ impl<'a> StepTexts<'a> {
     }
 }
 
+const NO_TEXTS: Error = Error::EmptyDataset { missing: "texts" };
+
 /// Mean loss of the one-step predictions for `texts`, and its gradient with respect to all weights of `model`.
 /// If the N blocks of a network fit into one micro-batch, their graph is kept from the prediction to the
-/// gradient. Otherwise rows go through the network `micro_batch` at a time, once for the predictions and once
-/// more for the gradient, so that the graph of all N blocks is never in memory.
+/// gradient, and networks are computed in parallel. Otherwise rows go through the network `micro_batch` at a time, once for the
+/// predictions and once more for the gradient, so that the graph of all N blocks is never in memory.
 pub(super) fn through_network(
     model: &UNet1d,
     dataset: &BlockDataset,
@@ -83,49 +86,121 @@ pub(super) fn through_network(
     device: &Device,
 ) -> Result<(f64, Tensor<1>), Error> {
     let noise = Noise::draw(dataset, seed, texts);
-    let size = dataset.layout().block_size();
-    let keep = dataset.layout().blocks() <= micro_batch;
-    let (network, plain) = match keep {
-        true => (model.clone(), device.clone()),
-        false => (model.valid(), device.clone().without_autodiff()),
-    };
-    let config = model.config();
-    let mut kept = Vec::new();
-    let mut weights = vec![Vec::new(); texts.prompts.len()];
-    noise.rows(micro_batch, &plain, |number, _, rows| {
-        let noisy = rows.noisy.clone().without_autodiff();
-        let output = rows.through(&network);
-        let constant = output.clone().without_autodiff();
-        let end = noise_end(model);
-        let clean = (config.parameterization).recover(noisy, constant, end, &config.schedule);
-        weights[number].extend(read("predicted weights", clean)?);
-        if keep {
-            kept.push(output);
-        }
-        Ok(())
-    })?;
-    for weights in &mut weights {
-        dataset.normalizer().denormalize(weights)?;
+    if dataset.layout().blocks() <= micro_batch {
+        at_once(model, &noise, loss, device)
+    } else {
+        in_parts(model, &noise, loss, micro_batch.max(1), device)
     }
-    let (mean, constants) = chain(dataset, loss, texts, &weights, slope(model))?;
+}
 
-    let mut kept = kept.into_iter();
-    let mut sum: Option<Tensor<1>> = None;
-    noise.rows(micro_batch, device, |_, part, rows| {
-        let constants =
-            TensorData::new(constants[part.clone()].to_vec(), [part.len() / size, size]);
-        let constants = Tensor::from_data(constants, device);
-        let output = kept.next().unwrap_or_else(|| rows.through(model));
-        let mut gradients = (output * constants).sum().backward();
-        let gradient = parameter_vector::gradients(model, &mut gradients);
-        sum = Some(match sum.take() {
-            None => gradient,
-            Some(sum) => sum + gradient,
-        });
-        Ok(())
-    })?;
-    let gradient = sum.ok_or(Error::EmptyDataset { missing: "texts" })?;
-    Ok((mean, gradient))
+/// [`through_network`] with a graph for each network.
+fn at_once(
+    model: &UNet1d,
+    noise: &Noise<'_>,
+    loss: &mut dyn NetworkLoss,
+    device: &Device,
+) -> Result<(f64, Tensor<1>), Error> {
+    let networks = 0..noise.texts.prompts.len();
+    let start = |network: usize| {
+        // Burn keeps graphs that share a node under one lock, so each thread has a copy of the model.
+        let model = model.clone().fork(device);
+        let text = noise.text(network, device)?;
+        let rows = noise.rows(network, 0..noise.blocks(), text, device);
+        let (output, weights) = predict(&model, rows)?;
+        Ok((weights, (model, output)))
+    };
+    let predicted = in_threads(networks, start)?;
+    let (weights, graphs): (Vec<_>, Vec<_>) = predicted.into_iter().unzip();
+    let (mean, slopes) = chain(noise, loss, weights, slope(model))?;
+    let gradients = in_threads(
+        graphs.into_iter().zip(slopes),
+        |((model, output), slopes)| Ok(gradient(&model, output, slopes, device)),
+    )?;
+    Ok((mean, sum(gradients).ok_or(NO_TEXTS)?))
+}
+
+/// [`through_network`] with a graph for each micro-batch.
+fn in_parts(
+    model: &UNet1d,
+    noise: &Noise<'_>,
+    loss: &mut dyn NetworkLoss,
+    micro_batch: usize,
+    device: &Device,
+) -> Result<(f64, Tensor<1>), Error> {
+    let (frozen, plain) = (model.valid(), device.clone().without_autodiff());
+    let mut weights = Vec::new();
+    for network in 0..noise.texts.prompts.len() {
+        let text = noise.text(network, &plain)?;
+        let mut all = Vec::new();
+        for rows in noise.parts(micro_batch) {
+            let rows = noise.rows(network, rows, text.clone(), &plain);
+            all.extend(predict(&frozen, rows)?.1);
+        }
+        weights.push(all);
+    }
+    let (mean, slopes) = chain(noise, loss, weights, slope(model))?;
+    let size = noise.dataset.layout().block_size();
+    let mut total = None;
+    for (network, slopes) in slopes.into_iter().enumerate() {
+        let text = noise.text(network, device)?;
+        for rows in noise.parts(micro_batch) {
+            let slopes = slopes[rows.start * size..rows.end * size].to_vec();
+            let output = noise
+                .rows(network, rows, text.clone(), device)
+                .through(model);
+            let part = gradient(model, output, slopes, device);
+            total = sum(total.into_iter().chain([part]));
+        }
+    }
+    Ok((mean, total.ok_or(NO_TEXTS)?))
+}
+
+/// F of some rows, and the weights ŵ⁰ that it stands for.
+fn predict(model: &UNet1d, rows: Rows) -> Result<(Tensor<2>, Vec<f32>), Error> {
+    let config = model.config();
+    let noisy = rows.noisy.clone().without_autodiff();
+    let output = rows.through(model);
+    let constant = output.clone().without_autodiff();
+    let end = noise_end(model);
+    let clean = (config.parameterization).recover(noisy, constant, end, &config.schedule);
+    Ok((output, read("predicted weights", clean)?))
+}
+
+/// The gradient with respect to all weights of `model`, of a loss whose derivative with respect to `output` is `slopes`.
+fn gradient(model: &UNet1d, output: Tensor<2>, slopes: Vec<f32>, device: &Device) -> Tensor<1> {
+    let slopes = Tensor::from_data(TensorData::new(slopes, output.dims()), device);
+    let mut gradients = (output * slopes).sum().backward();
+    parameter_vector::gradients(model, &mut gradients)
+}
+
+fn sum(gradients: impl IntoIterator<Item = Tensor<1>>) -> Option<Tensor<1>> {
+    gradients.into_iter().reduce(|sum, gradient| sum + gradient)
+}
+
+/// Runs `each` for every item, as many at a time as there are cores.
+fn in_threads<I: Send, O: Send>(
+    items: impl Iterator<Item = I>,
+    each: impl Fn(I) -> Result<O, Error> + Sync,
+) -> Result<Vec<O>, Error> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let (each, mut items, mut done) = (&each, items, Vec::new());
+    loop {
+        let group: Vec<I> = items.by_ref().take(cores).collect();
+        if group.is_empty() {
+            return Ok(done);
+        }
+        std::thread::scope(|scope| {
+            let spawn = |item| scope.spawn(move || each(item));
+            let threads: Vec<_> = group.into_iter().map(spawn).collect();
+            for thread in threads {
+                match thread.join() {
+                    Ok(result) => done.push(result?),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            Ok::<_, Error>(())
+        })?;
+    }
 }
 
 fn noise_end(model: &UNet1d) -> usize {
@@ -170,34 +245,46 @@ impl<'a> Noise<'a> {
         }
     }
 
-    /// Calls `each` with the position among the texts, the range of the rows' values among those of all
-    /// networks, and `micro_batch` rows at a time.
+    /// Blocks of a network.
+    fn blocks(&self) -> usize {
+        self.dataset.layout().blocks()
+    }
+
+    /// The blocks of a network, `micro_batch` at a time.
+    fn parts(&self, micro_batch: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+        let blocks = self.blocks();
+        (0..blocks)
+            .step_by(micro_batch)
+            .map(move |first| first..blocks.min(first + micro_batch))
+    }
+
+    /// The text of a network.
+    fn text(&self, network: usize, device: &Device) -> Result<TextCondition, Error> {
+        let prompt = [self.texts.prompts[network]];
+        Ok(TextCondition::from_host(
+            &prompt,
+            self.dataset.text_width(),
+            device,
+        )?)
+    }
+
+    /// Some blocks of a network.
     fn rows(
         &self,
-        micro_batch: usize,
+        network: usize,
+        blocks: Range<usize>,
+        text: TextCondition,
         device: &Device,
-        mut each: impl FnMut(usize, Range<usize>, Rows) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let layout = self.dataset.layout();
-        let (blocks, size) = (layout.blocks(), layout.block_size());
-        let micro_batch = micro_batch.max(1);
-        for (i, &text) in self.texts.prompts.iter().enumerate() {
-            let text = TextCondition::from_host(&[text], self.dataset.text_width(), device)?;
-            for first in (0..blocks).step_by(micro_batch) {
-                let count = micro_batch.min(blocks - first);
-                let at = (i * blocks + first) * size;
-                let part = at..at + count * size;
-                let index: Vec<i64> = (first..first + count).map(|n| n as i64).collect();
-                let noisy = TensorData::new(self.values[part.clone()].to_vec(), [count, size]);
-                let rows = Rows {
-                    noisy: Tensor::from_data(noisy, device),
-                    n: Tensor::from_data(TensorData::new(index, [count]), device),
-                    text: text.clone(),
-                };
-                each(i, part, rows)?;
-            }
+    ) -> Rows {
+        let (count, size) = (blocks.len(), self.dataset.layout().block_size());
+        let first = (network * self.blocks() + blocks.start) * size;
+        let noisy = self.values[first..first + count * size].to_vec();
+        let index: Vec<i64> = blocks.map(|n| n as i64).collect();
+        Rows {
+            noisy: Tensor::from_data(TensorData::new(noisy, [count, size]), device),
+            n: Tensor::from_data(TensorData::new(index, [count]), device),
+            text,
         }
-        Ok(())
     }
 }
 
@@ -207,24 +294,27 @@ fn slope(model: &UNet1d) -> f32 {
     (config.parameterization).slope(noise_end(model), &config.schedule) as f32
 }
 
-/// Mean loss of `weights` (not normalised), and its derivative with respect to the network's output.
+/// Mean loss of the predicted `weights` (normalised), and its derivative with respect to each network's output.
 fn chain(
-    dataset: &BlockDataset,
+    noise: &Noise<'_>,
     loss: &mut dyn NetworkLoss,
-    texts: &StepTexts<'_>,
-    weights: &[Vec<f32>],
+    mut weights: Vec<Vec<f32>>,
     slope: f32,
-) -> Result<(f64, Vec<f32>), Error> {
-    let step = texts.step;
+) -> Result<(f64, Vec<Vec<f32>>), Error> {
+    let normalizer = noise.dataset.normalizer();
+    for weights in &mut weights {
+        normalizer.denormalize(weights)?;
+    }
+    let step = noise.texts.step;
     let answers = loss
-        .values_and_gradients(step, &texts.numbers, weights)
+        .values_and_gradients(step, &noise.texts.numbers, &weights)
         .map_err(|source| Error::NetworkLoss { step, source })?;
-    let count = texts.numbers.len();
+    let count = weights.len();
     if answers.len() != count {
         return Err(Error::shape("network losses", count, answers.len()));
     }
     let mut mean = 0.0;
-    let mut constants = Vec::with_capacity(weights.iter().map(Vec::len).sum());
+    let mut slopes = Vec::with_capacity(count);
     for ((value, mut gradient), weights) in answers.into_iter().zip(weights) {
         if gradient.len() != weights.len() {
             return Err(Error::shape(
@@ -234,8 +324,11 @@ fn chain(
             ));
         }
         mean += value / count as f64;
-        dataset.normalizer().scale_gradient(&mut gradient)?;
-        constants.extend(gradient.iter().map(|g| slope * g / count as f32));
+        normalizer.scale_gradient(&mut gradient)?;
+        for value in &mut gradient {
+            *value = slope * *value / count as f32;
+        }
+        slopes.push(gradient);
     }
-    Ok((mean, constants))
+    Ok((mean, slopes))
 }
