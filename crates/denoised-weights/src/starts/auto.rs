@@ -4,30 +4,27 @@ use std::cell::RefCell;
 use std::time::Instant;
 
 use finetune::{Initializer, Start};
-use weight_blocks::NamedTensors;
 use weight_blocks::WeightSpace;
 
 use super::by_pairs::adapter_of;
-use super::judge::Judge;
+use super::judge::{Judge, Judged, Rounds, best, sort};
 use super::{Starts, failed};
 use crate::PromptNeighbours;
 use crate::error::Result;
 use crate::weights::{mix, with_strength};
 
-/// Pairs that the candidates are compared on.
-const JUDGED: usize = 16;
-/// Pairs that the zoo's adapters are tried on first.
-const GLANCED: usize = 4;
 /// Zoo concepts that are tried, those with the most similar prompts.
 const TRIED: usize = 16;
+/// The best of them, which are mixed with the prediction.
+const MIXED: usize = 3;
 /// Strengths of the prediction.
 const STRENGTHS: [f32; 4] = [0.5, 0.75, 1.0, 1.25];
-/// Shares of the prediction in its mixtures with the zoo's best adapter.
+/// Shares of the prediction in the mixtures.
 const SHARES: [f32; 2] = [0.33, 0.67];
 
 /// The start whose edits of some training pairs are nearest the targets, by L1 and texture: of the prompted base, the
-/// prediction at several strengths, the zoo's adapters with the most similar prompts, and mixtures of both. It costs
-/// forward passes, no training.
+/// prediction at several strengths, the zoo's adapters with the most similar prompts, and mixtures of both. All are compared
+/// on 4 pairs, then the best 4 on 16. It costs forward passes, no training.
 #[derive(Debug)]
 pub struct AutoStart<'a> {
     starts: Starts<'a>,
@@ -37,11 +34,22 @@ pub struct AutoStart<'a> {
 /// What an [`AutoStart`] compared.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AutoChoice {
-    /// The candidates with the distances of their edits from the targets (L1 and texture, in units of the −1..1 range), the
-    /// chosen one first.
-    pub candidates: Vec<(String, f64)>,
+    /// The chosen candidate first, then the others of the second round, and those that only the first round measured; the
+    /// best of each first.
+    pub candidates: Vec<AutoCandidate>,
     /// Seconds that the choice took.
     pub seconds: f64,
+}
+
+/// A candidate of an [`AutoStart`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct AutoCandidate {
+    /// What it is.
+    pub name: String,
+    /// The distance of its edits from the targets (L1 and texture, in units of the −1..1 range).
+    pub distance: f64,
+    /// The number of pairs on which the distance was measured.
+    pub pairs: usize,
 }
 
 impl<'a> AutoStart<'a> {
@@ -64,8 +72,7 @@ impl<'a> AutoStart<'a> {
             predictor, pairs, ..
         } = self.starts;
         let base = predictor.prompted_base(prompt)?;
-        let judge = Judge::new(&base, pairs, JUDGED)?;
-        let glance = Judge::new(&base, pairs, GLANCED)?;
+        let rounds = Rounds::new(&base, pairs)?;
 
         let predicted = self.starts.denoised().start(prompt)?.weights;
         let mut candidates = vec![("prompted base".to_owned(), base.generator.read_weights()?)];
@@ -73,45 +80,50 @@ impl<'a> AutoStart<'a> {
             let weights = with_strength(&base, &predicted, strength)?;
             candidates.push((format!("generated × {strength}"), weights));
         }
-        if let Some((concept, adapter)) = self.best_of_zoo(prompt, &glance)? {
+        let zoo = self.near_of_zoo(prompt, &rounds.first)?;
+        for adapter in zoo.iter().take(MIXED) {
             for share in SHARES {
-                let weights = mix(&adapter, &predicted, share)?;
+                let weights = mix(&adapter.weights, &predicted, share)?;
                 let (generated, rest) = (100.0 * share, 100.0 * (1.0 - share));
+                let concept = &adapter.name;
                 let name =
                     format!("{generated:.0} % generated + {rest:.0} % zoo concept {concept}");
                 candidates.push((name, weights));
             }
-            candidates.push((concept, adapter));
         }
-        let (best, values) = judge.best(candidates.iter().map(|(_, weights)| weights))?;
-        let (name, weights) = candidates[best].clone();
-        let names = candidates.into_iter().map(|(name, _)| name);
-        let mut candidates: Vec<(String, f64)> = names.zip(values).collect();
-        candidates.sort_by(|a, b| a.1.total_cmp(&b.1));
+        let mut ranked = rounds.first.rank(candidates)?;
+        ranked.extend(zoo);
+        sort(&mut ranked);
+        let ranked = rounds.finish(ranked)?;
         self.last.replace(Some(AutoChoice {
-            candidates,
+            candidates: ranked.iter().map(AutoCandidate::from).collect(),
             seconds: started.elapsed().as_secs_f64(),
         }));
-        Ok(Start {
-            weights,
-            origin: Some(name),
-        })
+        best(ranked)
     }
 
-    /// The best on a few pairs of the zoo's adapters with similar prompts; none if the zoo is empty.
-    fn best_of_zoo(&self, prompt: &str, glance: &Judge) -> Result<Option<(String, NamedTensors)>> {
+    /// The zoo's adapters with similar prompts, as the first round ranks them; none if the zoo is empty.
+    fn near_of_zoo(&self, prompt: &str, judge: &Judge) -> Result<Vec<Judged>> {
         let zoo = self.starts.zoo;
         if zoo.entries().is_empty() {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let encoder = self.starts.predictor.encoder();
         let neighbours = PromptNeighbours::of_zoo(zoo, encoder)?;
-        let mut near = (neighbours.nearest(encoder, prompt, TRIED)?.into_iter())
-            .map(|neighbour| Ok((adapter_of(zoo, &neighbour.concept)?, neighbour.concept)))
+        let near = (neighbours.nearest(encoder, prompt, TRIED)?.into_iter())
+            .map(|near| Ok((near.concept.clone(), adapter_of(zoo, &near.concept)?)))
             .collect::<Result<Vec<_>>>()?;
-        let (best, _) = glance.best(near.iter().map(|(adapter, _)| adapter))?;
-        let (adapter, concept) = near.swap_remove(best);
-        Ok(Some((concept, adapter)))
+        judge.rank(near)
+    }
+}
+
+impl From<&Judged> for AutoCandidate {
+    fn from(judged: &Judged) -> Self {
+        Self {
+            name: judged.name.clone(),
+            distance: judged.distance,
+            pairs: judged.pairs,
+        }
     }
 }
 
@@ -121,7 +133,7 @@ impl Initializer for AutoStart<'_> {
     }
 
     fn identity(&self) -> Result<String, finetune::Error> {
-        let name = format!("auto of zoo {:.12}", self.starts.zoo.digest());
+        let name = format!("auto in two rounds of zoo {:.12}", self.starts.zoo.digest());
         self.starts.identity(&name)
     }
 

@@ -3,22 +3,15 @@
 use std::fmt;
 
 use finetune::{Initializer, PairSet, Start};
-use weight_blocks::{NamedTensors, Zoo};
+use weight_blocks::{Entry, NamedTensors, Zoo};
 
 use super::failed;
-use super::judge::Judge;
+use super::judge::{Rounds, best};
 use crate::AdapterPredictor;
 use crate::error::Result;
 
-/// Pairs of the first round, in which every adapter is tried.
-const GLANCED: usize = 4;
-/// Pairs of the second round.
-const JUDGED: usize = 16;
-/// Adapters of the second round.
-const FINALISTS: usize = 4;
-
-/// The zoo's adapter whose edits of the training pairs are nearest the targets, texture included: all on 4 of the pairs, then
-/// the best 4 on 16.
+/// The zoo's adapter whose edits of the training pairs are nearest the targets, texture included: all on 4 of the pairs,
+/// then the best 4 on 16.
 /// [`Starts::make`](super::Starts::make) makes it for [`StartKind::BestByPairs`](super::StartKind::BestByPairs).
 pub struct BestByPairs<'a> {
     pub(super) predictor: &'a AdapterPredictor,
@@ -39,24 +32,12 @@ impl fmt::Debug for BestByPairs<'_> {
 impl BestByPairs<'_> {
     fn find(&self, prompt: &str) -> Result<Start> {
         let base = self.predictor.prompted_base(prompt)?;
-        let glance = Judge::new(&base, self.pairs, GLANCED)?;
-        let mut found = Vec::new();
-        for entry in self.zoo.last_entries() {
-            let adapter = self.zoo.load(entry)?;
-            found.push((glance.distance(&adapter)?, &entry.concept, adapter));
-        }
-        found.sort_by(|a, b| a.0.total_cmp(&b.0));
-        found.truncate(FINALISTS);
-        let adapters = found.iter().map(|(_, _, adapter)| adapter);
-        let (best, _) = Judge::new(&base, self.pairs, JUDGED)?.best(adapters)?;
-        let (_, concept, weights) = found
-            .into_iter()
-            .nth(best)
-            .ok_or(finetune::Error::EmptyZoo)?;
-        Ok(Start {
-            weights,
-            origin: Some(concept.clone()),
-        })
+        let rounds = Rounds::new(&base, self.pairs)?;
+        let load = |entry: &Entry| Ok((entry.concept.clone(), self.zoo.load(entry)?));
+        let zoo = (self.zoo.last_entries().into_iter())
+            .map(load)
+            .collect::<Result<Vec<_>>>()?;
+        best(rounds.finish(rounds.first.rank(zoo)?)?)
     }
 }
 

@@ -3,7 +3,7 @@
 use finetune::{AdapterLoss, Initializer, Start};
 use weight_diffusion::encoded_text::EncodedPrompt;
 
-use super::judge::Judge;
+use super::judge::{Judge, SECOND_PAIRS, best};
 use super::{Starts, failed};
 use crate::error::Result;
 
@@ -11,8 +11,6 @@ use crate::error::Result;
 const STEPS: usize = 12;
 /// Pairs of each step.
 const PAIRS: usize = 8;
-/// Pairs that the result is compared with the prompt's own prediction on.
-const JUDGED: usize = 16;
 /// Largest change of a token's value in a step, relative to the root mean square of all.
 const RATE: f32 = 0.03;
 
@@ -53,16 +51,14 @@ impl<'a> Inverted<'a> {
             let gradient = generator.token_gradient(&tokens, &gradient, &options, device)?;
             adam.step(&mut tokens.tokens, &gradient);
         }
-        let candidates = [&own, &tokens].map(|tokens| generator.predict(tokens, &options, device));
-        let candidates: Vec<_> = (candidates.into_iter())
-            .map(|prediction| Ok(prediction?.weights))
-            .collect::<Result<_>>()?;
-        let (best, _) = Judge::new(&base, pairs, JUDGED)?.best(&candidates)?;
-        let origin = ["the prompt", "the corrected prompt"][best];
-        Ok(Start {
-            weights: candidates.into_iter().nth(best).unwrap_or_default(),
-            origin: Some(origin.to_owned()),
-        })
+        let candidates = [("the prompt", &own), ("the corrected prompt", &tokens)];
+        let candidates = (candidates.into_iter())
+            .map(|(name, tokens)| {
+                let prediction = generator.predict(tokens, &options, device)?;
+                Ok((name.to_owned(), prediction.weights))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        best(Judge::new(&base, pairs, SECOND_PAIRS)?.rank(candidates)?)
     }
 }
 

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use burn::tensor::module::{avg_pool2d, interpolate};
 use burn::tensor::ops::{AvgPoolOptions, InterpolateMode, InterpolateOptions};
-use finetune::{PairSet, translate};
+use finetune::{PairSet, Start, translate};
 use lora_gan::BaseGenerator;
 use weight_blocks::NamedTensors;
 
@@ -15,6 +15,13 @@ const OCTAVES: usize = 3;
 /// What a difference of texture counts beside L1. Weights from 2 to 8 choose about equally good starts (docs/results.md,
 /// "How a start is chosen").
 const TEXTURE: f64 = 4.0;
+
+/// Pairs of the first round.
+const FIRST_PAIRS: usize = 4;
+/// Pairs of the second round.
+pub(super) const SECOND_PAIRS: usize = 16;
+/// Adapters of the second round.
+const FINALISTS: usize = 4;
 
 /// The pairs on which adapters of one prompt are judged.
 pub(super) struct Judge {
@@ -45,23 +52,79 @@ impl Judge {
 
     /// How far the edits are from the targets: their mean absolute difference, and [`TEXTURE`] times that of their
     /// texture, in units of the −1..1 range. By L1 alone, an edit without texture beats one whose strokes lie elsewhere.
-    pub(super) fn distance(&self, adapter: &NamedTensors) -> Result<f64> {
+    fn distance(&self, adapter: &NamedTensors) -> Result<f64> {
         let network = adapt(&self.base, adapter)?.merge_adapter();
         let edited: Tensor<4> = translate(&network, &self.pairs.photos)?;
         Ok(distance(edited, self.pairs.targets.clone(), &self.texture))
     }
 
-    /// The index of the adapter with the smallest distance, and all distances.
-    pub(super) fn best<'w>(
+    /// Measures the adapters; the best first.
+    pub(super) fn rank(
         &self,
-        adapters: impl IntoIterator<Item = &'w NamedTensors>,
-    ) -> Result<(usize, Vec<f64>)> {
-        let values = adapters
+        adapters: impl IntoIterator<Item = (String, NamedTensors)>,
+    ) -> Result<Vec<Judged>> {
+        let judge = |(name, weights)| {
+            Ok(Judged {
+                distance: self.distance(&weights)?,
+                pairs: self.pairs.len(),
+                name,
+                weights,
+            })
+        };
+        let mut judged = adapters
             .into_iter()
-            .map(|adapter| self.distance(adapter))
+            .map(judge)
             .collect::<Result<Vec<_>>>()?;
-        let best = (0..values.len()).min_by(|&a, &b| values[a].total_cmp(&values[b]));
-        Ok((best.unwrap_or(0), values))
+        sort(&mut judged);
+        Ok(judged)
+    }
+}
+
+/// An adapter, and how far its edits are from the targets.
+pub(super) struct Judged {
+    pub(super) name: String,
+    pub(super) weights: NamedTensors,
+    pub(super) distance: f64,
+    /// The number of pairs that it was measured on.
+    pub(super) pairs: usize,
+}
+
+/// The best first.
+pub(super) fn sort(judged: &mut [Judged]) {
+    judged.sort_by(|a, b| a.distance.total_cmp(&b.distance));
+}
+
+/// The first of the ranked adapters.
+pub(super) fn best(ranked: Vec<Judged>) -> Result<Start> {
+    let best = ranked.into_iter().next();
+    let best = best.ok_or(finetune::Error::EmptyZoo)?;
+    Ok(Start {
+        weights: best.weights,
+        origin: Some(best.name),
+    })
+}
+
+/// Two rounds of measuring: every adapter on a few pairs, and the best of them on more.
+pub(super) struct Rounds {
+    pub(super) first: Judge,
+    second: Judge,
+}
+
+impl Rounds {
+    pub(super) fn new(base: &BaseGenerator, pairs: &PairSet) -> Result<Self> {
+        Ok(Self {
+            first: Judge::new(base, pairs, FIRST_PAIRS)?,
+            second: Judge::new(base, pairs, SECOND_PAIRS)?,
+        })
+    }
+
+    /// The second round, for what the first one ranked: its best, newly ranked, and then the rest of the first round.
+    pub(super) fn finish(&self, mut ranked: Vec<Judged>) -> Result<Vec<Judged>> {
+        let rest = ranked.split_off(FINALISTS.min(ranked.len()));
+        let finalists = ranked.into_iter().map(|one| (one.name, one.weights));
+        let mut ranked = self.second.rank(finalists)?;
+        ranked.extend(rest);
+        Ok(ranked)
     }
 }
 

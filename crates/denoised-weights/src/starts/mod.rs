@@ -18,7 +18,7 @@ use weight_diffusion::{SampleOptions, WeightGenerator};
 use crate::error::Result;
 use crate::{AdapterPredictor, Error};
 
-pub use auto::{AutoChoice, AutoStart};
+pub use auto::{AutoCandidate, AutoChoice, AutoStart};
 pub use by_pairs::BestByPairs;
 pub use denoised::DenoisedStart;
 pub use interpolated::Interpolated;

@@ -210,9 +210,18 @@ fn the_choice_is_the_best_on_the_pairs() {
         let auto = starts.auto();
         let start = auto.start("teal charcoal sketch").unwrap();
         let choice = auto.take_choice().unwrap();
-        assert_eq!(start.origin.as_ref(), Some(&choice.candidates[0].0));
-        let sorted = choice.candidates.is_sorted_by(|a, b| a.1 <= b.1);
-        assert!(sorted && choice.candidates.len() == 8, "{choice:?}");
+        assert_eq!(start.origin.as_ref(), Some(&choice.candidates[0].name));
+        // The prompted base, four strengths, 16 adapters of the zoo and two mixtures with each of the best three: the best
+        // four are measured on more pairs.
+        let (second, first) = choice.candidates.split_at(4);
+        assert_eq!(first.len(), 1 + 4 + 16 + 6 - 4, "{choice:?}");
+        for (round, pairs) in [(second, 16), (first, 4)] {
+            assert!(
+                round.is_sorted_by(|a, b| a.distance <= b.distance),
+                "{choice:?}"
+            );
+            assert!(round.iter().all(|one| one.pairs == pairs), "{choice:?}");
+        }
         (start, choice)
     };
     // Pairs that are what the prompt says, and pairs that are what the zoo's most similar adapter does.
@@ -222,8 +231,9 @@ fn the_choice_is_the_best_on_the_pairs() {
     let base = choice
         .candidates
         .iter()
-        .find(|(name, _)| name == "prompted base");
-    assert!(choice.candidates[0].1 < 0.8 * base.unwrap().1, "{choice:?}");
+        .find(|candidate| candidate.name == "prompted base");
+    let best = choice.candidates[0].distance;
+    assert!(best < 0.8 * base.unwrap().distance, "{choice:?}");
     let nearest = starts_nearest(&predictor, &zoo);
     let base = predictor.prompted_base("teal charcoal sketch").unwrap();
     let editor = PhotoEditor::new(&base, &nearest.weights).unwrap();

@@ -170,7 +170,7 @@ impl Session<'_> {
             *curve = Curve {
                 predict_seconds: seconds,
                 start_norm,
-                origin: choice.map(|choice| choice.candidates[0].0.clone()),
+                origin: choice.map(|choice| choice.candidates[0].name.clone()),
                 points: Vec::new(),
             };
         }
