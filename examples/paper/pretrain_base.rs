@@ -47,7 +47,8 @@ struct Args {
     /// Folder to write the base to.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Base to start from, of another size, instead of random weights: --preset photo --from assets/base.
+    /// Base of the same layers, of any image size, to start from instead of random weights: --preset photo --from
+    /// assets/base.
     #[arg(long, value_name = "DIR")]
     from: Option<PathBuf>,
     /// Train on squares of this many pixels that are cut out at random, instead of whole photos.

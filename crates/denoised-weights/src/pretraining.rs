@@ -93,7 +93,8 @@ pub struct Pretraining {
     pub dir: PathBuf,
     /// Shape of the base.
     pub network: GeneratorConfig,
-    /// The base whose weights the training starts from, of the same layers but for its image size; random ones if `None`.
+    /// The base whose weights the training starts from, of the same layers but for its image size and `balanced_up`; random
+    /// ones if `None`.
     pub start: Option<BaseGenerator>,
     /// How to train; [`PretrainConfig::start`] is set from `start`.
     pub config: PretrainConfig,
@@ -175,6 +176,7 @@ impl Pretraining {
         if let Some(start) = &self.start {
             let resized = GeneratorConfig {
                 image_size: size,
+                balanced_up: self.network.balanced_up,
                 ..start.config.clone()
             };
             if resized != self.network {
@@ -182,7 +184,9 @@ impl Pretraining {
                     digest: start.digest.clone(),
                 });
             }
-            network = load_named(network, &module_to_named(&start.generator)?)?;
+            // Merging replaces kernels by what is computed with, so that a balanced base starts an unbalanced one, too.
+            let start_weights = module_to_named(&start.generator.clone().merge_adapter())?;
+            network = load_named(network, &start_weights)?;
             config.start = Some(start.digest.clone());
         }
         Ok((network, config))

@@ -11,7 +11,7 @@ use denoised_weights::training::{
 };
 use denoised_weights::{AdapterPredictor, Assets, Error, PhotoEditor, PromptEncoder};
 use finetune::PretrainConfig;
-use lora_gan::{BaseGenerator, GeneratorConfig};
+use lora_gan::{BaseGenerator, GeneratorConfig, HybridGenerator};
 use weight_blocks::{NamedTensors, Zoo, module_to_named};
 use weight_diffusion::{Precision, SampleOptions, TrainConfig, UNet1dConfig, WeightGenerator};
 
@@ -173,6 +173,47 @@ fn a_zoo_becomes_a_generator_that_predicts_edits_and_is_refined() {
     assert!(matches!(error, Error::NoPhotos { .. }), "{error}");
     assert!(error.to_string().contains("the grammar"), "{error}");
     assert!(!at("none").exists(), "nothing is written before that");
+}
+
+#[test]
+fn a_balanced_base_starts_one_that_is_not_balanced() {
+    let dir = tempfile::tempdir().unwrap();
+    let (device, encoder) = (Device::flex(), PromptEncoder::embedded().unwrap());
+    let network = tiny_prompted_base().config;
+    let balanced = GeneratorConfig {
+        balanced_up: true,
+        ..network.clone()
+    };
+    let generator = HybridGenerator::new(&balanced, 3, &device).unwrap();
+    BaseGenerator::save(&dir.path().join("start"), &generator, Some(&encoder.id())).unwrap();
+    let start = BaseGenerator::load(&dir.path().join("start"), &device).unwrap();
+    let photos = [photo(16, 16, 3)];
+    let data = PretrainingData {
+        concepts: TrainingConcepts::Drawn(ConceptDraws::endless(Vec::new(), 1), &photos),
+        encoder: &encoder,
+    };
+    let pretraining = Pretraining {
+        dir: dir.path().join("base"),
+        network,
+        start: Some(start),
+        config: PretrainConfig {
+            steps: 2,
+            batch_size: 1,
+            lr: 1e-7,
+            ..PretrainConfig::compact()
+        },
+        save_every: 1,
+    };
+    pretraining.run(&data, &device, |_| ()).unwrap();
+    let trained = BaseGenerator::load(&dir.path().join("base"), &device).unwrap();
+    let kernel = |generator: &HybridGenerator| {
+        let weights = module_to_named(&generator.clone().merge_adapter()).unwrap();
+        weights["up2.weight"].data.clone()
+    };
+    let apart = kernel(&generator)
+        .into_iter()
+        .zip(kernel(&trained.generator));
+    assert!(apart.clone().all(|(a, b)| (a - b).abs() < 1e-5));
 }
 
 #[test]

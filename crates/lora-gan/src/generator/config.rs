@@ -48,8 +48,14 @@ pub struct GeneratorConfig {
     /// these two layers would be two fifths of a training step.
     pub edge_kernel: usize,
     /// Kernel of the transposed convolutions, 3 or 4. The papers' drawing gives 3; 4 covers every
-    /// output pixel equally often at stride 2, which leaves no checkerboard (Odena et al., 2016).
+    /// output pixel equally often at stride 2 (Odena et al., 2016), but may still learn a checkerboard.
     pub up_kernel: usize,
+    /// A flat input of a transposed convolution gives a flat output (away from the border), whatever its weights: its kernel
+    /// and the adapters' `down` factor are projected to taps whose four output phases have equal sums. Otherwise a layer may
+    /// learn a grid, which shows in flat areas. Files of bases and adapters may hold the values before the projection, and
+    /// then only networks with this setting compute the same; exported networks hold those after it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub balanced_up: bool,
     /// Attention heads; divides `widths[2]`.
     pub heads: usize,
     /// Width of the text tokens that the cross-attention reads.
@@ -85,6 +91,7 @@ impl GeneratorConfig {
             widths: [64, 128, 256],
             edge_kernel: 7,
             up_kernel: 3,
+            balanced_up: false,
             heads: 8,
             context_width: 768,
             null_tokens: 4,
@@ -103,6 +110,7 @@ impl GeneratorConfig {
             widths: [16, 32, 64],
             edge_kernel: 3,
             up_kernel: 4,
+            balanced_up: false,
             heads: 4,
             context_width: 128,
             null_tokens: 4,
@@ -118,10 +126,12 @@ impl GeneratorConfig {
     }
 
     /// 256×256 on a few CPU cores: the layers of `compact` at four times the size. The training of a base or a weight
-    /// generator can therefore start from one of the other preset.
+    /// generator can therefore start from one of the other preset. At this size, styles have coarser patterns than the
+    /// grid that transposed convolutions can learn, so the grid is only an artefact, which `balanced_up` prevents.
     pub fn photo() -> Self {
         Self {
             image_size: 256,
+            balanced_up: true,
             ..Self::compact()
         }
     }

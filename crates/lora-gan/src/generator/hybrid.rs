@@ -145,6 +145,7 @@ impl LayerSpec {
                     kernel: shape.kernel,
                     stride,
                     transposed: kernel == Kernel::Up,
+                    balanced: kernel == Kernel::Up && config.balanced_up,
                     reflect: kernel == Kernel::Edge && config.reflect_padding,
                     norm: batch_norm,
                     relu,

@@ -10,6 +10,7 @@ use fused_ops::{
 use rand_chacha::ChaCha8Rng;
 
 use super::lora::{LoraLayer, LoraPair, LoraSpec};
+use super::phases::balance;
 use super::run::Run;
 use crate::init::normal;
 use crate::norm::batch_norm_with_running;
@@ -21,6 +22,8 @@ pub(crate) struct ConvUnitConfig {
     pub(crate) kernel: usize,
     pub(crate) stride: usize,
     pub(crate) transposed: bool,
+    /// [`GeneratorConfig::balanced_up`](crate::GeneratorConfig::balanced_up)
+    pub(crate) balanced: bool,
     pub(crate) reflect: bool,
     pub(crate) norm: bool,
     pub(crate) relu: bool,
@@ -42,6 +45,7 @@ pub struct ConvUnit {
     pub norm: Option<BatchNorm>,
     stride: usize,
     transposed: bool,
+    balanced: bool,
     reflect: bool,
     relu: bool,
 }
@@ -56,6 +60,7 @@ impl ConvUnit {
             norm: None,
             stride: 1,
             transposed: false,
+            balanced: false,
             reflect: false,
             relu: false,
         }
@@ -82,6 +87,7 @@ impl ConvUnit {
                 .then(|| BatchNormConfig::new(output).init(device)),
             stride: config.stride,
             transposed: config.transposed,
+            balanced: config.balanced,
             reflect: config.reflect,
             relu: config.relu,
         }
@@ -99,12 +105,46 @@ impl ConvUnit {
         if self.transposed { [a, b] } else { [b, a] }
     }
 
+    /// The base's kernel as it is computed with, projected if `balanced`.
+    fn kernel(&self) -> Tensor<4> {
+        let weight = self.weight.val();
+        let [input, output, height, width] = weight.dims();
+        match self.balanced {
+            false => weight,
+            true => {
+                let taps = weight.reshape([input * output, height * width]);
+                balance(taps, self.stride).reshape([input, output, height, width])
+            }
+        }
+    }
+
+    /// The adapter's `down`, likewise.
+    fn down(&self, lora: &LoraPair) -> Tensor<2> {
+        let down = lora.down.val();
+        let ([rank, fan_in], [_, _, height, width]) = (down.dims(), self.weight.dims());
+        match self.balanced {
+            false => down,
+            true => {
+                let taps = down.reshape([rank * self.channels()[0], height * width]);
+                balance(taps, self.stride).reshape([rank, fan_in])
+            }
+        }
+    }
+
+    fn update(&self, lora: &LoraPair) -> LowRank {
+        LowRank {
+            down: self.down(lora),
+            up: lora.up.val(),
+            scale: lora.scale,
+        }
+    }
+
     /// Kernel with the adapter's update merged in, in the base's layout.
     fn merged_weight(&self) -> Tensor<4> {
-        let weight = self.weight.val();
+        let weight = self.kernel();
         match &self.lora {
             None => weight,
-            Some(lora) => lora.update().add_to(weight, self.transposed),
+            Some(lora) => self.update(lora).add_to(weight, self.transposed),
         }
     }
 
@@ -112,7 +152,7 @@ impl ConvUnit {
         if run.is_adapted() {
             return self.adapted(x, run);
         }
-        let (weight, bias) = (self.weight.val(), Some(self.bias.val()));
+        let (weight, bias) = (self.kernel(), Some(self.bias.val()));
         let Some(norm) = &self.norm else {
             return self.convolve(x, weight, bias, self.activation());
         };
@@ -153,14 +193,14 @@ impl ConvUnit {
         let dropped = (self.lora.as_ref())
             .and_then(|lora| Some((lora, run.drop_lora_input(&x, lora.dropout)?)));
         let Some((lora, dropped)) = dropped else {
-            let update = self.lora.as_ref().map(LoraPair::update);
+            let update = self.lora.as_ref().map(|lora| self.update(lora));
             return self.layer(x, gain, bias, update, self.activation());
         };
         // Dropout acts on the LoRA branch alone, so the two branches stay apart.
         let [_, _, kh, kw] = self.weight.dims();
         let [input, output] = self.channels();
         let rank = lora.down.dims()[0];
-        let down = lora.down.val().reshape([rank, input, kh, kw]);
+        let down = self.down(lora).reshape([rank, input, kh, kw]);
         let down = if self.transposed {
             down.swap_dims(0, 1)
         } else {
@@ -187,7 +227,7 @@ impl ConvUnit {
     ) -> Tensor<4> {
         let (x, shape) = self.padded(x);
         let layer = AdaptedConv2d {
-            weight: self.weight.val(),
+            weight: self.kernel(),
             bias,
             gain,
             update,

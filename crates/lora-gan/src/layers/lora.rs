@@ -2,7 +2,6 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
-use fused_ops::LowRank;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
@@ -60,15 +59,6 @@ impl LoraPair {
     /// The update of the flattened weight, `[f, c·kh·kw]`.
     pub(crate) fn delta(&self) -> Tensor<2> {
         self.up.val().matmul(self.down.val()).mul_scalar(self.scale)
-    }
-
-    /// For a convolution.
-    pub(crate) fn update(&self) -> LowRank {
-        LowRank {
-            down: self.down.val(),
-            up: self.up.val(),
-            scale: self.scale,
-        }
     }
 
     /// `scale · up`, `[f, r]`.

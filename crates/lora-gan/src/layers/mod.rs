@@ -5,6 +5,7 @@ mod linear;
 mod lora;
 mod lora_config;
 mod lora_resolve;
+mod phases;
 mod run;
 
 pub use crate::discriminator::PatchLayer;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod adapter;
+mod balanced;
 mod checkpoint;
 mod common;
 mod discriminator;
