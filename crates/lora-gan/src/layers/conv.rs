@@ -107,28 +107,23 @@ impl ConvUnit {
 
     /// The base's kernel as it is computed with, projected if `balanced`.
     fn kernel(&self) -> Tensor<4> {
-        let weight = self.weight.val();
-        let [input, output, height, width] = weight.dims();
-        match self.balanced {
-            false => weight,
-            true => {
-                let taps = weight.reshape([input * output, height * width]);
-                balance(taps, self.stride).reshape([input, output, height, width])
-            }
-        }
+        self.projected(self.weight.val())
     }
 
     /// The adapter's `down`, likewise.
     fn down(&self, lora: &LoraPair) -> Tensor<2> {
-        let down = lora.down.val();
-        let ([rank, fan_in], [_, _, height, width]) = (down.dims(), self.weight.dims());
-        match self.balanced {
-            false => down,
-            true => {
-                let taps = down.reshape([rank * self.channels()[0], height * width]);
-                balance(taps, self.stride).reshape([rank, fan_in])
-            }
+        self.projected(lora.down.val())
+    }
+
+    /// Kernels, the taps of each in a row.
+    fn projected<const D: usize>(&self, kernels: Tensor<D>) -> Tensor<D> {
+        if !self.balanced {
+            return kernels;
         }
+        let (shape, [_, _, height, width]) = (kernels.dims(), self.weight.dims());
+        let area = height * width;
+        let taps = kernels.reshape([shape.iter().product::<usize>() / area, area]);
+        balance(taps, self.stride).reshape(shape)
     }
 
     fn update(&self, lora: &LoraPair) -> LowRank {

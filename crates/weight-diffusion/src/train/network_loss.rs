@@ -71,6 +71,8 @@ impl<'a> StepTexts<'a> {
     }
 }
 
+/// Networks that are computed at a time for each core. A network does not keep a core busy, and each takes memory.
+const PER_CORE: usize = 4;
 const NO_TEXTS: Error = Error::EmptyDataset { missing: "texts" };
 
 /// Mean loss of the one-step predictions for `texts`, and its gradient with respect to all weights of `model`.
@@ -177,15 +179,16 @@ fn sum(gradients: impl IntoIterator<Item = Tensor<1>>) -> Option<Tensor<1>> {
     gradients.into_iter().reduce(|sum, gradient| sum + gradient)
 }
 
-/// Runs `each` for every item, as many at a time as there are cores.
+/// Runs `each` for every item, [`PER_CORE`] at a time for each core.
 fn in_threads<I: Send, O: Send>(
     items: impl Iterator<Item = I>,
     each: impl Fn(I) -> Result<O, Error> + Sync,
 ) -> Result<Vec<O>, Error> {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let limit = PER_CORE * cores;
     let (each, mut items, mut done) = (&each, items, Vec::new());
     loop {
-        let group: Vec<I> = items.by_ref().take(cores).collect();
+        let group: Vec<I> = items.by_ref().take(limit).collect();
         if group.is_empty() {
             return Ok(done);
         }
